@@ -1,0 +1,64 @@
+# Every target does the set-up that it needs. A newcomer needs python3 >= 3.11 and make, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+# Stamps: a repeated set-up costs nothing, and a changed lock file is installed again.
+PYTHON_STAMP := $(VENV)/.python-installed
+NODE_STAMP := node_modules/.installed
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-emit-index-url --no-emit-find-links
+# A variable of the caller's own project must not leak into ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format synth bench lock clean-local
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(PYTHON_STAMP) $(NODE_STAMP) ## install everything into .venv and node_modules (PYTHON=python3.12 chooses the interpreter)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not. Say which one to take: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(PYTHON_STAMP): requirements-dev.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(NODE_STAMP): package-lock.json $(PYTHON_STAMP)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: setup ## the whole pipeline on this machine: from an upload to PROMOTED <endpoint arn>
+	$(BIN)/python -m local.demo
+
+test: setup ## every test, the end-to-end run on the embedded AWS included
+	$(BIN)/python -m pytest $(TESTS)
+
+check: setup ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+
+format: setup ## format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+synth: setup ## the CloudFormation templates, in cdk.out: no credentials, no AWS
+	PATH="$(abspath $(BIN)):$$PATH" AWS_EC2_METADATA_DISABLED=true CDK_DISABLE_CLI_TELEMETRY=true \
+	  node_modules/.bin/cdk synth --quiet --no-notices
+
+bench: setup ## one line a figure: bench/<name> <value> <unit>
+	$(BIN)/python -m tests.benchmarks
+
+lock: setup ## write the lock files anew from the requirements files
+	$(COMPILE) requirements-dev.txt --output-file requirements-dev.lock
+	$(COMPILE) requirements.txt --constraint requirements-dev.lock --output-file requirements.lock
+	$(COMPILE) lambdas/requirements.txt --constraint requirements-dev.lock --output-file lambdas/requirements.lock
+
+clean-local: ## remove what local runs leave behind: cdk.out and the embedded AWS's working folder
+	rm -rf cdk.out .local
