@@ -1,0 +1,78 @@
+"""Lambda functions."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+_SEPARATOR = "\x1f"
+_unpacking = threading.Lock()
+
+
+def lambda_errors_carry_their_class_name() -> None:
+    """Report a Python exception under its class name, as Lambda does.
+
+    The emulator reports every exception as ``Runtime.HandlerError``, so that no Retry and no Catch by name matches.
+    The name travels from the worker process to the server in front of the message.
+    """
+    stock_line = '"error": str(e), "trace"'
+    if stock_line not in lambda_runtime._PYTHON_WORKER_SCRIPT:
+        message = "the emulator's Lambda worker no longer contains the line that reports an exception"
+        raise RuntimeError(message)
+    named_line = f'"error": type(e).__name__ + {_SEPARATOR!r} + str(e), "trace"'
+    lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(stock_line, named_line)
+    stock = lambda_svc._execute_function_warm
+
+    def execute_function_warm(function: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        result: dict[str, Any] = stock(function, event, request_id)
+        body = result.get("body")
+        if result.get("error") and isinstance(body, dict) and _SEPARATOR in body.get("errorMessage", ""):
+            name, _, text = body["errorMessage"].partition(_SEPARATOR)
+            body.update(errorType=name, errorMessage=text)
+        return result
+
+    lambda_svc._execute_function_warm = execute_function_warm
+
+
+def layers_are_unpacked_once() -> None:
+    """Unpack a layer once for all workers, instead of once for every worker process.
+
+    Each cold start would unpack and compile the whole of boto3. The worker gets a layer of one ``.pth`` file that
+    puts the shared folder in front of everything else on its path, where the layer's own files would be.
+    """
+    stock = lambda_svc._resolve_layer_zip
+
+    def resolve_layer_zip(reference: Any) -> bytes | None:
+        content: bytes | None = stock(reference)
+        return _pointer_to(_unpacked(content)) if content else content
+
+    lambda_svc._resolve_layer_zip = resolve_layer_zip
+
+
+def _unpacked(content: bytes) -> Path:
+    """Unpack a layer under the temporary folder of this server, which is deleted with it."""
+    folder = Path(tempfile.gettempdir(), f"layer-{hashlib.sha256(content).hexdigest()[:16]}")
+    with _unpacking:
+        if not folder.exists():
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                archive.extractall(folder)
+    return folder
+
+
+def _pointer_to(folder: Path) -> bytes:
+    """Make a layer that only points to a folder."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(
+            "python/lib/python3/site-packages/shared_layer.pth",
+            f"import sys; sys.path[:0] = [{str(folder / 'python')!r}, {str(folder)!r}]\n",
+        )
+    return buffer.getvalue()
