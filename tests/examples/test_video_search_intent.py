@@ -108,6 +108,16 @@ def test_nothing_contains_what_fails_a_nova_job() -> None:
     assert found == []
 
 
+def test_the_readme_states_the_true_sizes() -> None:
+    # Given
+    readme = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+
+    # When / Then
+    assert f"{len(lines):,} queries" in readme
+    assert f"{len(rules.CUES)} cue words" in readme
+    assert "simulated" in readme
+
+
 # --- task.json ---
 
 
