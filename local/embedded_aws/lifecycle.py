@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from local.embedded_aws.processes import EmbeddedAwsError, ProcessGroup, answers, listening_socket
@@ -137,7 +138,7 @@ class EmbeddedAws:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' types at run time
         """Make a boto3 client of this embedded AWS, whatever the environment of this process says."""
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.Session(botocore_session=_session_without_profile()).client(  # type: ignore[call-overload]
             service,
             region_name=REGION,
             endpoint_url=self.simulator if service in _SIMULATED_SERVICES else self.endpoint,
@@ -229,3 +230,9 @@ class EmbeddedAws:
             message = f"Another embedded AWS runs in {self.workdir}. Stop it, or choose another folder for this one."
             raise EmbeddedAwsError(message) from None
         return lock
+
+
+def _session_without_profile() -> botocore.session.Session:
+    """Make a session that reads no profile, from the environment or from a file."""
+    nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
+    return botocore.session.Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})

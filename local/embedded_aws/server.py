@@ -28,6 +28,8 @@ def main() -> None:
     config.bind = [f"fd://{int(sys.argv[1])}"]
     # Longer than the pause between two calls of a client: a closed connection would cost it an error and a retry.
     config.keep_alive_timeout = 75
+    # Nothing is kept: an end need not wait for clients that hold a connection.
+    config.graceful_timeout = 0.1
     asyncio.run(serve(app, config))
 
 

@@ -20,6 +20,7 @@ ADAPTERS: tuple[Callable[[], None], ...] = (
     access.loopback_counts_as_secure_transport,
     access.simulator_learns_who_holds_an_access_key,
     events.s3_events_carry_the_object_version,
+    executions.assigned_variables_see_the_old_values,
     executions.ended_executions_stay_ended,
     executions.machine_timeout_ends_the_execution,
     executions.repeated_start_of_a_running_execution_succeeds,

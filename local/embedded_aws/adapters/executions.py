@@ -61,7 +61,7 @@ def machine_timeout_ends_the_execution() -> None:
     stepfunctions._run_execution = run_execution
 
 
-class _ExecutionEnded(Exception):  # noqa: N818 - not an error of the machine: it unwinds a thread
+class _ExecutionEnded(Exception):
     """Unwinds the thread of an execution that was stopped or timed out; matches no Retry and no Catch."""
 
 
@@ -86,3 +86,24 @@ def ended_executions_stay_ended() -> None:
 
     stepfunctions._apply_jsonata_arguments = apply_jsonata_arguments
     stepfunctions._fail_execution = fail_execution
+
+
+def assigned_variables_see_the_old_values() -> None:
+    """Evaluate all entries of an ``Assign`` before any of them takes effect.
+
+    Under AWS ``{"a": "{% $a + 1 %}", "previous": "{% $a %}"}`` keeps the old value in ``previous``; the emulator
+    evaluates one entry after the other, each with the new values of those before it.
+    """
+    stock = stepfunctions._apply_state_assign
+
+    def apply_state_assign(state: dict[str, Any], raw_input: Any, ctx: dict[str, Any] | None, **values: Any) -> None:
+        if ctx is None or stepfunctions._state_query_language(state, ctx) != "JSONata":
+            return
+        assigned: dict[str, Any] = {}
+        for name, template in (state.get("Assign") or {}).items():
+            scratch = {**ctx, "variables": dict(ctx.get("variables", {}))}
+            stock({**state, "Assign": {name: template}}, raw_input, scratch, **values)
+            assigned[name] = scratch["variables"][name]
+        ctx.setdefault("variables", {}).update(assigned)
+
+    stepfunctions._apply_state_assign = apply_state_assign

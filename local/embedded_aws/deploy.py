@@ -1,0 +1,112 @@
+"""Synthesize the app and deploy it into an embedded AWS, with the real CDK command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.embedded_aws.lifecycle import ACCOUNT, REGION, clean_environment
+from local.embedded_aws.processes import EmbeddedAwsError, tail
+from stacks.node import bundled_node
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local.embedded_aws.lifecycle import EmbeddedAws
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ROOT / "local" / "environments.json"
+
+
+def synthesize(assembly: Path, *, app: Path = ROOT, context: Mapping[str, str] | None = None) -> float:
+    """Synthesize an app; needs neither credentials nor a running embedded AWS.
+
+    Parameters
+    ----------
+    assembly : Path
+        Folder to write the cloud assembly to.
+    app : Path
+        Folder of the app's ``cdk.json``.
+    context : mapping, optional
+        Context values; the settings of the local environments unless given.
+
+    Returns
+    -------
+    float
+        Seconds it took.
+
+    Raises
+    ------
+    EmbeddedAwsError
+        If the synthesis fails; with the end of its output.
+    """
+    if context is None:
+        context = {"environments": json.dumps(json.loads(ENVIRONMENTS.read_text()), separators=(",", ":"))}
+    arguments = [part for name, value in context.items() for part in ("--context", f"{name}={value}")]
+    return _cdk(["synth", "--quiet", "--output", str(assembly), *arguments], clean_environment(), app)
+
+
+def deploy(aws: EmbeddedAws, assembly: Path) -> dict[str, dict[str, str]]:
+    """Bootstrap the embedded account and deploy every stack of a cloud assembly.
+
+    Parameters
+    ----------
+    aws : EmbeddedAws
+        Where to; its ``embedded-aws.json`` tells the outputs afterwards.
+    assembly : Path
+        A cloud assembly from :func:`synthesize`.
+
+    Returns
+    -------
+    dict
+        Outputs by stack name.
+
+    Raises
+    ------
+    EmbeddedAwsError
+        If a command fails; with the end of its output.
+    """
+    environment = aws.environment()
+    outputs = aws.workdir / "outputs.json"
+    # Without --app these commands would synthesize again, and `bootstrap` does so without bundling the layer.
+    app = ["--app", str(assembly)]
+    _cdk(["bootstrap", f"aws://{ACCOUNT}/{REGION}", *app], environment, ROOT)
+    options = ["--require-approval", "never", "--concurrency", "4", "--method", "direct", "--progress", "events"]
+    _cdk(["deploy", "--all", *app, *options, "--outputs-file", str(outputs)], environment, ROOT)
+    found: dict[str, dict[str, str]] = json.loads(outputs.read_text())
+    aws.describe(found)
+    return found
+
+
+def _cdk(arguments: list[str], environment: Mapping[str, str], folder: Path) -> float:
+    """Run the CDK command line of this project on the Node of this environment; give the seconds it took."""
+    node, command = bundled_node(), ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+    if node is None or not command.is_file():
+        message = "The CDK command line or its Node is not installed. Run `make setup`."
+        raise EmbeddedAwsError(message)
+    # cdk.json says `python3 app.py`: let that be the interpreter that runs this.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    quiet = {"CDK_DISABLE_CLI_TELEMETRY": "true", "NO_COLOR": "1"}
+    started = time.monotonic()
+    finished = subprocess.run(
+        [str(node), str(command), *arguments, "--no-notices"],
+        cwd=folder,
+        env={**environment, **quiet, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if finished.returncode != 0:
+        message = (
+            f"`cdk {arguments[0]}` failed with exit code {finished.returncode}. "
+            f"The end of its output:\n{tail(finished.stdout)}"
+        )
+        raise EmbeddedAwsError(message)
+    return time.monotonic() - started

@@ -1,0 +1,3 @@
+"""Stands for the dependencies in the layer of the sample."""
+
+GREETING = "from the layer"

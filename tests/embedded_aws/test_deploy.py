@@ -1,0 +1,46 @@
+"""The real CDK command line against the embedded AWS, with a small app."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.embedded_aws.deploy import deploy, synthesize
+from local.embedded_aws.processes import EmbeddedAwsError
+from tests.embedded_aws.conftest import SAMPLE, eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.embedded_aws.lifecycle import EmbeddedAws
+
+
+def test_a_failing_synthesis_is_reported_with_its_output(tmp_path: Path) -> None:
+    # Given an app that fails
+    (tmp_path / "cdk.json").write_text(json.dumps({"app": "python3 app.py"}))
+    (tmp_path / "app.py").write_text("raise SystemExit('settings: unknown key colour')")
+    # When it is synthesized, then the error says what the app said
+    with pytest.raises(EmbeddedAwsError, match="settings: unknown key colour"):
+        synthesize(tmp_path / "cdk.out", app=tmp_path, context={})
+
+
+def test_the_sample_is_deployed_and_works(aws: EmbeddedAws, tmp_path: Path) -> None:
+    # Given the sample, synthesized outside the repository and deployed
+    synthesize(tmp_path / "cdk.out", app=SAMPLE, context={})
+    outputs = deploy(aws, tmp_path / "cdk.out")["Sample"]
+    described = json.loads((aws.workdir / "embedded-aws.json").read_text())
+    assert described["outputs"]["Sample"] == outputs
+    # When somebody uploads two versions under one key that S3 notifications would encode
+    s3, key = aws.client("s3"), "my task/ü + %20.jsonl"
+    versions = [s3.put_object(Bucket=outputs["BucketName"], Key=key, Body=body)["VersionId"] for body in (b"1", b"2")]
+    # Then the rule's function got the key literally, with the version, under its own role
+    table = aws.client("dynamodb")
+
+    def seen() -> bool:
+        item = table.get_item(TableName=outputs["TableName"], Key={"id": {"S": key}}).get("Item", {})
+        return item.get("version", {}).get("S") in versions
+
+    assert versions[0] != versions[1]
+    assert eventually(seen)

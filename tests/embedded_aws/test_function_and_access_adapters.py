@@ -1,0 +1,108 @@
+"""Lambda functions and their identity."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPConnection
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.embedded_aws import adapters
+from tests.embedded_aws.conftest import SAMPLE, zipped
+
+if TYPE_CHECKING:
+    from tests.embedded_aws.conftest import Bench
+
+
+def invoke(bench: Bench, function: str | None = None, **event: Any) -> Any:
+    answer = bench.aws.client("lambda").invoke(FunctionName=function or bench.function, Payload=json.dumps(event))
+    return json.loads(answer["Payload"].read())
+
+
+def test_another_version_of_the_emulator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given an emulator that the adapters were not written for
+    monkeypatch.setattr(adapters, "version", lambda _name: "1.6.0")
+    # When they are applied, then they refuse, naming both versions
+    with pytest.raises(RuntimeError, match=r"1\.5\.33, and 1\.6\.0"):
+        adapters.apply_all()
+
+
+def test_the_pinned_version_is_installed() -> None:
+    assert version("ministack") == adapters.PINNED_VERSION
+
+
+def test_two_functions_share_one_unpacked_layer(bench: Bench) -> None:
+    # Given two functions with the same layer
+    functions = bench.aws.client("lambda")
+    first = functions.get_function(FunctionName="sample")["Configuration"]
+    functions.create_function(
+        FunctionName="second",
+        Runtime=first["Runtime"],
+        Handler=first["Handler"],
+        Role=first["Role"],
+        Code={"ZipFile": zipped(SAMPLE / "function")},
+        Layers=[bench.layer],
+    )
+    # When both run
+    seen = [invoke(bench, name, do="describe")["layer"] for name in (bench.function, "second")]
+    # Then both import from it, and from the same file
+    assert [greeting for greeting, _ in seen] == ["from the layer"] * 2
+    assert seen[0] == seen[1]
+
+
+def test_a_function_sees_the_simulator_and_no_credentials_but_its_own(bench: Bench) -> None:
+    # Given a function, When it says what it sees
+    environment = invoke(bench, do="describe")["environment"]
+    # Then its Bedrock calls go to the simulator and all others to the emulator
+    assert environment["AWS_ENDPOINT_URL_BEDROCK"] == bench.aws.simulator
+    assert environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == bench.aws.simulator
+    assert environment["AWS_ENDPOINT_URL_SERVICE_QUOTAS"] == bench.aws.simulator
+    assert environment["AWS_ENDPOINT_URL"] == bench.aws.endpoint
+    assert environment["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert not {"PYTHONPATH", "AWS_PROFILE", "https_proxy", "HTTPS_PROXY"} & environment.keys()
+
+
+def test_the_simulator_knows_which_role_a_function_calls_with(bench: Bench) -> None:
+    # Given a function that has run, under a key of its role
+    key = invoke(bench, do="describe")["environment"]["AWS_ACCESS_KEY_ID"]
+    # When the simulator is asked whose key that is
+    port = int(bench.aws.simulator.rsplit(":", 1)[1])
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/")
+    principals = json.loads(connection.getresponse().read())
+    connection.close()
+    # Then it is the function's role
+    assert principals[key] == "arn:aws:sts::000000000000:assumed-role/function/sample"
+
+
+def test_a_role_may_do_what_it_is_granted_and_nothing_else(bench: Bench) -> None:
+    # Given a bucket that refuses plain http, and a role that may read one prefix of it
+    s3, iam = bench.aws.client("s3"), bench.aws.client("iam")
+    arn = "arn:aws:s3:::guarded"
+    s3.create_bucket(Bucket="guarded")
+    s3.put_bucket_policy(Bucket="guarded", Policy=_refusing_plain_http(arn))
+    for key in ("allowed/a", "other/a"):
+        s3.put_object(Bucket="guarded", Key=key, Body=b"1")
+    grant = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{arn}/allowed/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [grant]})
+    iam.put_role_policy(RoleName="function", PolicyName="read", PolicyDocument=policy)
+    # When the function heads an object in and outside that prefix
+    call = {"do": "call", "service": "s3", "operation": "head_object"}
+    granted = invoke(bench, **call, arguments={"Bucket": "guarded", "Key": "allowed/a"})
+    denied = invoke(bench, **call, arguments={"Bucket": "guarded", "Key": "other/a"})
+    # Then only the grant decides
+    assert granted["ContentLength"] == 1
+    assert "403" in denied["errorMessage"] or "AccessDenied" in denied["errorMessage"]
+
+
+def _refusing_plain_http(arn: str) -> str:
+    statement = {
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
