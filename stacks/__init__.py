@@ -1,0 +1,1 @@
+"""The CDK stacks: what a deployment puts into an account."""

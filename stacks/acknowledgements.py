@@ -1,0 +1,63 @@
+"""Findings of the rule packs that are accepted, each with a reason: one finding on one construct.
+
+An acknowledgement stands beside what it is about: in the construct that causes the finding, or in the permission whose
+resource cannot be named at synth. The tests fail on a finding without one, and on one without a finding.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aws_cdk import Acknowledgment, Stack, Validations
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+    from stacks.permissions import Permission
+
+
+def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
+    """Accept one finding.
+
+    Parameters
+    ----------
+    construct : IConstruct
+        Where the finding is.
+    finding : str
+        Its full id, such as ``AwsSolutions-IAM5[Resource::*]``.
+    reason : str
+        What a reviewer needs to agree.
+    """
+    Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
+
+
+def acknowledge_wildcards(construct: IConstruct, permissions: list[Permission]) -> None:
+    """Accept the wildcards of permissions that give a reason for them.
+
+    A permission with a wildcard and without a reason stays a finding and stops the synthesis.
+    """
+    for permission in permissions:
+        if not permission.because:
+            continue
+        for resource in permission.resources:
+            flat = _flattened(Stack.of(construct).resolve(resource))
+            if "*" in flat:
+                acknowledge(construct, f"AwsSolutions-IAM5[Resource::{flat}]", permission.because)
+
+
+def _flattened(resource: object) -> str:
+    """Write a resolved ARN as cdk-nag writes it into a finding's id."""
+    if isinstance(resource, str):
+        return resource
+    if isinstance(resource, dict) and len(resource) == 1:
+        [(function, argument)] = resource.items()
+        if function == "Fn::Join":
+            return str(argument[0]).join(_flattened(part) for part in argument[1])
+        if function == "Fn::GetAtt":
+            return f"<{argument[0]}.{argument[1]}>"
+        if function == "Fn::ImportValue":
+            return _flattened(argument)
+        if function == "Ref":
+            return f"<{argument}>"
+    return json.dumps(resource, separators=(",", ":"))

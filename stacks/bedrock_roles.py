@@ -1,0 +1,78 @@
+"""Roles that Amazon Bedrock itself takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.acknowledgements import acknowledge_wildcards
+from stacks.data_key import ENCRYPT_AND_DECRYPT
+from stacks.model_access import ModelAccess
+from stacks.permissions import Permission, allow, policy_document
+
+if TYPE_CHECKING:
+    from lambdas.domain.settings import Settings
+    from stacks.data_stack import DataExports
+
+
+class CustomizationRole(Construct):
+    """What a customization job may do: read its training file, write its output, ask the teacher.
+
+    Parameters
+    ----------
+    scope, construct_id
+        As everywhere in CDK.
+    settings : Settings
+        Names the teachers.
+    data : DataExports
+        Where training files lie.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, data: DataExports) -> None:
+        super().__init__(scope, construct_id)
+        permissions = self._permissions(settings, data)
+        self.role = iam.Role(
+            self,
+            "Role",
+            description="Taken by Amazon Bedrock for model customization jobs of this environment",
+            assumed_by=_bedrock_for(Stack.of(self), "model-customization-job"),
+            inline_policies={"Customization": policy_document(permissions)},
+        )
+        acknowledge_wildcards(self.role, permissions)
+
+    def _permissions(self, settings: Settings, data: DataExports) -> list[Permission]:
+        stack = Stack.of(self)
+        training, output = (
+            f"{data.runs_bucket_arn}/runs/*/teacher_data/*",
+            f"{data.runs_bucket_arn}/runs/*/distillation/*",
+        )
+        run_keys = "The run's key is made at run time; the wildcard covers this one folder of runs."
+        through_bedrock = {"StringEquals": {"kms:ViaService": f"bedrock.{stack.region}.amazonaws.com"}}
+        through_both = {
+            "StringEquals": {
+                "kms:ViaService": [f"bedrock.{stack.region}.amazonaws.com", f"s3.{stack.region}.amazonaws.com"]
+            }
+        }
+        return [
+            allow("s3:GetObject", on=[training], because=run_keys),
+            allow("s3:GetObject", "s3:PutObject", on=[output], because=run_keys),
+            # Bedrock lists without a prefix that we could name; names of keys are no secrets.
+            allow("s3:ListBucket", on=[data.runs_bucket_arn]),
+            *ModelAccess(stack).invoke(settings.teacher_models),
+            allow(*ENCRYPT_AND_DECRYPT, on=[data.key_arn], when=through_both),
+            allow("kms:DescribeKey", "kms:CreateGrant", on=[data.key_arn], when=through_bedrock),
+        ]
+
+
+def _bedrock_for(stack: Stack, job: str) -> iam.ServicePrincipal:
+    """Trust Bedrock only for jobs of one kind in this account and Region."""
+    return iam.ServicePrincipal(
+        "bedrock.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": stack.account},
+            "ArnEquals": {"aws:SourceArn": f"arn:{stack.partition}:bedrock:{stack.region}:{stack.account}:{job}/*"},
+        },
+    )

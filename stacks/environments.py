@@ -1,0 +1,88 @@
+"""Environments: read from the CDK context, each built as three stacks of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from aws_cdk import Environment, Tags
+
+from lambdas.domain.errors import InvalidSettings
+from lambdas.domain.settings import Settings
+from stacks.data_stack import DataStack
+from stacks.operations_stack import OperationsStack
+from stacks.pipeline_stack import PipelineStack
+
+if TYPE_CHECKING:
+    from aws_cdk import App
+
+CONTEXT_KEY = "environments"
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{1,11}")
+
+
+def read_environments(context: object) -> dict[str, Settings]:
+    """Read every environment of the context.
+
+    Parameters
+    ----------
+    context : object
+        A mapping from name to settings document, as ``cdk.json`` has it, or the same as JSON text, as
+        ``cdk -c environments='{"dev": {}}'`` hands it over.
+
+    Raises
+    ------
+    InvalidSettings
+        Names the environment, the key and what is allowed.
+    """
+    document = _parsed(context)
+    if not isinstance(document, dict) or not document:
+        raise InvalidSettings(
+            f"context '{CONTEXT_KEY}' must name at least one environment, for example {{'dev': {{}}}}"
+        )
+    return {name: _checked(name, settings) for name, settings in document.items()}
+
+
+def add_environment(app: App, name: str, settings: Settings) -> None:
+    """Add the three stacks of one environment.
+
+    Plain stacks, no Stage: ``cdk deploy --all`` finds them, and their names are those that the command line looks up.
+
+    Parameters
+    ----------
+    app : App
+        The construct tree that gets the stacks.
+    name : str
+        Environment name, a part of stack, model and parameter names.
+    settings : Settings
+        What this environment is set to.
+    """
+    target = Environment(account=settings.account, region=settings.region)
+    prefix = f"distillation-{name}"
+    data = DataStack(app, f"{prefix}-data", settings=settings, env=target)
+    pipeline = PipelineStack(app, f"{prefix}-pipeline", environment=name, settings=settings, data=data, env=target)
+    operations = OperationsStack(app, f"{prefix}-operations", settings=settings, pipeline=pipeline, env=target)
+    for stack in (data, pipeline, operations):
+        Tags.of(stack).add("distillation:environment", name)
+
+
+def _parsed(context: object) -> object:
+    if not isinstance(context, str):
+        return context
+    try:
+        parsed: object = json.loads(context)
+    except ValueError as problem:
+        raise InvalidSettings(f"context '{CONTEXT_KEY}' is no JSON: {problem}") from None
+    return parsed
+
+
+def _checked(name: str, settings: object) -> Settings:
+    if not _NAME.fullmatch(name):
+        raise InvalidSettings(
+            f"environment '{name}': a name is 2 to 12 characters of [a-z0-9-] and begins with a letter"
+        )
+    try:
+        return Settings.from_mapping(settings)
+    except InvalidSettings as problem:
+        raise InvalidSettings(f"environment '{name}': {problem}") from None

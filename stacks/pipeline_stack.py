@@ -1,0 +1,216 @@
+"""The pipeline: its Lambdas, the state machine, what triggers them, and the topic on which it speaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+
+from stacks.acknowledgements import acknowledge_wildcards
+from stacks.bedrock_roles import CustomizationRole
+from stacks.permissions import Permission, allow
+from stacks.stage_function import Runtime, StageFunction, shared_code, shared_layer
+from stacks.stage_permissions import StagePermissions
+from stacks.state_machine import DistillationMachine
+from stacks.triggers import Triggers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import Environment
+    from constructs import Construct
+
+    from lambdas.domain.settings import Settings
+    from stacks.data_stack import DataExports, DataStack
+
+SHORT, MEDIUM, LONGEST = Duration.minutes(2), Duration.minutes(5), Duration.minutes(15)
+LARGE = 1769
+"""MB at which a Lambda has one whole processor (AWS Lambda developer guide, memory)."""
+
+
+class PipelineStack(Stack):
+    """Everything that runs; it holds nothing that cannot be deployed again.
+
+    Parameters
+    ----------
+    scope, construct_id
+        As everywhere in CDK.
+    environment : str
+        Environment name.
+    settings : Settings
+        Handed to every Lambda.
+    data : DataStack
+        What the pipeline reads and writes.
+    env : Environment
+        Account and Region.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        settings: Settings,
+        data: DataStack,
+        env: Environment,
+    ) -> None:
+        super().__init__(
+            scope, construct_id, env=env, description="Distillation: state machine, Lambdas and their triggers"
+        )
+        # Exports are plain values, which CDK does not follow.
+        self.add_stack_dependency(data, "imports buckets, tables and key")
+        self._data: DataExports = data.exports
+        self._key = kms.Key.from_key_arn(self, "DataKey", self._data.key_arn)
+        self.undelivered = self._undelivered_queue()
+        self.topic = self._topic()
+        self._runtime = self._shared_runtime(environment, settings)
+        self._allowed = StagePermissions(self, environment=environment, settings=settings, data=self._data)
+        stages = self._stages(CustomizationRole(self, "CustomizationRole", settings=settings, data=self._data))
+        machine = DistillationMachine(self, "Distillation", settings=settings, stages=stages, runtime=self._runtime)
+        self.machine = machine.machine
+        start_run, answer, reconcile = self._beside_the_machine(machine, stages)
+        Triggers(
+            self,
+            "Triggers",
+            uploads_bucket=self._data.uploads_bucket,
+            machine=self.machine.state_machine_arn,
+            start_run=start_run.function,
+            reconcile_runs=reconcile.function,
+            undelivered=self.undelivered,
+        )
+        self._output("StateMachineArn", self.machine.state_machine_arn)
+        self._output("StartRunFunction", start_run.function.function_name)
+        self._output("AnswerApprovalFunction", answer.function.function_name)
+        self._output("ReleaseFunction", stages["release_resources"].function.function_name)
+
+    def _stages(self, customization: CustomizationRole) -> dict[str, StageFunction]:
+        """Make the Lambdas that the machine invokes, in its order."""
+        may, topic, role = self._allowed, self.topic.topic_arn, customization.role.role_arn
+        notify, approvals = {"TOPIC_ARN": topic}, {"APPROVALS_TABLE": self._data.approvals_table}
+        customize = {"CUSTOMIZATION_ROLE_ARN": role, "MODEL_KEY_ARN": self._data.key_arn}
+        made = [
+            self._stage("prepare_dataset", may.prepare_dataset(), LONGEST, memory=LARGE),
+            self._stage("check_run", may.check_run(), MEDIUM),
+            self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, memory=LARGE),
+            self._stage("collect_teacher_data", may.collect_teacher_data(), LONGEST, memory=LARGE),
+            self._stage("launch_distillation", may.launch_distillation(role), MEDIUM, customize),
+            self._stage("deploy_candidate", may.deploy_candidate(), SHORT),
+            self._stage("evaluate_student", may.evaluate_student(), LONGEST, memory=LARGE),
+            self._stage("score_evaluation", may.score_evaluation(), MEDIUM, memory=LARGE),
+            self._stage("request_approval", may.request_approval(topic), SHORT, {**notify, **approvals}),
+            self._stage("promote_student", may.promote_student(), MEDIUM),
+            self._stage("release_resources", may.release_resources(), MEDIUM),
+            self._stage("publish_report", may.publish_report(topic), MEDIUM, notify),
+        ]
+        return dict(made)
+
+    def _beside_the_machine(
+        self, machine: DistillationMachine, stages: Mapping[str, StageFunction]
+    ) -> tuple[StageFunction, StageFunction, StageFunction]:
+        """Make the Lambdas that events and people invoke: they know the machine, which does not know them."""
+        may, arn = self._allowed, machine.machine.state_machine_arn
+        release, report = stages["release_resources"].function, stages["publish_report"].function
+        functions = {
+            "STATE_MACHINE_ARN": arn,
+            "RELEASE_FUNCTION": release.function_name,
+            "REPORT_FUNCTION": report.function_name,
+        }
+        reconcile = may.reconcile_runs(arn, machine.executions, [release.function_arn, report.function_arn])
+        approvals = {"APPROVALS_TABLE": self._data.approvals_table}
+        _, start_run = self._stage(
+            "start_run", may.start_run(arn), SHORT, {"STATE_MACHINE_ARN": arn}, asynchronous=True
+        )
+        _, answer = self._stage("answer_approval", may.answer_approval(), SHORT, approvals)
+        _, reconciler = self._stage("reconcile_runs", reconcile, LONGEST, functions, asynchronous=True)
+        return start_run, answer, reconciler
+
+    def _stage(
+        self,
+        folder: str,
+        permissions: list[Permission],
+        timeout: Duration,
+        environment: Mapping[str, str] | None = None,
+        *,
+        memory: int = 512,
+        asynchronous: bool = False,
+    ) -> tuple[str, StageFunction]:
+        stage = StageFunction(
+            self,
+            folder.title().replace("_", ""),
+            folder=folder,
+            runtime=self._runtime,
+            permissions=permissions,
+            timeout=timeout,
+            memory=memory,
+            environment=environment,
+            asynchronous=asynchronous,
+        )
+        return folder, stage
+
+    def _shared_runtime(self, environment: str, settings: Settings) -> Runtime:
+        return Runtime(
+            settings=settings,
+            code=shared_code(),
+            layer=shared_layer(self),
+            key=self._key,
+            undelivered=self.undelivered,
+            tracing=self._tracing_policy(),
+            environment={
+                "ENVIRONMENT": environment,
+                "PIPELINE_SETTINGS": settings.to_json(),
+                "UPLOADS_BUCKET": self._data.uploads_bucket,
+                "RUNS_BUCKET": self._data.runs_bucket,
+                "REGISTRY_TABLE": self._data.registry_table,
+            },
+        )
+
+    def _tracing_policy(self) -> iam.ManagedPolicy:
+        permissions = [
+            allow(
+                "xray:PutTraceSegments",
+                "xray:PutTelemetryRecords",
+                "xray:GetSamplingRules",
+                "xray:GetSamplingTargets",
+                on=["*"],
+                because="X-Ray knows no resource for writing traces (service authorization reference).",
+            )
+        ]
+        policy = iam.ManagedPolicy(
+            self,
+            "WriteTraces",
+            description="Distillation: write X-Ray traces",
+            statements=[permission.statement() for permission in permissions],
+        )
+        acknowledge_wildcards(policy, permissions)
+        return policy
+
+    def _undelivered_queue(self) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            "Undelivered",
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=self._key,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+
+    def _topic(self) -> sns.Topic:
+        topic = sns.Topic(self, "Notifications", display_name="Distillation", master_key=self._key, enforce_ssl=True)
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="PublishAlarms",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        return topic
+
+    def _output(self, name: str, value: str) -> None:
+        CfnOutput(self, name, value=value)

@@ -1,0 +1,160 @@
+"""One Lambda of the pipeline with everything that belongs to it: role, log group, version, tracing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.acknowledgements import acknowledge_wildcards
+from stacks.dependency_layer import DependencyLayer
+from stacks.permissions import Permission, allow, policy_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_sqs as sqs
+
+    from lambdas.domain.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+METRICS_NAMESPACE = "Distillation"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runtime:
+    """What all Lambdas of an environment share.
+
+    Attributes
+    ----------
+    undelivered : Queue
+        Receives events whose Lambda failed for good.
+    environment : mapping
+        Variables that every Lambda gets.
+    tracing : ManagedPolicy
+        Lets a role write traces.
+    """
+
+    settings: Settings
+    code: lambda_.Code
+    layer: lambda_.ILayerVersion
+    key: kms.IKey
+    undelivered: sqs.IQueue
+    environment: Mapping[str, str]
+    tracing: iam.IManagedPolicy
+
+
+def shared_code() -> lambda_.Code:
+    """Package ``lambdas/`` so that ``import lambdas.domain`` works: the asset's root is the repository's root."""
+    return lambda_.Code.from_asset(
+        str(REPOSITORY),
+        ignore_mode=IgnoreMode.GIT,
+        exclude=["/*", "!/lambdas", "__pycache__", "*.pyc", "/lambdas/requirements.*"],
+    )
+
+
+def shared_layer(scope: Construct) -> lambda_.ILayerVersion:
+    """Make the dependency layer of a stack."""
+    return DependencyLayer(scope, "Dependencies").layer
+
+
+class StageFunction(Construct):
+    """A Lambda whose code is one folder under ``lambdas/``.
+
+    Parameters
+    ----------
+    scope, construct_id
+        As everywhere in CDK.
+    folder : str
+        Folder under ``lambdas/``.
+    runtime : Runtime
+        What all Lambdas share.
+    permissions : list of Permission
+        Everything that this Lambda may do beside logging and tracing.
+    timeout : Duration
+        Of one invocation.
+    memory : int
+        MB; processor time grows with it.
+    environment : mapping, optional
+        Variables beside the shared ones.
+    asynchronous : bool
+        Whether events invoke it: then an event that fails for good is kept in the queue of undelivered events.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword only, each a property of the Lambda
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        folder: str,
+        runtime: Runtime,
+        permissions: list[Permission],
+        timeout: Duration,
+        memory: int = 512,
+        environment: Mapping[str, str] | None = None,
+        asynchronous: bool = False,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.timeout = timeout
+        self._log_group = self._make_log_group(runtime)
+        if asynchronous:
+            permissions = [*permissions, allow("sqs:SendMessage", on=[runtime.undelivered.queue_arn])]
+        self.role = self._make_role(runtime, permissions)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"Distillation: {folder}",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"lambdas.{folder}.handler.handler",
+            code=runtime.code,
+            layers=[runtime.layer],
+            # Every statement is written here; nothing may add its own to the role.
+            role=self.role.without_policy_updates(),
+            log_group=self._log_group,
+            timeout=timeout,
+            memory_size=memory,
+            tracing=lambda_.Tracing.ACTIVE,
+            dead_letter_queue=runtime.undelivered if asynchronous else None,
+            environment={
+                **runtime.environment,
+                **(environment or {}),
+                "POWERTOOLS_SERVICE_NAME": folder,
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                "POWERTOOLS_LOG_LEVEL": "INFO",
+            },
+            # A run under way keeps the version with which it was started.
+            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+        )
+
+    def published_version(self) -> str:
+        """Publish the present code and configuration, and give the version's ARN."""
+        return self.function.current_version.function_arn
+
+    def _make_log_group(self, runtime: Runtime) -> logs.LogGroup:
+        group = logs.LogGroup(self, "Logs", encryption_key=runtime.key, removal_policy=RemovalPolicy.DESTROY)
+        # The L2 takes an enumeration; the settings allow the same numbers of days.
+        cast("logs.CfnLogGroup", group.node.default_child).retention_in_days = runtime.settings.log_retention_days
+        return group
+
+    def _make_role(self, runtime: Runtime, permissions: list[Permission]) -> iam.Role:
+        write_logs = allow("logs:CreateLogStream", "logs:PutLogEvents", on=[self._log_group.log_group_arn])
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                "lambda.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            ),
+            managed_policies=[runtime.tracing],
+            inline_policies={"Stage": policy_document([write_logs, *permissions])},
+        )
+        acknowledge_wildcards(role, permissions)
+        return role

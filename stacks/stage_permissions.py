@@ -1,0 +1,336 @@
+"""What each Lambda may do: one method a Lambda, named like its folder under ``lambdas/``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stacks.data_key import ENCRYPT_AND_DECRYPT
+from stacks.data_stack import REGISTRY_INDEX
+from stacks.model_access import ModelAccess
+from stacks.permissions import Permission, allow
+
+if TYPE_CHECKING:
+    from aws_cdk import Stack
+
+    from lambdas.domain.settings import Settings
+    from stacks.data_stack import DataExports
+
+_RUN_KEYS = "Keys of runs are made at run time; the wildcard covers one prefix of one bucket."
+_BEDROCK_IDS = "Bedrock makes the ids at run time; the wildcard covers one kind of resource in this account and Region."
+_NO_RESOURCE = "The service authorization reference names no resource for these actions."
+
+
+class StagePermissions:
+    """Statements for the Lambdas of one environment.
+
+    Parameters
+    ----------
+    stack : Stack
+        Gives partition, Region and account.
+    environment : str
+        Environment name, a part of parameter names.
+    settings : Settings
+        Names the models.
+    data : DataExports
+        Buckets, tables and key.
+    """
+
+    def __init__(self, stack: Stack, *, environment: str, settings: Settings, data: DataExports) -> None:
+        self._stack = stack
+        self._environment = environment
+        self._settings = settings
+        self._data = data
+        self._models = ModelAccess(stack)
+
+    # Intake
+
+    def start_run(self, machine: str) -> list[Permission]:
+        """Claim a run, copy its task definition, start its execution."""
+        return [
+            *self._read_uploads(),
+            self._runs("s3:PutObject"),
+            self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
+            allow("states:StartExecution", on=[machine]),
+            self._data_key(),
+        ]
+
+    def prepare_dataset(self) -> list[Permission]:
+        """Read the upload, write the dataset."""
+        return [*self._read_uploads(), self._runs("s3:GetObject", "s3:PutObject"), *self._record_progress()]
+
+    def check_run(self) -> list[Permission]:
+        """Look at models and quotas; nothing here costs anything."""
+        settings = self._settings
+        models = [
+            *settings.teacher_models,
+            *settings.judge_models,
+            *settings.baseline_models,
+            settings.student_model,
+        ]
+        described = [
+            *self._models.describable(models),
+            self._models.foundation_model(settings.student_customization_model),
+        ]
+        quotas = f"arn:{self._stack.partition}:servicequotas:{self._stack.region}:{self._stack.account}:bedrock/*"
+        return [
+            self._runs("s3:GetObject", "s3:PutObject"),
+            allow("bedrock:GetFoundationModel", "bedrock:GetFoundationModelAvailability", on=described),
+            allow("bedrock:GetInferenceProfile", on=self._models.profiles(models)),
+            allow(
+                "servicequotas:GetServiceQuota",
+                on=[quotas],
+                because="Which quota counts depends on the model that is chosen at run time; reading them is harmless.",
+            ),
+            allow("servicequotas:ListServiceQuotas", on=["*"], because=_NO_RESOURCE),
+            *self._record_progress(),
+        ]
+
+    # Teacher data and training
+
+    def generate_teacher_data(self) -> list[Permission]:
+        """Ask the teachers, keep every answer."""
+        return [*self._ask_and_keep(), *self._models.invoke(self._settings.teacher_models)]
+
+    def collect_teacher_data(self) -> list[Permission]:
+        """Read the answers, write the training file."""
+        return [
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._answers("s3:GetObject"),
+            self._list_runs_bucket("answers/*"),
+            *self._record_progress(),
+        ]
+
+    def launch_distillation(self, customization_role: str) -> list[Permission]:
+        """Start, watch and adopt a customization job; hand Bedrock the customization role."""
+        jobs, models = self._bedrock("model-customization-job"), self._bedrock("custom-model")
+        student = self._models.foundation_model(self._settings.student_customization_model)
+        through_bedrock = {"StringEquals": {"kms:ViaService": f"bedrock.{self._stack.region}.amazonaws.com"}}
+        return [
+            allow("bedrock:CreateModelCustomizationJob", on=[student, models, jobs], because=_BEDROCK_IDS),
+            allow(
+                "bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob", on=[jobs], because=_BEDROCK_IDS
+            ),
+            allow("bedrock:GetCustomModel", on=[models], because=_BEDROCK_IDS),
+            self._tag(jobs, models),
+            allow(
+                "iam:PassRole",
+                on=[customization_role],
+                when={"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}},
+            ),
+            allow("kms:DescribeKey", "kms:CreateGrant", on=[self._data.key_arn], when=through_bedrock),
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._list_runs_bucket("runs/*"),
+            *self._record_progress("Query"),
+        ]
+
+    # Evaluation
+
+    def deploy_candidate(self) -> list[Permission]:
+        """Put the student behind an on-demand deployment."""
+        models, deployments = self._bedrock("custom-model"), self._bedrock("custom-model-deployment")
+        return [
+            allow("bedrock:CreateCustomModelDeployment", on=[models, deployments], because=_BEDROCK_IDS),
+            allow("bedrock:GetCustomModelDeployment", on=[deployments], because=_BEDROCK_IDS),
+            allow("bedrock:ListCustomModelDeployments", on=["*"], because=_NO_RESOURCE),
+            self._tag(deployments),
+            self._runs("s3:GetObject"),
+            *self._record_progress("Query"),
+        ]
+
+    def evaluate_student(self) -> list[Permission]:
+        """Ask all contestants and the judge."""
+        settings = self._settings
+        asked = [
+            *settings.teacher_models,
+            *settings.baseline_models,
+            *settings.judge_models,
+            settings.student_model,
+        ]
+        return [
+            *self._ask_and_keep(),
+            *self._models.invoke(asked),
+            allow(
+                "bedrock:InvokeModel",
+                on=[self._bedrock("custom-model-deployment"), self._bedrock("provisioned-model")],
+                because=_BEDROCK_IDS,
+            ),
+        ]
+
+    def score_evaluation(self) -> list[Permission]:
+        """Read the measurements, write the verdict."""
+        return [self._runs("s3:GetObject", "s3:PutObject"), *self._record_progress()]
+
+    # Approval and promotion
+
+    def request_approval(self, topic: str) -> list[Permission]:
+        """Keep the task token and tell a person."""
+        return [
+            self._approvals("PutItem"),
+            allow("sns:Publish", on=[topic]),
+            self._runs("s3:GetObject"),
+            self._registry("GetItem", "UpdateItem"),
+            self._data_key(),
+        ]
+
+    def answer_approval(self) -> list[Permission]:
+        """Find the task token and answer with it."""
+        return [
+            self._approvals("GetItem", "DeleteItem"),
+            allow(
+                "states:SendTaskSuccess",
+                "states:SendTaskFailure",
+                on=["*"],
+                because=f"{_NO_RESOURCE} What can be answered is bounded by the token, which only this role may read.",
+            ),
+            self._runs("s3:GetObject"),
+            self._registry("GetItem", "UpdateItem"),
+            self._data_key(),
+        ]
+
+    def promote_student(self) -> list[Permission]:
+        """Create or repoint a provisioned throughput, try it, publish the champion."""
+        models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
+        return [
+            allow(
+                "bedrock:CreateProvisionedModelThroughput",
+                "bedrock:UpdateProvisionedModelThroughput",
+                on=[models, throughputs],
+                because=_BEDROCK_IDS,
+            ),
+            allow(
+                "bedrock:GetProvisionedModelThroughput", "bedrock:InvokeModel", on=[throughputs], because=_BEDROCK_IDS
+            ),
+            allow("bedrock:ListProvisionedModelThroughputs", on=["*"], because=_NO_RESOURCE),
+            allow("bedrock:GetCustomModel", on=[models], because=_BEDROCK_IDS),
+            self._tag(throughputs),
+            self._champion_parameters(),
+            self._runs("s3:GetObject"),
+            *self._record_progress("Query"),
+        ]
+
+    # Whatever happened
+
+    def release_resources(self) -> list[Permission]:
+        """Look up and delete what runs created, wherever a run stopped."""
+        jobs, models = self._bedrock("model-customization-job"), self._bedrock("custom-model")
+        deployments, throughputs = self._bedrock("custom-model-deployment"), self._bedrock("provisioned-model")
+        return [
+            allow(
+                "bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob", on=[jobs], because=_BEDROCK_IDS
+            ),
+            allow("bedrock:GetCustomModel", "bedrock:DeleteCustomModel", on=[models], because=_BEDROCK_IDS),
+            allow(
+                "bedrock:GetCustomModelDeployment",
+                "bedrock:DeleteCustomModelDeployment",
+                on=[deployments],
+                because=_BEDROCK_IDS,
+            ),
+            allow(
+                "bedrock:GetProvisionedModelThroughput",
+                "bedrock:DeleteProvisionedModelThroughput",
+                on=[throughputs],
+                because=_BEDROCK_IDS,
+            ),
+            allow(
+                "bedrock:UpdateProvisionedModelThroughput",
+                on=[throughputs, models],
+                because=_BEDROCK_IDS,
+            ),
+            allow(
+                "bedrock:ListCustomModelDeployments",
+                "bedrock:ListProvisionedModelThroughputs",
+                on=["*"],
+                because=_NO_RESOURCE,
+            ),
+            allow("bedrock:ListTagsForResource", on=[jobs, models, deployments, throughputs], because=_BEDROCK_IDS),
+            self._runs("s3:GetObject"),
+            *self._record_progress("Query"),
+        ]
+
+    def publish_report(self, topic: str) -> list[Permission]:
+        """Write the report and tell whoever subscribed."""
+        return [
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._registry("GetItem", "Query", "UpdateItem"),
+            allow("sns:Publish", on=[topic]),
+            self._data_key(),
+        ]
+
+    def reconcile_runs(self, machine: str, executions: str, functions: list[str]) -> list[Permission]:
+        """Finish what an execution left behind, and start the next run of the queue."""
+        return [
+            allow(
+                "states:DescribeExecution",
+                on=[executions],
+                because="Executions are named after runs; the wildcard covers those of this machine.",
+            ),
+            allow("states:StartExecution", on=[machine]),
+            allow("lambda:InvokeFunction", on=functions),
+            self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
+            self._data_key(),
+        ]
+
+    # What they are made of
+
+    def _read_uploads(self) -> list[Permission]:
+        uploads = self._data.uploads_bucket_arn
+        return [
+            allow(
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                on=[f"{uploads}/*"],
+                because="People choose the keys of their uploads; the role may only read, and only this bucket.",
+            ),
+            # Without it S3 answers 403 instead of 404 for a task.json that is not there.
+            allow("s3:ListBucket", on=[uploads]),
+        ]
+
+    def _ask_and_keep(self) -> list[Permission]:
+        return [
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._answers("s3:GetObject", "s3:PutObject"),
+            self._list_runs_bucket("answers/*"),
+            *self._record_progress(),
+        ]
+
+    def _record_progress(self, *more: str) -> list[Permission]:
+        return [self._registry("GetItem", "PutItem", "UpdateItem", *more), self._data_key()]
+
+    def _registry(self, *operations: str) -> Permission:
+        table = self._data.registry_table_arn
+        tables = [table, f"{table}/index/{REGISTRY_INDEX}"] if "Query" in operations else [table]
+        return allow(*(f"dynamodb:{operation}" for operation in operations), on=tables)
+
+    def _approvals(self, *operations: str) -> Permission:
+        return allow(*(f"dynamodb:{operation}" for operation in operations), on=[self._data.approvals_table_arn])
+
+    def _runs(self, *actions: str) -> Permission:
+        return allow(*actions, on=[f"{self._data.runs_bucket_arn}/runs/*"], because=_RUN_KEYS)
+
+    def _answers(self, *actions: str) -> Permission:
+        return allow(*actions, on=[f"{self._data.runs_bucket_arn}/answers/*"], because=_RUN_KEYS)
+
+    def _list_runs_bucket(self, prefix: str) -> Permission:
+        return allow("s3:ListBucket", on=[self._data.runs_bucket_arn], when={"StringLike": {"s3:prefix": prefix}})
+
+    def _bedrock(self, kind: str) -> str:
+        return self._models.account_resource(kind)
+
+    def _tag(self, *resources: str) -> Permission:
+        return allow("bedrock:TagResource", "bedrock:ListTagsForResource", on=resources, because=_BEDROCK_IDS)
+
+    def _champion_parameters(self) -> Permission:
+        root = f"arn:{self._stack.partition}:ssm:{self._stack.region}:{self._stack.account}:parameter/distillation"
+        return allow(
+            "ssm:GetParameter",
+            "ssm:PutParameter",
+            on=[f"{root}/{self._environment}/*"],
+            because="Tasks are named by uploads; the wildcard covers the parameters of this environment.",
+        )
+
+    def _data_key(self) -> Permission:
+        """Allow the key only through the services that hold encrypted things of ours."""
+        through = [
+            f"{service}.{self._stack.region}.amazonaws.com" for service in ("bedrock", "dynamodb", "s3", "sns", "sqs")
+        ]
+        return allow(*ENCRYPT_AND_DECRYPT, on=[self._data.key_arn], when={"StringEquals": {"kms:ViaService": through}})

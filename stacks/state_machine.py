@@ -1,0 +1,447 @@
+"""The state machine, readable from top to bottom: one method a stage, in the order in which a run goes through them.
+
+It is written in Amazon States Language itself. The L2 states of aws-cdk-lib 2.275 drop
+``ToleratedFailurePercentage: 0`` and ``null`` in ``Assign``, and add their own statements to the role; here the
+definition is what is deployed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from lambdas.domain.errors import permanent_error_names
+from stacks.acknowledgements import acknowledge_wildcards
+from stacks.permissions import Permission, allow, policy_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lambdas.domain.settings import Settings
+    from stacks.stage_function import Runtime, StageFunction
+
+State = dict[str, Any]
+States = dict[str, State]
+
+TASK_MARGIN_SECONDS = 30
+"""How much longer a Task may take than its Lambda, so that the Lambda's own time-out is what is reported."""
+
+SHARD_HOURS = 24
+"""What teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
+
+INPUT = "$states.context.Execution.Input"
+RUN = {"run_id": f"{{% {INPUT}.run_id %}}", "attempt": f"{{% {INPUT}.attempt %}}"}
+
+NO_RETRY = {"ErrorEquals": permanent_error_names(), "MaxAttempts": 0}
+RETRY = {
+    "ErrorEquals": ["States.ALL"],
+    "IntervalSeconds": 2,
+    "BackoffRate": 2,
+    "MaxAttempts": 5,
+    "MaxDelaySeconds": 60,
+    "JitterStrategy": "FULL",
+}
+FAILED = {
+    "ErrorEquals": ["States.ALL"],
+    "Assign": {"outcome": "FAILED", "error": "{% $states.errorOutput %}"},
+    "Next": "ReleaseResources",
+}
+IS_COMPLETED = '{% $states.input.status = "COMPLETED" %}'
+
+
+class DistillationMachine(Construct):
+    """The state machine with its role and log group.
+
+    Parameters
+    ----------
+    scope, construct_id
+        As everywhere in CDK.
+    settings : Settings
+        Deadlines and limits, written into the definition as constants.
+    stages : mapping
+        Lambda folder to the Lambda of that stage.
+    runtime : Runtime
+        Key for the log group, policy for traces.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        stages: Mapping[str, StageFunction],
+        runtime: Runtime,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self._stages = stages
+        self._partition = Stack.of(self).partition
+        role = self._make_role(runtime)
+        self.machine = sfn.StateMachine(
+            self,
+            "Machine",
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            definition_body=sfn.DefinitionBody.from_string(Stack.of(self).to_json_string(self.definition())),
+            # Every statement of the role is written here.
+            role=role.without_policy_updates(),
+            tracing_enabled=True,
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    self, "Logs", encryption_key=runtime.key, removal_policy=RemovalPolicy.DESTROY
+                ),
+                level=sfn.LogLevel.ALL,
+                # Inputs and results of states stay out of the logs: an error's text may quote a prompt.
+                include_execution_data=False,
+            ),
+        )
+        stack = Stack.of(self)
+        name = self.machine.state_machine_name
+        self._executions = f"arn:{stack.partition}:states:{stack.region}:{stack.account}:execution:{name}"
+        self._allow_map_runs(role)
+
+    @property
+    def executions(self) -> str:
+        """ARN pattern of the machine's executions, without the children of its maps."""
+        return f"{self._executions}:*"
+
+    def definition(self) -> State:
+        """Write the whole machine."""
+        return {
+            "Comment": "From uploaded prompts to a promoted student, or to the reason why not",
+            "QueryLanguage": "JSONata",
+            "TimeoutSeconds": self._timeout_seconds(),
+            "StartAt": "BeginRun",
+            "States": {
+                **self._begin_run(),
+                **self._prepare_dataset(),
+                **self._check_run(),
+                **self._generate_teacher_data(),
+                **self._collect_teacher_data(),
+                **self._launch_distillation(),
+                **self._deploy_candidate(),
+                **self._evaluate_student(),
+                **self._score_evaluation(),
+                **self._request_approval(),
+                **self._promote_student(),
+                **self._release_resources(),
+                **self._publish_report(),
+            },
+        }
+
+    # The stages of a run
+
+    def _begin_run(self) -> States:
+        variables = {
+            "outcome": "FAILED",
+            "error": None,
+            "distillation_polls": 0,
+            "deployment_polls": 0,
+            "promotion_polls": 0,
+            "release_polls": 0,
+        }
+        return {"BeginRun": {"Type": "Pass", "Assign": variables, "Next": "PrepareDataset"}}
+
+    def _prepare_dataset(self) -> States:
+        shards = {
+            "teacher_shards": "{% $states.result.Payload.teacher_shards[] %}",
+            "holdout_shards": "{% $states.result.Payload.holdout_shards[] %}",
+        }
+        return {"PrepareDataset": self._task("prepare_dataset", Assign=shards, Next="CheckRun")}
+
+    def _check_run(self) -> States:
+        approval = {"approval": "{% $states.result.Payload.approval %}"}
+        return {"CheckRun": self._task("check_run", Assign=approval, Next="EachTeacherShard")}
+
+    def _generate_teacher_data(self) -> States:
+        return {
+            "EachTeacherShard": self._each_shard(
+                "EachTeacherShard",
+                shards="teacher_shards",
+                states={"GenerateTeacherData": self._shard_task("generate_teacher_data")},
+                then="CollectTeacherData",
+            )
+        }
+
+    def _collect_teacher_data(self) -> States:
+        return {"CollectTeacherData": self._task("collect_teacher_data", Next="LaunchDistillation")}
+
+    def _launch_distillation(self) -> States:
+        return {
+            "LaunchDistillation": self._task(
+                "launch_distillation", Assign=_counted("distillation_polls"), Next="IsDistillationCompleted"
+            ),
+            "IsDistillationCompleted": {
+                "Type": "Choice",
+                "Choices": [
+                    {"Condition": IS_COMPLETED, "Next": "DeployCandidate"},
+                    _overdue("distillation_polls", self._settings.distillation_polls, "distillation_deadline_hours"),
+                ],
+                "Default": "WaitForDistillation",
+            },
+            "WaitForDistillation": _wait(self._settings.distillation_poll_seconds, then="LaunchDistillation"),
+        }
+
+    def _deploy_candidate(self) -> States:
+        return {
+            "DeployCandidate": self._task(
+                "deploy_candidate", Assign=_counted("deployment_polls"), Next="IsCandidateDeployed"
+            ),
+            "IsCandidateDeployed": {
+                "Type": "Choice",
+                "Choices": [
+                    {"Condition": IS_COMPLETED, "Next": "EachHoldoutShard"},
+                    _overdue("deployment_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
+                ],
+                "Default": "WaitForDeployment",
+            },
+            "WaitForDeployment": _wait(self._settings.endpoint_poll_seconds, then="DeployCandidate"),
+        }
+
+    def _evaluate_student(self) -> States:
+        return {
+            "EachHoldoutShard": self._each_shard(
+                "EachHoldoutShard",
+                shards="holdout_shards",
+                states={"EvaluateStudent": self._shard_task("evaluate_student")},
+                then="ScoreEvaluation",
+            )
+        }
+
+    def _score_evaluation(self) -> States:
+        return {
+            "ScoreEvaluation": self._task("score_evaluation", Next="IsStudentGoodEnough"),
+            # Only an explicit PROMOTE goes on.
+            "IsStudentGoodEnough": {
+                "Type": "Choice",
+                "Choices": [{"Condition": '{% $states.input.decision = "PROMOTE" %}', "Next": "NeedsApproval"}],
+                "Default": "ReleaseResources",
+                "Assign": {"outcome": "REJECTED"},
+            },
+        }
+
+    def _request_approval(self) -> States:
+        expired = {"ErrorEquals": ["States.Timeout"], "Assign": {"outcome": "EXPIRED"}, "Next": "ReleaseResources"}
+        waiting = self._task("request_approval", wait_for_answer=True, Next="IsApproved")
+        waiting["TimeoutSeconds"] = self._settings.approval_expiry_hours * 3600
+        # Nobody answered: asking again would double the time in which the run may be approved.
+        waiting["Retry"] = [NO_RETRY, {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}, RETRY]
+        waiting["Catch"] = [expired, FAILED]
+        return {
+            "NeedsApproval": {
+                "Type": "Choice",
+                "Choices": [{"Condition": '{% $approval = "automatic" %}', "Next": "PromoteStudent"}],
+                "Default": "RequestApproval",
+            },
+            "RequestApproval": waiting,
+            "IsApproved": {
+                "Type": "Choice",
+                "Choices": [{"Condition": '{% $states.input.answer = "approved" %}', "Next": "PromoteStudent"}],
+                "Default": "ReleaseResources",
+                "Assign": {"outcome": "REJECTED"},
+            },
+        }
+
+    def _promote_student(self) -> States:
+        return {
+            "PromoteStudent": self._task(
+                "promote_student", Assign=_counted("promotion_polls"), Next="IsStudentServing"
+            ),
+            "IsStudentServing": {
+                "Type": "Choice",
+                "Choices": [
+                    {"Condition": IS_COMPLETED, "Assign": {"outcome": "PROMOTED"}, "Next": "ReleaseResources"},
+                    _overdue("promotion_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
+                ],
+                "Default": "WaitForPromotion",
+            },
+            "WaitForPromotion": _wait(self._settings.endpoint_poll_seconds, then="PromoteStudent"),
+        }
+
+    def _release_resources(self) -> States:
+        release = self._task(
+            "release_resources",
+            payload={**RUN, "outcome": "{% $outcome %}"},
+            Assign=_counted("release_polls"),
+            Next="AreResourcesReleased",
+        )
+        # What cannot be released now is not forgotten: the schedule of reconcile_runs goes on with it.
+        release["Catch"] = [{"ErrorEquals": ["States.ALL"], "Next": "PublishReport"}]
+        given_up = f"{{% $release_polls >= {self._settings.endpoint_polls} %}}"
+        return {
+            "ReleaseResources": release,
+            "AreResourcesReleased": {
+                "Type": "Choice",
+                "Choices": [
+                    {"Condition": IS_COMPLETED, "Next": "PublishReport"},
+                    {"Condition": given_up, "Next": "PublishReport"},
+                ],
+                "Default": "WaitForRelease",
+            },
+            "WaitForRelease": _wait(self._settings.endpoint_poll_seconds, then="ReleaseResources"),
+        }
+
+    def _publish_report(self) -> States:
+        publish = self._task(
+            "publish_report",
+            payload={**RUN, "outcome": "{% $outcome %}", "error": "{% $exists($error) ? $error : null %}"},
+            Next="HasFailed",
+        )
+        # The first error is the one to report.
+        first_error = "{% $exists($error.Error) ? $error : $states.errorOutput %}"
+        publish["Catch"] = [
+            {"ErrorEquals": ["States.ALL"], "Assign": {"outcome": "FAILED", "error": first_error}, "Next": "RunFailed"}
+        ]
+        return {
+            "PublishReport": publish,
+            "HasFailed": {
+                "Type": "Choice",
+                "Choices": [{"Condition": '{% $outcome = "FAILED" %}', "Next": "RunFailed"}],
+                "Default": "RunEnded",
+            },
+            "RunFailed": {
+                "Type": "Fail",
+                "Error": '{% $exists($error.Error) ? $error.Error : "RunFailed" %}',
+                "Cause": '{% $exists($error.Cause) ? $error.Cause : "No cause was given: read the report." %}',
+            },
+            "RunEnded": {"Type": "Succeed"},
+        }
+
+    # What they are made of
+
+    def _task(
+        self, folder: str, *, payload: State | None = None, wait_for_answer: bool = False, **fields: object
+    ) -> State:
+        """Invoke the published version of a Lambda and pass on what it returned."""
+        stage = self._stages[folder]
+        sent = payload or dict(RUN)
+        resource, output = "lambda:invoke", "{% $states.result.Payload %}"
+        if wait_for_answer:
+            sent["task_token"] = "{% $states.context.Task.Token %}"  # noqa: S105 - an expression
+            resource, output = "lambda:invoke.waitForTaskToken", "{% $states.result %}"
+        return {
+            "Type": "Task",
+            "Resource": f"arn:{self._partition}:states:::{resource}",
+            "Arguments": {"FunctionName": stage.published_version(), "Payload": sent},
+            "TimeoutSeconds": int(stage.timeout.to_seconds()) + TASK_MARGIN_SECONDS,
+            "Retry": [NO_RETRY, RETRY],
+            "Catch": [FAILED],
+            "Output": output,
+            **fields,
+        }
+
+    def _each_shard(self, label: str, *, shards: str, states: States, then: str) -> State:
+        """Hand every shard to an execution of its own; children see nothing but what ItemSelector gives them."""
+        return {
+            "Type": "Map",
+            "Label": label,
+            "Items": f"{{% ${shards} %}}",
+            "ItemSelector": {**RUN, "shard": "{% $states.context.Map.Item.Value %}"},
+            "MaxConcurrency": self._settings.shards_at_once,
+            "ToleratedFailurePercentage": 0,
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                "StartAt": next(iter(states)),
+                "States": states,
+            },
+            "Catch": [FAILED],
+            "Output": {},
+            "Next": then,
+        }
+
+    def _shard_task(self, folder: str) -> State:
+        """Invoke a Lambda for one shard; its failure fails the map, whose Catch leads on."""
+        task = self._task(folder, payload={name: f"{{% $states.input.{name} %}}" for name in (*RUN, "shard")}, End=True)
+        del task["Catch"]
+        return task
+
+    def _timeout_seconds(self) -> int:
+        """Sum every deadline: the machine's own time-out is the last resort, since it runs no Catch."""
+        settings = self._settings
+        hours = settings.distillation_deadline_hours + settings.approval_expiry_hours + 2 * SHARD_HOURS
+        return 2 * (hours * 3600 + 3 * settings.endpoint_deadline_minutes * 60)
+
+    def _make_role(self, runtime: Runtime) -> iam.Role:
+        stack = Stack.of(self)
+        permissions = [
+            self._invoke_stages(),
+            allow(
+                "logs:CreateLogDelivery",
+                "logs:GetLogDelivery",
+                "logs:UpdateLogDelivery",
+                "logs:DeleteLogDelivery",
+                "logs:ListLogDeliveries",
+                "logs:PutResourcePolicy",
+                "logs:DescribeResourcePolicies",
+                "logs:DescribeLogGroups",
+                on=["*"],
+                because="CloudWatch Logs knows no resource for log delivery (Step Functions developer guide, logging).",
+            ),
+        ]
+        role = iam.Role(
+            self,
+            "Role",
+            description="Taken by the distillation state machine: it may invoke its Lambdas, nothing else",
+            assumed_by=iam.ServicePrincipal(
+                "states.amazonaws.com",
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": stack.account},
+                    "ArnLike": {
+                        "aws:SourceArn": f"arn:{stack.partition}:states:{stack.region}:{stack.account}:stateMachine:*"
+                    },
+                },
+            ),
+            managed_policies=[runtime.tracing],
+            inline_policies={"Machine": policy_document(permissions)},
+        )
+        acknowledge_wildcards(role, permissions)
+        return role
+
+    def _allow_map_runs(self, role: iam.Role) -> None:
+        """Let the machine start and stop the children of its distributed maps.
+
+        A policy of its own: the machine depends on its role, so the role's inline policy cannot name the machine.
+        Statements as in "IAM policies for using Distributed Map states" (Step Functions developer guide).
+        """
+        permissions = [
+            allow("states:StartExecution", on=[self.machine.state_machine_arn]),
+            allow(
+                "states:DescribeExecution",
+                "states:StopExecution",
+                on=[self.executions, f"{self._executions}/*"],
+                because="Step Functions names the children of a map; the wildcard covers those of this machine.",
+            ),
+        ]
+        policy = iam.Policy(
+            self, "MapRuns", roles=[role], statements=[permission.statement() for permission in permissions]
+        )
+        acknowledge_wildcards(policy, permissions)
+
+    def _invoke_stages(self) -> Permission:
+        return allow(
+            "lambda:InvokeFunction",
+            on=[f"{stage.function.function_arn}:*" for stage in self._stages.values()],
+            because="Published versions only: a run under way keeps calling those with which it was started.",
+        )
+
+
+def _counted(polls: str) -> dict[str, str]:
+    return {polls: f"{{% ${polls} + 1 %}}"}
+
+
+def _overdue(polls: str, limit: int, setting: str) -> State:
+    cause = f"not finished after {limit} polls: the deadline is '{setting}' of the environment's settings in cdk.json"
+    return {
+        "Condition": f"{{% ${polls} >= {limit} %}}",
+        "Assign": {"outcome": "FAILED", "error": {"Error": "DeadlineExceeded", "Cause": cause}},
+        "Next": "ReleaseResources",
+    }
+
+
+def _wait(seconds: int, *, then: str) -> State:
+    return {"Type": "Wait", "Seconds": seconds, "Next": then}
