@@ -1,0 +1,63 @@
+"""Start the simulator: ``python -m local.bedrock_simulator --aws-endpoint http://127.0.0.1:4566``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from local.bedrock_simulator.brains.teacher import load_rules
+from local.bedrock_simulator.catalog import REGION
+from local.bedrock_simulator.objects import S3ObjectStore
+from local.bedrock_simulator.policies import IamPolicySource
+from local.bedrock_simulator.server import SimulatorServer
+from local.bedrock_simulator.settings import Settings, SettingsError
+from local.bedrock_simulator.simulator import Simulator
+
+DEFAULT_RULES = "local.bedrock_simulator.rules.video_search_intent"
+
+
+@click.command()
+@click.option("--port", default=0, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option("--aws-endpoint", required=True, help="The embedded AWS: S3 for jobs, IAM for callers.")
+@click.option("--port-file", type=click.Path(path_type=Path), help="Written with the port once the simulator answers.")
+@click.option("--rules", default=DEFAULT_RULES, show_default=True, help="Module with answer(query) for the teacher.")
+@click.option("--settings", "changes", default="{}", help="Settings to begin with, as JSON.")
+def main(port: int, aws_endpoint: str, port_file: Path | None, rules: str, changes: str) -> None:
+    """Simulate Amazon Bedrock for the embedded AWS. Every figure it produces is simulated."""
+    try:
+        settings = Settings().changed(json.loads(changes))
+        answer = load_rules(rules)
+    except (ImportError, SettingsError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    simulator = Simulator(
+        objects=S3ObjectStore(aws_endpoint, REGION),
+        rules=answer,
+        policies=IamPolicySource(aws_endpoint),
+        settings=settings,
+    )
+    server = SimulatorServer(simulator, port)
+    signal.signal(signal.SIGTERM, _leave)
+    if port_file:
+        unfinished = port_file.with_suffix(".part")
+        unfinished.write_text(server.url.rsplit(":", 1)[1], encoding="utf-8")
+        unfinished.replace(port_file)
+    click.echo(f"bedrock simulator at {server.url}")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.close()
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

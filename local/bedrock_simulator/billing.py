@@ -1,0 +1,114 @@
+"""Writes the billing record: quantities by usage type, with a price where one is public.
+
+Prices per token, for training and for storage are in ``catalog.json`` with their source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile, TokenPrice
+from local.bedrock_simulator.records import BillingEntry
+
+if TYPE_CHECKING:
+    from local.bedrock_simulator.world import World
+
+_MILLION = 1_000_000
+_THOUSAND = 1_000
+_HOUR_SECONDS = 3600.0
+_MONTH_SECONDS = 30 * 24 * _HOUR_SECONDS
+STORAGE, THROUGHPUT = "custom_model_storage", "provisioned_throughput"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of one or more requests."""
+
+    input: int = 0
+    output: int = 0
+    requests: int = 0
+
+    def share(self, part: float) -> Tokens:
+        """Return the part of these tokens that had been used when something was stopped."""
+        return Tokens(round(self.input * part), round(self.output * part), round(self.requests * part))
+
+
+@dataclass(frozen=True)
+class Payer:
+    """On whose account of use an entry is booked."""
+
+    resource: str
+    caller: str | None
+
+
+def inference(
+    world: World,
+    payer: Payer,
+    model: FoundationModel,
+    tokens: Tokens,
+    *,
+    kind: str = "converse",
+    profile: InferenceProfile | None = None,
+    custom: bool = False,
+) -> None:
+    """Book tokens of on-demand inference; a custom model deployment costs its base model's rate."""
+    price: TokenPrice = profile.price if profile and profile.price else model.price
+    scope = "-cross-region-global" if profile and profile.profile_id.startswith("global.") else ""
+    suffix = "-custom-model" if custom else scope
+    usage = {
+        f"USE1-{model.usage_name}-input-tokens{suffix}": float(tokens.input),
+        f"USE1-{model.usage_name}-output-tokens{suffix}": float(tokens.output),
+    }
+    usd = (tokens.input * price.input + tokens.output * price.output) / _MILLION
+    _book(world, replace(_entry(world, kind, model, payer, usage), usd=usd, requests=tokens.requests))
+
+
+def training(world: World, payer: Payer, model: FoundationModel, tokens: int) -> None:
+    """Book training tokens: only those that were trained on; a failed job costs nothing."""
+    price = model.training_usd_per_thousand_tokens
+    usd = None if price is None else tokens * price / _THOUSAND
+    usage = {f"USE1-{model.usage_name}-Customization-Training": float(tokens)}
+    _book(world, replace(_entry(world, "training", model, payer, usage), usd=usd))
+
+
+def storage(world: World, payer: Payer, model: FoundationModel, start: datetime) -> BillingEntry:
+    """Open the storage of a custom model."""
+    usage = {f"USE1-{model.usage_name}-Customization-Storage": 0.0}
+    return _book(world, replace(_entry(world, STORAGE, model, payer, usage), start=start))
+
+
+def throughput(
+    world: World, payer: Payer, model: FoundationModel, start: datetime, *, units: int, commitment: str | None
+) -> BillingEntry:
+    """Open the hours of a provisioned throughput; quantities are model-unit hours."""
+    usage = {f"USE1-{model.usage_name}-ProvisionedThroughput-{commitment or 'NoCommit'}": 0.0}
+    return _book(world, replace(_entry(world, THROUGHPUT, model, payer, usage), start=start, units=units))
+
+
+def so_far(world: World, entry: BillingEntry) -> BillingEntry:
+    """Return an entry with the quantity up to its end, or up to now while it still bills."""
+    if entry.start is None:
+        return entry
+    seconds = ((entry.end or world.clock.now()) - entry.start).total_seconds()
+    if entry.kind == STORAGE:
+        quantity, price = seconds / _MONTH_SECONDS, world.catalog.storage_usd_per_model_month
+        return _measured(entry, quantity, quantity * price)
+    hours = seconds / _HOUR_SECONDS * entry.units
+    hourly = world.settings.throughput_usd_per_unit_hour
+    return _measured(entry, hours, None if hourly is None else hours * hourly)
+
+
+def _measured(entry: BillingEntry, quantity: float, usd: float | None) -> BillingEntry:
+    return replace(entry, usage=dict.fromkeys(entry.usage, quantity), usd=usd)
+
+
+def _book(world: World, entry: BillingEntry) -> BillingEntry:
+    with world.lock:
+        world.billing.append(entry)
+    return entry
+
+
+def _entry(world: World, kind: str, model: FoundationModel, payer: Payer, usage: dict[str, float]) -> BillingEntry:
+    return BillingEntry(world.clock.now(), kind, model.model_id, payer.resource, payer.caller, usage, None)

@@ -1,0 +1,1 @@
+"""What the simulated models know: teacher, undistilled student, baseline, judge, and the student that really learns."""

@@ -1,0 +1,1 @@
+"""A customization job: its training data, its life in time, and the work that it really does."""

@@ -1,0 +1,65 @@
+"""Ordered faults on what a job trains on. They touch the training file only, never a holdout or an answer elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from local.bedrock_simulator.brains.base import Chance
+from local.bedrock_simulator.brains.numbers import is_number
+from local.bedrock_simulator.brains.student import Pair
+from local.bedrock_simulator.faults import Fault
+
+Item = TypeVar("Item")
+
+
+def fewer_records(records: Sequence[Item], faults: Sequence[Fault]) -> list[Item]:
+    """Apply ``keep_records`` and ``keep_fraction``: a seeded choice, in the file's order."""
+    kept = list(records)
+    for fault in faults:
+        if fault.kind == "keep_records":
+            kept = _choice(kept, int(fault.options["records"]), fault)
+        elif fault.kind == "keep_fraction":
+            kept = _choice(kept, max(1, round(len(kept) * fault.options["fraction"])), fault)
+    return kept
+
+
+def worse_labels(pairs: Sequence[Pair], faults: Sequence[Fault]) -> list[Pair]:
+    """Apply ``one_category_only``, ``permuted_labels`` and ``label_noise`` (which permutes a share of the labels)."""
+    worse = list(pairs)
+    for fault in faults:
+        if fault.kind == "one_category_only":
+            categories = [category_of(pair.answer) for pair in worse]
+            most = Counter(categories).most_common(1)[0][0]
+            worse = [pair for pair, category in zip(worse, categories, strict=True) if category == most]
+        elif fault.kind in ("permuted_labels", "label_noise"):
+            worse = _permuted(worse, fault)
+    return worse
+
+
+def category_of(answer: str) -> str:
+    """Name an answer's category: its largest number's key, or the whole answer where it has no numbers."""
+    try:
+        data = json.loads(answer)
+    except ValueError:
+        return answer
+    numbers = {key: value for key, value in data.items() if is_number(value)} if isinstance(data, dict) else {}
+    return max(numbers, key=lambda key: numbers[key]) if numbers else answer
+
+
+def _choice(items: list[Item], count: int, fault: Fault) -> list[Item]:
+    order = Chance(fault.kind, str(fault.options["seed"])).order(len(items))
+    return [items[i] for i in sorted(order[:count])]
+
+
+def _permuted(pairs: list[Pair], fault: Fault) -> list[Pair]:
+    chance = Chance(fault.kind, str(fault.options["seed"]))
+    share = fault.options.get("fraction", 1.0)
+    chosen = sorted(chance.order(len(pairs))[: round(len(pairs) * share)])
+    result = list(pairs)
+    for target, source in zip(chosen, chance.order(len(chosen)), strict=True):
+        result[target] = replace(pairs[target], answer=pairs[chosen[source]].answer)
+    return result

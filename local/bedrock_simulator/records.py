@@ -1,0 +1,101 @@
+"""The two records that tests read: every request (the call log) and every billable thing (the billing record)."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+_LONG_TEXT = 300
+_LONG_LIST = 60
+_BODIES = frozenset({"messages", "system", "toolConfig", "additionalModelRequestFields"})
+
+
+@dataclass(frozen=True)
+class CallEntry:
+    """One request, refused or not."""
+
+    time: datetime
+    service: str
+    operation: str
+    params: dict[str, Any]
+    status: int
+    error: str | None
+    caller: str | None
+    request_id: str
+
+
+@dataclass
+class BillingEntry:
+    """One billable thing.
+
+    ``usage`` maps a usage type to its quantity: tokens, model-months or model-unit hours. ``usd`` is ``None`` where
+    the price is not known. ``end`` is ``None`` while the thing still bills; quantity and price are then those so far.
+    """
+
+    time: datetime
+    kind: str
+    model: str
+    resource: str
+    caller: str | None
+    usage: dict[str, float]
+    usd: float | None
+    start: datetime | None = None
+    end: datetime | None = None
+    requests: int = 1
+    units: int = 1
+
+
+@dataclass
+class CallLog:
+    """Every request in the order in which it was answered."""
+
+    entries: list[CallEntry] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, entry: CallEntry) -> None:
+        """Append one entry."""
+        with self._lock:
+            self.entries.append(entry)
+
+    def clear(self) -> None:
+        """Forget every entry."""
+        with self._lock:
+            self.entries.clear()
+
+    def select(self, service: str | None = None, operation: str | None = None) -> list[CallEntry]:
+        """Return the entries of a service, an operation, or both."""
+        with self._lock:
+            entries = list(self.entries)
+        return [e for e in entries if service in (None, e.service) and operation in (None, e.operation)]
+
+
+def without_bodies(params: dict[str, Any]) -> dict[str, Any]:
+    """Return ``params`` as the call log keeps them: names, limits and identifiers, but no prompt or answer."""
+    kept = {name: _shortened(value) for name, value in params.items() if name not in _BODIES}
+    if "messages" in params:
+        kept["messageCount"] = len(params["messages"])
+    choice = params.get("toolConfig", {}).get("toolChoice") if isinstance(params.get("toolConfig"), dict) else None
+    if choice:
+        kept["toolChoice"] = choice
+    return kept
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, str):
+        return value if len(value) <= _LONG_TEXT else f"{value[:_LONG_TEXT]}… ({len(value)} characters)"
+    if isinstance(value, dict):
+        return {key: _shortened(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_shortened(member) for member in value[:_LONG_LIST]]
+    return value
+
+
+def to_json(entry: CallEntry | BillingEntry) -> dict[str, Any]:
+    """Return an entry as the control API shows it."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(entry).items()
+        if name != "_lock"
+    }
