@@ -1,0 +1,1 @@
+"""CheckRun: models, access, quotas, prices and budget, before the first paid call."""

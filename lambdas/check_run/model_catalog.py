@@ -1,0 +1,83 @@
+"""Ask the service what it says about a model today: lifecycle, access, customization, quotas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from botocore.exceptions import ClientError
+
+from lambdas.domain.model_ids import foundation_model_id, is_profile
+from lambdas.domain.models import ModelFacts
+from lambdas.gateways.storage import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock import BedrockClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+
+_ACCESS = {
+    "agreementAvailability": "has no agreement in this account; accept it once in the Bedrock console, Model catalog",
+    "authorizationStatus": "is not authorised for this account; submit its use-case form in the Bedrock console",
+    "entitlementAvailability": "is not enabled for this account; subscribe to it once in the Bedrock console",
+    "regionAvailability": "is not available in this Region",
+}
+"""GetFoundationModelAvailability's fields and what a person does about each."""
+
+
+class ModelCatalog:
+    """What Bedrock and Service Quotas say.
+
+    Parameters
+    ----------
+    bedrock : Bedrock client
+    quotas : Service Quotas client
+    """
+
+    NO_COMMITMENT_QUOTA: ClassVar[str] = "L-BE77399C"
+    """Model units without commitment across custom models (bedrock_facts, section 5)."""
+
+    def __init__(self, bedrock: BedrockClient, quotas: ServiceQuotasClient) -> None:
+        self._bedrock, self._quotas = bedrock, quotas
+
+    def facts(self, model: str) -> ModelFacts:
+        """Gather what is known of a model or a system inference profile."""
+        bare = foundation_model_id(model) if is_profile(model) else model
+        try:
+            details: dict[str, Any] = dict(self._bedrock.get_foundation_model(modelIdentifier=bare)["modelDetails"])
+            profile_active = not is_profile(model) or self._profile_is_active(model)
+            access_problem = self._access_problem(foundation_model_id(model))
+        except ClientError as problem:
+            if error_code(problem) not in ("ResourceNotFoundException", "ValidationException"):
+                raise
+            return ModelFacts(model=model, exists=False)
+        lifecycle = details.get("modelLifecycle", {})
+        on_demand = "ON_DEMAND" in details.get("inferenceTypesSupported", [])
+        return ModelFacts(
+            model=model,
+            lifecycle=lifecycle.get("status", "ACTIVE"),
+            end_of_life=lifecycle.get("endOfLifeTime"),
+            customizations=tuple(details.get("customizationsSupported", [])),
+            on_demand=profile_active if is_profile(model) else on_demand,
+            access_problem=access_problem,
+        )
+
+    def no_commitment_units(self) -> float | None:
+        """Read how many model units without commitment the account may have; ``None`` where the quota is not shown."""
+        try:
+            answer = self._quotas.get_service_quota(ServiceCode="bedrock", QuotaCode=self.NO_COMMITMENT_QUOTA)
+        except ClientError as problem:
+            if error_code(problem) == "NoSuchResourceException":
+                return None
+            raise
+        return float(answer["Quota"]["Value"])
+
+    def _profile_is_active(self, model: str) -> bool:
+        return self._bedrock.get_inference_profile(inferenceProfileIdentifier=model)["status"] == "ACTIVE"
+
+    def _access_problem(self, model: str) -> str | None:
+        answer = dict(self._bedrock.get_foundation_model_availability(modelId=model))
+        agreement: Any = answer.get("agreementAvailability", {})
+        states = {**answer, "agreementAvailability": agreement.get("status")}
+        for field, advice in _ACCESS.items():
+            if states.get(field) not in ("AVAILABLE", "AUTHORIZED"):
+                return advice
+        return None

@@ -1,0 +1,120 @@
+"""Choose models, check quotas and budget, and write the plan of the attempt."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lambdas.check_run.model_catalog import ModelCatalog
+from lambdas.domain.break_even import throughput_usage
+from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
+from lambdas.domain.estimate import Estimate, estimate_run
+from lambdas.domain.models import ModelChoice, choose_models
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.settings import Settings
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.gateways import clients
+from lambdas.pipeline import Result, Stage
+
+MAX_POINTER_BYTES = 7_500
+"""The SSM pointer carries prompt and schema; an advanced parameter takes 8 KB (Systems Manager quotas)."""
+
+
+def execute(stage: Stage) -> Result:
+    """Check a run before its first paid call.
+
+    Raises
+    ------
+    ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, InvalidTaskDefinition
+        Nothing was paid.
+    """
+    stage.progress()
+    settings, task = stage.pipeline.environment.settings, stage.task
+    catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
+    _check_pointer(task)
+    models = _choose(catalog, settings, task, stage)
+    _check_serving(catalog, settings, task, stage)
+    estimate = _estimate(stage, models)
+    plan = _plan_document(models, estimate, task, stage.pipeline.prices, settings)
+    stage.pipeline.runs.write_json(stage.run.files.plan(stage.attempt), plan)
+    estimate.check(task.budget_usd)
+    stage.progress(estimate_usd=round(estimate.usd, 2))
+    return {
+        "teacher": models.teacher,
+        "student": models.student,
+        "baseline": models.baseline,
+        "judge": models.judge,
+        "training": models.training,
+        "estimate_usd": round(estimate.usd, 4),
+        "approval": task.approval,
+    }
+
+
+def _choose(catalog: ModelCatalog, settings: Settings, task: TaskDefinition, stage: Stage) -> ModelChoice:
+    preferences = {
+        "teacher": settings.teacher_models,
+        "judge": settings.judge_models,
+        "baseline": settings.baseline_models,
+    }
+    student, customization = settings.student_model, settings.student_customization_model
+    named = {model for models in preferences.values() for model in models} | {student, customization}
+    return choose_models(
+        [catalog.facts(model) for model in sorted(named)],
+        preferences,
+        student=student,
+        student_customization=customization,
+        training=task.training,
+        now=stage.pipeline.now(),
+    )
+
+
+def _check_serving(catalog: ModelCatalog, settings: Settings, task: TaskDefinition, stage: Stage) -> None:
+    """Stop before anything is paid where the promotion at the end could only fail."""
+    if task.serving.mode != "provisioned_throughput":
+        return
+    usage = throughput_usage(task.serving.commitment)
+    if task.approval == "automatic":
+        stage.pipeline.prices.line(settings.student_model, usage)
+    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    if champion is None and task.serving.commitment == "none":
+        allowed = catalog.no_commitment_units()
+        if allowed is not None and allowed < task.serving.model_units:
+            message = (
+                f"the account may have {allowed:g} model units without commitment across custom models, the task wants "
+                f"{task.serving.model_units}. Nothing was paid. Ask for more in Service Quotas (Amazon Bedrock, quota "
+                f"{catalog.NO_COMMITMENT_QUOTA}), or set 'serving.mode' to \"on_demand\""
+            )
+            raise QuotaTooLow(message)
+
+
+def _check_pointer(task: TaskDefinition) -> None:
+    size = len(json.dumps([task.student_system_prompt, task.output_schema], ensure_ascii=False).encode())
+    if size > MAX_POINTER_BYTES:
+        message = (
+            f"task.json: 'student_system_prompt' and 'output_schema' have {size} bytes together; callers read them from "
+            f"an SSM parameter, which takes {MAX_POINTER_BYTES}. Shorten them: a short prompt is what a student is for"
+        )
+        raise InvalidTaskDefinition(message)
+
+
+def _estimate(stage: Stage, models: ModelChoice) -> Estimate:
+    files, runs = stage.run.files, stage.pipeline.runs
+    train = from_json_lines(runs.read(files.dataset("train.jsonl")))
+    holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
+    return estimate_run(train, holdout, stage.task, models, stage.pipeline.prices)
+
+
+def _plan_document(
+    models: ModelChoice, estimate: Estimate, task: TaskDefinition, prices: PriceBook, settings: Settings
+) -> dict[str, Any]:
+    hour = prices.find(settings.student_model, throughput_usage(task.serving.commitment))
+    return {
+        "models": models.to_document(),
+        "estimate": [line.to_document() for line in estimate.lines],
+        "estimate_usd": estimate.usd,
+        "estimate_low_usd": estimate.low_usd,
+        "estimate_high_usd": estimate.high_usd,
+        "budget_usd": task.budget_usd,
+        "throughput_usd_per_unit_hour": hour.usd if hour else None,
+    }

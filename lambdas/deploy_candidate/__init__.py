@@ -1,0 +1,1 @@
+"""DeployCandidate: serve the new student on demand, so that its evaluation costs tokens, not hours."""

@@ -1,0 +1,64 @@
+"""Create the candidate's on-demand deployment, or find it again, and wait until it answers."""
+
+from __future__ import annotations
+
+from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
+from lambdas.domain.errors import DeploymentFailed
+from lambdas.domain.identity import digest
+from lambdas.gateways.resource_book import DEPLOYMENT, PLANNED, Resource
+from lambdas.pipeline import Result, Stage
+
+
+def execute(stage: Stage) -> Result:
+    """Bring the candidate's deployment one step further.
+
+    Returns
+    -------
+    dict
+        ``status`` IN_PROGRESS or COMPLETED, and the ``deployment_arn``.
+
+    Raises
+    ------
+    DeploymentFailed
+        With the service's reason.
+    """
+    model_arn = str(stage.run.facts["custom_model_arn"])
+    resource = stage.pipeline.resources.plan(_candidate(stage, model_arn))
+    arn = resource.arn or _create(stage, resource, model_arn)
+    found = stage.pipeline.bedrock.find_deployment(arn)
+    if found is None or found.status == "Failed":
+        reason = found.failure if found else "it is gone"
+        raise DeploymentFailed(f"deployment {resource.name} of the candidate failed: {reason or 'no reason given'}")
+    done = found.status == "Active"
+    if done:
+        stage.pipeline.registry.record_facts(stage.run.run_id, deployment_arn=arn)
+    stage.progress(deployment=resource.name, status=found.status)
+    return {"status": "COMPLETED" if done else "IN_PROGRESS", "deployment_arn": arn}
+
+
+def _candidate(stage: Stage, model_arn: str) -> Resource:
+    content = digest(model_arn, stage.run.run_id, stage.attempt, length=16)
+    return Resource(
+        run_id=stage.run.run_id,
+        attempt=stage.attempt,
+        task=stage.run.task,
+        kind=DEPLOYMENT,
+        name=content_name(stage.pipeline.environment.name, stage.run.task, content, "candidate"),
+        state=PLANNED,
+        created_at=stage.now(),
+    )
+
+
+def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
+    environment = stage.pipeline.environment
+    arn = stage.pipeline.bedrock.create_deployment(
+        {
+            "modelDeploymentName": resource.name,
+            "modelArn": model_arn,
+            "description": f"Candidate of run {stage.run.run_id}, for its evaluation",
+            "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),
+            "clientRequestToken": client_token(resource.name),
+        }
+    )
+    stage.pipeline.resources.created(resource, arn)
+    return arn

@@ -1,0 +1,138 @@
+"""Questions to models and their answers: what is sent, what came back, and the key under which it is never bought again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from lambdas.domain.identity import digest
+from lambdas.domain.records import Turn
+
+KEY_VERSION = 1
+"""Version of the content keys. It changes only when what a model sees changes, never because our code does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tool:
+    """A tool that the model is forced to call, so that its answer has a form."""
+
+    name: str
+    description: str
+    input_schema: str
+    """JSON Schema as canonical JSON text, so that a question stays hashable."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One Converse request, without the model it goes to.
+
+    Attributes
+    ----------
+    record_id : str
+        The record that it is about.
+    system : str or None
+    turns : tuple of Turn
+    max_tokens : int
+        Most tokens of the answer.
+    temperature : float
+        0 to 1.
+    tool : Tool or None
+        A tool that the answer must call.
+    """
+
+    record_id: str
+    system: str | None
+    turns: tuple[Turn, ...]
+    max_tokens: int = 1000
+    temperature: float = 0.0
+    tool: Tool | None = None
+
+    def key(self, model: str) -> str:
+        """Hash model and content to 32 hexadecimal digits; near-duplicate texts have different keys."""
+        content = [self.system, [[turn.role, turn.text] for turn in self.turns], self.max_tokens, self.temperature]
+        return digest(KEY_VERSION, model, content, asdict(self.tool) if self.tool else None, length=32)
+
+    def pool(self, model: str) -> str:
+        """Name the pool of answers in which this one is kept: same model, tool and inference parameters."""
+        return digest(KEY_VERSION, model, self.max_tokens, self.temperature, self.tool and self.tool.name, length=24)
+
+    def to_api(self) -> dict[str, Any]:
+        """Give the keyword arguments of ``bedrock-runtime`` ``Converse``, without ``modelId``."""
+        request: dict[str, Any] = {
+            "messages": [{"role": turn.role, "content": [{"text": turn.text}]} for turn in self.turns],
+            "inferenceConfig": {"maxTokens": self.max_tokens, "temperature": self.temperature},
+        }
+        if self.system:
+            request["system"] = [{"text": self.system}]
+        if self.tool:
+            spec = {
+                "name": self.tool.name,
+                "description": self.tool.description,
+                "inputSchema": {"json": json.loads(self.tool.input_schema)},
+            }
+            request["toolConfig"] = {"tools": [{"toolSpec": spec}], "toolChoice": {"tool": {"name": self.tool.name}}}
+        return request
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a model answered, and what it cost.
+
+    Attributes
+    ----------
+    key : str
+        :meth:`Question.key` of the question.
+    record_id, model : str
+        The record and the model as it was called.
+    text : str
+        Text of the answer; for a forced tool the tool's input as JSON.
+    stop_reason : str
+        As Converse gives it, for example ``end_turn`` or ``max_tokens``.
+    input_tokens, output_tokens : int
+        As billed (``usage``).
+    latency_ms : float
+        The service's own latency (``metrics.latencyMs``).
+    client_ms : float
+        Time on the client's clock, the network included, of the attempt that succeeded.
+    """
+
+    key: str
+    record_id: str
+    model: str
+    text: str
+    stop_reason: str
+    input_tokens: int
+    output_tokens: int
+    latency_ms: float
+    client_ms: float
+
+    @classmethod
+    def from_api(cls, question: Question, model: str, response: dict[str, Any], client_ms: float) -> Self:
+        """Read a Converse response (shape of botocore's service model)."""
+        content = response["output"]["message"]["content"]
+        tool_inputs = [block["toolUse"]["input"] for block in content if "toolUse" in block]
+        text = "".join(block.get("text", "") for block in content)
+        if question.tool and tool_inputs:
+            text = json.dumps(tool_inputs[0], ensure_ascii=False, sort_keys=True)
+        usage = response["usage"]
+        return cls(
+            key=question.key(model),
+            record_id=question.record_id,
+            model=model,
+            text=text,
+            stop_reason=response["stopReason"],
+            input_tokens=usage["inputTokens"],
+            output_tokens=usage["outputTokens"],
+            latency_ms=float(response.get("metrics", {}).get("latencyMs", client_ms)),
+            client_ms=round(client_ms, 1),
+        )
+
+    def to_json(self) -> str:
+        """Write the answer as one line."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        return cls(**json.loads(line))

@@ -1,0 +1,85 @@
+"""What serving costs a month, and from which volume a provisioned throughput pays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lambdas.domain.evaluation import ContestantSummary
+from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
+from lambdas.domain.task_definition import TaskDefinition
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BreakEven:
+    """Monthly costs in US dollars; ``None`` where a price or the volume is not known.
+
+    Attributes
+    ----------
+    provisioned_throughput_usd_per_hour : float or None
+        For all model units of the task.
+    requests_per_month_at_break_even : float or None
+        Volume at which the throughput costs what the student costs on demand. Whether the model units can serve that
+        many requests is not known: AWS publishes no tokens per minute of a unit.
+    """
+
+    mode: str
+    expected_requests_per_month: int | None
+    usd_per_month: dict[str, float | None] | None
+    provisioned_throughput_usd_per_hour: float | None
+    requests_per_month_at_break_even: float | None
+    price_simulated: bool
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the figures as they stand in ``report.json``."""
+        return asdict(self)
+
+
+def throughput_usage(commitment: str) -> str:
+    """Name the price-book usage of a throughput hour under a commitment."""
+    return "throughput" if commitment == "none" else f"throughput_{commitment}"
+
+
+def work_out(
+    summaries: Mapping[str, ContestantSummary],
+    task: TaskDefinition,
+    prices: PriceBook,
+    student_model: str,
+    hourly_price: float | None = None,
+) -> BreakEven:
+    """Work the break-even out from measured tokens.
+
+    Parameters
+    ----------
+    summaries : mapping of str to ContestantSummary
+        Student, teacher and baseline.
+    task : TaskDefinition
+    prices : PriceBook
+    student_model : str
+        Base model of the student.
+    hourly_price : float, optional
+        US dollars of a model unit hour that a person gave with the approval; it goes before the price book's.
+    """
+    line = prices.find(student_model, throughput_usage(task.serving.commitment))
+    unit_hour = hourly_price if hourly_price is not None else (line.usd if line else None)
+    hour = None if unit_hour is None else unit_hour * task.serving.model_units
+    month = None if hour is None else hour * HOURS_A_MONTH
+    volume = task.serving.expected_requests_per_month
+    per_request = {role: summaries[role].usd_per_1k_requests / 1000 for role in ("teacher", "baseline", "student")}
+    monthly: dict[str, float | None] | None = None
+    if volume is not None:
+        monthly = {
+            "teacher": volume * per_request["teacher"],
+            "baseline": volume * per_request["baseline"],
+            "student_on_demand": volume * per_request["student"],
+            "student_provisioned_throughput": month,
+        }
+    return BreakEven(
+        mode=task.serving.mode,
+        expected_requests_per_month=volume,
+        usd_per_month=monthly,
+        provisioned_throughput_usd_per_hour=hour,
+        requests_per_month_at_break_even=None if month is None else month / per_request["student"],
+        price_simulated=bool(line and line.simulated and hourly_price is None),
+    )

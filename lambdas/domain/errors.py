@@ -1,0 +1,106 @@
+"""Errors that end a run, each with the text that the person who must act reads.
+
+Step Functions matches a Lambda's error by the exact class name, never by base class. So :func:`permanent_error_names`
+lists every concrete class here, and the state machine is built from that list: a new error cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Base of the errors that trying again cannot mend; they are never retried."""
+
+
+class InvalidTaskDefinition(PipelineError):
+    """``task.json`` is not what it may be."""
+
+
+class InvalidSettings(PipelineError):
+    """The settings of the deployment are not what they may be."""
+
+
+class InvalidUpload(PipelineError):
+    """The uploaded object cannot be read as prompts."""
+
+
+class DatasetRefused(PipelineError):
+    """The prompts are readable, but too few are left to train or to prove anything."""
+
+
+class ModelUnavailable(PipelineError):
+    """No model of a preference list can be used for its role."""
+
+
+class PriceMissing(PipelineError):
+    """The price book has no price for something that the run would buy."""
+
+
+class BudgetExceeded(PipelineError):
+    """The estimate is above the task's ``budget_usd``."""
+
+
+class QuotaTooLow(PipelineError):
+    """The account may not create what the run needs."""
+
+
+class TeacherDataRefused(PipelineError):
+    """Too many of the teacher's answers had to be dropped."""
+
+
+class DistillationFailed(PipelineError):
+    """The customization job failed, was stopped or stalled."""
+
+
+class DeploymentFailed(PipelineError):
+    """The candidate's deployment failed."""
+
+
+class EvaluationIncomplete(PipelineError):
+    """Records of the holdout were not measured, so that no verdict is possible."""
+
+
+class ChampionChanged(PipelineError):
+    """The task got another champion since the report was written."""
+
+
+class LeaseTaken(PipelineError):
+    """Another run is promoting a student of the same task."""
+
+
+class PromotionFailed(PipelineError):
+    """The endpoint failed or did not pass its smoke test."""
+
+
+class RunNotFound(PipelineError):
+    """The registry knows no such run."""
+
+
+class AnswerRefused(PipelineError):
+    """An approval was answered too late, twice or for another report."""
+
+
+class RetryRefused(PipelineError):
+    """The run is in no state from which it can be tried again."""
+
+
+class AttemptSuperseded(PipelineError):
+    """A call of an attempt after which another one was begun."""
+
+
+class DeadlineExceeded(PipelineError):
+    """A deadline of the settings has passed; raised by the state machine itself."""
+
+
+class RetryLater(Exception):
+    """A passing condition (throttling, a service's internal error): the same call may succeed later."""
+
+
+def permanent_error_names() -> list[str]:
+    """Name every error that the state machine must not retry.
+
+    Returns
+    -------
+    list of str
+        Class names in alphabetical order, as Step Functions sees them in ``ErrorEquals``.
+    """
+    return sorted(error.__name__ for error in PipelineError.__subclasses__())

@@ -1,0 +1,141 @@
+"""What a run will cost, before its first paid call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lambdas.domain.answers import Question
+from lambdas.domain.errors import BudgetExceeded
+from lambdas.domain.judging import judge_question
+from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.prompts import student_question, teacher_question
+from lambdas.domain.records import Record
+from lambdas.domain.task_definition import TaskDefinition
+
+CHARACTERS_A_TOKEN = 4.0
+"""Rule of thumb for English text; a tokenizer is not public for Nova. Measured errors are within a quarter."""
+
+TOKEN_ERROR = 0.25
+"""Relative error of the token estimate: low and high are this far from the expected cost."""
+
+ANSWER_TOKENS_GUESS = 80
+"""Tokens of an answer where nothing is known of it: about the published case's 68 (bedrock_facts, section 9)."""
+
+VERDICT_TOKENS_GUESS = 90
+"""Tokens of a judge's verdict: a score and one or two sentences in a tool call."""
+
+TRAINING_EPOCHS = 2
+"""Passes over the training set that Nova takes by default (Nova user guide, hyperparameters)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Cost by stage, in US dollars."""
+
+    lines: list[LedgerEntry]
+
+    @property
+    def usd(self) -> float:
+        """Expected cost."""
+        return sum(line.usd for line in self.lines)
+
+    @property
+    def low_usd(self) -> float:
+        """Cost when every token count is a quarter lower."""
+        return self.usd * (1 - TOKEN_ERROR)
+
+    @property
+    def high_usd(self) -> float:
+        """Cost when every token count is a quarter higher."""
+        return self.usd * (1 + TOKEN_ERROR)
+
+    def check(self, budget_usd: float) -> None:
+        """Stop a run whose expected cost is above its budget.
+
+        Raises
+        ------
+        BudgetExceeded
+            With the estimate by stage and what would make it fit.
+        """
+        if self.usd <= budget_usd:
+            return
+        by_stage: dict[str, float] = {}
+        for line in self.lines:
+            by_stage[line.stage] = by_stage.get(line.stage, 0.0) + line.usd
+        stages = ", ".join(f"{stage} ${usd:,.2f}" for stage, usd in by_stage.items())
+        share = budget_usd / self.usd
+        message = (
+            f"the estimate is ${self.usd:,.2f} (${self.low_usd:,.2f} to ${self.high_usd:,.2f}; {stages}), the budget "
+            f"${budget_usd:,.2f}. Nothing was paid. Raise 'budget_usd' in task.json to at least "
+            f"{math.ceil(self.usd * 100) / 100:.2f}, upload about {share:.0%} of the prompts, or name a cheaper teacher."
+        )
+        raise BudgetExceeded(message)
+
+
+def text_tokens(*texts: str | None) -> float:
+    """Estimate the tokens of texts."""
+    return sum(len(text) for text in texts if text) / CHARACTERS_A_TOKEN
+
+
+def question_tokens(question: Question) -> float:
+    """Estimate the input tokens of a question, its tool included."""
+    tool = question.tool.input_schema if question.tool else None
+    return text_tokens(question.system, tool, *(turn.text for turn in question.turns))
+
+
+def estimate_run(
+    train: list[Record], holdout: list[Record], task: TaskDefinition, models: ModelChoice, prices: PriceBook
+) -> Estimate:
+    """Estimate a run.
+
+    Parameters
+    ----------
+    train, holdout : list of Record
+        The dataset.
+    task : TaskDefinition
+    models : ModelChoice
+        Models as they will be called.
+    prices : PriceBook
+
+    Raises
+    ------
+    PriceMissing
+        When a price that the run needs is not in the book.
+    """
+
+    def calls(stage: str, model: str, questions: Iterable[Question], output: float) -> LedgerEntry:
+        counts = [question_tokens(question) for question in questions]
+        usage = {"calls": len(counts), "input_tokens": sum(counts), "output_tokens": output * len(counts)}
+        usd = prices.call_usd(model, usage["input_tokens"], usage["output_tokens"])
+        return LedgerEntry(id=f"{stage}.{model}", stage=stage, model=model, kind="estimated", usage=usage, usd=usd)
+
+    long = [teacher_question(record, task) for record in holdout]
+    short = [student_question(record, task) for record in holdout]
+    everything = [teacher_question(record, task) for record in [*train, *holdout]]
+    judged = [judge_question(record, "x" * 320, "x" * 320, task.judge_rubric) for record in holdout] * 4
+    trained = sum(question_tokens(student_question(record, task)) + ANSWER_TOKENS_GUESS for record in train)
+    lines = [calls("GenerateTeacherData", models.teacher, everything, ANSWER_TOKENS_GUESS)]
+    if models.training == "distillation":
+        own = [student_question(record, task) for record in train]
+        lines.append(calls("LaunchDistillation", models.teacher, own, ANSWER_TOKENS_GUESS))
+    lines.append(training_entry("LaunchDistillation", models, trained * TRAINING_EPOCHS, prices, kind="estimated"))
+    lines += [
+        calls("EvaluateStudent", models.student, short, ANSWER_TOKENS_GUESS),
+        calls("EvaluateStudent", models.student, short, ANSWER_TOKENS_GUESS),
+        calls("EvaluateStudent", models.baseline, long, ANSWER_TOKENS_GUESS),
+        calls("EvaluateStudent", models.judge, judged, VERDICT_TOKENS_GUESS),
+    ]
+    return Estimate(lines)
+
+
+def training_entry(
+    stage: str, models: ModelChoice, tokens: float, prices: PriceBook, *, kind: str, entry_id: str = "training"
+) -> LedgerEntry:
+    """Price the training tokens of a customization job."""
+    model = models.student_customization
+    usd = prices.usd(model, "training", tokens)
+    return LedgerEntry(id=entry_id, stage=stage, model=model, kind=kind, usage={"training_tokens": tokens}, usd=usd)

@@ -1,0 +1,91 @@
+"""Who a run is: ids and names that are pure functions of what was uploaded, in the alphabets that Bedrock accepts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from lambdas.domain.errors import InvalidUpload
+
+MAX_SLUG = 24
+"""Longest task slug: with two hashes and the environment it keeps a job name under Bedrock's 63 characters."""
+
+_TASK_FILES = ("task.json", "holdout.jsonl")
+
+
+def digest(*parts: object, length: int = 12) -> str:
+    """Hash JSON-serialisable parts to ``length`` hexadecimal digits (SHA-256 over their canonical JSON)."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def task_slug(folder: str) -> str:
+    """Make the ASCII name under which a task is known outside the upload bucket.
+
+    Two folders never share a slug: where characters were changed or cut, a hash of the folder is part of it.
+
+    Parameters
+    ----------
+    folder : str
+        First part of the object key, as uploaded.
+
+    Returns
+    -------
+    str
+        1 to 24 characters of ``[a-z0-9-]``, a letter or digit at both ends.
+    """
+    ascii_text = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")
+    if slug == folder and len(slug) <= MAX_SLUG:
+        return slug
+    head = slug[: MAX_SLUG - 9].strip("-") or "task"
+    return f"{head}-{digest(folder, length=8)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One version of one uploaded object."""
+
+    bucket: str
+    key: str
+    version: str
+
+    @property
+    def folder(self) -> str:
+        """The task's folder in the upload bucket."""
+        return self.key.split("/", 1)[0]
+
+    @property
+    def task(self) -> str:
+        """The task's slug."""
+        return task_slug(self.folder)
+
+    @property
+    def run_id(self) -> str:
+        """The run: the same for every delivery, delay or replay of the same event."""
+        return f"{self.task}-{digest(self.bucket, self.key, self.version)}"
+
+    def starts_a_run(self) -> bool:
+        """Tell whether the key is ``<task>/<anything>.jsonl`` (or ``.jsonl.gz``) and not a file of the task itself."""
+        folder, _, name = self.key.partition("/")
+        return bool(folder) and "/" not in name and name not in _TASK_FILES and name.endswith((".jsonl", ".jsonl.gz"))
+
+    def check(self) -> None:
+        """Refuse a key that cannot start a run.
+
+        Raises
+        ------
+        InvalidUpload
+            With the form that a key must have.
+        """
+        if not self.starts_a_run():
+            message = f"'{self.key}' starts no run: upload prompts as '<task>/<name>.jsonl', beside '<task>/task.json'"
+            raise InvalidUpload(message)
+
+
+def execution_name(run_id: str, attempt: int) -> str:
+    """Name the execution of an attempt (Step Functions: at most 80 characters, taken for 90 days)."""
+    return f"{run_id}-{attempt}"

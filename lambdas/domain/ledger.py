@@ -1,0 +1,97 @@
+"""The ledger: every dollar of a run, by stage and model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from lambdas.domain.answers import Answer
+from lambdas.domain.prices import PriceBook
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LedgerEntry:
+    """One line.
+
+    Attributes
+    ----------
+    id : str
+        Says what was paid, so that writing the line again changes nothing.
+    stage, model : str
+        Where it was spent and on what.
+    kind : {"actual", "derived", "estimated"}
+        From the service's own usage figures, computed from what we sent, or foreseen.
+    usage : dict of str to float
+        Quantities, for example ``input_tokens``.
+    usd : float
+        US dollars.
+    """
+
+    id: str
+    stage: str
+    model: str
+    kind: str
+    usage: dict[str, float] = field(default_factory=dict)
+    usd: float = 0.0
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the entry as it stands in the registry and in ``report.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Read what :meth:`to_document` wrote."""
+        return cls(**document)
+
+
+def entry_for_answers(
+    entry_id: str, stage: str, model: str, answers: Sequence[Answer], prices: PriceBook
+) -> LedgerEntry:
+    """Price bought answers.
+
+    Parameters
+    ----------
+    entry_id, stage : str
+        What the entry is about and who bought.
+    model : str
+        Model whose price holds: a custom model deployment costs what its base costs.
+    answers : sequence of Answer
+        Bought answers, those that turned out unusable included.
+    prices : PriceBook
+
+    Raises
+    ------
+    PriceMissing
+        When the model has no price.
+    """
+    input_tokens = sum(answer.input_tokens for answer in answers)
+    output_tokens = sum(answer.output_tokens for answer in answers)
+    usage: dict[str, float] = {"calls": len(answers), "input_tokens": input_tokens, "output_tokens": output_tokens}
+    usd = prices.call_usd(model, input_tokens, output_tokens)
+    return LedgerEntry(id=entry_id, stage=stage, model=model, kind="actual", usage=usage, usd=usd)
+
+
+def summed(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
+    """Add entries of the same stage, model and kind, in the order of their first appearance."""
+    sums: dict[tuple[str, str, str], LedgerEntry] = {}
+    for entry in entries:
+        key = (entry.stage, entry.model, entry.kind)
+        known = sums.get(key)
+        usage = dict(known.usage) if known else {}
+        for name, quantity in entry.usage.items():
+            usage[name] = usage.get(name, 0) + quantity
+        sums[key] = LedgerEntry(
+            id=".".join(key),
+            stage=entry.stage,
+            model=entry.model,
+            kind=entry.kind,
+            usage=usage,
+            usd=entry.usd + (known.usd if known else 0.0),
+        )
+    return list(sums.values())
+
+
+def total_usd(entries: Iterable[LedgerEntry]) -> float:
+    """Add up the dollars of actual and derived entries; estimates are not spent."""
+    return sum(entry.usd for entry in entries if entry.kind != "estimated")

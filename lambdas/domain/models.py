@@ -1,0 +1,171 @@
+"""Choose teacher, judge and baseline: the first of each preference list that can still be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from lambdas.domain.errors import ModelUnavailable
+from lambdas.domain.model_ids import foundation_model_id, model_family
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFacts:
+    """What the service says about a model at this moment.
+
+    Attributes
+    ----------
+    model : str
+        As it would be called: a model id or a system inference profile id.
+    exists : bool
+        Whether the service knows it.
+    lifecycle : str
+        ``ACTIVE`` or ``LEGACY``.
+    end_of_life : datetime or None
+        When requests begin to fail.
+    customizations : tuple of str
+        For example ``DISTILLATION``, ``FINE_TUNING``.
+    on_demand : bool
+        Whether it answers on demand under this id.
+    access_problem : str or None
+        Why the account may not use it, and what to do.
+    """
+
+    model: str
+    exists: bool = True
+    lifecycle: str = "ACTIVE"
+    end_of_life: datetime | None = None
+    customizations: tuple[str, ...] = ()
+    on_demand: bool = True
+    access_problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Considered:
+    """One model of a preference list and why it was or was not taken."""
+
+    role: str
+    model: str
+    usable: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChoice:
+    """The models of a run, each as it is called."""
+
+    teacher: str
+    student: str
+    student_customization: str
+    baseline: str
+    judge: str
+    training: str
+    considered: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the choice as it stands in ``plan.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Read what :meth:`to_document` wrote."""
+        return cls(**document)
+
+
+def problem_with(facts: ModelFacts, now: datetime) -> str | None:
+    """Say why a model cannot be called, or ``None``."""
+    if not facts.exists:
+        return "is not known in this Region"
+    if facts.end_of_life and facts.end_of_life <= now:
+        return f"has reached its end of life on {facts.end_of_life:%Y-%m-%d}"
+    if facts.access_problem:
+        return facts.access_problem
+    if not facts.on_demand:
+        return "does not answer on demand under this id; name one of its inference profiles"
+    return None
+
+
+def choose_models(
+    facts: Iterable[ModelFacts],
+    preferences: dict[str, list[str]],
+    *,
+    student: str,
+    student_customization: str,
+    training: str,
+    now: datetime,
+) -> ModelChoice:
+    """Take the first usable model of each list and decide how to train.
+
+    Parameters
+    ----------
+    facts : iterable of ModelFacts
+        About every model named.
+    preferences : dict of str to list of str
+        ``teacher``, ``judge`` and ``baseline`` to models in order of preference.
+    student, student_customization : str
+        Ids under which the student's base answers and is customized.
+    training : {"auto", "distillation", "fine_tuning"}
+        As the task says.
+    now : datetime
+        Aware time at which the run is checked.
+
+    Raises
+    ------
+    ModelUnavailable
+        Names every model of the list and what is wrong with it.
+    """
+    known = {fact.model: fact for fact in facts}
+    considered: list[Considered] = []
+    taken: dict[str, str] = {}
+    for role, models in {**preferences, "student": [student]}.items():
+        for model in models:
+            problem = problem_with(known[model], now)
+            if problem is None and role == "judge" and model_family(model) == model_family(student):
+                problem = "is of the student's own family and would favour it"
+            reason = problem or ("already chosen" if role in taken else "first of the list that can be used")
+            usable = problem is None
+            considered.append(Considered(role=role, model=model, usable=usable, reason=reason))
+            if usable:
+                taken.setdefault(role, model)
+        if role not in taken:
+            tried = "; ".join(f"{item.model} {item.reason}" for item in considered if item.role == role)
+            raise ModelUnavailable(f"no model can be used as {role}: {tried}. Change '{role}_models' in the settings")
+    way = _training(training, known[taken["teacher"]], known[student_customization], now)
+    return ModelChoice(
+        teacher=taken["teacher"],
+        student=student,
+        student_customization=student_customization,
+        baseline=taken["baseline"],
+        judge=taken["judge"],
+        training=way,
+        considered=[asdict(item) for item in considered],
+    )
+
+
+def _training(wanted: str, teacher: ModelFacts, student: ModelFacts, now: datetime) -> str:
+    """Decide between distillation and fine-tuning (pairs: Bedrock user guide, prerequisites for model distillation)."""
+    if not student.exists or (student.end_of_life and student.end_of_life <= now):
+        raise ModelUnavailable(f"the student {student.model} can no longer be customized; change 'student_customization_model'")
+    pair = "DISTILLATION" in student.customizations and (
+        foundation_model_id(teacher.model) in _TEACHERS.get(foundation_model_id(student.model), ())
+    )
+    if wanted == "distillation" and not pair:
+        message = f"no distillation pair is open for teacher {teacher.model} and student {student.model}"
+        raise ModelUnavailable(f"{message}; set 'training' to \"auto\" or \"fine_tuning\"")
+    if wanted != "fine_tuning" and pair and teacher.lifecycle == "ACTIVE":
+        return "distillation"
+    if "FINE_TUNING" not in student.customizations:
+        raise ModelUnavailable(f"the student {student.model} can be neither distilled nor fine-tuned in this account")
+    return "fine_tuning"
+
+
+_AMAZON_TEACHERS = ("amazon.nova-premier-v1:0", "amazon.nova-pro-v1:0")
+_TEACHERS = {
+    "amazon.nova-micro-v1:0": _AMAZON_TEACHERS,
+    "amazon.nova-lite-v1:0": _AMAZON_TEACHERS,
+    "amazon.nova-pro-v1:0": ("amazon.nova-premier-v1:0",),
+}
+"""Distillation pairs of Amazon models (Bedrock user guide, prerequisites for model distillation, read in autumn 2026)."""
+

@@ -1,0 +1,113 @@
+"""Make the report page: one HTML text that needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lambdas.domain.comparison import ROLE_NAMES, comparison_columns, comparison_rows
+from lambdas.domain.report_page import break_even, charts, sections
+from lambdas.domain.report_page.figures import NOT_MEASURED, pick, usd
+from lambdas.domain.report_page.ledger import read_ledger
+from lambdas.domain.report_page.texts import short
+from lambdas.domain.report_page.tiles import key_figures
+from lambdas.domain.report_page.verdict import read_verdict
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_report(report: dict[str, Any]) -> str:
+    """Write the report as one self-contained HTML page.
+
+    Parameters
+    ----------
+    report : dict
+        The document of ``report.json``. Every field may be null or missing where the run did not get that far; every
+        text in it is taken as hostile.
+
+    Returns
+    -------
+    str
+        HTML, encodable as UTF-8 and smaller than 150 KB; equal for equal reports.
+    """
+    return _environment().get_template("page.html.j2").render(_context(report))
+
+
+def _context(report: dict[str, Any]) -> dict[str, Any]:
+    rows = comparison_rows(report)
+    resources, hourly = sections.resources_left(report)
+    worst = sections.worst_answers(report)
+    endpoint = pick(report, "endpoint", "arn")
+    context = {
+        "task": short(report.get("task") or "unnamed task", 120),
+        "attempt": report.get("attempt"),
+        "simulated": report.get("simulated") is True,
+        "verdict": read_verdict(report),
+        "error_name": short(pick(report, "error", "name") or "", 120),
+        "endpoint": short(endpoint, 250) if endpoint else None,
+        "endpoint_mode": short(pick(report, "endpoint", "mode") or "", 60).replace("_", " "),
+        "endpoint_usd": usd(pick(report, "endpoint", "usd_per_hour")),
+        "run": sections.run_facts(report),
+        "tiles": key_figures(report, rows),
+        "gate": sections.gate_lines(report),
+        "rows": rows,
+        "columns": comparison_columns(rows),
+        "quality": charts.quality_chart(rows, report.get("gate")),
+        "latency": charts.latency_chart(rows),
+        "cost": charts.cost_chart(rows),
+        "break_even": break_even.break_even_chart(report, rows),
+        "plot": (break_even.PLOT_WIDTH, break_even.PLOT_HEIGHT),
+        "worst": worst,
+        "worst_indented": any(text and text.indented for row in worst.rows for text in (row.reference, row.answer)),
+        "dataset": sections.dataset_facts(report),
+        "training": sections.training_facts(report),
+        "phases": sections.training_phases(report),
+        "models": sections.chosen_models(report),
+        "considered": sections.models_considered(report),
+        "ledger": read_ledger(report),
+        "resources": resources,
+        "resources_known": isinstance(report.get("resources"), list),
+        "resources_usd": hourly,
+        "files": sections.file_facts(report),
+    }
+    return {**context, "not_reached": _not_reached(report, context)}
+
+
+def _not_reached(report: dict[str, Any], context: dict[str, Any]) -> list[str]:
+    """Name the parts of the page that this run has nothing to say about."""
+    parts = {
+        "the dataset": report.get("dataset"),
+        "the choice of models": context["models"],
+        "the training": context["training"],
+        "the evaluation": context["rows"],
+        "the gate": context["gate"].rows,
+    }
+    return [name for name, content in parts.items() if not content]
+
+
+@cache
+def _environment() -> Environment:
+    """Prepare the templates once; the style sheet's hash lets the page forbid every other style and every script."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment.globals.update(
+        style=Markup(style),  # noqa: S704 - our own file, nothing of the report in it
+        style_hash=f"sha256-{digest}",
+        not_measured=NOT_MEASURED,
+        roles=frozenset(ROLE_NAMES),
+    )
+    return environment

@@ -1,0 +1,268 @@
+"""Tables and facts of the page, read from the report and bounded in length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambdas.domain.comparison import short_model
+from lambdas.domain.report_page.figures import (
+    NOT_MEASURED,
+    count,
+    duration,
+    moment,
+    number,
+    percent,
+    pick,
+    plain,
+    rows_of,
+    score,
+    usd,
+)
+from lambdas.domain.report_page.texts import ShownText, short, shown
+
+MOST_ROWS = 40
+"""Longest table; what is left out is counted under it and stands in report.json."""
+
+MOST_WORST_ANSWERS = 10
+
+_RULES: dict[str, tuple[str, Callable[[object], str]]] = {
+    "min_judge_score": ("Judge score at least", score),
+    "max_quality_drop": ("Points below the reference at most", score),
+    "min_schema_validity": ("Valid answers at least", percent),
+    "min_cost_reduction": ("Cheaper by at least", percent),
+    "min_latency_reduction": ("Faster by at least", percent),
+}
+_ROLES = ("teacher", "student", "baseline", "judge")
+_TRAININGS = {
+    "distillation": "distillation: Bedrock asks the teacher again and takes our answers as golden examples",
+    "fine_tuning": "fine-tuning on exactly the teacher's answers that this run collected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows that fit the page, and how many more there are."""
+
+    rows: list[Any] = field(default_factory=list)
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, rows: list[Any], most: int = MOST_ROWS) -> Table:
+        """Keep the first rows."""
+        return cls(rows[:most], max(len(rows) - most, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class GateLine:
+    """One rule of the gate."""
+
+    rule: str
+    name: str
+    threshold: str
+    measured: str
+    bound: str
+    passed: bool | None
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorstAnswer:
+    """One of the student's worst answers with what it should have been."""
+
+    record_id: str
+    score: str
+    question: ShownText | None
+    reference: ShownText | None
+    answer: ShownText | None
+    explanation: ShownText | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A labelled value; ``is_code`` for identifiers, ``is_missing`` for what was not measured."""
+
+    label: str
+    value: str
+    is_code: bool = False
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the run did not get that far."""
+        return self.value == NOT_MEASURED
+
+
+def gate_lines(report: dict[str, Any]) -> Table:
+    """Read the rules of the gate; judge points and shares are written by what the rule measures."""
+    return Table.of([_gate_line(line) for line in rows_of(report.get("gate"))])
+
+
+def worst_answers(report: dict[str, Any]) -> Table:
+    """Read the student's worst answers."""
+    answers = [
+        WorstAnswer(
+            record_id=_label(answer.get("record_id"), 80),
+            score=plain(answer.get("score")),
+            question=shown(answer.get("question")),
+            reference=shown(answer.get("reference")),
+            answer=shown(answer.get("answer")),
+            explanation=shown(answer.get("explanation"), 600, 1_000),
+        )
+        for answer in rows_of(report.get("worst_answers"))[: MOST_WORST_ANSWERS + 1]
+    ]
+    return Table(answers[:MOST_WORST_ANSWERS], max(len(rows_of(report.get("worst_answers"))) - MOST_WORST_ANSWERS, 0))
+
+
+def dataset_facts(report: dict[str, Any]) -> list[Fact]:
+    """Say what was uploaded and what became of its lines."""
+    dataset = pick(report, "dataset")
+    if not isinstance(dataset, dict):
+        return _source_facts(report)
+    names = {
+        "lines": "Lines uploaded",
+        "rejected": "Rejected",
+        "duplicates": "Duplicates merged",
+        "train": "For training",
+    }
+    facts = [Fact(label, count(dataset.get(key))) for key, label in names.items()]
+    own = {True: " (your own, trusted answers)", False: " (held back from the upload)"}.get(
+        dataset.get("own_holdout"), ""
+    )
+    holdout = count(dataset.get("holdout"))
+    return [*facts, Fact("Holdout", holdout if holdout == NOT_MEASURED else holdout + own), *_source_facts(report)]
+
+
+def training_facts(report: dict[str, Any]) -> list[Fact]:
+    """Say what the student learnt from, and how."""
+    training = pick(report, "training")
+    if not isinstance(training, dict):
+        return []
+    way = pick(report, "models", "training")
+    facts = [
+        Fact("Way of training", _TRAININGS.get(str(way), _label(way, 80))),
+        Fact("Training records", count(training.get("records"))),
+        Fact("Teacher answers dropped", count(training.get("dropped"))),
+    ]
+    reasons = training.get("drop_reasons")
+    if isinstance(reasons, dict) and reasons:
+        listed = [f"{short(reason, 60)}: {count(records)}" for reason, records in list(reasons.items())[:12]]
+        facts.append(Fact("Reasons", "; ".join(listed) + (" …" if len(reasons) > len(listed) else "")))
+    return [*facts, Fact("Customization job", _label(training.get("job_name"), 120), is_code=True)]
+
+
+def training_phases(report: dict[str, Any]) -> Table:
+    """List the phases of the customization job as (name, status, began, took)."""
+    return Table.of(
+        [
+            (
+                _label(phase.get("name"), 60),
+                _label(phase.get("status"), 40),
+                moment(phase.get("started_at")),
+                duration(phase.get("started_at"), phase.get("ended_at")),
+            )
+            for phase in rows_of(pick(report, "training", "phases"))
+        ],
+        12,
+    )
+
+
+def chosen_models(report: dict[str, Any]) -> list[Fact]:
+    """Name the model chosen for each role."""
+    models = pick(report, "models")
+    if not isinstance(models, dict):
+        return []
+    facts = [Fact(role.capitalize(), _label(models.get(role), 160), is_code=True) for role in _ROLES]
+    arn = models.get("student_custom_model_arn")
+    return [*facts, Fact("Custom model", _label(arn, 250), is_code=True)] if arn else facts
+
+
+def models_considered(report: dict[str, Any]) -> Table:
+    """List every model that was considered as (role, model, usable, reason)."""
+    return Table.of(
+        [
+            (
+                _label(model.get("role"), 40),
+                _label(model.get("model"), 160),
+                model.get("usable"),
+                short(model.get("reason") or ""),
+            )
+            for model in rows_of(pick(report, "models", "considered"))
+        ]
+    )
+
+
+def resources_left(report: dict[str, Any]) -> tuple[Table, str | None]:
+    """List resources as (kind, name, state, dollars per hour, keep until), with the dollars per hour of all."""
+    resources = rows_of(report.get("resources"))
+    hourly = [number(resource.get("usd_per_hour")) for resource in resources]
+    known = [price for price in hourly if price is not None]
+    rows = [
+        (
+            _label(resource.get("kind"), 60).replace("_", " "),
+            short_model(_label(resource.get("name"), 200)),
+            _label(resource.get("state"), 40),
+            usd(price) if price is not None else "not known",
+            moment(resource.get("keep_until")) if resource.get("keep_until") else "no date set",
+        )
+        for resource, price in zip(resources, hourly, strict=True)
+    ]
+    return Table.of(rows), usd(sum(known)) if known else None
+
+
+def file_facts(report: dict[str, Any]) -> Table:
+    """List the run's files."""
+    files = report.get("files")
+    named = files.items() if isinstance(files, dict) else ()
+    return Table.of([Fact(short(name, 80).replace("_", " "), _label(uri, 400), is_code=True) for name, uri in named])
+
+
+def run_facts(report: dict[str, Any]) -> list[Fact]:
+    """Say which run this is, when it was and whom the student would replace."""
+    facts = [
+        Fact("Run", _label(report.get("run_id"), 120), is_code=True),
+        Fact("Attempt", count(report.get("attempt"))),
+        Fact("Began", moment(short(report.get("created_at") or "", 60))),
+        Fact("Ended", moment(short(report.get("ended_at") or "", 60))),
+    ]
+    previous = pick(report, "champion_before", "run_id")
+    return [*facts, Fact("Champion before", _label(previous, 120), is_code=True)] if previous else facts
+
+
+def _source_facts(report: dict[str, Any]) -> list[Fact]:
+    source = pick(report, "source")
+    if not isinstance(source, dict):
+        return []
+    uri = f"s3://{short(source.get('bucket') or '', 80)}/{short(source.get('key') or '', 400)}"
+    facts = [Fact("Prompts", uri, is_code=True), Fact("Version", _label(source.get("version"), 120), is_code=True)]
+    task = source.get("task_version")
+    return [
+        *facts,
+        Fact("task.json", f"version {short(task, 120)}" if task else "none: the defaults apply", is_code=bool(task)),
+    ]
+
+
+def _gate_line(line: dict[str, Any]) -> GateLine:
+    rule = _label(line.get("rule"), 80)
+    name, text = _RULES.get(rule, (rule.replace("_", " "), _guess(rule)))
+    passed = line.get("passed")
+    return GateLine(
+        rule=rule,
+        name=name,
+        threshold=text(line.get("threshold")),
+        measured=text(line.get("measured")),
+        bound=text(line.get("bound")),
+        passed=passed if isinstance(passed, bool) else None,
+        explanation=short(line.get("explanation") or "", 500),
+    )
+
+
+def _guess(rule: str) -> Callable[[object], str]:
+    """Choose a form for a rule that this page does not know by the quantity in its name."""
+    if "score" in rule or "slice" in rule:
+        return score
+    return percent if any(word in rule for word in ("validity", "reduction", "share", "rate")) else plain
+
+
+def _label(value: object, characters: int) -> str:
+    return NOT_MEASURED if value is None or value == "" else short(value, characters)

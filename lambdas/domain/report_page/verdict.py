@@ -1,0 +1,105 @@
+"""What a run ended with, why in one sentence, and what a person does next."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.domain.report_page.figures import pick
+from lambdas.domain.report_page.texts import short
+
+_SYMBOLS = {"PROMOTED": "✓", "REJECTED": "✕", "EXPIRED": "◷", "FAILED": "!", "AWAITING APPROVAL": "…", "UNDER WAY": "…"}
+_MEANINGS = {
+    "PROMOTED": "The student passed every rule of the gate and is serving the task.",
+    "REJECTED": "The student was not promoted.",
+    "EXPIRED": "The student passed the gate, but nobody approved its promotion in time.",
+    "FAILED": "The run stopped on an error before it came to a verdict.",
+    "AWAITING APPROVAL": "The student passed the gate; a person has to approve its promotion.",
+    "UNDER WAY": "The run has not come to a verdict yet.",
+}
+_UPLOAD_ERRORS = {
+    "InvalidUpload": "Correct the prompt file",
+    "DatasetRefused": "Correct or complete the prompts (every rejected line is listed with its reason in rejected.jsonl)",
+    "InvalidTaskDefinition": "Correct task.json",
+    "BudgetExceeded": "Raise budget_usd in task.json or take fewer prompts",
+}
+"""Errors whose cause lies in the object version that the run is bound to: trying again would meet it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do next, and the command where there is one."""
+
+    text: str
+    command: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The head of the page: outcome, symbol, one sentence, further reasons, next step."""
+
+    outcome: str
+    symbol: str
+    sentence: str
+    reasons: tuple[str, ...]
+    next_step: NextStep | None
+
+    @property
+    def tone(self) -> str:
+        """Name of the colours on the page."""
+        return self.outcome.split(" ", maxsplit=1)[0].lower()
+
+
+def read_verdict(report: dict[str, Any]) -> Verdict:
+    """Read outcome and reasons of a report.
+
+    Parameters
+    ----------
+    report : dict
+        The document of ``report.json``. Without an outcome it is the report that an approver reads.
+    """
+    outcome = _outcome(report)
+    given = report.get("reasons")
+    reasons = [short(reason) for reason in given if reason] if isinstance(given, list) else []
+    message = pick(report, "error", "message")
+    if outcome == "FAILED":
+        sentence, others = (short(message), reasons) if message else (_MEANINGS[outcome], reasons)
+    elif outcome in ("EXPIRED", "AWAITING APPROVAL") or not reasons:
+        sentence, others = (
+            _MEANINGS.get(outcome, "The run ended with an outcome that this page does not know."),
+            reasons,
+        )
+    else:
+        sentence, others = reasons[0], reasons[1:]
+    others = [reason for reason in dict.fromkeys(others) if reason != sentence]
+    return Verdict(outcome, _SYMBOLS.get(outcome, "?"), sentence, tuple(others), _next_step(outcome, report))
+
+
+def _outcome(report: dict[str, Any]) -> str:
+    outcome = report.get("outcome")
+    if outcome:
+        return short(outcome, 40)
+    return "AWAITING APPROVAL" if report.get("decision") == "PROMOTE" else "UNDER WAY"
+
+
+def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
+    run_id = report.get("run_id")
+    run = shlex.quote(short(run_id, 120)) if run_id else "RUN"
+    if outcome == "AWAITING APPROVAL":
+        text = "Read the gate, the worst answers and the price per hour below, then answer before the request expires:"
+        return NextStep(text, f"python -m cli approve {run}")
+    if outcome == "EXPIRED":
+        return NextStep("To be asked again, without paying again for what exists:", f"python -m cli retry {run}")
+    if outcome != "FAILED":
+        return None
+    correction = _UPLOAD_ERRORS.get(str(pick(report, "error", "name")))
+    if correction is not None:
+        text = f"{correction} and upload the prompts again: a new version of the file is a new run. "
+        return NextStep(f"{text}Only if the cause was outside the upload, try this version again:", _retry(run))
+    text = "Remove the cause that the message names, then try again; answers, jobs and models that exist are not bought twice:"
+    return NextStep(text, _retry(run))
+
+
+def _retry(run: str) -> str:
+    return f"python -m cli retry {run}"

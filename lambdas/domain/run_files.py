@@ -1,0 +1,52 @@
+"""Where each file of a run lies in the runs bucket. Keys use only ``[A-Za-z0-9._-]`` and ``/``, as Bedrock asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """Keys of one run. What every attempt shares lies beside what belongs to one attempt."""
+
+    task: str
+    run_id: str
+
+    @property
+    def root(self) -> str:
+        """Folder of the run."""
+        return f"runs/{self.task}/{self.run_id}"
+
+    @property
+    def task_definition(self) -> str:
+        """``task.json`` as it was when the run was claimed."""
+        return f"{self.root}/task.json"
+
+    def dataset(self, name: str) -> str:
+        """``train.jsonl``, ``holdout.jsonl``, ``rejected.jsonl``, ``dataset.json``."""
+        return f"{self.root}/dataset/{name}"
+
+    def shard(self, kind: str, shard: str) -> str:
+        """Records of one shard; ``kind`` is ``teacher`` or ``holdout``."""
+        return f"{self.root}/dataset/shards/{kind}/{shard}.jsonl"
+
+    def plan(self, attempt: int) -> str:
+        """What CheckRun decided: models, prices, estimate."""
+        return f"{self.root}/attempts/{attempt}/plan.json"
+
+    def teacher_data(self, name: str) -> str:
+        """``training.jsonl`` (what Bedrock receives), ``references.jsonl``, ``dropped.jsonl``, ``teacher_data.json``."""
+        return f"{self.root}/teacher_data/{name}"
+
+    @property
+    def distillation_output(self) -> str:
+        """Prefix under which Bedrock writes metrics and manifests."""
+        return f"{self.root}/distillation/"
+
+    def evaluation(self, attempt: int, name: str) -> str:
+        """Measurements of one attempt: one file a shard, then ``evaluation.json``."""
+        return f"{self.root}/attempts/{attempt}/evaluation/{name}"
+
+    def report(self, attempt: int, name: str) -> str:
+        """``report.html`` and ``report.json`` of one attempt."""
+        return f"{self.root}/attempts/{attempt}/report/{name}"

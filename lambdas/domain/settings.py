@@ -1,0 +1,105 @@
+"""The settings of one environment: typed, validated once at synth, handed to every Lambda as one JSON text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from lambdas.domain.documents import InvalidDocument, check_document
+from lambdas.domain.errors import InvalidSettings
+from lambdas.domain.prices import PriceBook, PriceLine
+
+MAX_HISTORY_EVENTS = 15_000
+"""Worst case that settings may reach, of the 25,000 events that Step Functions allows an execution (service quotas)."""
+
+EVENTS_A_POLL = 10
+"""History events of one poll: Wait (2), Task (5) and Choice (2), with one to spare for a retry."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """One environment. See ``schemas/settings.schema.json`` for limits, defaults and the meaning of each field."""
+
+    account: str | None
+    region: str
+    notification_emails: list[str]
+    teacher_models: list[str]
+    judge_models: list[str]
+    baseline_models: list[str]
+    student_model: str
+    student_customization_model: str
+    max_running: int
+    calls_at_once: int
+    shards_at_once: int
+    distillation_poll_seconds: int
+    distillation_deadline_hours: int
+    distillation_stall_hours: float
+    endpoint_poll_seconds: int
+    endpoint_deadline_minutes: int
+    approval_expiry_hours: int
+    keep_unused_models_days: int
+    log_retention_days: int
+    run_data_retention_days: int
+    prices: list[dict[str, Any]]
+    simulated: bool
+
+    @classmethod
+    def from_mapping(cls, mapping: object) -> Self:
+        """Build settings from parsed JSON.
+
+        Parameters
+        ----------
+        mapping : object
+            What ``cdk.json`` has under the environment's name.
+
+        Raises
+        ------
+        InvalidSettings
+            Names the key and what is allowed.
+        """
+        try:
+            settings = cls(**check_document(mapping, "settings.schema.json"))
+        except InvalidDocument as problem:
+            raise InvalidSettings(str(problem)) from None
+        if settings.worst_case_history_events() > MAX_HISTORY_EVENTS:
+            message = (
+                f"the polls could write {settings.worst_case_history_events()} history events, more than "
+                f"{MAX_HISTORY_EVENTS}: raise 'distillation_poll_seconds' or 'endpoint_poll_seconds', "
+                "or lower 'distillation_deadline_hours' or 'endpoint_deadline_minutes'"
+            )
+            raise InvalidSettings(message)
+        return settings
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        return cls.from_mapping(json.loads(text))
+
+    def to_json(self) -> str:
+        """Write the settings as one line of JSON, keys in order."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def distillation_polls(self) -> int:
+        """How often the customization job is looked at before its deadline."""
+        return -(-self.distillation_deadline_hours * 3600 // self.distillation_poll_seconds)
+
+    @property
+    def endpoint_polls(self) -> int:
+        """How often a deployment, a throughput or a release is looked at before its deadline."""
+        return -(-self.endpoint_deadline_minutes * 60 // self.endpoint_poll_seconds)
+
+    def worst_case_history_events(self) -> int:
+        """Bound the history of an execution in which every deadline is exhausted.
+
+        Returns
+        -------
+        int
+            Events of the polls (one loop of distillation, three of endpoints) and 500 for everything else.
+        """
+        return EVENTS_A_POLL * (self.distillation_polls + 3 * self.endpoint_polls) + 500
+
+    def price_book(self) -> PriceBook:
+        """Give the price book that ships with the pipeline, with this environment's lines on top."""
+        return PriceBook.shipped().with_lines([PriceLine(**line) for line in self.prices])

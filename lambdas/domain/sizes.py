@@ -1,0 +1,55 @@
+"""How many records a run needs: to train at all, and to prove what the gate must prove."""
+
+from __future__ import annotations
+
+import math
+
+from lambdas.domain.datasets import Dataset
+from lambdas.domain.errors import DatasetRefused
+from lambdas.domain.task_definition import TaskDefinition
+
+MIN_TRAINING_RECORDS = 100
+"""Fewest prompt-response pairs of a Nova distillation (Nova user guide, prepare data for distillation)."""
+
+ASSUMED_SPREAD = 0.8
+"""Standard deviation of paired judge-score differences that the sizes are planned with, in judge points."""
+
+_Z_ALPHA, _Z_POWER = 1.6449, 0.8416
+"""Normal quantiles of a one-sided 5 % error and of 80 % power."""
+
+
+def training_records_needed(max_drop_rate: float) -> int:
+    """Give the training records that leave 100 after the expected drops."""
+    return math.ceil(MIN_TRAINING_RECORDS / (1 - max_drop_rate))
+
+
+def holdout_records_needed(margin: float) -> int:
+    """Give the holdout size that shows non-inferiority within ``margin`` judge points at 80 % power.
+
+    The sample size of a paired non-inferiority test with a normal approximation,
+    ``((z_alpha + z_power) * spread / margin) ** 2``.
+    """
+    return math.ceil(((_Z_ALPHA + _Z_POWER) * ASSUMED_SPREAD / margin) ** 2)
+
+
+def check_sizes(dataset: Dataset, task: TaskDefinition) -> None:
+    """Stop a run that could not train or could not prove anything, before anything is paid.
+
+    Raises
+    ------
+    DatasetRefused
+        With what is there and what is needed, for the training set and for the holdout.
+    """
+    needed_train = training_records_needed(task.teacher_data.max_drop_rate)
+    needed_holdout = holdout_records_needed(task.gate.max_quality_drop)
+    if len(dataset.train) >= needed_train and len(dataset.holdout) >= needed_holdout:
+        return
+    counts = dataset.counts
+    message = (
+        f"{len(dataset.train)} training records of at least {needed_train}, "
+        f"{len(dataset.holdout)} holdout records of at least {needed_holdout} are there, from {counts.lines} lines "
+        f"({counts.rejected} rejected, {counts.duplicates} duplicates). Nothing was paid. Upload more distinct prompts"
+        f"{'' if dataset.own_holdout else ' (a fifth of them becomes the holdout)'}, mend the lines in rejected.jsonl, "
+        "or allow a larger 'gate.max_quality_drop', which needs a smaller holdout."
+    )
+    raise DatasetRefused(message)

@@ -1,0 +1,137 @@
+"""``task.json``: what the user says about the task, typed, with every default filled in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+import fastjsonschema
+
+from lambdas.domain.documents import InvalidDocument, check_document
+from lambdas.domain.errors import InvalidTaskDefinition
+
+DEFAULT_RUBRIC = """\
+5: says the same as the reference, complete and correct, in the form that was asked for.
+4: correct; small differences from the reference that would not change what a reader does.
+3: the main point is right; details are missing or wrong.
+2: the main point is wrong or most of the reference is missing.
+1: unusable: wrong form, empty, off the subject, or contradicting the reference."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateRules:
+    """The thresholds that decide. Scores are judge points (1 to 5), the others shares (0 to 1)."""
+
+    min_judge_score: float
+    max_quality_drop: float
+    reference: str
+    min_schema_validity: float
+    min_cost_reduction: float
+    min_latency_reduction: float
+    slices: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Serving:
+    """How a promoted student is served."""
+
+    mode: str
+    model_units: int
+    commitment: str
+    expected_requests_per_month: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeacherDataRules:
+    """How the teacher's answers are obtained and how many may be dropped."""
+
+    mode: str
+    deadline_hours: float
+    max_drop_rate: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskDefinition:
+    """One task. Every field is optional in the file; see ``schemas/task.schema.json`` for limits and defaults."""
+
+    teacher_system_prompt: str | None
+    student_system_prompt: str | None
+    output_schema: dict[str, Any] | None
+    judge_rubric: str
+    training: str
+    gate: GateRules
+    serving: Serving
+    approval: str
+    budget_usd: float
+    teacher_data: TeacherDataRules
+    secrets: str
+
+    @classmethod
+    def default(cls) -> Self:
+        """Give the definition of a task without a ``task.json``: approval required, a small budget."""
+        return cls.from_document({})
+
+    @classmethod
+    def from_text(cls, text: bytes) -> Self:
+        """Parse the file as uploaded.
+
+        Raises
+        ------
+        InvalidTaskDefinition
+            With line and column, or the key and what is allowed.
+        """
+        try:
+            document = json.loads(text.decode("utf-8-sig"))
+        except UnicodeDecodeError as problem:
+            message = f"task.json is not UTF-8: byte {problem.start} is {text[problem.start]:#04x}; save it as UTF-8"
+            raise InvalidTaskDefinition(message) from None
+        except (json.JSONDecodeError, RecursionError) as problem:
+            raise InvalidTaskDefinition(f"task.json is not JSON: {problem}") from None
+        return cls.from_document(document)
+
+    @classmethod
+    def from_document(cls, document: object) -> Self:
+        """Check a parsed definition and fill in its defaults.
+
+        Raises
+        ------
+        InvalidTaskDefinition
+            Names the key and what is allowed.
+        """
+        try:
+            checked = check_document(document, "task.schema.json")
+        except InvalidDocument as problem:
+            raise InvalidTaskDefinition(f"task.json: {problem}") from None
+        schema = checked.get("output_schema")
+        _check_output_schema(schema)
+        serving = checked["serving"]
+        if checked["approval"] == "automatic" and serving["commitment"] != "none":
+            message = (
+                "task.json: 'approval' is automatic with a commitment in 'serving.commitment'; a commitment cannot "
+                "be released before its term, so a person must approve it: set 'approval' to 'required'"
+            )
+            raise InvalidTaskDefinition(message)
+        return cls(
+            teacher_system_prompt=checked.get("teacher_system_prompt"),
+            student_system_prompt=checked.get("student_system_prompt"),
+            output_schema=schema,
+            judge_rubric=checked.get("judge_rubric", DEFAULT_RUBRIC),
+            training=checked["training"],
+            gate=GateRules(**checked["gate"]),
+            serving=Serving(**{"expected_requests_per_month": None, **serving}),
+            approval=checked["approval"],
+            budget_usd=checked["budget_usd"],
+            teacher_data=TeacherDataRules(**checked["teacher_data"]),
+            secrets=checked["secrets"],
+        )
+
+
+def _check_output_schema(schema: dict[str, Any] | None) -> None:
+    if schema is None:
+        return
+    try:
+        fastjsonschema.compile({key: value for key, value in schema.items() if not key.startswith("x-")})
+    except Exception as problem:  # noqa: BLE001 - fastjsonschema lets any error out for a broken schema
+        message = f"task.json: 'output_schema' is not a JSON Schema that can be used: {problem}"
+        raise InvalidTaskDefinition(message) from None

@@ -1,0 +1,1 @@
+"""EvaluateStudent: one shard of the holdout through every contestant and the judge."""

@@ -1,0 +1,135 @@
+"""Ask every contestant about one shard of the holdout, check and time the answers, and let the judge score them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lambdas.domain.answers import Answer, Question
+from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.evaluation import Measurement
+from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.output_check import OutputChecker
+from lambdas.domain.prompts import student_question, teacher_question
+from lambdas.domain.records import Record
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.gateways.answerer import Answerer, ModelUse
+from lambdas.pipeline import Result, Stage
+
+Asker = Callable[[Record, TaskDefinition], Question]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contestant:
+    """A model in the evaluation and the way it is asked."""
+
+    role: str
+    use: ModelUse
+    ask: Asker
+
+
+def execute(stage: Stage) -> Result:
+    """Measure one shard.
+
+    Raises
+    ------
+    ModelUnavailable
+        A model refuses the request for good.
+    RetryLater
+        Throttled, out of time, or a judge without a verdict; measured answers are kept.
+    """
+    shard = str(stage.payload["shard"])
+    files, runs = stage.run.files, stage.pipeline.runs
+    references = {
+        item["record_id"]: item["reference"]
+        for item in map(json.loads, runs.read(files.teacher_data("references.jsonl")).splitlines())
+    }
+    records = [item for item in from_json_lines(runs.read(files.shard("holdout", shard))) if item.id in references]
+    answerer = stage.answerer()
+    measurements = [
+        measurement
+        for contestant in contestants(stage)
+        for measurement in _measure(stage, answerer, contestant, records, references, shard)
+    ]
+    content = "".join(f"{measurement.to_json()}\n" for measurement in measurements).encode()
+    runs.write(files.evaluation(stage.attempt, f"{shard}.jsonl"), content)
+    stage.progress(shard=shard)
+    return {"shard": shard, "records": len(records), "bought": answerer.bought}
+
+
+def contestants(stage: Stage) -> list[Contestant]:
+    """List who is measured: student, undistilled student, teacher, baseline, and the champion where there is one."""
+    models = ModelChoice.from_document(stage.plan["models"])
+    model_arn, deployment_arn = (str(stage.run.facts[name]) for name in ("custom_model_arn", "deployment_arn"))
+
+    def use(identity: str, invoke_id: str, price_model: str | None) -> ModelUse:
+        return ModelUse(stage=stage.name, identity=identity, invoke_id=invoke_id, price_model=price_model)
+
+    found = [
+        Contestant(role="student", use=use(model_arn, deployment_arn, models.student), ask=student_question),
+        Contestant(
+            role="undistilled_student", use=use(models.student, models.student, models.student), ask=student_question
+        ),
+        Contestant(role="teacher", use=use(models.teacher, models.teacher, models.teacher), ask=teacher_question),
+        Contestant(role="baseline", use=use(models.baseline, models.baseline, models.baseline), ask=teacher_question),
+    ]
+    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    if champion is not None and champion.model_arn != model_arn:
+        price = models.student if champion.mode == "on_demand" else None
+        champion_use = use(champion.model_arn, champion.endpoint_arn, price)
+        found.append(Contestant(role="champion", use=champion_use, ask=student_question))
+    return found
+
+
+def _measure(
+    stage: Stage,
+    answerer: Answerer,
+    contestant: Contestant,
+    records: Sequence[Record],
+    references: dict[str, str],
+    shard: str,
+) -> list[Measurement]:
+    task, checker = stage.task, OutputChecker(stage.task.output_schema)
+    judge = ModelChoice.from_document(stage.plan["models"]).judge
+    judge_use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
+    answers = answerer.ask([contestant.ask(record, task) for record in records], contestant.use, shard)
+    to_judge = [
+        judge_question(record, references[record.id], answers[record.id].text, task.judge_rubric) for record in records
+    ]
+    verdicts = answerer.ask(to_judge, judge_use, shard, unusable=_no_verdict)
+    return [
+        _measurement(contestant, record, references[record.id], answers[record.id], verdicts[record.id], checker)
+        for record in records
+    ]
+
+
+def _no_verdict(answer: Answer) -> str | None:
+    try:
+        read_verdict(answer)
+    except InvalidVerdict as problem:
+        return str(problem)
+    return None
+
+
+def _measurement(
+    contestant: Contestant, record: Record, reference: str, answer: Answer, judged: Answer, checker: OutputChecker
+) -> Measurement:
+    verdict = read_verdict(judged)
+    return Measurement(
+        record_id=record.id,
+        role=contestant.role,
+        model=contestant.use.invoke_id,
+        question=record.turns[-1].text,
+        reference=reference,
+        answer=answer.text,
+        problem=checker.problem(answer.text),
+        latency_ms=answer.latency_ms,
+        client_ms=answer.client_ms,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        score=verdict.score,
+        explanation=verdict.explanation,
+        slices=record.slices,
+    )

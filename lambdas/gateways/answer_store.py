@@ -1,0 +1,71 @@
+"""Bought answers in S3, kept under content keys so that no run buys the same answer again.
+
+Answers lie in few objects, not one each: ``answers/<task>/<pool>/<first>-<last partition>_<hash>.jsonl``. A pool shares
+model, tool and inference parameters; the range says which records an object can hold, so that a shard reads only what
+concerns it, whatever shards an earlier run had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from lambdas.domain.answers import Answer
+from lambdas.gateways.storage import Bucket
+
+
+class AnswerStore:
+    """The answers that a task's runs bought.
+
+    Parameters
+    ----------
+    bucket : Bucket
+        The runs bucket.
+    task : str
+        Task slug.
+    """
+
+    def __init__(self, bucket: Bucket, task: str) -> None:
+        self._bucket, self._root = bucket, f"answers/{task}"
+
+    def load(self, pool: str, shard: str) -> dict[str, Answer]:
+        """Read the answers of a pool that a shard may need.
+
+        Parameters
+        ----------
+        pool : str
+            :meth:`Question.pool` of the questions.
+        shard : str
+            ``"<first>-<last partition>"``.
+
+        Returns
+        -------
+        dict of str to Answer
+            By content key.
+        """
+        first, last = _range(shard)
+        found: dict[str, Answer] = {}
+        prefix = f"{self._root}/{pool}/"
+        for key in self._bucket.keys(prefix):
+            low, high = _range(key.removeprefix(prefix).split("_", 1)[0])
+            if low <= last and high >= first:
+                for line in self._bucket.read(key).splitlines():
+                    answer = Answer.from_json(line)
+                    found[answer.key] = answer
+        return found
+
+    def save(self, pool: str, shard: str, answers: Sequence[Answer]) -> None:
+        """Write answers as one object named by its content: writing it again changes nothing."""
+        content = "".join(f"{answer.to_json()}\n" for answer in answers).encode()
+        self._bucket.write(f"{self._root}/{pool}/{shard}_{content_hash(answers)}.jsonl", content)
+
+
+def content_hash(answers: Sequence[Answer]) -> str:
+    """Hash which answers a batch holds and what they cost, to 16 hexadecimal digits."""
+    text = "\n".join(sorted(answer.to_json() for answer in answers))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _range(shard: str) -> tuple[int, int]:
+    first, last = shard.split("-", 1)
+    return int(first), int(last)

@@ -1,0 +1,244 @@
+"""The Bedrock control plane: customization jobs, custom models, deployments and provisioned throughput.
+
+Names, tokens and URIs come from ``lambdas.domain.bedrock_names``. Creating a deployment or a throughput lists no
+ConflictException in the service model, so a name that is taken is looked up on ValidationException too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.domain.errors import QuotaTooLow, RetryLater
+from lambdas.gateways.storage import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock import BedrockClient
+
+Tags = list[dict[str, str]]
+
+_NAME_TAKEN = ("ConflictException", "ValidationException")
+_PASSING = ("ThrottlingException", "InternalServerException", "ServiceUnavailableException")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A resource as the service describes it.
+
+    Attributes
+    ----------
+    arn, name, status : str
+        ``status`` is the service's own word, for example ``InService``.
+    model_arn : str or None
+        The custom model behind it, where there is one.
+    failure : str
+        The service's failure message, if any.
+    details : dict
+        The whole answer.
+    """
+
+    arn: str
+    name: str
+    status: str
+    model_arn: str | None
+    failure: str
+    details: dict[str, Any]
+
+
+class BedrockControl:
+    """Create, find and delete what a run needs.
+
+    Parameters
+    ----------
+    client : Bedrock client
+    """
+
+    def __init__(self, client: BedrockClient) -> None:
+        self._client = client
+
+    def find_job(self, name_or_arn: str) -> Found | None:
+        """Find a customization job by name or ARN."""
+        answer = _or_none(lambda: self._client.get_model_customization_job(jobIdentifier=name_or_arn))
+        if answer is None:
+            return None
+        failure = answer.get("failureMessage", "")
+        return _found(answer, "jobArn", "jobName", answer["status"], answer.get("outputModelArn"), failure)
+
+    def create_job(self, request: dict[str, Any]) -> str:
+        """Start a customization job, or adopt the one of that name if its tags are ours.
+
+        Parameters
+        ----------
+        request : dict
+            Keyword arguments of CreateModelCustomizationJob, with ``jobTags``.
+
+        Returns
+        -------
+        str
+            The job's ARN.
+        """
+
+        def lookup() -> str | None:
+            job = self.find_job(request["jobName"])
+            return job.arn if job else None
+
+        return self._create(
+            lambda: self._client.create_model_customization_job(**request)["jobArn"], lookup, request["jobTags"]
+        )
+
+    def stop_job(self, name_or_arn: str) -> None:
+        """Stop a customization job; one that has ended or does not exist is no error."""
+        try:
+            self._client.stop_model_customization_job(jobIdentifier=name_or_arn)
+        except ClientError as problem:
+            if error_code(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
+                raise
+
+    def find_model(self, name_or_arn: str) -> Found | None:
+        """Find a custom model by name or ARN."""
+        answer = _or_none(lambda: self._client.get_custom_model(modelIdentifier=name_or_arn))
+        if answer is None:
+            return None
+        status = answer.get("modelStatus", "Active")  # the field is optional in the service model
+        return _found(answer, "modelArn", "modelName", status, answer["modelArn"], answer.get("failureMessage", ""))
+
+    def delete_model(self, name_or_arn: str) -> bool:
+        """Delete a custom model; true when it is gone, false when the service refuses for now."""
+        return _deleted(lambda: self._client.delete_custom_model(modelIdentifier=name_or_arn))
+
+    def find_deployment(self, arn: str) -> Found | None:
+        """Find a custom model deployment by ARN."""
+        answer = _or_none(
+            lambda: self._client.get_custom_model_deployment(customModelDeploymentIdentifier=arn)
+        )
+        if answer is None:
+            return None
+        names = ("customModelDeploymentArn", "modelDeploymentName")
+        return _found(answer, *names, answer["status"], answer.get("modelArn"), answer.get("failureMessage", ""))
+
+    def create_deployment(self, request: dict[str, Any]) -> str:
+        """Create a custom model deployment, or adopt the one of that name if its tags are ours.
+
+        Parameters
+        ----------
+        request : dict
+            Keyword arguments of CreateCustomModelDeployment, with ``tags``.
+        """
+        return self._create(
+            lambda: self._client.create_custom_model_deployment(**request)["customModelDeploymentArn"],
+            lambda: self.deployment_named(request["modelDeploymentName"]),
+            request["tags"],
+        )
+
+    def deployment_named(self, name: str) -> str | None:
+        """Look the ARN of a deployment up by its exact name."""
+        pages = self._client.get_paginator("list_custom_model_deployments").paginate(nameContains=name)
+        items = (item for page in pages for item in page["modelDeploymentSummaries"])
+        return _first(items, "customModelDeploymentName", "customModelDeploymentArn", name)
+
+    def delete_deployment(self, arn: str) -> bool:
+        """Delete a deployment; true when it is gone, false when the service refuses for now (it is being created)."""
+        return _deleted(
+            lambda: self._client.delete_custom_model_deployment(customModelDeploymentIdentifier=arn)
+        )
+
+    def find_throughput(self, arn: str) -> Found | None:
+        """Find a provisioned throughput by ARN."""
+        answer = _or_none(lambda: self._client.get_provisioned_model_throughput(provisionedModelId=arn))
+        if answer is None:
+            return None
+        names = ("provisionedModelArn", "provisionedModelName")
+        return _found(answer, *names, answer["status"], answer["modelArn"], answer.get("failureMessage", ""))
+
+    def create_throughput(self, request: dict[str, Any]) -> str:
+        """Create a provisioned throughput, or adopt the one of that name if its tags are ours.
+
+        Parameters
+        ----------
+        request : dict
+            Keyword arguments of CreateProvisionedModelThroughput, with ``tags``.
+
+        Raises
+        ------
+        QuotaTooLow
+            With the quota to ask for.
+        """
+        return self._create(
+            lambda: self._client.create_provisioned_model_throughput(**request)["provisionedModelArn"],
+            lambda: self.throughput_named(request["provisionedModelName"]),
+            request["tags"],
+        )
+
+    def throughput_named(self, name: str) -> str | None:
+        """Look the ARN of a provisioned throughput up by its exact name."""
+        pages = self._client.get_paginator("list_provisioned_model_throughputs").paginate(nameContains=name)
+        items = (item for page in pages for item in page["provisionedModelSummaries"])
+        return _first(items, "provisionedModelName", "provisionedModelArn", name)
+
+    def point_throughput(self, arn: str, model_arn: str) -> None:
+        """Point a provisioned throughput at another custom model of the same base; it serves on while updating."""
+        self._client.update_provisioned_model_throughput(provisionedModelId=arn, desiredModelId=model_arn)
+
+    def delete_throughput(self, arn: str) -> bool:
+        """Delete a throughput; true when it is gone, false when the service refuses for now (creating, committed)."""
+        return _deleted(lambda: self._client.delete_provisioned_model_throughput(provisionedModelId=arn))
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Read the tags of a resource."""
+        answer = self._client.list_tags_for_resource(resourceARN=arn)
+        return {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
+
+    def _create(self, create: Callable[[], str], lookup: Callable[[], str | None], tags: Tags) -> str:
+        try:
+            return create()
+        except ClientError as problem:
+            code = error_code(problem)
+            if code == "ServiceQuotaExceededException":
+                raise QuotaTooLow(problem.response["Error"]["Message"]) from None
+            if code in _PASSING:
+                raise RetryLater(f"{code} while creating") from problem
+            if code not in _NAME_TAKEN:
+                raise
+            arn = lookup()
+            wanted = {tag["key"]: tag["value"] for tag in tags}
+            owner = ("distillation:environment", "task")
+            if arn is None or any(self.tags(arn).get(key) != wanted[key] for key in owner):
+                raise
+            return arn
+
+
+def _or_none(call: Callable[[], Any]) -> dict[str, Any] | None:
+    try:
+        return dict(call())
+    except ClientError as problem:
+        if error_code(problem) == "ResourceNotFoundException":
+            return None
+        raise
+
+
+def _deleted(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except ClientError as problem:
+        code = error_code(problem)
+        if code == "ResourceNotFoundException":
+            return True
+        if code in ("ConflictException", "ValidationException", *_PASSING):
+            return False
+        raise
+    return True
+
+
+def _found(
+    answer: dict[str, Any], arn: str, name: str, status: str, model_arn: str | None, failure: str
+) -> Found:
+    return Found(
+        arn=answer[arn], name=answer[name], status=status, model_arn=model_arn, failure=failure, details=answer
+    )
+
+
+def _first(items: Iterable[Any], name_field: str, arn_field: str, name: str) -> str | None:
+    return next((str(item[arn_field]) for item in items if item[name_field] == name), None)

@@ -1,0 +1,89 @@
+"""boto3 clients with explicit retries and time-outs. Each is made once a process, at first use."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock import BedrockClient
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+CONTROL = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=30)
+"""For control planes. The pinned botocore would default to the mode ``legacy``, so mode and attempts are said."""
+
+RUNTIME = Config(
+    retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=120, max_pool_connections=64
+)
+"""For model calls: one attempt a call, because the caller counts throttles and keeps them out of the latency."""
+
+
+@cache
+def session() -> boto3.session.Session:
+    """Give the one session of the process."""
+    return boto3.session.Session()
+
+
+@cache
+def bedrock() -> BedrockClient:
+    """Give the Bedrock control plane."""
+    return session().client("bedrock", config=CONTROL)
+
+
+@cache
+def bedrock_runtime() -> BedrockRuntimeClient:
+    """Give the Bedrock runtime."""
+    return session().client("bedrock-runtime", config=RUNTIME)
+
+
+@cache
+def dynamodb() -> DynamoDBClient:
+    """Give DynamoDB."""
+    return session().client("dynamodb", config=CONTROL)
+
+
+@cache
+def lambdas() -> LambdaClient:
+    """Give Lambda; an invocation waits for the function's answer, so reading may take as long as the function."""
+    config = CONTROL.merge(Config(read_timeout=310, retries={"mode": "standard", "total_max_attempts": 1}))
+    return session().client("lambda", config=config)
+
+
+@cache
+def s3() -> S3Client:
+    """Give S3."""
+    return session().client("s3", config=CONTROL)
+
+
+@cache
+def service_quotas() -> ServiceQuotasClient:
+    """Give Service Quotas."""
+    return session().client("service-quotas", config=CONTROL)
+
+
+@cache
+def sns() -> SNSClient:
+    """Give SNS."""
+    return session().client("sns", config=CONTROL)
+
+
+@cache
+def ssm() -> SSMClient:
+    """Give Systems Manager."""
+    return session().client("ssm", config=CONTROL)
+
+
+@cache
+def step_functions() -> SFNClient:
+    """Give Step Functions."""
+    return session().client("stepfunctions", config=CONTROL)

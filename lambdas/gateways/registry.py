@@ -1,0 +1,284 @@
+"""The registry of runs: who was claimed, queued, started and how it ended. It decides; all else is a projection of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from lambdas.domain.errors import RetryRefused, RunNotFound
+from lambdas.domain.identity import Upload
+from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.run_files import RunFiles
+from lambdas.gateways.items import Item
+from lambdas.gateways.table import ConditionFailed, Table
+
+QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
+PROMOTED, REJECTED, EXPIRED, FAILED = "PROMOTED", "REJECTED", "EXPIRED", "FAILED"
+RETRYABLE = (FAILED, EXPIRED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One run as the registry knows it. Times are ISO 8601 in UTC."""
+
+    run_id: str
+    task: str
+    folder: str
+    bucket: str
+    key: str
+    version: str
+    task_version: str | None
+    holdout_version: str | None = None
+    state: str
+    attempt: int
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    progress: dict[str, Any] = field(default_factory=dict)
+    report_key: str | None = None
+    report_sha256: str | None = None
+    endpoint_arn: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_item(cls, item: Item) -> Self:
+        """Read an item of the table."""
+        return cls(**{name: item[name] for name in cls.__dataclass_fields__ if name in item})
+
+    @property
+    def upload(self) -> Upload:
+        """The object version that the run is made of."""
+        return Upload(self.bucket, self.key, self.version)
+
+    @property
+    def files(self) -> RunFiles:
+        """Where the run's files lie."""
+        return RunFiles(self.task, self.run_id)
+
+
+class Registry:
+    """Runs and their queue.
+
+    Parameters
+    ----------
+    table : Table
+        The registry table.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def claim(self, upload: Upload, task_version: str | None, holdout_version: str | None, now: str) -> Run:
+        """Claim a run by conditional write; a later claim changes nothing and gives what the first one wrote.
+
+        Parameters
+        ----------
+        upload : Upload
+        task_version, holdout_version : str or None
+            Versions of ``task.json`` and ``holdout.jsonl`` that the run is pinned to.
+        now : str
+            ISO 8601.
+        """
+        item: Item = {
+            **_key(upload.run_id),
+            "run_id": upload.run_id,
+            "task": upload.task,
+            "folder": upload.folder,
+            "bucket": upload.bucket,
+            "key": upload.key,
+            "version": upload.version,
+            "task_version": task_version,
+            "holdout_version": holdout_version,
+            "state": QUEUED,
+            "state_group": f"RUN#{QUEUED}",
+            "since": now,
+            "attempt": 1,
+            "created_at": now,
+            "progress": {},
+            "facts": {},
+        }
+        try:
+            self._table.put(item, "attribute_not_exists(pk)")
+        except ConditionFailed:
+            return self.run(upload.run_id)
+        return Run.from_item(item)
+
+    def find(self, run_id: str) -> Run | None:
+        """Read a run, or ``None``."""
+        item = self._table.get(**_key(run_id))
+        return Run.from_item(item) if item else None
+
+    def run(self, run_id: str) -> Run:
+        """Read a run that must exist.
+
+        Raises
+        ------
+        RunNotFound
+        """
+        found = self.find(run_id)
+        if found is None:
+            raise RunNotFound(f"the registry knows no run '{run_id}'; 'python -m cli runs' lists them")
+        return found
+
+    def take_slot(self, run_id: str, max_running: int, now: str) -> bool:
+        """Move a queued run to RUNNING if fewer than ``max_running`` are; both or nothing.
+
+        Returns
+        -------
+        bool
+            Whether the run has a slot now. A run that had one before has it still.
+        """
+        slot = self._table.update_request(
+            "SLOTS",
+            "SLOTS",
+            "ADD running :run",
+            {":run": {run_id}, ":id": run_id, ":max": max_running},
+            "attribute_not_exists(running) OR size(running) < :max OR contains(running, :id)",
+        )
+        run = self._table.update_request(
+            **_key(run_id),
+            expression="SET #state = :running, state_group = :group, since = :now, started_at = :now",
+            values={":running": RUNNING, ":group": f"RUN#{RUNNING}", ":now": now, ":queued": QUEUED},
+            condition="#state = :queued",
+        )
+        try:
+            self._table.update_together(slot, run)
+        except ConditionFailed:
+            return self.run(run_id).state == RUNNING
+        return True
+
+    def free_slot(self, run_id: str) -> None:
+        """Give the slot of a run back; it may be given back twice."""
+        self._table.update("SLOTS", "SLOTS", "DELETE running :run", {":run": {run_id}})
+
+    def slots(self) -> set[str]:
+        """Name the runs that hold a slot."""
+        item = self._table.get("SLOTS", "SLOTS") or {}
+        return set(item.get("running", set()))
+
+    def in_state(self, state: str, *, newest_first: bool = False) -> Iterator[Run]:
+        """Read the runs in a state, oldest first unless said otherwise."""
+        for item in self._table.in_state(f"RUN#{state}", newest_first=newest_first):
+            yield Run.from_item(item)
+
+    def record_progress(self, run_id: str, stage: str, now: str, **details: object) -> None:
+        """Say what a run is doing, for whoever watches; ``since`` stays while the stage is the same."""
+        progress = {"stage": stage, "updated_at": now, **details}
+        try:
+            self._table.update(
+                **_key(run_id),
+                expression="SET progress = :progress, stage_since = :now, stage = :stage",
+                values={":progress": {**progress, "since": now}, ":now": now, ":stage": stage},
+                condition="attribute_not_exists(stage) OR stage <> :stage",
+            )
+        except ConditionFailed:
+            item = self._table.get(**_key(run_id)) or {}
+            self._table.update(
+                **_key(run_id),
+                expression="SET progress = :progress",
+                values={":progress": {**progress, "since": item.get("stage_since", now)}},
+            )
+
+    def record_facts(self, run_id: str, **facts: object) -> None:
+        """Keep small facts that later stages and people need, for example the custom model's ARN."""
+        for name, value in facts.items():
+            self._table.update(
+                **_key(run_id),
+                expression=f"SET facts.{name} = :value",
+                values={":value": value},
+            )
+
+    def record_report(self, run_id: str, report_key: str, report_sha256: str) -> None:
+        """Note where the newest report lies and the SHA-256 of its ``report.json``."""
+        self._table.update(
+            **_key(run_id),
+            expression="SET report_key = :key, report_sha256 = :hash",
+            values={":key": report_key, ":hash": report_sha256},
+        )
+
+    def end(self, run_id: str, attempt: int, outcome: str, reason: str, now: str, endpoint_arn: str | None) -> bool:
+        """Record how an attempt ended; the first word stands.
+
+        Returns
+        -------
+        bool
+            Whether this call ended it. False when it had ended before or another attempt is under way.
+        """
+        try:
+            self._table.update(
+                **_key(run_id),
+                expression=(
+                    "SET #state = :ended, state_group = :group, since = :now, ended_at = :now, #outcome = :outcome, "
+                    "#reason = :reason, endpoint_arn = :endpoint"
+                ),
+                values={
+                    ":ended": ENDED,
+                    ":group": f"RUN#{ENDED}",
+                    ":now": now,
+                    ":outcome": outcome,
+                    ":reason": reason,
+                    ":endpoint": endpoint_arn,
+                    ":attempt": attempt,
+                },
+                condition="attempt = :attempt AND #state <> :ended",
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def begin_retry(self, run_id: str, now: str) -> Run:
+        """Queue another attempt of a run that failed or expired.
+
+        Raises
+        ------
+        RetryRefused
+            When it is under way, or ended with a verdict.
+        RunNotFound
+        """
+        run = self.run(run_id)
+        if run.state != ENDED or run.outcome not in RETRYABLE:
+            state = run.outcome or run.state
+            raise RetryRefused(f"run '{run_id}' is {state}; only a run that is {' or '.join(RETRYABLE)} can be retried")
+        if run_id in self.slots():
+            raise RetryRefused(f"run '{run_id}' has just ended and is being closed; try again in a minute")
+        try:
+            item = self._table.update(
+                **_key(run_id),
+                expression=(
+                    "SET #state = :queued, state_group = :group, since = :now, attempt = :next, progress = :empty "
+                    "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage"
+                ),
+                values={
+                    ":queued": QUEUED,
+                    ":group": f"RUN#{QUEUED}",
+                    ":now": now,
+                    ":next": run.attempt + 1,
+                    ":attempt": run.attempt,
+                    ":ended": ENDED,
+                    ":empty": {},
+                },
+                condition="attempt = :attempt AND #state = :ended",
+            )
+        except ConditionFailed:
+            raise RetryRefused(f"run '{run_id}' was retried by somebody else just now") from None
+        return Run.from_item(item)
+
+    def record_cost(self, run_id: str, entry: LedgerEntry) -> None:
+        """Write a ledger line; writing it again changes nothing."""
+        item = {"pk": f"RUN#{run_id}", "sk": f"LEDGER#{entry.stage}#{entry.id}", **entry.to_document()}
+        self._table.put(item)
+
+    def ledger(self, run_id: str) -> list[LedgerEntry]:
+        """Read the ledger of a run."""
+        items = self._table.query(f"RUN#{run_id}", "LEDGER#")
+        return [
+            LedgerEntry.from_document({name: value for name, value in item.items() if name not in ("pk", "sk")})
+            for item in items
+        ]
+
+
+def _key(run_id: str) -> dict[str, str]:
+    return {"pk": f"RUN#{run_id}", "sk": "RUN"}

@@ -1,0 +1,94 @@
+"""Objects in S3: the uploads (read a pinned version of) and the runs bucket (read and written)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = ("NoSuchKey", "404", "NoSuchVersion")
+
+
+def error_code(problem: ClientError) -> str:
+    """Give the service's code of a client error."""
+    return str(problem.response.get("Error", {}).get("Code", ""))
+
+
+class Bucket:
+    """One bucket.
+
+    Parameters
+    ----------
+    client : S3 client
+    name : str
+    """
+
+    def __init__(self, client: S3Client, name: str) -> None:
+        self._client, self.name = client, name
+
+    def read(self, key: str) -> bytes:
+        """Read a whole object that must exist."""
+        return self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def read_json(self, key: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Read and parse a JSON object that must exist."""
+        return json.loads(self.read(key))
+
+    def find(self, key: str) -> bytes | None:
+        """Read an object, or ``None`` where it does not exist."""
+        try:
+            return self.read(key)
+        except ClientError as problem:
+            if error_code(problem) in _MISSING:
+                return None
+            raise
+
+    def find_json(self, key: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Read and parse a JSON object, or ``None`` where it does not exist."""
+        text = self.find(key)
+        return None if text is None else json.loads(text)
+
+    def newest_version(self, key: str) -> str | None:
+        """Give the id of the newest version of an object, or ``None`` where it does not exist."""
+        try:
+            return self._client.head_object(Bucket=self.name, Key=key).get("VersionId", "null")
+        except ClientError as problem:
+            if error_code(problem) in _MISSING:
+                return None
+            raise
+
+    def open_version(self, key: str, version: str) -> IO[bytes] | None:
+        """Open one version for streaming, or ``None`` where it was deleted."""
+        try:
+            body = self._client.get_object(Bucket=self.name, Key=key, VersionId=version)["Body"]
+        except ClientError as problem:
+            if error_code(problem) in _MISSING:
+                return None
+            raise
+        return cast("IO[bytes]", body)
+
+    def write(self, key: str, content: bytes, content_type: str = "application/x-ndjson") -> None:
+        """Write an object; the bucket's default encryption applies."""
+        self._client.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type)
+
+    def write_json(self, key: str, document: object) -> None:
+        """Write a JSON object, readable by people."""
+        text = json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        self.write(key, text.encode(), "application/json")
+
+    def upload(self, key: str, file: IO[bytes]) -> None:
+        """Write an object from a seekable file, from its beginning."""
+        file.seek(0)
+        self._client.put_object(Bucket=self.name, Key=key, Body=file, ContentType="application/x-ndjson")
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """List the keys under a prefix in alphabetical order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        for page in pages:
+            for item in page.get("Contents", []):
+                yield item["Key"]

@@ -1,0 +1,152 @@
+"""One DynamoDB table with string keys ``pk`` and ``sk``, spoken to in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.gateways.items import Item, from_values, to_values
+from lambdas.gateways.storage import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+BY_STATE = "by_state"
+"""The index over ``state_group`` and ``since``."""
+
+
+class ConditionFailed(Exception):
+    """A conditional write found the item in another state than expected."""
+
+
+class Table:
+    """Reads and conditional writes.
+
+    Parameters
+    ----------
+    client : DynamoDB client
+    name : str
+        Table name.
+    """
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self._client, self._name = client, name
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Read an item, strongly consistent."""
+        response = self._client.get_item(TableName=self._name, Key=to_values({"pk": pk, "sk": sk}), ConsistentRead=True)
+        return from_values(response["Item"]) if "Item" in response else None
+
+    def put(self, item: Item, condition: str | None = None, values: Item | None = None) -> None:
+        """Write a whole item.
+
+        Raises
+        ------
+        ConditionFailed
+            When ``condition`` does not hold.
+        """
+        request: dict[str, Any] = {"TableName": self._name, "Item": to_values(item)}
+        _add_condition(request, condition, values)
+        try:
+            self._client.put_item(**request)
+        except ClientError as problem:
+            _translate(problem)
+            raise
+
+    def update(self, pk: str, sk: str, expression: str, values: Item, condition: str | None = None) -> Item:
+        """Change an item and give it as it is afterwards.
+
+        ``#name`` in an expression stands for the attribute ``name`` and is declared by itself.
+
+        Raises
+        ------
+        ConditionFailed
+            When ``condition`` does not hold.
+        """
+        request = self.update_request(pk, sk, expression, values, condition)
+        try:
+            response = self._client.update_item(**request, ReturnValues="ALL_NEW")
+        except ClientError as problem:
+            _translate(problem)
+            raise
+        return from_values(response["Attributes"])
+
+    def update_request(
+        self, pk: str, sk: str, expression: str, values: Item, condition: str | None = None
+    ) -> dict[str, Any]:
+        """Give the request of an update, alone or inside a transaction."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": to_values({"pk": pk, "sk": sk}),
+            "UpdateExpression": expression,
+        }
+        _add_condition(request, condition, values)
+        names = {word for word in _words(f"{expression} {condition or ''}") if word.startswith("#")}
+        if names:
+            request["ExpressionAttributeNames"] = {name: name[1:] for name in sorted(names)}
+        return request
+
+    def update_together(self, *requests: dict[str, Any]) -> None:
+        """Do several updates or none.
+
+        Raises
+        ------
+        ConditionFailed
+            When the condition of one of them does not hold.
+        """
+        try:
+            self._client.transact_write_items(TransactItems=[{"Update": request} for request in requests])  # type: ignore[typeddict-item]
+        except ClientError as problem:
+            _translate(problem)
+            raise
+
+    def query(self, pk: str, sk_prefix: str = "") -> Iterator[Item]:
+        """Read the items of a partition whose sort key begins with a prefix, in the order of the keys."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)" if sk_prefix else "pk = :pk",
+            "ExpressionAttributeValues": to_values({":pk": pk, **({":sk": sk_prefix} if sk_prefix else {})}),
+            "ConsistentRead": True,
+        }
+        yield from self._pages(request)
+
+    def in_state(self, state_group: str, *, newest_first: bool = False) -> Iterator[Item]:
+        """Read the items of a state group, oldest first unless said otherwise. Eventually consistent."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "IndexName": BY_STATE,
+            "KeyConditionExpression": "state_group = :group",
+            "ExpressionAttributeValues": to_values({":group": state_group}),
+            "ScanIndexForward": not newest_first,
+        }
+        yield from self._pages(request)
+
+    def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
+        for page in self._client.get_paginator("query").paginate(**request):
+            for values in page["Items"]:
+                yield from_values(values)
+
+
+def _add_condition(request: dict[str, Any], condition: str | None, values: Item | None) -> None:
+    if condition:
+        request["ConditionExpression"] = condition
+    if values:
+        request["ExpressionAttributeValues"] = to_values(values)
+
+
+def _words(expression: str) -> list[str]:
+    for mark in "(),=<>+":
+        expression = expression.replace(mark, " ")
+    return expression.split()
+
+
+def _translate(problem: ClientError) -> None:
+    code = error_code(problem)
+    if code == "ConditionalCheckFailedException":
+        raise ConditionFailed from problem
+    if code == "TransactionCanceledException":
+        reasons = problem.response.get("CancellationReasons", [])
+        if not reasons or any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
+            raise ConditionFailed from problem

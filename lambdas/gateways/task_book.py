@@ -1,0 +1,165 @@
+"""Champion and lease of each task. A promotion holds the lease before it creates or changes anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from lambdas.domain.errors import ChampionChanged, LeaseTaken
+from lambdas.gateways.items import Item
+from lambdas.gateways.table import ConditionFailed, Table
+
+NO_CHAMPION = "none"
+"""Stands for "no champion yet" in conditions, where an absent attribute cannot be compared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Champion:
+    """The student that serves a task.
+
+    ``endpoint_arn`` is what callers use; ``model_arn`` the custom model behind it; ``base_model`` what it was
+    customized from.
+    """
+
+    run_id: str
+    model_arn: str
+    base_model: str
+    endpoint_arn: str
+    endpoint_name: str
+    mode: str
+    promoted_at: str
+
+    @classmethod
+    def from_item(cls, item: Item) -> Self:
+        """Read the map of a task's item."""
+        return cls(**{name: item[name] for name in cls.__dataclass_fields__})
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the champion as a map."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskState:
+    """What the registry knows of a task."""
+
+    champion: Champion | None = None
+    previous: Champion | None = None
+    lease_owner: str | None = None
+    lease_expires: str | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class TaskBook:
+    """The tasks of an environment.
+
+    Parameters
+    ----------
+    table : Table
+        The registry table.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def state(self, task: str) -> TaskState:
+        """Read a task; one that never had a champion is empty."""
+        item = self._table.get(**_key(task)) or {}
+        champion, previous = item.get("champion"), item.get("previous")
+        return TaskState(
+            champion=Champion.from_item(champion) if champion else None,
+            previous=Champion.from_item(previous) if previous else None,
+            lease_owner=item.get("lease_owner"),
+            lease_expires=item.get("lease_expires"),
+            history=item.get("history", []),
+        )
+
+    def take_lease(self, task: str, owner: str, expected_champion: str | None, now: str, expires: str) -> None:
+        """Take or prolong the lease of a task.
+
+        Parameters
+        ----------
+        task : str
+        owner : str
+            The attempt that promotes, ``<run>-<attempt>``.
+        expected_champion : str or None
+            Run of the champion that the report was written against.
+        now, expires : str
+            ISO 8601 in UTC, so that they compare as text.
+
+        Raises
+        ------
+        LeaseTaken
+            Another attempt holds it and it has not expired.
+        ChampionChanged
+            The task has another champion than expected.
+        """
+        expected = expected_champion or NO_CHAMPION
+        free = "(attribute_not_exists(lease_owner) OR lease_owner = :me OR lease_expires < :now)"
+        same = "champion_run = :expected"
+        if expected_champion is None:
+            same = f"(attribute_not_exists(champion_run) OR {same})"
+        try:
+            self._table.update(
+                **_key(task),
+                expression="SET lease_owner = :me, lease_expires = :expires",
+                values={":me": owner, ":now": now, ":expires": expires, ":expected": expected},
+                condition=f"{free} AND {same}",
+            )
+        except ConditionFailed:
+            state = self.state(task)
+            serving = state.champion.run_id if state.champion else NO_CHAMPION
+            if serving != expected:
+                message = f"task '{task}' is served by run {serving}, not by {expected} as when the report was written"
+                raise ChampionChanged(f"{message}; retry the run to compare with the new champion") from None
+            message = f"{state.lease_owner} is promoting a student of task '{task}' until {state.lease_expires}"
+            raise LeaseTaken(f"{message}; retry the run when it has ended") from None
+
+    def crown(self, task: str, owner: str, champion: Champion, now: str) -> None:
+        """Make a student the champion; only the holder of the lease may.
+
+        Raises
+        ------
+        LeaseTaken
+            When the lease is no longer the owner's.
+        """
+        state = self.state(task)
+        if state.champion and state.champion.run_id == champion.run_id:
+            return
+        entry = {"run_id": champion.run_id, "at": now, "action": "promoted"}
+        values = {
+            ":champion": champion.to_document(),
+            ":run": champion.run_id,
+            ":previous": state.champion.to_document() if state.champion else None,
+            ":history": [entry],
+            ":empty": [],
+            ":me": owner,
+        }
+        try:
+            self._table.update(
+                **_key(task),
+                expression=(
+                    "SET champion = :champion, champion_run = :run, #previous = :previous, "
+                    "history = list_append(if_not_exists(history, :empty), :history)"
+                ),
+                values=values,
+                condition="lease_owner = :me",
+            )
+        except ConditionFailed:
+            raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was promoted") from None
+
+    def drop_lease(self, task: str, owner: str) -> None:
+        """Give the lease back if it is still the owner's."""
+        try:
+            self._table.update(
+                **_key(task),
+                expression="REMOVE lease_owner, lease_expires",
+                values={":me": owner},
+                condition="lease_owner = :me",
+            )
+        except ConditionFailed:
+            return
+
+
+def _key(task: str) -> dict[str, str]:
+    return {"pk": f"TASK#{task}", "sk": "TASK"}

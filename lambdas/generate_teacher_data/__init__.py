@@ -1,0 +1,1 @@
+"""GenerateTeacherData: the teacher answers one shard of the prompts."""

@@ -1,0 +1,33 @@
+"""Buy the teacher's answers of one shard; answers that exist are not asked for again."""
+
+from __future__ import annotations
+
+from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.prompts import teacher_question
+from lambdas.gateways.answerer import ModelUse
+from lambdas.pipeline import Result, Stage
+
+
+def execute(stage: Stage) -> Result:
+    """Let the teacher answer a shard with the task's long prompt.
+
+    Raises
+    ------
+    ModelUnavailable
+        The teacher refuses the request for good.
+    RetryLater
+        Throttled or out of time; what was bought is kept.
+    """
+    shard = str(stage.payload["shard"])
+    models = ModelChoice.from_document(stage.plan["models"])
+    records = from_json_lines(stage.pipeline.runs.read(stage.run.files.shard("teacher", shard)))
+    answerer = stage.answerer()
+    answers = answerer.ask([teacher_question(record, stage.task) for record in records], teacher_use(models), shard)
+    stage.progress(shard=shard)
+    return {"shard": shard, "answered": len(answers), "bought": answerer.bought}
+
+
+def teacher_use(models: ModelChoice, stage: str = "GenerateTeacherData") -> ModelUse:
+    """Name the teacher as it is asked, kept and priced."""
+    return ModelUse(stage=stage, identity=models.teacher, invoke_id=models.teacher, price_model=models.teacher)

@@ -1,0 +1,1 @@
+"""LaunchDistillation: start or adopt the customization job and look after it."""

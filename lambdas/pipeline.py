@@ -1,0 +1,193 @@
+"""What every stage is given: its run, the gateways, and the time that is left. And the frame that all handlers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+
+from lambdas.domain.errors import AttemptSuperseded
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.gateways import clients
+from lambdas.gateways.answer_store import AnswerStore
+from lambdas.gateways.answerer import Answerer
+from lambdas.gateways.bedrock_control import BedrockControl
+from lambdas.gateways.environment import Environment
+from lambdas.gateways.registry import Registry, Run
+from lambdas.gateways.resource_book import ResourceBook
+from lambdas.gateways.storage import Bucket
+from lambdas.gateways.table import Table
+from lambdas.gateways.task_book import TaskBook
+
+Result = dict[str, Any]
+
+logger = Logger()
+metrics = Metrics()
+
+SECONDS_KEPT_BACK = 15.0
+"""A stage stops this long before its Lambda would be cut off, so that what was bought is stored."""
+
+
+def utc_now() -> datetime:
+    """Give the time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def iso(moment: datetime) -> str:
+    """Write a time as the registry keeps it: ISO 8601 in UTC to the millisecond, so that it sorts as text."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """The gateways of one environment. Clients are made at first use, so that a stage pays only for its own."""
+
+    environment: Environment
+    now: Callable[[], datetime] = utc_now
+
+    @cached_property
+    def _table(self) -> Table:
+        return Table(clients.dynamodb(), self.environment.registry_table)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Runs, queue and ledger."""
+        return Registry(self._table)
+
+    @cached_property
+    def resources(self) -> ResourceBook:
+        """Billable things."""
+        return ResourceBook(self._table)
+
+    @cached_property
+    def tasks(self) -> TaskBook:
+        """Champions and leases."""
+        return TaskBook(self._table)
+
+    @cached_property
+    def uploads(self) -> Bucket:
+        """What people uploaded."""
+        return Bucket(clients.s3(), self.environment.uploads_bucket)
+
+    @cached_property
+    def runs(self) -> Bucket:
+        """What the pipeline writes."""
+        return Bucket(clients.s3(), self.environment.runs_bucket)
+
+    @cached_property
+    def bedrock(self) -> BedrockControl:
+        """The Bedrock control plane."""
+        return BedrockControl(clients.bedrock())
+
+    @cached_property
+    def prices(self) -> PriceBook:
+        """The environment's price book."""
+        return self.environment.settings.price_book()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One call of one stage of one attempt.
+
+    Attributes
+    ----------
+    name : str
+        State name.
+    payload : mapping
+        What the state machine sent.
+    seconds_left : callable
+        Seconds until the Lambda must have returned.
+    """
+
+    name: str
+    pipeline: Pipeline
+    run: Run
+    attempt: int
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    seconds_left: Callable[[], float] = lambda: 900.0
+
+    @cached_property
+    def task(self) -> TaskDefinition:
+        """The task's definition as pinned by the run."""
+        text = self.pipeline.runs.find(self.run.files.task_definition)
+        return TaskDefinition.default() if text is None else TaskDefinition.from_text(text)
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """What CheckRun decided for this attempt."""
+        plan: dict[str, Any] = self.pipeline.runs.read_json(self.run.files.plan(self.attempt))
+        return plan
+
+    @property
+    def owner(self) -> str:
+        """Name of the attempt, for leases."""
+        return f"{self.run.run_id}-{self.attempt}"
+
+    def now(self) -> str:
+        """Give the time as the registry keeps it."""
+        return iso(self.pipeline.now())
+
+    def progress(self, **details: object) -> None:
+        """Say what the stage is doing, for whoever watches the run."""
+        self.pipeline.registry.record_progress(self.run.run_id, self.name, self.now(), **details)
+
+    def answerer(self) -> Answerer:
+        """Make the buyer of answers for this run."""
+        pipeline = self.pipeline
+        return Answerer(
+            clients.bedrock_runtime(),
+            AnswerStore(pipeline.runs, self.run.task),
+            pipeline.registry,
+            pipeline.prices,
+            run_id=self.run.run_id,
+            calls_at_once=pipeline.environment.settings.calls_at_once,
+            seconds_left=self.seconds_left,
+        )
+
+
+@cache
+def pipeline() -> Pipeline:
+    """Give the one pipeline of this Lambda's process."""
+    return Pipeline(environment=Environment.read())
+
+
+def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Mapping[str, Any], Any], Result]:
+    """Frame a stage: parse the payload, find the run, say what is being done, log what came of it.
+
+    Parameters
+    ----------
+    name : str
+        State name.
+    execute : callable
+        The stage.
+
+    Returns
+    -------
+    callable
+        A Lambda handler.
+    """
+
+    def handler(event: Mapping[str, Any], context: Any) -> Result:  # noqa: ANN401 - Lambda's context has no type
+        run_id, attempt = str(event["run_id"]), int(event["attempt"])
+        logger.append_keys(run_id=run_id, attempt=attempt, stage=name)
+        run = pipeline().registry.run(run_id)
+        if run.attempt != attempt:
+            raise AttemptSuperseded(f"attempt {attempt} of run '{run_id}' was superseded by attempt {run.attempt}")
+        stage = Stage(
+            name=name,
+            pipeline=pipeline(),
+            run=run,
+            attempt=attempt,
+            payload=event,
+            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - SECONDS_KEPT_BACK,
+        )
+        result = execute(stage)
+        logger.info("stage finished", extra={"result": result})
+        return result
+
+    return handler

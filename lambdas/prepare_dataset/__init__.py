@@ -1,0 +1,1 @@
+"""PrepareDataset: from the uploaded file to a dataset that can be trusted, before anything is paid."""

@@ -1,0 +1,1 @@
+"""PromoteStudent: lease, endpoint, smoke test, registry, pointer."""

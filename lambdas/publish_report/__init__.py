@@ -1,0 +1,1 @@
+"""PublishReport: the page for people, the file for programs, the message, the end of the run."""

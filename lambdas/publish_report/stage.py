@@ -1,0 +1,77 @@
+"""Publish the final report, end the run in the registry and tell people."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lambdas.domain.notification import outcome_message
+from lambdas.gateways import clients
+from lambdas.pipeline import Result, Stage
+from lambdas.reporting import publish
+
+
+def execute(stage: Stage) -> Result:
+    """Publish an outcome; the first outcome of an attempt stands, a repetition only writes the report again."""
+    outcome = str(stage.payload["outcome"])
+    run = stage.run
+    if run.outcome:  # a second call, by the schedule or after a crash
+        outcome = run.outcome
+    error = _error(stage.payload.get("error"))
+    endpoint_arn = run.facts.get("endpoint_arn") if outcome == "PROMOTED" else None
+    reason = _reason(stage, outcome, error)
+    page_key = publish(stage, outcome=outcome, reason=reason, error=error)
+    ended = stage.pipeline.registry.end(run.run_id, stage.attempt, outcome, reason, stage.now(), endpoint_arn)
+    if ended:
+        _tell(stage, outcome, reason, page_key)
+    return {
+        "run_id": run.run_id,
+        "outcome": outcome,
+        "reason": reason,
+        "endpoint_arn": endpoint_arn,
+        "report_key": page_key,
+    }
+
+
+def _error(raised: Any) -> dict[str, str] | None:  # noqa: ANN401 - what Step Functions caught
+    """Read what Step Functions caught: a Lambda's error has its message inside a JSON text."""
+    if not raised:
+        return None
+    cause = str(raised.get("Cause") or "")
+    try:
+        message = str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        message = cause or "no cause was given"
+    return {"name": str(raised.get("Error") or "Unknown"), "message": message}
+
+
+def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:
+    if error:
+        return f"{error['name']}: {error['message']}"
+    if outcome == "EXPIRED":
+        hours = stage.pipeline.environment.settings.approval_expiry_hours
+        return f"nobody approved within {hours} hours"
+    if outcome == "REJECTED":
+        approval = stage.run.facts.get("approval")
+        if approval and approval["answer"] == "rejected":
+            return f"rejected by a person: {approval['why'] or 'no reason given'}"
+        return "the student did not pass the gate"
+    if outcome == "PROMOTED":
+        return "the student passed the gate and serves the task"
+    return "the run failed without an error message; see the execution's history"
+
+
+def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:
+    environment = stage.pipeline.environment
+    if not environment.topic_arn:
+        return
+    subject, text = outcome_message(
+        environment=environment.name,
+        run_id=stage.run.run_id,
+        task=stage.run.task,
+        outcome=outcome,
+        reason=reason,
+        report_uri=f"s3://{environment.runs_bucket}/{page_key}",
+        simulated=environment.settings.simulated,
+    )
+    clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)

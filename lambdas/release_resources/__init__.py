@@ -1,0 +1,1 @@
+"""ReleaseResources: delete what the attempt made and nobody uses."""

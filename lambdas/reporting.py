@@ -1,0 +1,138 @@
+"""Gather what is known of a run into one document, and publish it as a page and as a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from lambdas.domain.ledger import LedgerEntry, summed, total_usd
+from lambdas.domain.report_page.render import render_report
+from lambdas.pipeline import Stage
+
+SCHEMA_VERSION = 1
+
+PHASES_UNKNOWN: list[dict[str, Any]] = []
+
+
+def publish(stage: Stage, *, outcome: str | None, reason: str | None, error: dict[str, str] | None = None) -> str:
+    """Write ``report.json`` and ``report.html`` of an attempt and note them in the registry.
+
+    Parameters
+    ----------
+    stage : Stage
+    outcome : str or None
+        ``None`` while the run goes on.
+    reason : str or None
+        One sentence.
+    error : dict, optional
+        ``name`` and ``message`` of the error that ended the run.
+
+    Returns
+    -------
+    str
+        Key of the page.
+    """
+    report = gather(stage, outcome=outcome, reason=reason, error=error)
+    text = json.dumps(report, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    runs, files = stage.pipeline.runs, stage.run.files
+    page_key = files.report(stage.attempt, "report.html")
+    runs.write(page_key, render_report(report).encode("utf-8", "replace"), "text/html; charset=utf-8")
+    runs.write(files.report(stage.attempt, "report.json"), text.encode("utf-8", "replace"), "application/json")
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    stage.pipeline.registry.record_report(stage.run.run_id, page_key, digest)
+    return page_key
+
+
+def gather(
+    stage: Stage, *, outcome: str | None, reason: str | None, error: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Gather ``report.json``; what the run did not come to is ``None``. Fields: docs/report.md."""
+    runs, files, run = stage.pipeline.runs, stage.run.files, stage.pipeline.registry.run(stage.run.run_id)
+    settings = stage.pipeline.environment.settings
+    plan = runs.find_json(files.plan(stage.attempt)) or {}
+    evaluation = runs.find_json(files.evaluation(stage.attempt, "evaluation.json")) or {}
+    teacher_data = runs.find_json(files.teacher_data("teacher_data.json"))
+    ledger = stage.pipeline.registry.ledger(run.run_id)
+    reasons = list(evaluation.get("reasons", []))
+    if reason and reason not in reasons:
+        reasons.insert(0, reason)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run.run_id,
+        "task": run.task,
+        "environment": stage.pipeline.environment.name,
+        "attempt": stage.attempt,
+        "outcome": outcome,
+        "decision": evaluation.get("decision"),
+        "reasons": reasons,
+        "simulated": settings.simulated,
+        "source": {"bucket": run.bucket, "key": run.key, "version": run.version, "task_version": run.task_version},
+        "created_at": run.created_at,
+        "ended_at": stage.now() if outcome else None,
+        "error": error,
+        "models": _models(plan, run.facts) if plan else None,
+        "dataset": runs.find_json(files.dataset("dataset.json")),
+        "training": _training(teacher_data, run.facts) if teacher_data else None,
+        "contestants": evaluation.get("contestants", []),
+        "gate": evaluation.get("gate", []),
+        "worst_answers": evaluation.get("worst_answers", []),
+        "ledger": [_ledger_line(entry, simulated=settings.simulated) for entry in summed(ledger)],
+        "total_usd": total_usd(ledger),
+        "estimate_usd": plan.get("estimate_usd"),
+        "budget_usd": plan.get("budget_usd"),
+        "break_even": evaluation.get("break_even"),
+        "endpoint": _endpoint(stage, run.facts, outcome, evaluation),
+        "champion_before": evaluation.get("champion_before"),
+        "resources": [item.to_document() for item in stage.pipeline.resources.of_run(run.run_id)],
+        "files": _files(stage),
+    }
+
+
+def _models(plan: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    return {**plan["models"], "student_custom_model_arn": facts.get("custom_model_arn")}
+
+
+def _training(teacher_data: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "records": teacher_data["training_records"],
+        "dropped": teacher_data["dropped"],
+        "drop_reasons": teacher_data["drop_reasons"],
+        "job_name": facts.get("job_name"),
+        "job_arn": facts.get("job_arn"),
+        "adopted": facts.get("adopted"),
+        "phases": facts.get("phases", PHASES_UNKNOWN),
+    }
+
+
+def _ledger_line(entry: LedgerEntry, *, simulated: bool) -> dict[str, Any]:
+    document = entry.to_document()
+    del document["id"]
+    return {**document, "simulated": simulated}
+
+
+def _endpoint(
+    stage: Stage, facts: dict[str, Any], outcome: str | None, evaluation: dict[str, Any]
+) -> dict[str, Any] | None:
+    if outcome != "PROMOTED":
+        return None
+    hourly = (evaluation.get("break_even") or {}).get("provisioned_throughput_usd_per_hour")
+    mode = stage.task.serving.mode
+    return {
+        "arn": facts.get("endpoint_arn"),
+        "mode": mode,
+        "usd_per_hour": hourly if mode == "provisioned_throughput" else None,
+    }
+
+
+def _files(stage: Stage) -> dict[str, str]:
+    files, bucket = stage.run.files, stage.pipeline.runs.name
+    keys = {
+        "rejected lines": files.dataset("rejected.jsonl"),
+        "training data": files.teacher_data("training.jsonl"),
+        "dropped answers": files.teacher_data("dropped.jsonl"),
+        "job output": files.distillation_output,
+        "measurements": files.evaluation(stage.attempt, ""),
+        "report.json": files.report(stage.attempt, "report.json"),
+    }
+    return {name: f"s3://{bucket}/{key}" for name, key in keys.items()}

@@ -1,0 +1,1 @@
+"""RequestApproval: ask a person, who sees the report and the price, and wait."""

@@ -1,0 +1,1 @@
+"""ScoreEvaluation: the gate."""

@@ -1,0 +1,1 @@
+"""StartRun: one object version becomes one run, however often its event arrives."""

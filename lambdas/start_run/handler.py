@@ -1,0 +1,34 @@
+"""Lambda handler of StartRun: S3 events from EventBridge, and retries that people ask for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambdas.domain.identity import Upload
+from lambdas.gateways import clients
+from lambdas.pipeline import iso, logger, pipeline
+from lambdas.start_run.stage import Starter, claim_upload
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
+    """Start the run of an upload (``Object Created`` event), or retry one (``{"retry": run_id}``)."""
+    line = pipeline()
+    now = iso(line.now())
+    starter = Starter(
+        line.registry,
+        clients.step_functions(),
+        line.environment.state_machine_arn,
+        line.environment.settings.max_running,
+    )
+    if "retry" in event:
+        run = line.registry.begin_retry(str(event["retry"]), now)
+    else:
+        # S3 sends keys to EventBridge literally: they must not be URL-decoded (S3 user guide, EventBridge).
+        detail = event["detail"]
+        made = detail["object"]
+        upload = Upload(detail["bucket"]["name"], made["key"], made.get("version-id", "null"))
+        if not upload.starts_a_run():
+            logger.info("the object starts no run", extra={"upload": upload.key})
+            return {"run_id": None, "state": "IGNORED"}
+        run = claim_upload(line.registry, line.uploads, upload, now)
+    state = starter.start(run, now)
+    return {"run_id": run.run_id, "attempt": run.attempt, "state": state}

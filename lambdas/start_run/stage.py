@@ -1,0 +1,86 @@
+"""Claim, queue and start runs. Nothing with an effect follows StartExecution: a repeated start cannot be told from a first."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from lambdas.domain.identity import Upload, execution_name
+from lambdas.gateways.registry import ENDED, QUEUED, RUNNING, Registry, Run
+from lambdas.gateways.storage import Bucket, error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class Starter:
+    """Starts executions as slots are free.
+
+    Parameters
+    ----------
+    registry : Registry
+    step_functions : Step Functions client
+    state_machine_arn : str
+    max_running : int
+        Runs that may be under way at once.
+    """
+
+    def __init__(
+        self, registry: Registry, step_functions: SFNClient, state_machine_arn: str, max_running: int
+    ) -> None:
+        self._registry, self._step_functions = registry, step_functions
+        self._state_machine_arn, self._max_running = state_machine_arn, max_running
+
+    def start(self, run: Run, now: str) -> str:
+        """Start a run if there is a slot for it; it stays queued otherwise.
+
+        Starting is idempotent: the execution's name and input are functions of run and attempt, so a second start
+        finds the first.
+
+        Returns
+        -------
+        str
+            The run's state: QUEUED, RUNNING or ENDED.
+        """
+        if run.state == ENDED:
+            return ENDED
+        if run.state == QUEUED and not self._registry.take_slot(run.run_id, self._max_running, now):
+            return QUEUED
+        try:
+            self._step_functions.start_execution(
+                stateMachineArn=self._state_machine_arn,
+                name=execution_name(run.run_id, run.attempt),
+                input=json.dumps({"attempt": run.attempt, "run_id": run.run_id}, sort_keys=True),
+            )
+        except ClientError as problem:
+            if error_code(problem) != "ExecutionAlreadyExists":
+                raise
+        return RUNNING
+
+    def start_queued(self, now: str) -> list[str]:
+        """Start queued runs, oldest first, until the slots are taken."""
+        started = []
+        for run in self._registry.in_state(QUEUED):
+            if self.start(run, now) != RUNNING:
+                break
+            started.append(run.run_id)
+        return started
+
+
+def claim_upload(registry: Registry, uploads: Bucket, upload: Upload, now: str) -> Run:
+    """Claim the run of an uploaded object version and pin the task's files that are there at this moment.
+
+    Raises
+    ------
+    InvalidUpload
+        When the key starts no run.
+    """
+    upload.check()
+    known = registry.find(upload.run_id)
+    if known:
+        return known
+    task_version = uploads.newest_version(f"{upload.folder}/task.json")
+    holdout_version = uploads.newest_version(f"{upload.folder}/holdout.jsonl")
+    return registry.claim(upload, task_version, holdout_version, now)
