@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -69,6 +69,7 @@ class SimulatorControl:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/") + "/_simulator/"
+        self._opener = build_opener(ProxyHandler({}))  # a proxy in the environment cannot reach the loopback address
 
     def calls(self, operation: str | None = None, service: str | None = None) -> list[Call]:
         """Return the call log, of one operation or service if given."""
@@ -123,8 +124,9 @@ class SimulatorControl:
         data = json.dumps(body).encode() if body is not None else None
         request = Request(self._url + path, data, {"content-type": "application/json"}, method=method)  # noqa: S310
         try:
-            with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 (a loopback address)
+            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
                 result: dict[str, Any] = json.load(answer)
                 return result
         except HTTPError as error:
-            raise ControlError(json.load(error).get("message", str(error))) from error
+            with error:
+                raise ControlError(json.load(error).get("message", str(error))) from error

@@ -10,6 +10,8 @@ from local.bedrock_simulator.protocol.service import Request
 from local.bedrock_simulator.simulator import Simulator
 
 HOST = "127.0.0.1"
+# How long closing may take: the standard half second adds up over a test suite.
+_POLL_SECONDS = 0.02
 _REASONS = {200: "OK", 201: "Created", 202: "Accepted"}
 
 
@@ -28,7 +30,9 @@ class SimulatorServer:
         handler = type("BoundHandler", (_Handler,), {"simulator": simulator})
         self._simulator = simulator
         self._server = _Server((HOST, port), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="bedrock-simulator", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="bedrock-simulator", daemon=True
+        )
 
     @property
     def url(self) -> str:

@@ -74,6 +74,8 @@ class StrictValidator(ParamValidator):
             if isinstance(size, int | float) and size > limits["max"]:
                 kind = "value" if is_number else "length"
                 self._breach(value, where, f"Member must have {kind} less than or equal to {limits['max']}")
+        if isinstance(value, dict) and len(value) < limits.get("min", 0):  # botocore leaves maps out
+            self._breach(value, where, f"Member must have length greater than or equal to {limits['min']}")
         if isinstance(value, str):
             if "pattern" in limits and not matches(limits["pattern"], value):
                 self._breach(value, where, f"Member must satisfy regular expression pattern: {limits['pattern']}")
