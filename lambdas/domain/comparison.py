@@ -16,7 +16,7 @@ ROLE_NAMES = {
     "teacher": "Teacher",
     "champion": "Present champion",
 }
-"""Contestants in the order in which people compare them: what was made, what it was made from, what it competes with."""
+"""Contestants in the order in which people compare them: what was made, of what, and what it competes with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -208,4 +208,4 @@ def _cost_text(row: ComparisonRow, student: float | None) -> str:
         return text
     times = row.usd_per_1k_requests / student
     shown = plain(round(times)) if times >= 10 else plain(round(times, 1))  # noqa: PLR2004 - digits, not a rule
-    return f"{text} · {shown}× the student"
+    return f"{text} · {shown}\N{MULTIPLICATION SIGN} the student"

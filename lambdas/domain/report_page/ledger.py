@@ -10,7 +10,9 @@ from lambdas.domain.report_page.figures import NOT_MEASURED, count, number, perc
 from lambdas.domain.report_page.scales import LinearScale
 from lambdas.domain.report_page.texts import short
 
-MOST_LINES = 40
+MOST_LINES = 30
+MOST_STAGES = 16
+_SAME_AMOUNT = 0.001
 
 
 @dataclass(slots=True)
@@ -24,6 +26,11 @@ class LedgerLine:
     usage: dict[str, float]
     simulated: bool
     unpriced: int = 0
+
+    @property
+    def is_foreseen(self) -> bool:
+        """Whether the line is an estimate, which is not spent and not in the total."""
+        return self.kind == "estimated"
 
     @property
     def usd_text(self) -> str:
@@ -69,7 +76,8 @@ def read_ledger(report: dict[str, Any]) -> Ledger:
     lines = _summed(rows_of(report.get("ledger")))
     stages: dict[str, float] = {}
     for line in lines:
-        stages[line.stage] = stages.get(line.stage, 0.0) + line.usd_sum
+        if not line.is_foreseen:
+            stages[line.stage] = stages.get(line.stage, 0.0) + line.usd_sum
     spent, largest = sum(stages.values()), max(stages.values(), default=0.0)
     total, estimate, budget = (number(report.get(key)) for key in ("total_usd", "estimate_usd", "budget_usd"))
     scale = LinearScale(0, max([figure for figure in (total, estimate, budget) if figure is not None] + [1e-9]) * 1.02)
@@ -81,7 +89,7 @@ def read_ledger(report: dict[str, Any]) -> Ledger:
                 percent(dollars / spent) if spent > 0 else "",
                 round(dollars / largest * 100, 2) if largest > 0 and dollars > 0 else 0.0,
             )
-            for stage, dollars in stages.items()
+            for stage, dollars in list(stages.items())[:MOST_STAGES]
         ),
         lines=tuple(lines[:MOST_LINES]),
         left_out=max(len(lines) - MOST_LINES, 0),
@@ -122,11 +130,8 @@ def _note(total: float | None, estimate: float | None, budget: float | None) -> 
     parts = []
     if estimate:
         over = total / estimate - 1
-        parts.append(
-            f"{percent(abs(over))} {'over' if over > 0 else 'under'} the estimate"
-            if abs(over) >= 0.001
-            else "as estimated"
-        )  # noqa: PLR2004 - a tenth of a percent
+        gap = f"{percent(abs(over))} {'over' if over > 0 else 'under'} the estimate"
+        parts.append(gap if abs(over) >= _SAME_AMOUNT else "as estimated")
     if budget:
         parts.append(f"{percent(total / budget)} of the budget")
     return ", ".join(parts)

@@ -19,6 +19,7 @@ from lambdas.domain.report_page.texts import short
 from lambdas.domain.report_page.tiles import key_figures
 from lambdas.domain.report_page.verdict import read_verdict
 
+MOST_CONTESTANTS = 8
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -34,13 +35,14 @@ def render_report(report: dict[str, Any]) -> str:
     Returns
     -------
     str
-        HTML, encodable as UTF-8 and smaller than 150 KB; equal for equal reports.
+        HTML, encodable as UTF-8; smaller than 150 KB however long prompts and answers, and however many rows, are; equal
+        for equal reports.
     """
     return _environment().get_template("page.html.j2").render(_context(report))
 
 
 def _context(report: dict[str, Any]) -> dict[str, Any]:
-    rows = comparison_rows(report)
+    rows = comparison_rows(report)[:MOST_CONTESTANTS]
     resources, hourly = sections.resources_left(report)
     worst = sections.worst_answers(report)
     endpoint = pick(report, "endpoint", "arn")

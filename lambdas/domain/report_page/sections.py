@@ -20,9 +20,9 @@ from lambdas.domain.report_page.figures import (
     score,
     usd,
 )
-from lambdas.domain.report_page.texts import ShownText, short, shown
+from lambdas.domain.report_page.texts import ShownText, sentence, short, shown
 
-MOST_ROWS = 40
+MOST_ROWS = 30
 """Longest table; what is left out is counted under it and stands in report.json."""
 
 MOST_WORST_ANSWERS = 10
@@ -34,6 +34,7 @@ _RULES: dict[str, tuple[str, Callable[[object], str]]] = {
     "min_cost_reduction": ("Cheaper by at least", percent),
     "min_latency_reduction": ("Faster by at least", percent),
 }
+_HOLDOUTS = {"True": " (your own, trusted answers)", "False": " (held back from the upload)"}
 _ROLES = ("teacher", "student", "baseline", "judge")
 _TRAININGS = {
     "distillation": "distillation: Bedrock asks the teacher again and takes our answers as golden examples",
@@ -73,6 +74,7 @@ class WorstAnswer:
 
     record_id: str
     score: str
+    problem: str
     question: ShownText | None
     reference: ShownText | None
     answer: ShownText | None
@@ -104,6 +106,7 @@ def worst_answers(report: dict[str, Any]) -> Table:
         WorstAnswer(
             record_id=_label(answer.get("record_id"), 80),
             score=plain(answer.get("score")),
+            problem=sentence(short(answer.get("problem") or "", 300)),
             question=shown(answer.get("question")),
             reference=shown(answer.get("reference")),
             answer=shown(answer.get("answer")),
@@ -126,9 +129,7 @@ def dataset_facts(report: dict[str, Any]) -> list[Fact]:
         "train": "For training",
     }
     facts = [Fact(label, count(dataset.get(key))) for key, label in names.items()]
-    own = {True: " (your own, trusted answers)", False: " (held back from the upload)"}.get(
-        dataset.get("own_holdout"), ""
-    )
+    own = _HOLDOUTS.get(str(dataset.get("own_holdout")), "")
     holdout = count(dataset.get("holdout"))
     return [*facts, Fact("Holdout", holdout if holdout == NOT_MEASURED else holdout + own), *_source_facts(report)]
 
@@ -148,6 +149,10 @@ def training_facts(report: dict[str, Any]) -> list[Fact]:
     if isinstance(reasons, dict) and reasons:
         listed = [f"{short(reason, 60)}: {count(records)}" for reason, records in list(reasons.items())[:12]]
         facts.append(Fact("Reasons", "; ".join(listed) + (" …" if len(reasons) > len(listed) else "")))
+    if training.get("adopted"):
+        facts.append(
+            Fact("Adopted", "the job or model of an earlier run with the same content: nothing was paid again")
+        )
     return [*facts, Fact("Customization job", _label(training.get("job_name"), 120), is_code=True)]
 
 
@@ -250,11 +255,19 @@ def _gate_line(line: dict[str, Any]) -> GateLine:
         rule=rule,
         name=name,
         threshold=text(line.get("threshold")),
-        measured=text(line.get("measured")),
+        measured=_apart(line.get("measured"), line.get("threshold"), text),
         bound=text(line.get("bound")),
         passed=passed if isinstance(passed, bool) else None,
-        explanation=short(line.get("explanation") or "", 500),
+        explanation=sentence(short(line.get("explanation") or "", 500)),
     )
+
+
+def _apart(measured: object, threshold: object, text: Callable[[object], str]) -> str:
+    """Write a measured figure so that rounding never makes it equal to a threshold that it misses or passes."""
+    value, limit, written = number(measured), number(threshold), text(measured)
+    if value is None or limit is None or value == limit or written != text(threshold):
+        return written
+    return f"just {'below' if value < limit else 'above'} {written}"
 
 
 def _guess(rule: str) -> Callable[[object], str]:

@@ -97,6 +97,12 @@ def _cut(text: str, characters: int, size: int) -> str:
     return text[:low]
 
 
+def sentence(text: str, end: str = "") -> str:
+    """Begin with a capital, unless a name of the program stands there, and add ``end`` where the text has no end."""
+    closed = text if not text or text[-1] in ".!?:\N{HORIZONTAL ELLIPSIS}" else text + end
+    return closed if "_" in closed.split(" ", maxsplit=1)[0] else closed[:1].upper() + closed[1:]
+
+
 def _indented_json(text: str) -> str | None:
     """Indent a JSON object or array without touching a single token; ``None`` for other text."""
     if text.lstrip()[:1] not in ("{", "["):
@@ -106,14 +112,13 @@ def _indented_json(text: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     lines, depth, previous = [""], 0, ""
-    for token in _JSON_TOKEN.findall(text):
-        closing = token in ("}", "]")
-        depth -= closing
-        if previous in ("{", "[", ",") and not (closing and previous in ("{", "[")):
+    for part in _JSON_TOKEN.findall(text):
+        opens, closes = part in ("{", "["), part in ("}", "]")
+        depth -= closes
+        after_opening = previous in ("{", "[")
+        if (closes and not after_opening) or (not closes and (after_opening or previous == ",")):
             lines.append("  " * depth)
-        elif closing and previous not in ("{", "["):
-            lines.append("  " * depth)
-        lines[-1] += f"{token} " if token == ":" else token
-        depth += token in ("{", "[")
-        previous = token
+        lines[-1] += ": " if part == ":" else part
+        depth += opens
+        previous = part
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.domain.report_page.figures import pick
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report_page.texts import sentence, short
 
 _SYMBOLS = {"PROMOTED": "✓", "REJECTED": "✕", "EXPIRED": "◷", "FAILED": "!", "AWAITING APPROVAL": "…", "UNDER WAY": "…"}
 _MEANINGS = {
@@ -20,7 +20,7 @@ _MEANINGS = {
 }
 _UPLOAD_ERRORS = {
     "InvalidUpload": "Correct the prompt file",
-    "DatasetRefused": "Correct or complete the prompts (every rejected line is listed with its reason in rejected.jsonl)",
+    "DatasetRefused": "Correct or complete the prompts (rejected.jsonl lists every rejected line with its reason)",
     "InvalidTaskDefinition": "Correct task.json",
     "BudgetExceeded": "Raise budget_usd in task.json or take fewer prompts",
 }
@@ -63,17 +63,16 @@ def read_verdict(report: dict[str, Any]) -> Verdict:
     given = report.get("reasons")
     reasons = [short(reason) for reason in given if reason] if isinstance(given, list) else []
     message = pick(report, "error", "message")
+    meaning = _MEANINGS.get(outcome, "The run ended with an outcome that this page does not know.")
     if outcome == "FAILED":
-        sentence, others = (short(message), reasons) if message else (_MEANINGS[outcome], reasons)
+        first = short(message, 1_000) if message else meaning
+        reasons = [reason for reason in reasons if not message or short(message)[:80] not in reason]
     elif outcome in ("EXPIRED", "AWAITING APPROVAL") or not reasons:
-        sentence, others = (
-            _MEANINGS.get(outcome, "The run ended with an outcome that this page does not know."),
-            reasons,
-        )
+        first = meaning
     else:
-        sentence, others = reasons[0], reasons[1:]
-    others = [reason for reason in dict.fromkeys(others) if reason != sentence]
-    return Verdict(outcome, _SYMBOLS.get(outcome, "?"), sentence, tuple(others), _next_step(outcome, report))
+        first, reasons = reasons[0], reasons[1:]
+    others = tuple(reason for reason in dict.fromkeys(reasons) if reason != first)
+    return Verdict(outcome, _SYMBOLS.get(outcome, "?"), sentence(first, "."), others, _next_step(outcome, report))
 
 
 def _outcome(report: dict[str, Any]) -> str:
@@ -97,7 +96,7 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
     if correction is not None:
         text = f"{correction} and upload the prompts again: a new version of the file is a new run. "
         return NextStep(f"{text}Only if the cause was outside the upload, try this version again:", _retry(run))
-    text = "Remove the cause that the message names, then try again; answers, jobs and models that exist are not bought twice:"
+    text = "Remove the cause that the message names, then try again; what was bought is not bought again:"
     return NextStep(text, _retry(run))
 
 

@@ -1,0 +1,222 @@
+"""The page as a whole: what each outcome shows, that it is self-contained, and what is missing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from lambdas.domain.report_page.render import render_report
+from tests.unit.report_page.page_reader import SAMPLES, Page
+
+Sample = Callable[[str], dict[str, Any]]
+NAMES = sorted(path.stem for path in SAMPLES.glob("*.json"))
+
+
+def _page(report: dict[str, Any]) -> Page:
+    return Page(render_report(report))
+
+
+def _verdict(page: Page) -> str:
+    return " ".join(page.all("section", "verdict")[0].text.split())
+
+
+def test_a_run_that_failed_at_the_dataset_says_why_and_what_to_do(sample: Sample) -> None:
+    # Given a run that never came to a contestant
+    report = sample("failed")
+    # When its page is made
+    page = _page(report)
+    # Then the verdict has the error's name, its message and the command, and empty sections are not drawn
+    verdict = _verdict(page)
+    assert "FAILED" in verdict
+    assert "DatasetRefused" in verdict
+    assert report["error"]["message"] in verdict
+    assert f"python -m cli retry {report['run_id']}" in verdict
+    assert "did not get to: the choice of models, the training, the evaluation, the gate." in page.text
+    assert not page.all("svg", "chart")
+    assert "Nothing was bought." in page.text
+
+
+def test_an_error_of_the_upload_asks_for_a_new_upload_first(sample: Sample) -> None:
+    # Given the same failed run with an error that lies in the upload, and one that does not
+    report = sample("failed")
+    elsewhere = report | {"error": {"name": "QuotaTooLow", "message": "The quota is 0."}}
+    # When both pages are made
+    in_upload, in_account = _verdict(_page(report)), _verdict(_page(elsewhere))
+    # Then only the first one says that a retry reads the same version again
+    assert "a new version of the file is a new run" in in_upload
+    assert "a new version of the file is a new run" not in in_account
+    assert "Remove the cause" in in_account
+
+
+def test_the_failure_is_not_told_twice(sample: Sample) -> None:
+    # Given a report whose reason repeats the error, as PublishReport writes it
+    report = sample("failed")
+    report["reasons"] = [f"DatasetRefused: {report['error']['message']}"]
+    # When the page is made
+    verdict = _verdict(_page(report))
+    # Then the message stands there once
+    assert verdict.count(report["error"]["message"]) == 1
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"outcome": "FAILED"}, {"outcome": "SOMETHING NEW", "contestants": [None, {}]}]
+)
+def test_a_document_with_next_to_nothing_is_still_a_page(document: dict[str, Any]) -> None:
+    # Given hardly any field
+    # When the page is made
+    page = _page(document)
+    # Then it names the outcome and says what is missing
+    assert len(page.all("h2")) >= 2
+    assert "not measured" in page.text
+    assert "None" not in page.text.replace("None: whatever", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_field_may_be_null(sample: Sample, name: str) -> None:
+    # Given a sample in which one field after the other is null, on the first and on the second level
+    report = sample(name)
+    variants = [{**report, key: None} for key in report]
+    for key, value in report.items():
+        if isinstance(value, dict):
+            variants += [{**report, key: {**value, inner: None}} for inner in value]
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            variants += [{**report, key: [{**item, inner: None} for item in value]} for inner in value[0]]
+    # When each is made a page
+    pages = [_page(variant) for variant in variants]
+    # Then none breaks, and none shows Python's own words for nothing
+    assert len(pages) > len(report)
+    for page in pages:
+        assert not re.search(r"\b(None|nan|Undefined|inf)\b", page.text.replace("None: whatever the run made", ""))
+
+
+def test_the_promoted_run_shows_its_figures_as_people_write_them(sample: Sample) -> None:
+    # Given
+    report = sample("promoted")
+    # When
+    page = _page(report)
+    # Then
+    tiles = " ".join(" ".join(tile.text.split()) for tile in page.all("div", "tile"))
+    for figure in (
+        "4.29 of 5",
+        "401 ms",
+        "baseline 1,688 ms",
+        "$0.012",
+        "97.5% cheaper than the teacher",
+        "$36,242 a month",
+    ):
+        assert figure in tiles
+    assert report["endpoint"]["arn"] in _verdict(page)
+    assert "$0.62 per hour" in _verdict(page)
+    assert "28 Nov 2026, 09:02 UTC" in page.text
+    assert page.text.count("✓ passed") == 5
+
+
+def test_the_rejected_run_puts_the_failed_rules_on_top(sample: Sample) -> None:
+    # Given
+    report = sample("rejected")
+    # When
+    page = _page(report)
+    # Then the first reason is the sentence, the others follow, and the gate marks three failures
+    verdict = _verdict(page)
+    assert verdict.startswith("✕ REJECTED The student's mean judge score is 3.04; at least 4.00 is asked for.")
+    assert all(reason in verdict for reason in report["reasons"])
+    assert page.text.count("✕ failed") == 3
+    assert page.text.count("✓ passed") == 2
+    assert "None: whatever the run made has been deleted" in page.text
+    assert not page.all("div", "next")
+
+
+def test_the_expired_run_offers_to_ask_again_and_the_waiting_one_to_approve(sample: Sample) -> None:
+    # Given an expired run, and the same one while it was waiting
+    expired = sample("expired")
+    waiting = expired | {"outcome": None}
+    # When
+    texts = [_verdict(_page(report)) for report in (expired, waiting)]
+    # Then
+    assert "EXPIRED" in texts[0]
+    assert f"python -m cli retry {expired['run_id']}" in texts[0]
+    assert "AWAITING APPROVAL" in texts[1]
+    assert f"python -m cli approve {expired['run_id']}" in texts[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_simulated_figures_are_labelled_and_real_ones_are_not(sample: Sample, name: str) -> None:
+    # Given a simulated report and the same from a real account
+    simulated = sample(name)
+    real = simulated | {"simulated": False, "ledger": [], "break_even": None}
+    # When
+    pages = _page(simulated), _page(real)
+    # Then
+    assert "Simulated figures." in pages[0].all("p", "simulated")[0].text
+    assert pages[0].all("title")[0].text.endswith("(simulated)")
+    assert "imulated" not in pages[1].text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_needs_nothing_but_itself(sample: Sample, name: str) -> None:
+    # Given
+    report = sample(name)
+    # When
+    html = render_report(report)
+    page = Page(html)
+    # Then there is no script, no link, no other file, and the page forbids every style but its own
+    assert not {element.tag for element in page.elements} & {"script", "link", "img", "iframe", "a", "object", "form"}
+    attributes = {attribute for element in page.elements for attribute in element.attributes}
+    assert not attributes & {"src", "href", "style", "srcset", "action"}
+    assert not any(attribute.startswith("on") for attribute in attributes)
+    assert "url(" not in html
+    assert "@import" not in html
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'sha256-{digest}'" in page.all("meta")[1].attributes["content"]
+    assert len(html.encode()) < 150_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_chart_and_table_can_be_read_without_seeing_it(sample: Sample, name: str) -> None:
+    # Given
+    # When
+    page = _page(sample(name))
+    # Then each chart names itself and says in words what it shows, ids are unique, headings have an order
+    for chart in page.all("svg", "chart"):
+        assert chart.attributes["role"] == "img"
+        assert chart.attributes.get("aria-label") or chart.attributes["aria-labelledby"]
+    ids = [element.attributes["id"] for element in page.elements if "id" in element.attributes]
+    assert len(ids) == len(set(ids))
+    for element in page.elements:
+        for label in element.attributes.get("aria-labelledby", "").split():
+            assert label in ids
+    assert all(cell.attributes.get("scope") in ("col", "row") for cell in page.all("th"))
+    levels = [int(element.tag[1]) for element in page.elements if re.fullmatch(r"h[1-4]", element.tag)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_equal_reports_give_equal_pages_and_are_not_changed(sample: Sample) -> None:
+    # Given
+    report, untouched = sample("promoted"), sample("promoted")
+    # When
+    first, second = render_report(report), render_report(report)
+    # Then
+    assert first == second
+    assert report == untouched
+
+
+def test_estimates_are_shown_but_not_added_to_what_was_spent(sample: Sample) -> None:
+    # Given a ledger with one actual and one foreseen line of the same stage
+    report = sample("promoted")
+    line = {"stage": "PromoteStudent", "model": "m", "usage": {"throughput_hours": 2}, "simulated": False}
+    report["ledger"] = [line | {"kind": "actual", "usd": 1.25}, line | {"kind": "estimated", "usd": 90.0}]
+    # When
+    page = _page(report)
+    # Then
+    stages = " ".join(page.all("table", "stages")[0].text.split())
+    assert stages.endswith("PromoteStudent100%$1.25")
+    assert "estimated, not in the total" in page.text
