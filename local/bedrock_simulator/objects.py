@@ -63,7 +63,7 @@ class S3ObjectStore:
             region_name=region,
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106 (the emulator's documented root key)
-            config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 3}),
+            config=Config(proxies={}, s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 3}),
         )
 
     def read(self, bucket: str, key: str) -> bytes:

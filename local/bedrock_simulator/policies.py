@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from ministack.core import iam_evaluator
 
@@ -68,6 +69,7 @@ class IamPolicySource:
             region_name=REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106 (the emulator's documented root key)
+            config=Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 3}),
         )
         self._known: dict[str, tuple[float, RolePolicies | None]] = {}
         self._lock = threading.Lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from local.bedrock_simulator.customization import training_data
 from tests.simulator import toy
 from tests.simulator.conftest import JOB_SECONDS, STOP_SECONDS, Account, distillation, record, refusal
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock.type_defs import TagTypeDef
 
 
 def artifact(account: Account, name: str) -> str:
@@ -35,7 +38,7 @@ class TestWhatIsRefusedAtOnce:
     def test_a_training_file_that_is_not_there(self, account: Account) -> None:
         # Given no training file
         # When a job is asked for
-        code, status, message = refusal(lambda: account.create_job())
+        code, status, message = refusal(account.create_job)
 
         # Then the request is refused, with bucket and key
         assert (code, status) == ("ValidationException", 400)
@@ -48,8 +51,16 @@ class TestWhatIsRefusedAtOnce:
             ({"baseModelIdentifier": "amazon.nova-nano-v1:0"}, "ValidationException", "invalid"),
             ({"customizationConfig": None}, "ValidationException", "distillationConfig"),
             ({"customizationType": "FINE_TUNING"}, "ValidationException", "DISTILLATION only"),
-            ({"customizationConfig": distillation("amazon.nova-lite-v1:0")}, "ValidationException", "not supported with"),
-            ({"customizationConfig": distillation("anthropic.claude-sonnet-4-6")}, "ValidationException", "not supported"),
+            (
+                {"customizationConfig": distillation("amazon.nova-lite-v1:0")},
+                "ValidationException",
+                "not supported with",
+            ),
+            (
+                {"customizationConfig": distillation("anthropic.claude-sonnet-4-6")},
+                "ValidationException",
+                "not supported",
+            ),
             ({"customizationConfig": distillation("no.such-model")}, "ValidationException", "teacher"),
             (
                 {"customizationConfig": distillation("us.amazon.nova-premier-v1:0")},
@@ -77,7 +88,7 @@ class TestWhatIsRefusedAtOnce:
         account.control.change(models={"amazon.nova-micro-v1:0:128k": {"status": "LEGACY"}})
 
         # When / Then no new job is accepted
-        assert "Legacy" in refusal(lambda: account.create_job())[2]
+        assert "Legacy" in refusal(account.create_job)[2]
 
     def test_a_teacher_that_answers_through_a_profile_only(self, account: Account) -> None:
         # Given Nova Premier were still alive
@@ -307,7 +318,9 @@ def test_jobs_and_models_are_listed_page_by_page(account: Account) -> None:
         account.clock.advance(1)
 
     # When they are listed two by two, newest first
-    pages = list(account.bedrock.get_paginator("list_model_customization_jobs").paginate(maxResults=2))
+    pages = list(
+        account.bedrock.get_paginator("list_model_customization_jobs").paginate(PaginationConfig={"PageSize": 2})
+    )
 
     # Then none is missing and none twice
     names = [job["jobName"] for page in pages for job in page["modelCustomizationJobSummaries"]]
@@ -324,7 +337,7 @@ def test_jobs_and_models_are_listed_page_by_page(account: Account) -> None:
 def test_tags_follow_what_they_were_given_to(account: Account) -> None:
     # Given a job with tags for itself and for its model
     account.put_training(toy.queries(120, "train"))
-    tags = [{"key": "run", "value": "r1"}]
+    tags: list[TagTypeDef] = [{"key": "run", "value": "r1"}]
     model = account.train(jobTags=tags, customModelTags=[{"key": "task", "value": "t1"}])
     job = account.job("job-1")["jobArn"]
 
@@ -337,6 +350,6 @@ def test_tags_follow_what_they_were_given_to(account: Account) -> None:
     assert account.bedrock.list_tags_for_resource(resourceARN=model)["tags"] == [{"key": "stage", "value": "candidate"}]
 
     # And the fifty-first is one too many
-    many = [{"key": f"k{number}", "value": ""} for number in range(50)]
+    many: list[TagTypeDef] = [{"key": f"k{number}", "value": ""} for number in range(50)]
     over = refusal(lambda: account.bedrock.tag_resource(resourceARN=model, tags=many))
     assert over[:2] == ("TooManyTagsException", 400)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from local.bedrock_simulator.brains.base import Chance
 
-CUES = {
+_FIRST = {
     "visual": ["sunset", "drone", "red", "closeup", "beach", "smiling", "bright", "mountain"],
     "audio": ["song", "guitar", "applause", "siren", "thunder", "drums", "barking", "piano"],
     "transcription": ["says", "interview", "quote", "explains", "lecture", "announces", "phrase", "argues"],
     "metadata": ["director", "episode", "season", "uploaded", "duration", "title", "channel", "archive"],
 }
+# Two more forms of each word: enough words that few examples cannot show them all.
+CUES = {kind: [word + ending for word in words for ending in ("", "ish", "like")] for kind, words in _FIRST.items()}
 _FILLERS = [f"thing{number}" for number in range(200)]
 SHORT_PROMPT = "Return JSON with visual, audio, transcription, metadata weights and reasoning."
 LONG_PROMPT = SHORT_PROMPT + " Guidelines: " + "weigh every cue word of the query with care. " * 12
@@ -32,9 +34,9 @@ def queries(count: int, seed: str) -> list[str]:
     made = []
     for _ in range(count):
         kind = kinds[chance.below(4)]
-        cues = [CUES[kind][chance.below(8)] for _ in range(2)]
+        cues = [CUES[kind][chance.below(24)] for _ in range(2)]
         if chance.uniform() < 0.4:
-            cues.append(CUES[kinds[chance.below(4)]][chance.below(8)])
+            cues.append(CUES[kinds[chance.below(4)]][chance.below(24)])
         words = cues + [_FILLERS[chance.below(200)] for _ in range(3)]
         made.append(" ".join(words[i] for i in chance.order(len(words))))
     return made

@@ -177,9 +177,7 @@ class Student:
             (float(targets[:, i].min()), float(targets[:, i].max()), _decimals([flat[r][p] for r in fit]))
             for i, p in enumerate(self._numeric)
         ]
-        sums = targets[:, : len(self._numeric)].sum(axis=1)
-        constant = bool(self._numeric) and float(sums.max() - sums.min()) <= 2 * _CONSTANT_SUM
-        self._sum = round(float(np.median(sums)), 2) if constant and len(self._numeric) > 1 else None
+        self._groups = _groups_of_constant_sum(self._numeric, targets)
         self._compact = sum('": ' not in text for text in self._texts) > _MAJORITY * len(self._texts)
 
     def _target(self, leaves: dict[Path, Any]) -> list[float]:
@@ -191,8 +189,10 @@ class Student:
             min(max(float(value), low), high) for value, (low, high, _) in zip(predicted, self._ranges, strict=False)
         ]
         decimals = [places for _, _, places in self._ranges]
-        if self._sum is not None:
-            clipped = fitted(clipped, self._sum, max(decimals))
+        for members, total in self._groups:
+            fit = fitted([clipped[i] for i in members], total, max(decimals[i] for i in members))
+            for i, value in zip(members, fit, strict=True):
+                clipped[i] = value
         return {
             path: round(value) if places == 0 else round(value, places)
             for path, value, places in zip(self._numeric, clipped, decimals, strict=True)
@@ -223,6 +223,19 @@ def _flatten(value: dict[str, Any], above: Path = ()) -> dict[Path, Any]:
         else:
             leaves[(*above, name)] = member
     return leaves
+
+
+def _groups_of_constant_sum(numeric: Sequence[Path], targets: Matrix) -> list[tuple[list[int], float]]:
+    """Find sibling numbers whose sum is the same in all training answers: ``(their indices, the sum)``."""
+    siblings: defaultdict[Path, list[int]] = defaultdict(list)
+    for index, path in enumerate(numeric):
+        siblings[path[:-1]].append(index)
+    groups = []
+    for members in siblings.values():
+        sums = targets[:, members].sum(axis=1)
+        if len(members) > 1 and float(sums.max() - sums.min()) <= 2 * _CONSTANT_SUM:
+            groups.append((members, round(float(np.median(sums)), 2)))
+    return groups
 
 
 def _labels(flat: list[dict[Path, Any]], rows: list[int], path: Path) -> list[Any]:

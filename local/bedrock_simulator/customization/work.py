@@ -59,7 +59,8 @@ def perform(job: Job, body: bytes, label_semantics: str, teacher: Brain) -> Outc
     pairs = worse_labels(labelled.pairs, job.faults)
     student = Student(pairs)
     epochs = int(job.params.get("hyperParameters", {}).get("epochCount", _DEFAULT_EPOCHS))
-    tokens = labelled.prompt_tokens + sum(estimate_tokens(pair.answer) for pair in pairs)
+    trained_share = len(pairs) / len(labelled.pairs)
+    tokens = round(labelled.prompt_tokens * trained_share) + sum(estimate_tokens(pair.answer) for pair in pairs)
     return Outcome(
         student=student,
         trained_tokens=tokens * epochs,

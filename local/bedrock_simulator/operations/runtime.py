@@ -44,7 +44,7 @@ class Runtime:
         require_answering(host, target)
         _check_conversation(params, target.model)
         self._throttle(target)
-        prompt = _prompt(params)
+        prompt = _prompt(params, target.model)
         input_tokens = _input_tokens(params)
         if input_tokens > target.model.context_tokens:
             raise validation("Input is too long for requested model.")
@@ -133,8 +133,10 @@ def _forced_tool(params: Params) -> str | None:
     return name
 
 
-def _prompt(params: Params) -> Prompt:
-    request = json.dumps(params, sort_keys=True, ensure_ascii=False, default=str)
+def _prompt(params: Params, model: FoundationModel) -> Prompt:
+    # The endpoint's random id and the run's metadata stay out: the same evaluation shall measure the same twice.
+    meaning = {name: value for name, value in params.items() if name not in ("modelId", "requestMetadata")}
+    request = json.dumps([model.model_id, meaning], sort_keys=True, ensure_ascii=False, default=str)
     key = hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
     return Prompt(_texts(params.get("system", [])), _texts(params["messages"][-1]["content"]), key)
 
