@@ -117,7 +117,7 @@ def short_model(model_id: str | None) -> str:
     """Name a model shortly: an ARN without its account and region, an identifier as it is."""
     if not model_id:
         return "not known"
-    return model_id.rsplit(":", 1)[-1] if model_id.startswith("arn:") and "/" in model_id else model_id
+    return model_id.split(":", 5)[-1] if model_id.startswith("arn:") else model_id
 
 
 def _row(contestant: dict[str, Any], by_role: dict[str, dict[str, Any]]) -> ComparisonRow:
@@ -174,7 +174,7 @@ def _against(row: ComparisonRow, role: str, cost: float | None, latency: float |
 _COLUMNS = (
     Column("Contestant", "left", lambda row: row.name),
     Column("Model", "left", lambda row: short_model(row.model_id)),
-    Column("Judge score, 1 to 5", "right", lambda row: score(row.judge_score)),
+    Column("Judge score", "right", lambda row: score(row.judge_score)),
     Column("Valid answers", "right", lambda row: percent(row.schema_validity)),
     Column("Latency p50", "right", lambda row: milliseconds(row.latency_p50_ms)),
     Column("$ per 1,000 requests", "right", lambda row: usd(row.usd_per_1k_requests)),

@@ -163,9 +163,12 @@ def _mark(
 
 def _takeaway(costs: MonthlyCosts) -> str:
     parts = []
+    if costs.throughput_usd:
+        hourly = costs.throughput_usd / HOURS_A_MONTH
+        parts.append(f"Provisioned throughput costs {usd(hourly)} per hour, whether it is used or not.")
     if costs.break_even:
         rival = f" than {_IN_A_SENTENCE[costs.rival]}" if costs.rival else ""
-        parts.append(f"Provisioned throughput is cheaper{rival} from {count(costs.break_even)} requests a month on.")
+        parts.append(f"It is cheaper{rival} from {count(costs.break_even)} requests a month on.")
     if costs.expected:
         ways = {key: costs.at(key, costs.expected) for key in _NAMES}
         priced = {key: value for key, value in ways.items() if value is not None}

@@ -124,7 +124,7 @@ def latency_chart(rows: list[ComparisonRow]) -> LatencyChart | None:
         LatencyBar(
             role=row.role,
             name=row.name,
-            value=f"p50 {milliseconds(row.latency_p50_ms)} · p95 {milliseconds(row.latency_p95_ms)}",
+            value=_latency_text(row),
             p50=None if row.latency_p50_ms is None else scale.at(row.latency_p50_ms),
             p95=None if row.latency_p95_ms is None else scale.at(row.latency_p95_ms),
         )
@@ -152,6 +152,11 @@ def cost_chart(rows: list[ComparisonRow]) -> CostChart | None:
     )
     takeaway = _against_others(rows, "usd_per_1k_requests", "cheaper", "dearer")
     return CostChart(takeaway, dots, tuple(scale.ticks(axis_usd)), has_zero=len(positive) < len(costs))
+
+
+def _latency_text(row: ComparisonRow) -> str:
+    p50 = milliseconds(row.latency_p50_ms).removesuffix(" ms" if row.latency_p95_ms is not None else "")
+    return f"p50 {p50} · p95 {milliseconds(row.latency_p95_ms)}"
 
 
 def _strip(row: ComparisonRow, scale: LinearScale) -> QualityStrip:
@@ -208,4 +213,4 @@ def _cost_text(row: ComparisonRow, student: float | None) -> str:
         return text
     times = row.usd_per_1k_requests / student
     shown = plain(round(times)) if times >= 10 else plain(round(times, 1))  # noqa: PLR2004 - digits, not a rule
-    return f"{text} · {shown}\N{MULTIPLICATION SIGN} the student"
+    return text if shown == "1" else f"{text} · {shown}\N{MULTIPLICATION SIGN} student"

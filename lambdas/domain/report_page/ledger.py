@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.domain.comparison import short_model
-from lambdas.domain.report_page.figures import NOT_MEASURED, count, number, percent, rows_of, usd
+from lambdas.domain.report_page.figures import NOT_MEASURED, count, number, percent, plain, rows_of, usd
 from lambdas.domain.report_page.scales import LinearScale
 from lambdas.domain.report_page.texts import short
 
@@ -42,7 +42,7 @@ class LedgerLine:
     @property
     def usage_text(self) -> str:
         """Usage in words: ``1,234 input tokens, 56 output tokens``."""
-        return ", ".join(f"{count(amount)} {name.replace('_', ' ')}" for name, amount in list(self.usage.items())[:8])
+        return ", ".join(f"{plain(amount)} {name.replace('_', ' ')}" for name, amount in list(self.usage.items())[:8])
 
 
 @dataclass(frozen=True, slots=True)

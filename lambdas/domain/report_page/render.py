@@ -35,8 +35,8 @@ def render_report(report: dict[str, Any]) -> str:
     Returns
     -------
     str
-        HTML, encodable as UTF-8; smaller than 150 KB however long prompts and answers, and however many rows, are; equal
-        for equal reports.
+        HTML, encodable as UTF-8 and equal for equal reports. It stays under 150 KB however long prompts and answers
+        are and however many rows a table has.
     """
     return _environment().get_template("page.html.j2").render(_context(report))
 

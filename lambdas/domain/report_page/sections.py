@@ -228,8 +228,11 @@ def run_facts(report: dict[str, Any]) -> list[Fact]:
         Fact("Run", _label(report.get("run_id"), 120), is_code=True),
         Fact("Attempt", count(report.get("attempt"))),
         Fact("Began", moment(short(report.get("created_at") or "", 60))),
-        Fact("Ended", moment(short(report.get("ended_at") or "", 60))),
     ]
+    if report.get("ended_at"):
+        facts.append(Fact("Ended", moment(short(report.get("ended_at"), 60))))
+    if report.get("environment"):
+        facts.insert(1, Fact("Environment", _label(report.get("environment"), 40)))
     previous = pick(report, "champion_before", "run_id")
     return [*facts, Fact("Champion before", _label(previous, 120), is_code=True)] if previous else facts
 

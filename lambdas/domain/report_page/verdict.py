@@ -6,7 +6,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.report_page.figures import pick
+from lambdas.domain.prices import HOURS_A_MONTH
+from lambdas.domain.report_page.figures import number, pick, usd
 from lambdas.domain.report_page.texts import sentence, short
 
 _SYMBOLS = {"PROMOTED": "✓", "REJECTED": "✕", "EXPIRED": "◷", "FAILED": "!", "AWAITING APPROVAL": "…", "UNDER WAY": "…"}
@@ -86,7 +87,7 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
     run_id = report.get("run_id")
     run = shlex.quote(short(run_id, 120)) if run_id else "RUN"
     if outcome == "AWAITING APPROVAL":
-        text = "Read the gate, the worst answers and the price per hour below, then answer before the request expires:"
+        text = f"{_price(report)} Read the gate and the worst answers, then answer before the request expires:"
         return NextStep(text, f"python -m cli approve {run}")
     if outcome == "EXPIRED":
         return NextStep("To be asked again, without paying again for what exists:", f"python -m cli retry {run}")
@@ -98,6 +99,18 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
         return NextStep(f"{text}Only if the cause was outside the upload, try this version again:", _retry(run))
     text = "Remove the cause that the message names, then try again; what was bought is not bought again:"
     return NextStep(text, _retry(run))
+
+
+def _price(report: dict[str, Any]) -> str:
+    """Say what an approval will cost until somebody ends it."""
+    if pick(report, "break_even", "mode") != "provisioned_throughput":
+        return "Serving on demand costs nothing while nobody asks."
+    hourly = number(pick(report, "break_even", "provisioned_throughput_usd_per_hour"))
+    if hourly is None:
+        return "Approval buys provisioned throughput, at a price per hour that the price book does not know."
+    kind = "a simulated " if pick(report, "break_even", "price_simulated") is True else ""
+    month = usd(hourly * HOURS_A_MONTH)
+    return f"Approval buys provisioned throughput at {kind}{usd(hourly)} per hour, {month} a month, until it is ended."
 
 
 def _retry(run: str) -> str:

@@ -83,7 +83,7 @@ def test_cost_is_on_a_logarithmic_axis_and_zero_has_no_place_there() -> None:
     assert chart is not None
     assert [dot.at for dot in chart.dots] == [0, 100, None]
     assert chart.has_zero
-    assert chart.dots[1].value == "$1.00 · 100\N{MULTIPLICATION SIGN} the student"
+    assert chart.dots[1].value == "$1.00 · 100\N{MULTIPLICATION SIGN} student"
     assert chart.takeaway == "The student is 99% cheaper than the baseline."
 
 
@@ -113,7 +113,8 @@ def test_the_break_even_lies_where_the_two_lines_of_the_student_cross(sample: Sa
     assert level.y_left == level.y_right == chart.break_even.y
     assert 0 < level.y_left < PLOT_HEIGHT
     assert chart.takeaway == (
-        "Provisioned throughput is cheaper than the student on demand from 37,613,230 requests a month on. "
+        "Provisioned throughput costs $0.62 per hour, whether it is used or not. "
+        "It is cheaper than the student on demand from 37,613,230 requests a month on. "
         "At the expected 50,000,000 requests a month the cheapest is the student on provisioned throughput, "
         "at $452.60 a month."
     )

@@ -113,6 +113,10 @@ def test_control_characters_of_a_model_name_do_not_reach_the_terminal() -> None:
     ("model", "expected"),
     [
         ("arn:aws:bedrock:us-east-1:111122223333:provisioned-model/abc", "provisioned-model/abc"),
+        (
+            "arn:aws:bedrock:us-east-1:1:custom-model/amazon.nova-micro-v1:0:128k/x",
+            "custom-model/amazon.nova-micro-v1:0:128k/x",
+        ),
         ("us.amazon.nova-pro-v1:0", "us.amazon.nova-pro-v1:0"),
         (None, "not known"),
     ],

@@ -143,6 +143,24 @@ def test_the_expired_run_offers_to_ask_again_and_the_waiting_one_to_approve(samp
     assert f"python -m cli retry {expired['run_id']}" in texts[0]
     assert "AWAITING APPROVAL" in texts[1]
     assert f"python -m cli approve {expired['run_id']}" in texts[1]
+    assert "Approval buys provisioned throughput at a simulated $0.62 per hour, $452.60 a month" in texts[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"mode": "on_demand"}, "Serving on demand costs nothing while nobody asks."),
+        ({"provisioned_throughput_usd_per_hour": None}, "at a price per hour that the price book does not know"),
+    ],
+)
+def test_an_approver_reads_what_the_approval_costs(sample: Sample, change: dict[str, Any], expected: str) -> None:
+    # Given a run that waits for approval, without a price per hour
+    report = sample("expired") | {"outcome": None}
+    report["break_even"] |= change
+    # When
+    verdict = _verdict(_page(report))
+    # Then
+    assert expected in verdict
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -197,6 +215,33 @@ def test_every_chart_and_table_can_be_read_without_seeing_it(sample: Sample, nam
     levels = [int(element.tag[1]) for element in page.elements if re.fullmatch(r"h[1-4]", element.tag)]
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_colour_of_text_is_readable_in_light_and_dark(sample: Sample) -> None:
+    # Given the two palettes of the style sheet
+    style = render_report(sample("promoted"))
+    palettes = [
+        dict(re.findall(r"--(\w+(?:-\w+)?): (#[0-9a-f]{6})", block))
+        for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
+    # When each is held against what it stands on (WCAG 2.2: 4.5 to 1 for text)
+    pairs = [(name, ground) for name in palettes[0] for ground in ("page", "card")]
+    decorations = {"page", "card", "line", "well", "warn-page", "warn-ink", "warn-line"}
+    ratios = {}
+    for number, palette in enumerate(palettes[:2]):
+        grounds = [pair for pair in pairs if pair[0] not in decorations] + [("warn-ink", "warn-page")]
+        for name, ground in grounds:
+            light, dark = sorted((_luminance(palette[name]), _luminance(palette[ground])), reverse=True)
+            ratios[number, name, ground] = (light + 0.05) / (dark + 0.05)
+    # Then
+    assert len(ratios) > 50
+    assert {pair: ratio for pair, ratio in ratios.items() if ratio < 4.5} == {}
 
 
 def test_equal_reports_give_equal_pages_and_are_not_changed(sample: Sample) -> None:
