@@ -96,30 +96,27 @@ class Faults:
 
     def error_for(self, operation: str, when: str) -> Fault | None:
         """Return the error that ``operation`` must answer with now, before or after it took effect."""
-        return self._due(
-            lambda f: f.kind == "error" and f.options["operation"] == operation and f.options["when"] == when, True
-        )
+        wanted = {"operation": operation, "when": when}
+        return self._due("error", lambda options: wanted.items() <= options.items())
 
     def for_job(self) -> list[Fault]:
         """Return the faults that strike a new job."""
-        kinds = TRAINING_FAULTS + JOB_FAULTS
-        due = (self._due(lambda f, kind=kind: f.kind == kind) for kind in kinds)  # type: ignore[misc]
+        due = (self._due(kind) for kind in TRAINING_FAULTS + JOB_FAULTS)
         return [fault for fault in due if fault]
 
     def for_resource(self, kind: str) -> str | None:
         """Return the failure message that a new deployment, throughput or update must end with."""
-        fault = self._due(lambda f: f.kind == kind)
+        fault = self._due(kind)
         return str(fault.options["message"]) if fault else None
 
-    def _due(self, concerns: Callable[[Fault], bool], every: bool = False) -> Fault | None:
+    def _due(self, kind: str, concerns: Callable[[dict[str, Any]], bool] = lambda _options: True) -> Fault | None:
+        """Count this occasion on the faults that it concerns, up to the first that strikes."""
         with self._lock:
             for fault in self._ordered:
-                if not concerns(fault):
+                if fault.kind != kind or not concerns(fault.options):
                     continue
                 if fault.skip > 0:
                     fault.skip -= 1
-                    if every:
-                        return None
                 elif fault.count is None or fault.hits < fault.count:
                     fault.hits += 1
                     return fault

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -53,9 +54,21 @@ class Account:
     objects: MemoryObjectStore
     policies: DictPolicies
     control: SimulatorControl
-    bedrock: BedrockClient
-    runtime: BedrockRuntimeClient
-    quotas: ServiceQuotasClient
+
+    @cached_property
+    def bedrock(self) -> BedrockClient:
+        client: BedrockClient = make_client(self.url, "bedrock")
+        return client
+
+    @cached_property
+    def runtime(self) -> BedrockRuntimeClient:
+        client: BedrockRuntimeClient = make_client(self.url, "bedrock-runtime")
+        return client
+
+    @cached_property
+    def quotas(self) -> ServiceQuotasClient:
+        client: ServiceQuotasClient = make_client(self.url, "service-quotas")
+        return client
 
     def client(self, service: Any, access_key: str = "test") -> Any:
         return make_client(self.url, service, access_key)
@@ -164,9 +177,6 @@ def account() -> Iterator[Account]:
         objects=objects,
         policies=policies,
         control=SimulatorControl(server.url),
-        bedrock=make_client(server.url, "bedrock"),
-        runtime=make_client(server.url, "bedrock-runtime"),
-        quotas=make_client(server.url, "service-quotas"),
     )
     server.close()
 

@@ -15,7 +15,7 @@ from local.bedrock_simulator.world import Params, World
 
 @dataclass(frozen=True)
 class Host:
-    """The simulated account and its helpers."""
+    """The simulated account and what surrounds it."""
 
     world: World
     progress: Progress

@@ -6,6 +6,7 @@ one method an operation, named as boto3 names it, taking a :class:`Call` and ret
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, unquote
 
 import botocore.session
 from botocore import xform_name
+from botocore.model import ServiceModel
 
 from local.bedrock_simulator.errors import ServiceError, validation
 from local.bedrock_simulator.protocol.validation import StrictValidator, refusal
@@ -73,7 +75,7 @@ class ServiceFront:
 
     def __init__(self, service: str, handlers: Mapping[str, Handler]) -> None:
         self.service = service
-        self.model = botocore.session.get_session().get_service_model(service)
+        self.model = _service_model(service)
         self._handlers = {
             name: handlers[xform_name(name)] for name in self.model.operation_names if xform_name(name) in handlers
         }
@@ -196,6 +198,13 @@ class JsonRpcFront(ServiceFront):
 
     def _read(self, operation: str, request: Request) -> Params:  # noqa: ARG002 (same for every operation)
         return _json_object(request.body)
+
+
+@functools.cache
+def _service_model(service: str) -> ServiceModel:
+    """Load a service model once: it is read only, and tests make many simulators."""
+    model: ServiceModel = botocore.session.get_session().get_service_model(service)
+    return model
 
 
 def _json_object(body: bytes) -> Params:
