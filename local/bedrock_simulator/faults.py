@@ -11,7 +11,6 @@ from typing import Any
 GENERIC_ERROR = "ThrottlingException"
 TRAINING_FAULTS = ("keep_records", "keep_fraction", "one_category_only", "permuted_labels", "label_noise")
 JOB_FAULTS = ("drop_records", "stall_job", "fail_job")
-RESOURCE_FAULTS = ("fail_deployment", "fail_throughput", "fail_update")
 PHASES = ("validation", "dataProcessing", "training")
 INTERNAL_ERROR = "Encountered an internal error when processing the request."
 
