@@ -192,9 +192,7 @@ def build_dataset(
     return Dataset(train.in_order(), holdout.in_order(), counts, own_holdout=own_holdout is not None)
 
 
-def _trusted(
-    lines: Iterable[bytes], reject: Callable[[dict[str, Any]], None], seen: set[int]
-) -> Iterator[Record]:
+def _trusted(lines: Iterable[bytes], reject: Callable[[dict[str, Any]], None], seen: set[int]) -> Iterator[Record]:
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
             continue

@@ -109,7 +109,11 @@ def estimate_run(
 
     def calls(stage: str, model: str, questions: Iterable[Question], output: float) -> LedgerEntry:
         counts = [question_tokens(question) for question in questions]
-        usage = {"calls": len(counts), "input_tokens": sum(counts), "output_tokens": output * len(counts)}
+        usage: dict[str, float] = {
+            "calls": len(counts),
+            "input_tokens": sum(counts),
+            "output_tokens": output * len(counts),
+        }
         usd = prices.call_usd(model, usage["input_tokens"], usage["output_tokens"])
         return LedgerEntry(id=f"{stage}.{model}", stage=stage, model=model, kind="estimated", usage=usage, usd=usd)
 
@@ -120,8 +124,7 @@ def estimate_run(
     trained = sum(question_tokens(student_question(record, task)) + ANSWER_TOKENS_GUESS for record in train)
     lines = [calls("GenerateTeacherData", models.teacher, everything, ANSWER_TOKENS_GUESS)]
     if models.training == "distillation":
-        own = [student_question(record, task) for record in train]
-        lines.append(calls("LaunchDistillation", models.teacher, own, ANSWER_TOKENS_GUESS))
+        lines.append(own_teacher_calls(train, task, models, prices, kind="estimated"))
     lines.append(training_entry("LaunchDistillation", models, trained * TRAINING_EPOCHS, prices, kind="estimated"))
     lines += [
         calls("EvaluateStudent", models.student, short, ANSWER_TOKENS_GUESS),
@@ -139,3 +142,28 @@ def training_entry(
     model = models.student_customization
     usd = prices.usd(model, "training", tokens)
     return LedgerEntry(id=entry_id, stage=stage, model=model, kind=kind, usage={"training_tokens": tokens}, usd=usd)
+
+
+def own_teacher_calls(
+    train: list[Record],
+    task: TaskDefinition,
+    models: ModelChoice,
+    prices: PriceBook,
+    *,
+    kind: str,
+    entry_id: str = "own-teacher-calls",
+) -> LedgerEntry:
+    """Price the calls that Bedrock makes to the teacher itself under DISTILLATION.
+
+    It asks with each record's own system prompt, the student's, at the on-demand price (Bedrock user guide, model
+    distillation).
+    """
+    asked = sum(question_tokens(student_question(record, task)) for record in train)
+    usage: dict[str, float] = {
+        "calls": len(train),
+        "input_tokens": asked,
+        "output_tokens": ANSWER_TOKENS_GUESS * len(train),
+    }
+    usd = prices.call_usd(models.teacher, usage["input_tokens"], usage["output_tokens"])
+    stage = "LaunchDistillation"
+    return LedgerEntry(id=entry_id, stage=stage, model=models.teacher, kind=kind, usage=usage, usd=usd)

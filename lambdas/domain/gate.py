@@ -106,7 +106,11 @@ def _cost_reduction(
 ) -> tuple[float, str]:
     """Compare with the teacher: in the serving mode to be promoted at the expected volume where known, else per token."""
     monthly = break_even.usd_per_month
-    if task.serving.mode == "provisioned_throughput" and monthly and monthly["student_provisioned_throughput"] is not None:
+    if (
+        task.serving.mode == "provisioned_throughput"
+        and monthly
+        and monthly["student_provisioned_throughput"] is not None
+    ):
         served = monthly["student_provisioned_throughput"]
         text = (
             f"provisioned throughput at {task.serving.expected_requests_per_month:,} requests a month, "

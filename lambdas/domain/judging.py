@@ -40,7 +40,7 @@ RECORD_SCORE = Tool(
 )
 
 
-class InvalidVerdict(ValueError):  # noqa: N818 - what the judge gave
+class InvalidVerdict(ValueError):
     """The judge gave no score between 1 and 5."""
 
 

@@ -147,13 +147,15 @@ def choose_models(
 def _training(wanted: str, teacher: ModelFacts, student: ModelFacts, now: datetime) -> str:
     """Decide between distillation and fine-tuning (pairs: Bedrock user guide, prerequisites for model distillation)."""
     if not student.exists or (student.end_of_life and student.end_of_life <= now):
-        raise ModelUnavailable(f"the student {student.model} can no longer be customized; change 'student_customization_model'")
+        raise ModelUnavailable(
+            f"the student {student.model} can no longer be customized; change 'student_customization_model'"
+        )
     pair = "DISTILLATION" in student.customizations and (
         foundation_model_id(teacher.model) in _TEACHERS.get(foundation_model_id(student.model), ())
     )
     if wanted == "distillation" and not pair:
         message = f"no distillation pair is open for teacher {teacher.model} and student {student.model}"
-        raise ModelUnavailable(f"{message}; set 'training' to \"auto\" or \"fine_tuning\"")
+        raise ModelUnavailable(f'{message}; set \'training\' to "auto" or "fine_tuning"')
     if wanted != "fine_tuning" and pair and teacher.lifecycle == "ACTIVE":
         return "distillation"
     if "FINE_TUNING" not in student.customizations:
@@ -168,4 +170,3 @@ _TEACHERS = {
     "amazon.nova-pro-v1:0": ("amazon.nova-premier-v1:0",),
 }
 """Distillation pairs of Amazon models (Bedrock user guide, prerequisites for model distillation, read in autumn 2026)."""
-

@@ -24,7 +24,7 @@ _SHORT_KEYS = {"prompt", "slices"}
 _CONVERSATION_KEYS = {"schemaVersion", "system", "messages", "slices"}
 
 
-class RejectedLine(ValueError):  # noqa: N818 - what happens to the line
+class RejectedLine(ValueError):
     """A line that cannot be used, with the reason and what is allowed."""
 
 
@@ -125,7 +125,9 @@ def parse_line(raw: bytes) -> Record:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise RejectedLine(f"byte {problem.start + 1} is not UTF-8 ({raw[problem.start]:#04x}); save as UTF-8") from None
+        raise RejectedLine(
+            f"byte {problem.start + 1} is not UTF-8 ({raw[problem.start]:#04x}); save as UTF-8"
+        ) from None
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as problem:
@@ -151,7 +153,7 @@ def _conversation(document: dict[str, Any]) -> Record:
     _only_keys(document, _CONVERSATION_KEYS)
     if document.get("schemaVersion") not in SCHEMA_VERSIONS:
         shown = json.dumps(document.get("schemaVersion"))[:40]
-        raise RejectedLine(f"schemaVersion is {shown}, allowed is \"{SCHEMA_VERSIONS[0]}\"; or use {{\"prompt\": \"…\"}}")
+        raise RejectedLine(f'schemaVersion is {shown}, allowed is "{SCHEMA_VERSIONS[0]}"; or use {{"prompt": "…"}}')
     system = None
     if document.get("system") is not None:
         system = _content_text(document["system"], "system")
@@ -174,13 +176,13 @@ def _turn(message: object, index: int) -> Turn:
     expected = ("user", "assistant")[index % 2]
     if message.get("role") != expected:
         shown = json.dumps(message.get("role"))[:40]
-        raise RejectedLine(f"{where}.role is {shown}, expected \"{expected}\": user and assistant take turns, user first")
+        raise RejectedLine(f'{where}.role is {shown}, expected "{expected}": user and assistant take turns, user first')
     return Turn(expected, _content_text(message.get("content"), f"{where}.content"))
 
 
 def _content_text(content: object, where: str) -> str:
     if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], dict):
-        raise RejectedLine(f"{where} must be a list with exactly one object {{\"text\": \"…\"}}")
+        raise RejectedLine(f'{where} must be a list with exactly one object {{"text": "…"}}')
     if set(content[0]) != {"text"}:
         raise RejectedLine(f"{where}[0] has {', '.join(sorted(content[0]))}; distillation is text to text: only 'text'")
     return _text(content[0]["text"], f"{where}[0].text")
@@ -202,11 +204,13 @@ def _text(value: object, where: str) -> str:
 def _slices(document: dict[str, Any]) -> dict[str, str]:
     slices = document.get("slices", {})
     if not isinstance(slices, dict) or not all(isinstance(value, str) for value in slices.values()):
-        raise RejectedLine("'slices' must be an object of texts, for example {\"intent\": \"visual\"}")
+        raise RejectedLine('\'slices\' must be an object of texts, for example {"intent": "visual"}')
     return dict(slices)
 
 
 def _only_keys(document: dict[str, Any], allowed: set[str], where: str = "the record") -> None:
     unknown = sorted(set(document) - allowed)
     if unknown:
-        raise RejectedLine(f"{where} has unknown {', '.join(map(repr, unknown))}; allowed: {', '.join(sorted(allowed))}")
+        raise RejectedLine(
+            f"{where} has unknown {', '.join(map(repr, unknown))}; allowed: {', '.join(sorted(allowed))}"
+        )

@@ -111,9 +111,7 @@ class BedrockControl:
 
     def find_deployment(self, arn: str) -> Found | None:
         """Find a custom model deployment by ARN."""
-        answer = _or_none(
-            lambda: self._client.get_custom_model_deployment(customModelDeploymentIdentifier=arn)
-        )
+        answer = _or_none(lambda: self._client.get_custom_model_deployment(customModelDeploymentIdentifier=arn))
         if answer is None:
             return None
         names = ("customModelDeploymentArn", "modelDeploymentName")
@@ -139,11 +137,13 @@ class BedrockControl:
         items = (item for page in pages for item in page["modelDeploymentSummaries"])
         return _first(items, "customModelDeploymentName", "customModelDeploymentArn", name)
 
+    def point_deployment(self, arn: str, model_arn: str) -> None:
+        """Point a deployment at another custom model; its ARN stays."""
+        self._client.update_custom_model_deployment(customModelDeploymentIdentifier=arn, modelArn=model_arn)
+
     def delete_deployment(self, arn: str) -> bool:
         """Delete a deployment; true when it is gone, false when the service refuses for now (it is being created)."""
-        return _deleted(
-            lambda: self._client.delete_custom_model_deployment(customModelDeploymentIdentifier=arn)
-        )
+        return _deleted(lambda: self._client.delete_custom_model_deployment(customModelDeploymentIdentifier=arn))
 
     def find_throughput(self, arn: str) -> Found | None:
         """Find a provisioned throughput by ARN."""
@@ -232,9 +232,7 @@ def _deleted(call: Callable[[], Any]) -> bool:
     return True
 
 
-def _found(
-    answer: dict[str, Any], arn: str, name: str, status: str, model_arn: str | None, failure: str
-) -> Found:
+def _found(answer: dict[str, Any], arn: str, name: str, status: str, model_arn: str | None, failure: str) -> Found:
     return Found(
         arn=answer[arn], name=answer[name], status=status, model_arn=model_arn, failure=failure, details=answer
     )

@@ -41,7 +41,12 @@ def last_progress(job: dict[str, Any]) -> datetime | None:
     """
     details = job.get("statusDetails") or {}
     times = [job.get("creationTime")]
-    times += [details[field].get(key) for field in PHASES if details.get(field) for key in ("creationTime", "lastModifiedTime")]
+    times += [
+        details[field].get(key)
+        for field in PHASES
+        if details.get(field)
+        for key in ("creationTime", "lastModifiedTime")
+    ]
     known = [moment.astimezone(UTC) for moment in times if isinstance(moment, datetime)]
     return max(known, default=None)
 

@@ -48,7 +48,9 @@ def execute(stage: Stage) -> Result:
         result = _look_after(stage, models, job, mine=mine)
         if result is not None:
             return result
-    message = f"{LONGEST_TRIES} jobs for the same training file failed or were stopped; see their failure messages in Bedrock"
+    message = (
+        f"{LONGEST_TRIES} jobs for the same training file failed or were stopped; see their failure messages in Bedrock"
+    )
     raise DistillationFailed(message)
 
 

@@ -45,7 +45,9 @@ def _pin_task(run: Run, uploads: Bucket, runs: Bucket) -> TaskDefinition:
         return TaskDefinition.default()
     stream = uploads.open_version(f"{run.folder}/task.json", run.task_version)
     if stream is None:
-        raise InvalidUpload(f"version {run.task_version} of {run.folder}/task.json was deleted; upload the prompts again")
+        raise InvalidUpload(
+            f"version {run.task_version} of {run.folder}/task.json was deleted; upload the prompts again"
+        )
     text = stream.read()
     task = TaskDefinition.from_text(text)
     runs.write(run.files.task_definition, text, "application/json")

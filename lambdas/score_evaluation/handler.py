@@ -1,6 +1,6 @@
 """Lambda handler of the state ScoreEvaluation."""
 
-from lambdas.score_evaluation.stage import execute
 from lambdas.pipeline import stage_handler
+from lambdas.score_evaluation.stage import execute
 
 handler = stage_handler("ScoreEvaluation", execute)

@@ -27,9 +27,7 @@ class Starter:
         Runs that may be under way at once.
     """
 
-    def __init__(
-        self, registry: Registry, step_functions: SFNClient, state_machine_arn: str, max_running: int
-    ) -> None:
+    def __init__(self, registry: Registry, step_functions: SFNClient, state_machine_arn: str, max_running: int) -> None:
         self._registry, self._step_functions = registry, step_functions
         self._state_machine_arn, self._max_running = state_machine_arn, max_running
 

@@ -1,0 +1,1 @@
+"""AnswerApproval: a person's word, given through an authenticated call."""

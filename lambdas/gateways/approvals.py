@@ -1,0 +1,54 @@
+"""Waiting approvals with their task tokens, in a table of their own that only two roles may touch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Self
+
+from lambdas.gateways.items import Item, from_values, to_values
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PendingApproval:
+    """One waiting request; ``expires`` is in seconds since 1970, when DynamoDB may delete it."""
+
+    run_id: str
+    attempt: int
+    task_token: str
+    report_sha256: str
+    expires: int
+
+    @classmethod
+    def from_item(cls, item: Item) -> Self:
+        """Read an item of the table."""
+        return cls(**item)
+
+
+class Approvals:
+    """The approvals table.
+
+    Parameters
+    ----------
+    client : DynamoDB client
+    table : str
+        Table name.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client, self._table = client, table
+
+    def put(self, pending: PendingApproval) -> None:
+        """Keep a request; one of the same run is replaced, its token has become useless."""
+        self._client.put_item(TableName=self._table, Item=to_values(asdict(pending)))
+
+    def find(self, run_id: str) -> PendingApproval | None:
+        """Read the request of a run."""
+        response = self._client.get_item(TableName=self._table, Key=to_values({"run_id": run_id}), ConsistentRead=True)
+        return PendingApproval.from_item(from_values(response["Item"])) if "Item" in response else None
+
+    def delete(self, run_id: str) -> None:
+        """Forget the request of a run."""
+        self._client.delete_item(TableName=self._table, Key=to_values({"run_id": run_id}))

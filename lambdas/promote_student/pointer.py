@@ -1,0 +1,31 @@
+"""The SSM parameter from which callers learn where and how to ask a task's student. It is a projection of the registry."""
+
+from __future__ import annotations
+
+import json
+
+from lambdas.domain.prompts import INFERENCE_PARAMETERS
+from lambdas.gateways import clients
+from lambdas.gateways.task_book import Champion
+from lambdas.pipeline import Stage
+
+
+def publish_pointer(stage: Stage, champion: Champion) -> None:
+    """Write everything that a caller needs: endpoint, system prompt, inference parameters and output schema."""
+    document = {
+        "endpoint_arn": champion.endpoint_arn,
+        "system_prompt": stage.task.student_system_prompt,
+        "inference_parameters": INFERENCE_PARAMETERS,
+        "output_schema": stage.task.output_schema,
+        "run_id": champion.run_id,
+        "model_arn": champion.model_arn,
+        "promoted_at": champion.promoted_at,
+    }
+    clients.ssm().put_parameter(
+        Name=stage.pipeline.environment.champion_parameter(stage.run.task),
+        Description=f"Where the champion of task {stage.run.task} is served and how it is asked",
+        Value=json.dumps(document, ensure_ascii=False, sort_keys=True),
+        Type="String",
+        Tier="Intelligent-Tiering",
+        Overwrite=True,
+    )

@@ -1,0 +1,162 @@
+"""Promote: lease first, then the endpoint, a smoke test, the registry's word, and the pointer that callers read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
+from lambdas.domain.break_even import throughput_usage
+from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.errors import PromotionFailed
+from lambdas.domain.identity import digest
+from lambdas.domain.models import ModelChoice
+from lambdas.gateways import clients
+from lambdas.gateways.bedrock_control import Found
+from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, PLANNED, THROUGHPUT, Resource
+from lambdas.gateways.task_book import Champion
+from lambdas.pipeline import Result, Stage, iso
+from lambdas.promote_student.pointer import publish_pointer
+from lambdas.promote_student.smoke_test import smoke_test
+
+READY = {THROUGHPUT: "InService", DEPLOYMENT: "Active"}
+
+
+def execute(stage: Stage) -> Result:
+    """Bring the promotion one step further.
+
+    Returns
+    -------
+    dict
+        ``status`` IN_PROGRESS or COMPLETED, and the ``endpoint_arn``.
+
+    Raises
+    ------
+    LeaseTaken, ChampionChanged, QuotaTooLow, PromotionFailed
+        The previous champion, if any, goes on serving.
+    """
+    evaluation = stage.pipeline.runs.read_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"))
+    before = Champion.from_item(evaluation["champion_before"]) if evaluation["champion_before"] else None
+    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    if champion is None or champion.run_id != stage.run.run_id:
+        _take_lease(stage, before)
+        model_arn = str(stage.run.facts["custom_model_arn"])
+        resource = _endpoint(stage, before, model_arn)
+        found = _find(stage, resource)
+        if found.status != READY[resource.kind] or found.model_arn != model_arn:
+            _check_failed(resource, found)
+            stage.progress(endpoint=found.arn, status=found.status)
+            return {"status": "IN_PROGRESS", "endpoint_arn": found.arn}
+        champion = _crown(stage, resource, found)
+    publish_pointer(stage, champion)
+    stage.pipeline.registry.record_facts(stage.run.run_id, endpoint_arn=champion.endpoint_arn)
+    stage.pipeline.tasks.drop_lease(stage.run.task, stage.owner)
+    stage.progress(endpoint=champion.endpoint_arn, status="serving")
+    return {"status": "COMPLETED", "endpoint_arn": champion.endpoint_arn}
+
+
+def _take_lease(stage: Stage, before: Champion | None) -> None:
+    now = stage.pipeline.now()
+    expires = now + timedelta(minutes=2 * stage.pipeline.environment.settings.endpoint_deadline_minutes)
+    expected = before.run_id if before else None
+    stage.pipeline.tasks.take_lease(stage.run.task, stage.owner, expected, iso(now), iso(expires))
+
+
+def _endpoint(stage: Stage, before: Champion | None, model_arn: str) -> Resource:
+    """Create the endpoint, or point the champion's own at the new model so that callers keep their ARN."""
+    mode, base = stage.task.serving.mode, _base_model(stage)
+    kind = THROUGHPUT if mode == "provisioned_throughput" else DEPLOYMENT
+    if before is not None and before.mode == mode and before.base_model == base:
+        resource = _resource(stage, kind, before.endpoint_name, arn=before.endpoint_arn)
+        stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint=before.to_document())
+        found = _find(stage, resource)
+        if found.model_arn != model_arn and found.status == READY[kind]:
+            _point(stage, resource, model_arn)
+        return resource
+    content = digest(model_arn, stage.run.run_id, stage.attempt, length=16)
+    name = content_name(stage.pipeline.environment.name, stage.run.task, content, "champion")
+    resource = stage.pipeline.resources.plan(_resource(stage, kind, name))
+    if resource.arn:
+        return resource
+    arn = _create(stage, resource, model_arn)
+    stage.pipeline.resources.created(resource, arn)
+    return _resource(stage, kind, name, arn=arn)
+
+
+def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
+    environment, serving = stage.pipeline.environment, stage.task.serving
+    shared: dict[str, Any] = {
+        "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),
+        "clientRequestToken": client_token(resource.name),
+    }
+    if resource.kind == DEPLOYMENT:
+        description = f"Champion of task {stage.run.task}"
+        request = {"modelDeploymentName": resource.name, "modelArn": model_arn, "description": description, **shared}
+        return stage.pipeline.bedrock.create_deployment(request)
+    request = {"provisionedModelName": resource.name, "modelId": model_arn, "modelUnits": serving.model_units, **shared}
+    if serving.commitment != "none":
+        request["commitmentDuration"] = serving.commitment
+    return stage.pipeline.bedrock.create_throughput(request)
+
+
+def _point(stage: Stage, resource: Resource, model_arn: str) -> None:
+    if resource.kind == THROUGHPUT:
+        stage.pipeline.bedrock.point_throughput(str(resource.arn), model_arn)
+    else:
+        stage.pipeline.bedrock.point_deployment(str(resource.arn), model_arn)
+
+
+def _find(stage: Stage, resource: Resource) -> Found:
+    bedrock, arn = stage.pipeline.bedrock, str(resource.arn)
+    found = bedrock.find_throughput(arn) if resource.kind == THROUGHPUT else bedrock.find_deployment(arn)
+    if found is None:
+        raise PromotionFailed(f"endpoint {arn} does not exist; somebody deleted it")
+    return found
+
+
+def _check_failed(resource: Resource, found: Found) -> None:
+    if found.status == "Failed":
+        raise PromotionFailed(f"endpoint {resource.name} failed: {found.failure or 'Bedrock gives no reason'}")
+
+
+def _crown(stage: Stage, resource: Resource, found: Found) -> Champion:
+    """Believe the endpoint only after it has answered; then the registry decides who is champion."""
+    records = from_json_lines(stage.pipeline.runs.read(stage.run.files.dataset("holdout.jsonl")))
+    smoke_test(clients.bedrock_runtime(), found.arn, records, stage.task)
+    champion = Champion(
+        run_id=stage.run.run_id,
+        model_arn=str(stage.run.facts["custom_model_arn"]),
+        base_model=_base_model(stage),
+        endpoint_arn=found.arn,
+        endpoint_name=found.name,
+        mode=stage.task.serving.mode,
+        promoted_at=stage.now(),
+    )
+    stage.pipeline.tasks.crown(stage.run.task, stage.owner, champion, stage.now())
+    for item in stage.pipeline.resources.of_run(stage.run.run_id):
+        if item.name == resource.name or (item.kind == CUSTOM_MODEL and item.arn == champion.model_arn):
+            stage.pipeline.resources.mark(item, IN_USE)
+    return champion
+
+
+def _base_model(stage: Stage) -> str:
+    return ModelChoice.from_document(stage.plan["models"]).student_customization
+
+
+def _resource(stage: Stage, kind: str, name: str, arn: str | None = None) -> Resource:
+    price = None
+    if kind == THROUGHPUT:
+        serving, settings = stage.task.serving, stage.pipeline.environment.settings
+        line = stage.pipeline.prices.find(settings.student_model, throughput_usage(serving.commitment))
+        price = line.usd * serving.model_units if line else None
+    return Resource(
+        run_id=stage.run.run_id,
+        attempt=stage.attempt,
+        task=stage.run.task,
+        kind=kind,
+        name=name,
+        state=PLANNED,
+        created_at=stage.now(),
+        arn=arn,
+        usd_per_hour=price,
+    )

@@ -1,0 +1,22 @@
+"""Lambda handler of ReconcileRuns: executions that ended, and a schedule for whatever was missed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambdas.gateways import clients
+from lambdas.pipeline import logger, pipeline
+from lambdas.reconcile_runs.stage import Reconciler
+from lambdas.start_run.stage import Starter
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
+    """Close the run of an ended execution (``Execution Status Change``), or look after all runs (any other event)."""
+    line = pipeline()
+    environment = line.environment
+    step_functions = clients.step_functions()
+    starter = Starter(line.registry, step_functions, environment.state_machine_arn, environment.settings.max_running)
+    reconciler = Reconciler(line, step_functions, clients.lambdas(), starter)
+    detail = event.get("detail") or {}
+    result = reconciler.execution_ended(detail) if "executionArn" in detail else reconciler.look_after_all()
+    logger.info("reconciled", extra={"result": result})
+    return result

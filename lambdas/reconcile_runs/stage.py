@@ -1,0 +1,112 @@
+"""Bring registry, executions and resources into agreement. Every step is idempotent; two of these may run at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.domain.identity import execution_name
+from lambdas.gateways.registry import ENDED, FAILED, RUNNING, Run
+from lambdas.gateways.resource_book import IN_USE, KEPT
+from lambdas.gateways.storage import error_code
+from lambdas.pipeline import Pipeline, Result, iso, logger
+from lambdas.start_run.stage import Starter
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+WHY = {
+    "ABORTED": "somebody stopped the execution",
+    "TIMED_OUT": "the execution ran longer than the state machine allows",
+    "FAILED": "the execution failed where no Catch could help; see its history",
+    "SUCCEEDED": "the execution ended without an outcome",
+}
+
+
+class Reconciler:
+    """Closes, releases and starts.
+
+    Parameters
+    ----------
+    line : Pipeline
+    step_functions : Step Functions client
+    functions : Lambda client
+        Invokes ReleaseResources and PublishReport, so that their roles, not this one's, can delete and write.
+    starter : Starter
+    """
+
+    def __init__(self, line: Pipeline, step_functions: SFNClient, functions: LambdaClient, starter: Starter) -> None:
+        self._line, self._step_functions, self._functions, self._starter = line, step_functions, functions, starter
+
+    def execution_ended(self, detail: Mapping[str, Any]) -> Result:
+        """Close the run of an execution and start the next in the queue."""
+        given = json.loads(detail["input"])
+        run = self._line.registry.find(str(given["run_id"]))
+        closed = bool(run and run.attempt == int(given["attempt"]) and self._close(run, str(detail["status"])))
+        return {"closed": closed, "started": self._starter.start_queued(self._now())}
+
+    def look_after_all(self) -> Result:
+        """Close ended runs, start missing executions, release leftovers, start the queue."""
+        closed, released = [], []
+        for run_id in sorted(self._line.registry.slots()):
+            run = self._line.registry.run(run_id)
+            status = self._execution_status(run)
+            if status is None and run.state == RUNNING:
+                self._starter.start(run, self._now())
+            elif status != RUNNING and self._close(run, status or FAILED):
+                closed.append(run_id)
+        for run in self._with_leftovers():
+            self._release(run, run.outcome or FAILED)
+            released.append(run.run_id)
+        return {"closed": closed, "released": released, "started": self._starter.start_queued(self._now())}
+
+    def _close(self, run: Run, status: str) -> bool:
+        """Give a run that ended without a report its release, its report and its end; then free its slot."""
+        if run.state == RUNNING:
+            self._release(run, FAILED)
+            error = {"Error": f"Execution.{status}", "Cause": WHY.get(status, status)}
+            payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": FAILED, "error": error}
+            self._invoke(self._line.environment.report_function, payload)
+        self._line.registry.free_slot(run.run_id)
+        return True
+
+    def _release(self, run: Run, outcome: str) -> None:
+        payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": outcome}
+        self._invoke(self._line.environment.release_function, payload)
+
+    def _with_leftovers(self) -> list[Run]:
+        """Find ended runs with resources that should be gone, or whose keeping time has passed."""
+        now, found = self._now(), {}
+        for resource in self._line.resources.open():
+            waiting = resource.state == KEPT and str(resource.keep_until) > now
+            if resource.state == IN_USE or waiting or resource.run_id in found:
+                continue
+            run = self._line.registry.find(resource.run_id)
+            if run and run.state == ENDED:
+                found[run.run_id] = run
+        return list(found.values())
+
+    def _execution_status(self, run: Run) -> str | None:
+        machine = self._line.environment.state_machine_arn
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{execution_name(run.run_id, run.attempt)}"
+        try:
+            return self._step_functions.describe_execution(executionArn=arn)["status"]
+        except ClientError as problem:
+            if error_code(problem) == "ExecutionDoesNotExist":
+                return None
+            raise
+
+    def _invoke(self, function: str, payload: Result) -> None:
+        """Invoke and wait; a function's own error is logged and left to the next schedule."""
+        response = self._functions.invoke(FunctionName=function, Payload=json.dumps(payload).encode())
+        if "FunctionError" in response:
+            logger.error(
+                "a function failed", extra={"function": function, "answer": response["Payload"].read().decode()}
+            )
+
+    def _now(self) -> str:
+        return iso(self._line.now())
