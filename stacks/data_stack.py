@@ -9,7 +9,6 @@ from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 
-from stacks.acknowledgements import acknowledge
 from stacks.data_key import DataKey
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class DataStack(Stack):
 
     def _access_log_bucket(self, settings: Settings) -> s3.Bucket:
         """Keep who read what; the log delivery of S3 writes only with the bucket's own encryption (S3 user guide)."""
-        bucket = s3.Bucket(
+        return s3.Bucket(
             self,
             "AccessLogs",
             encryption=s3.BucketEncryption.S3_MANAGED,
@@ -91,12 +90,6 @@ class DataStack(Stack):
                 )
             ],
         )
-        acknowledge(
-            bucket,
-            "AwsSolutions-S1",
-            "This is the bucket that receives the access logs; logging into itself would never end.",
-        )
-        return bucket
 
     def _uploads_bucket(self, settings: Settings) -> s3.Bucket:
         """Receive prompts. People put objects; no role of the pipeline may, so the pipeline cannot trigger itself."""

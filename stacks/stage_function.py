@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge_wildcards
 from stacks.dependency_layer import DependencyLayer
+from stacks.log_groups import log_group
 from stacks.permissions import Permission, allow, policy_document
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class StageFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.timeout = timeout
-        self._log_group = self._make_log_group(runtime)
+        self._log_group = log_group(self, key=runtime.key, retention_days=runtime.settings.log_retention_days)
         if asynchronous:
             permissions = [*permissions, allow("sqs:SendMessage", on=[runtime.undelivered.queue_arn])]
         self.role = self._make_role(runtime, permissions)
@@ -137,12 +137,6 @@ class StageFunction(Construct):
     def published_version(self) -> str:
         """Publish the present code and configuration, and give the version's ARN."""
         return self.function.current_version.function_arn
-
-    def _make_log_group(self, runtime: Runtime) -> logs.LogGroup:
-        group = logs.LogGroup(self, "Logs", encryption_key=runtime.key, removal_policy=RemovalPolicy.DESTROY)
-        # The L2 takes an enumeration; the settings allow the same numbers of days.
-        cast("logs.CfnLogGroup", group.node.default_child).retention_in_days = runtime.settings.log_retention_days
-        return group
 
     def _make_role(self, runtime: Runtime, permissions: list[Permission]) -> iam.Role:
         write_logs = allow("logs:CreateLogStream", "logs:PutLogEvents", on=[self._log_group.log_group_arn])

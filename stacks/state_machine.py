@@ -1,23 +1,20 @@
 """The state machine, readable from top to bottom: one method a stage, in the order in which a run goes through them.
 
 It is written in Amazon States Language itself. The L2 states of aws-cdk-lib 2.275 drop
-``ToleratedFailurePercentage: 0`` and ``null`` in ``Assign``, and add their own statements to the role; here the
-definition is what is deployed.
+``ToleratedFailurePercentage: 0`` and add their own statements to the role; here the definition is what is deployed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy, Stack
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
+from aws_cdk import Stack
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from lambdas.domain.errors import permanent_error_names
-from stacks.acknowledgements import acknowledge_wildcards
-from stacks.permissions import Permission, allow, policy_document
+from stacks.asl import FAILED, IS_COMPLETED, NO_RETRY, RETRY, RUN, State, States, counted, overdue, wait
+from stacks.log_groups import log_group
+from stacks.machine_role import MachineRole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,33 +22,11 @@ if TYPE_CHECKING:
     from lambdas.domain.settings import Settings
     from stacks.stage_function import Runtime, StageFunction
 
-State = dict[str, Any]
-States = dict[str, State]
-
 TASK_MARGIN_SECONDS = 30
 """How much longer a Task may take than its Lambda, so that the Lambda's own time-out is what is reported."""
 
 SHARD_HOURS = 24
 """What teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
-
-INPUT = "$states.context.Execution.Input"
-RUN = {"run_id": f"{{% {INPUT}.run_id %}}", "attempt": f"{{% {INPUT}.attempt %}}"}
-
-NO_RETRY = {"ErrorEquals": permanent_error_names(), "MaxAttempts": 0}
-RETRY = {
-    "ErrorEquals": ["States.ALL"],
-    "IntervalSeconds": 2,
-    "BackoffRate": 2,
-    "MaxAttempts": 5,
-    "MaxDelaySeconds": 60,
-    "JitterStrategy": "FULL",
-}
-FAILED = {
-    "ErrorEquals": ["States.ALL"],
-    "Assign": {"outcome": "FAILED", "error": "{% $states.errorOutput %}"},
-    "Next": "ReleaseResources",
-}
-IS_COMPLETED = '{% $states.input.status = "COMPLETED" %}'
 
 
 class DistillationMachine(Construct):
@@ -82,33 +57,30 @@ class DistillationMachine(Construct):
         self._settings = settings
         self._stages = stages
         self._partition = Stack.of(self).partition
-        role = self._make_role(runtime)
+        role = MachineRole(self, "Access", stages=stages.values(), tracing=runtime.tracing)
         self.machine = sfn.StateMachine(
             self,
             "Machine",
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_string(Stack.of(self).to_json_string(self.definition())),
-            # Every statement of the role is written here.
-            role=role.without_policy_updates(),
+            # Every statement of the role is written there; the L2 may not add its own.
+            role=role.role.without_policy_updates(),
             tracing_enabled=True,
             logs=sfn.LogOptions(
-                destination=logs.LogGroup(
-                    self, "Logs", encryption_key=runtime.key, removal_policy=RemovalPolicy.DESTROY
-                ),
+                destination=log_group(self, key=runtime.key, retention_days=settings.log_retention_days),
                 level=sfn.LogLevel.ALL,
                 # Inputs and results of states stay out of the logs: an error's text may quote a prompt.
                 include_execution_data=False,
             ),
         )
-        stack = Stack.of(self)
-        name = self.machine.state_machine_name
-        self._executions = f"arn:{stack.partition}:states:{stack.region}:{stack.account}:execution:{name}"
-        self._allow_map_runs(role)
+        role.allow_map_runs(self.machine)
 
     @property
     def executions(self) -> str:
         """ARN pattern of the machine's executions, without the children of its maps."""
-        return f"{self._executions}:*"
+        stack = Stack.of(self)
+        name = self.machine.state_machine_name
+        return f"arn:{stack.partition}:states:{stack.region}:{stack.account}:execution:{name}:*"
 
     def definition(self) -> State:
         """Write the whole machine."""
@@ -139,7 +111,7 @@ class DistillationMachine(Construct):
     def _begin_run(self) -> States:
         variables = {
             "outcome": "FAILED",
-            "error": None,
+            "failure": {},
             "distillation_polls": 0,
             "deployment_polls": 0,
             "promotion_polls": 0,
@@ -149,8 +121,8 @@ class DistillationMachine(Construct):
 
     def _prepare_dataset(self) -> States:
         shards = {
-            "teacher_shards": "{% $states.result.Payload.teacher_shards[] %}",
-            "holdout_shards": "{% $states.result.Payload.holdout_shards[] %}",
+            "teacher_shards": "{% $states.result.Payload.teacher_shards %}",
+            "holdout_shards": "{% $states.result.Payload.holdout_shards %}",
         }
         return {"PrepareDataset": self._task("prepare_dataset", Assign=shards, Next="CheckRun")}
 
@@ -174,33 +146,33 @@ class DistillationMachine(Construct):
     def _launch_distillation(self) -> States:
         return {
             "LaunchDistillation": self._task(
-                "launch_distillation", Assign=_counted("distillation_polls"), Next="IsDistillationCompleted"
+                "launch_distillation", Assign=counted("distillation_polls"), Next="IsDistillationCompleted"
             ),
             "IsDistillationCompleted": {
                 "Type": "Choice",
                 "Choices": [
                     {"Condition": IS_COMPLETED, "Next": "DeployCandidate"},
-                    _overdue("distillation_polls", self._settings.distillation_polls, "distillation_deadline_hours"),
+                    overdue("distillation_polls", self._settings.distillation_polls, "distillation_deadline_hours"),
                 ],
                 "Default": "WaitForDistillation",
             },
-            "WaitForDistillation": _wait(self._settings.distillation_poll_seconds, then="LaunchDistillation"),
+            "WaitForDistillation": wait(self._settings.distillation_poll_seconds, then="LaunchDistillation"),
         }
 
     def _deploy_candidate(self) -> States:
         return {
             "DeployCandidate": self._task(
-                "deploy_candidate", Assign=_counted("deployment_polls"), Next="IsCandidateDeployed"
+                "deploy_candidate", Assign=counted("deployment_polls"), Next="IsCandidateDeployed"
             ),
             "IsCandidateDeployed": {
                 "Type": "Choice",
                 "Choices": [
                     {"Condition": IS_COMPLETED, "Next": "EachHoldoutShard"},
-                    _overdue("deployment_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
+                    overdue("deployment_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
                 ],
                 "Default": "WaitForDeployment",
             },
-            "WaitForDeployment": _wait(self._settings.endpoint_poll_seconds, then="DeployCandidate"),
+            "WaitForDeployment": wait(self._settings.endpoint_poll_seconds, then="DeployCandidate"),
         }
 
     def _evaluate_student(self) -> States:
@@ -249,25 +221,23 @@ class DistillationMachine(Construct):
 
     def _promote_student(self) -> States:
         return {
-            "PromoteStudent": self._task(
-                "promote_student", Assign=_counted("promotion_polls"), Next="IsStudentServing"
-            ),
+            "PromoteStudent": self._task("promote_student", Assign=counted("promotion_polls"), Next="IsStudentServing"),
             "IsStudentServing": {
                 "Type": "Choice",
                 "Choices": [
                     {"Condition": IS_COMPLETED, "Assign": {"outcome": "PROMOTED"}, "Next": "ReleaseResources"},
-                    _overdue("promotion_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
+                    overdue("promotion_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
                 ],
                 "Default": "WaitForPromotion",
             },
-            "WaitForPromotion": _wait(self._settings.endpoint_poll_seconds, then="PromoteStudent"),
+            "WaitForPromotion": wait(self._settings.endpoint_poll_seconds, then="PromoteStudent"),
         }
 
     def _release_resources(self) -> States:
         release = self._task(
             "release_resources",
             payload={**RUN, "outcome": "{% $outcome %}"},
-            Assign=_counted("release_polls"),
+            Assign=counted("release_polls"),
             Next="AreResourcesReleased",
         )
         # What cannot be released now is not forgotten: the schedule of reconcile_runs goes on with it.
@@ -283,19 +253,23 @@ class DistillationMachine(Construct):
                 ],
                 "Default": "WaitForRelease",
             },
-            "WaitForRelease": _wait(self._settings.endpoint_poll_seconds, then="ReleaseResources"),
+            "WaitForRelease": wait(self._settings.endpoint_poll_seconds, then="ReleaseResources"),
         }
 
     def _publish_report(self) -> States:
         publish = self._task(
             "publish_report",
-            payload={**RUN, "outcome": "{% $outcome %}", "error": "{% $exists($error) ? $error : null %}"},
+            payload={**RUN, "outcome": "{% $outcome %}", "error": "{% $exists($failure.Error) ? $failure : null %}"},
             Next="HasFailed",
         )
         # The first error is the one to report.
-        first_error = "{% $exists($error.Error) ? $error : $states.errorOutput %}"
+        first_error = "{% $exists($failure.Error) ? $failure : $states.errorOutput %}"
         publish["Catch"] = [
-            {"ErrorEquals": ["States.ALL"], "Assign": {"outcome": "FAILED", "error": first_error}, "Next": "RunFailed"}
+            {
+                "ErrorEquals": ["States.ALL"],
+                "Assign": {"outcome": "FAILED", "failure": first_error},
+                "Next": "RunFailed",
+            }
         ]
         return {
             "PublishReport": publish,
@@ -306,8 +280,8 @@ class DistillationMachine(Construct):
             },
             "RunFailed": {
                 "Type": "Fail",
-                "Error": '{% $exists($error.Error) ? $error.Error : "RunFailed" %}',
-                "Cause": '{% $exists($error.Cause) ? $error.Cause : "No cause was given: read the report." %}',
+                "Error": '{% $exists($failure.Error) ? $failure.Error : "RunFailed" %}',
+                "Cause": '{% $exists($failure.Cause) ? $failure.Cause : "No cause was given: read the report." %}',
             },
             "RunEnded": {"Type": "Succeed"},
         }
@@ -365,83 +339,3 @@ class DistillationMachine(Construct):
         settings = self._settings
         hours = settings.distillation_deadline_hours + settings.approval_expiry_hours + 2 * SHARD_HOURS
         return 2 * (hours * 3600 + 3 * settings.endpoint_deadline_minutes * 60)
-
-    def _make_role(self, runtime: Runtime) -> iam.Role:
-        stack = Stack.of(self)
-        permissions = [
-            self._invoke_stages(),
-            allow(
-                "logs:CreateLogDelivery",
-                "logs:GetLogDelivery",
-                "logs:UpdateLogDelivery",
-                "logs:DeleteLogDelivery",
-                "logs:ListLogDeliveries",
-                "logs:PutResourcePolicy",
-                "logs:DescribeResourcePolicies",
-                "logs:DescribeLogGroups",
-                on=["*"],
-                because="CloudWatch Logs knows no resource for log delivery (Step Functions developer guide, logging).",
-            ),
-        ]
-        role = iam.Role(
-            self,
-            "Role",
-            description="Taken by the distillation state machine: it may invoke its Lambdas, nothing else",
-            assumed_by=iam.ServicePrincipal(
-                "states.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": stack.account},
-                    "ArnLike": {
-                        "aws:SourceArn": f"arn:{stack.partition}:states:{stack.region}:{stack.account}:stateMachine:*"
-                    },
-                },
-            ),
-            managed_policies=[runtime.tracing],
-            inline_policies={"Machine": policy_document(permissions)},
-        )
-        acknowledge_wildcards(role, permissions)
-        return role
-
-    def _allow_map_runs(self, role: iam.Role) -> None:
-        """Let the machine start and stop the children of its distributed maps.
-
-        A policy of its own: the machine depends on its role, so the role's inline policy cannot name the machine.
-        Statements as in "IAM policies for using Distributed Map states" (Step Functions developer guide).
-        """
-        permissions = [
-            allow("states:StartExecution", on=[self.machine.state_machine_arn]),
-            allow(
-                "states:DescribeExecution",
-                "states:StopExecution",
-                on=[self.executions, f"{self._executions}/*"],
-                because="Step Functions names the children of a map; the wildcard covers those of this machine.",
-            ),
-        ]
-        policy = iam.Policy(
-            self, "MapRuns", roles=[role], statements=[permission.statement() for permission in permissions]
-        )
-        acknowledge_wildcards(policy, permissions)
-
-    def _invoke_stages(self) -> Permission:
-        return allow(
-            "lambda:InvokeFunction",
-            on=[f"{stage.function.function_arn}:*" for stage in self._stages.values()],
-            because="Published versions only: a run under way keeps calling those with which it was started.",
-        )
-
-
-def _counted(polls: str) -> dict[str, str]:
-    return {polls: f"{{% ${polls} + 1 %}}"}
-
-
-def _overdue(polls: str, limit: int, setting: str) -> State:
-    cause = f"not finished after {limit} polls: the deadline is '{setting}' of the environment's settings in cdk.json"
-    return {
-        "Condition": f"{{% ${polls} >= {limit} %}}",
-        "Assign": {"outcome": "FAILED", "error": {"Error": "DeadlineExceeded", "Cause": cause}},
-        "Next": "ReleaseResources",
-    }
-
-
-def _wait(seconds: int, *, then: str) -> State:
-    return {"Type": "Wait", "Seconds": seconds, "Next": then}

@@ -1,0 +1,95 @@
+"""What the state machine may do: invoke its Lambdas, run its maps, write logs and traces. No Bedrock action."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.acknowledgements import acknowledge_wildcards
+from stacks.permissions import allow, policy_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aws_cdk import aws_stepfunctions as sfn
+
+    from stacks.stage_function import StageFunction
+
+# Step Functions developer guide, "Using CloudWatch Logs to log execution history".
+_LOG_DELIVERY = (
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+)
+
+
+class MachineRole(Construct):
+    """The role of the state machine, every statement written here.
+
+    Parameters
+    ----------
+    scope, construct_id
+        As everywhere in CDK.
+    stages : iterable of StageFunction
+        Lambdas that the machine invokes.
+    tracing : ManagedPolicy
+        Lets the role write traces.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stages: Iterable[StageFunction], tracing: iam.IManagedPolicy
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        self._states = f"arn:{stack.partition}:states:{stack.region}:{stack.account}"
+        permissions = [
+            allow(
+                "lambda:InvokeFunction",
+                on=[f"{stage.function.function_arn}:*" for stage in stages],
+                because="Published versions only: a run under way keeps calling those with which it was started.",
+            ),
+            allow(*_LOG_DELIVERY, on=["*"], because="CloudWatch Logs knows no resource for log delivery."),
+        ]
+        self.role = iam.Role(
+            self,
+            "Role",
+            description="Taken by the distillation state machine: it may invoke its Lambdas, nothing else",
+            assumed_by=iam.ServicePrincipal(
+                "states.amazonaws.com",
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": stack.account},
+                    "ArnLike": {"aws:SourceArn": f"{self._states}:stateMachine:*"},
+                },
+            ),
+            managed_policies=[tracing],
+            inline_policies={"Machine": policy_document(permissions)},
+        )
+        acknowledge_wildcards(self.role, permissions)
+
+    def allow_map_runs(self, machine: sfn.StateMachine) -> None:
+        """Let the machine start and stop the children of its distributed maps.
+
+        A policy of its own: the machine depends on its role, so the role's inline policy cannot name the machine.
+        Statements as in "IAM policies for using Distributed Map states" (Step Functions developer guide).
+        """
+        children = f"{self._states}:execution:{machine.state_machine_name}"
+        permissions = [
+            allow("states:StartExecution", on=[machine.state_machine_arn]),
+            allow(
+                "states:DescribeExecution",
+                "states:StopExecution",
+                on=[f"{children}:*", f"{children}/*"],
+                because="Step Functions names the children of a map; the wildcard covers those of this machine.",
+            ),
+        ]
+        statements = [permission.statement() for permission in permissions]
+        policy = iam.Policy(self, "MapRuns", roles=[self.role], statements=statements)
+        acknowledge_wildcards(policy, permissions)
