@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,14 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.embedded_aws.lifecycle import ACCOUNT, REGION, clean_environment
+from local.embedded_aws.lifecycle import ACCOUNT, REGION, EmbeddedAws, clean_environment
 from local.embedded_aws.processes import EmbeddedAwsError, tail
 from stacks.node import bundled_node
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local.embedded_aws.lifecycle import EmbeddedAws
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / "local" / "environments.json"
@@ -81,6 +80,53 @@ def deploy(aws: EmbeddedAws, assembly: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = json.loads(outputs.read_text())
     aws.describe(found)
     return found
+
+
+@contextlib.contextmanager
+def deployed(
+    workdir: Path,
+    *,
+    assembly: Path | None = None,
+    wait_scale: float = 0.01,
+    simulator_options: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _step: None,
+) -> Iterator[EmbeddedAws]:
+    """Start an embedded AWS with the stacks of the local environments in it; everything ends with the context.
+
+    Parameters
+    ----------
+    workdir : Path
+        Folder of the instance, as for :meth:`EmbeddedAws.start`.
+    assembly : Path, optional
+        A cloud assembly that exists. Without it the app is synthesized into ``<workdir>/cdk.out``: never into the
+        repository's own ``cdk.out``, which belongs to ``make synth``.
+    wait_scale : float
+        Factor on Wait states and retry intervals.
+    simulator_options : sequence of str
+        Further options of the simulator's command line.
+    progress : callable
+        Told what is being done, before it is done.
+
+    Yields
+    ------
+    EmbeddedAws
+        Running, with its outputs.
+
+    Raises
+    ------
+    EmbeddedAwsError
+        If anything of it fails.
+    """
+    progress("starting the embedded AWS")
+    # Started first, although the synthesis does not need it: it takes the lock on the folder that both write to.
+    with EmbeddedAws.start(workdir, wait_scale=wait_scale, simulator_options=simulator_options) as aws:
+        if assembly is None:
+            assembly = aws.workdir / "cdk.out"
+            progress("synthesizing the stacks")
+            synthesize(assembly)
+        progress("deploying the stacks")
+        deploy(aws, assembly)
+        yield aws
 
 
 def _cdk(arguments: list[str], environment: Mapping[str, str], folder: Path) -> float:

@@ -188,6 +188,9 @@ class EmbeddedAws:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "SFN_WAIT_SCALE": str(wait_scale),
+            # Lambda retries an asynchronous invocation after one minute and after two more.
+            "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(60 * wait_scale),
+            "LAMBDA_ASYNC_RETRY_MAX_SECONDS": str(120 * wait_scale),
             "TMPDIR": scratch,
             "S3_DATA_DIR": f"{scratch}/s3",
             "STATE_DIR": f"{scratch}/state",

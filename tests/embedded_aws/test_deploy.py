@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.embedded_aws.deploy import deploy, synthesize
+from local.embedded_aws.deploy import deploy, deployed, synthesize
 from local.embedded_aws.processes import EmbeddedAwsError
 from tests.embedded_aws.conftest import SAMPLE, eventually
 
@@ -44,3 +44,17 @@ def test_the_sample_is_deployed_and_works(aws: EmbeddedAws, tmp_path: Path) -> N
 
     assert versions[0] != versions[1]
     assert eventually(seen)
+
+
+@pytest.mark.end_to_end
+def test_the_real_stacks_are_deployed_beside_the_real_simulator(tmp_path: Path) -> None:
+    # Given and When
+    steps: list[str] = []
+    with deployed(tmp_path, progress=steps.append) as aws:
+        # Then the local environment's stacks are there, and the machine has no execution yet
+        assert list(aws.outputs) == [f"distillation-local-{part}" for part in ("data", "pipeline", "operations")]
+        machine = aws.outputs["distillation-local-pipeline"]["StateMachineArn"]
+        assert aws.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"] == []
+        # And Bedrock's calls are answered by the simulator
+        assert aws.client("bedrock").list_custom_models()["modelSummaries"] == []
+    assert steps == ["starting the embedded AWS", "synthesizing the stacks", "deploying the stacks"]
