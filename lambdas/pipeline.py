@@ -114,8 +114,7 @@ class Stage:
     @cached_property
     def task(self) -> TaskDefinition:
         """The task's definition as pinned by the run."""
-        text = self.pipeline.runs.find(self.run.files.task_definition)
-        return TaskDefinition.default() if text is None else TaskDefinition.from_text(text)
+        return TaskDefinition.from_text(self.pipeline.runs.read(self.run.files.task_definition))
 
     @cached_property
     def plan(self) -> dict[str, Any]:

@@ -45,11 +45,10 @@ class StagePermissions:
     # Intake
 
     def start_run(self, machine: str) -> list[Permission]:
-        """Claim a run, copy its task definition, start its execution."""
+        """Claim a run, pin its task definition's version, start its execution."""
         return [
             *self._read_uploads(),
-            self._runs("s3:PutObject"),
-            self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
+            self._registry("GetItem", "PutItem", "UpdateItem"),
             allow("states:StartExecution", on=[machine]),
             self._data_key(),
         ]
@@ -71,17 +70,11 @@ class StagePermissions:
             *self._models.describable(models),
             self._models.foundation_model(settings.student_customization_model),
         ]
-        quotas = f"arn:{self._stack.partition}:servicequotas:{self._stack.region}:{self._stack.account}:bedrock/*"
         return [
             self._runs("s3:GetObject", "s3:PutObject"),
             allow("bedrock:GetFoundationModel", "bedrock:GetFoundationModelAvailability", on=described),
             allow("bedrock:GetInferenceProfile", on=self._models.profiles(models)),
-            allow(
-                "servicequotas:GetServiceQuota",
-                on=[quotas],
-                because="Which quota counts depends on the model that is chosen at run time; reading them is harmless.",
-            ),
-            allow("servicequotas:ListServiceQuotas", on=["*"], because=_NO_RESOURCE),
+            allow("servicequotas:GetServiceQuota", on=["*"], because=_NO_RESOURCE),
             *self._record_progress(),
         ]
 
@@ -111,6 +104,7 @@ class StagePermissions:
                 "bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob", on=[jobs], because=_BEDROCK_IDS
             ),
             allow("bedrock:GetCustomModel", on=[models], because=_BEDROCK_IDS),
+            self._list_trained(),
             self._tag(jobs, models),
             allow(
                 "iam:PassRole",
@@ -119,8 +113,7 @@ class StagePermissions:
             ),
             allow("kms:DescribeKey", "kms:CreateGrant", on=[self._data.key_arn], when=through_bedrock),
             self._runs("s3:GetObject", "s3:PutObject"),
-            self._list_runs_bucket("runs/*"),
-            *self._record_progress("Query"),
+            *self._record_progress("PutItem", "Query"),
         ]
 
     # Evaluation
@@ -133,8 +126,7 @@ class StagePermissions:
             allow("bedrock:GetCustomModelDeployment", on=[deployments], because=_BEDROCK_IDS),
             allow("bedrock:ListCustomModelDeployments", on=["*"], because=_NO_RESOURCE),
             self._tag(deployments),
-            self._runs("s3:GetObject"),
-            *self._record_progress("Query"),
+            *self._record_progress("PutItem"),
         ]
 
     def evaluate_student(self) -> list[Permission]:
@@ -158,7 +150,11 @@ class StagePermissions:
 
     def score_evaluation(self) -> list[Permission]:
         """Read the measurements, write the verdict."""
-        return [self._runs("s3:GetObject", "s3:PutObject"), *self._record_progress()]
+        return [
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._list_runs_bucket("runs/*"),
+            *self._record_progress("Query"),
+        ]
 
     # Approval and promotion
 
@@ -182,14 +178,14 @@ class StagePermissions:
                 on=["*"],
                 because=f"{_NO_RESOURCE} What can be answered is bounded by the token, which only this role may read.",
             ),
-            self._runs("s3:GetObject"),
             self._registry("GetItem", "UpdateItem"),
             self._data_key(),
         ]
 
     def promote_student(self) -> list[Permission]:
-        """Create or repoint a provisioned throughput, try it, publish the champion."""
+        """Create or repoint an endpoint, try it, publish the champion."""
         models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
+        deployments = self._bedrock("custom-model-deployment")
         return [
             allow(
                 "bedrock:CreateProvisionedModelThroughput",
@@ -198,14 +194,20 @@ class StagePermissions:
                 because=_BEDROCK_IDS,
             ),
             allow(
-                "bedrock:GetProvisionedModelThroughput", "bedrock:InvokeModel", on=[throughputs], because=_BEDROCK_IDS
+                "bedrock:CreateCustomModelDeployment",
+                "bedrock:UpdateCustomModelDeployment",
+                on=[models, deployments],
+                because=_BEDROCK_IDS,
             ),
-            allow("bedrock:ListProvisionedModelThroughputs", on=["*"], because=_NO_RESOURCE),
+            allow("bedrock:GetProvisionedModelThroughput", on=[throughputs], because=_BEDROCK_IDS),
+            allow("bedrock:GetCustomModelDeployment", on=[deployments], because=_BEDROCK_IDS),
+            allow("bedrock:InvokeModel", on=[throughputs, deployments], because=_BEDROCK_IDS),
+            self._list_endpoints(),
             allow("bedrock:GetCustomModel", on=[models], because=_BEDROCK_IDS),
-            self._tag(throughputs),
+            self._tag(throughputs, deployments),
             self._champion_parameters(),
             self._runs("s3:GetObject"),
-            *self._record_progress("Query"),
+            *self._record_progress("PutItem", "Query"),
         ]
 
     # Whatever happened
@@ -219,6 +221,7 @@ class StagePermissions:
                 "bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob", on=[jobs], because=_BEDROCK_IDS
             ),
             allow("bedrock:GetCustomModel", "bedrock:DeleteCustomModel", on=[models], because=_BEDROCK_IDS),
+            self._list_trained(),
             allow(
                 "bedrock:GetCustomModelDeployment",
                 "bedrock:DeleteCustomModelDeployment",
@@ -231,19 +234,9 @@ class StagePermissions:
                 on=[throughputs],
                 because=_BEDROCK_IDS,
             ),
-            allow(
-                "bedrock:UpdateProvisionedModelThroughput",
-                on=[throughputs, models],
-                because=_BEDROCK_IDS,
-            ),
-            allow(
-                "bedrock:ListCustomModelDeployments",
-                "bedrock:ListProvisionedModelThroughputs",
-                on=["*"],
-                because=_NO_RESOURCE,
-            ),
-            allow("bedrock:ListTagsForResource", on=[jobs, models, deployments, throughputs], because=_BEDROCK_IDS),
-            self._runs("s3:GetObject"),
+            allow("bedrock:UpdateProvisionedModelThroughput", on=[throughputs, models], because=_BEDROCK_IDS),
+            allow("bedrock:UpdateCustomModelDeployment", on=[deployments, models], because=_BEDROCK_IDS),
+            self._list_endpoints(),
             *self._record_progress("Query"),
         ]
 
@@ -251,6 +244,7 @@ class StagePermissions:
         """Write the report and tell whoever subscribed."""
         return [
             self._runs("s3:GetObject", "s3:PutObject"),
+            self._list_runs_bucket("runs/*"),
             self._registry("GetItem", "Query", "UpdateItem"),
             allow("sns:Publish", on=[topic]),
             self._data_key(),
@@ -266,7 +260,7 @@ class StagePermissions:
             ),
             allow("states:StartExecution", on=[machine]),
             allow("lambda:InvokeFunction", on=functions),
-            self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
+            self._registry("GetItem", "UpdateItem", "Query", index=True),
             self._data_key(),
         ]
 
@@ -290,15 +284,28 @@ class StagePermissions:
             self._runs("s3:GetObject", "s3:PutObject"),
             self._answers("s3:GetObject", "s3:PutObject"),
             self._list_runs_bucket("answers/*"),
-            *self._record_progress(),
+            *self._record_progress("PutItem"),
         ]
 
-    def _record_progress(self, *more: str) -> list[Permission]:
-        return [self._registry("GetItem", "PutItem", "UpdateItem", *more), self._data_key()]
+    def _list_trained(self) -> Permission:
+        return allow(
+            "bedrock:ListModelCustomizationJobs", "bedrock:ListCustomModels", on=["*"], because=_NO_RESOURCE
+        )
 
-    def _registry(self, *operations: str) -> Permission:
+    def _list_endpoints(self) -> Permission:
+        return allow(
+            "bedrock:ListCustomModelDeployments",
+            "bedrock:ListProvisionedModelThroughputs",
+            on=["*"],
+            because=_NO_RESOURCE,
+        )
+
+    def _record_progress(self, *more: str) -> list[Permission]:
+        return [self._registry("GetItem", "UpdateItem", *more), self._data_key()]
+
+    def _registry(self, *operations: str, index: bool = False) -> Permission:
         table = self._data.registry_table_arn
-        tables = [table, f"{table}/index/{REGISTRY_INDEX}"] if "Query" in operations else [table]
+        tables = [table, f"{table}/index/{REGISTRY_INDEX}"] if index else [table]
         return allow(*(f"dynamodb:{operation}" for operation in operations), on=tables)
 
     def _approvals(self, *operations: str) -> Permission:
@@ -322,7 +329,6 @@ class StagePermissions:
     def _champion_parameters(self) -> Permission:
         root = f"arn:{self._stack.partition}:ssm:{self._stack.region}:{self._stack.account}:parameter/distillation"
         return allow(
-            "ssm:GetParameter",
             "ssm:PutParameter",
             on=[f"{root}/{self._environment}/*"],
             because="Tasks are named by uploads; the wildcard covers the parameters of this environment.",

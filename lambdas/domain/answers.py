@@ -115,6 +115,8 @@ class Answer:
         text = "".join(block.get("text", "") for block in content)
         if question.tool and tool_inputs:
             text = json.dumps(tool_inputs[0], ensure_ascii=False, sort_keys=True)
+        # Half of a surrogate pair, which a model can spell in JSON, cannot be stored: a paid answer would be lost.
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         usage = response["usage"]
         return cls(
             key=question.key(model),

@@ -7,6 +7,7 @@ import heapq
 import io
 import itertools
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -86,19 +87,24 @@ def read_lines(stream: IO[bytes]) -> Iterator[bytes]:
     source: IO[bytes] = io.BufferedReader(_Prefixed(head, stream))  # type: ignore[arg-type]
     if head[:2] == b"\x1f\x8b":
         source = gzip.GzipFile(fileobj=source)
-    for sign, kind in BINARY_SIGNS.items():
-        if head.startswith(sign):
-            raise InvalidUpload(f"the file is {kind}; upload JSON Lines in UTF-8, plain or gzip")
     try:
         first = True
         while line := source.readline(MAX_LINE_BYTES + 2):
             if not line.endswith(b"\n") and len(line) > MAX_LINE_BYTES:
                 _skip_to_line_end(source)
+            if first:
+                _refuse_binary(line)
             stripped = line.rstrip(b"\r\n")
             yield stripped.removeprefix(b"\xef\xbb\xbf") if first else stripped
             first = False
-    except (OSError, EOFError) as problem:
+    except (OSError, EOFError, zlib.error) as problem:
         raise InvalidUpload(f"the gzip data are damaged: {problem}; compress the file again") from None
+
+
+def _refuse_binary(beginning: bytes) -> None:
+    for sign, kind in BINARY_SIGNS.items():
+        if beginning.startswith(sign):
+            raise InvalidUpload(f"the file is {kind}; upload JSON Lines in UTF-8, plain or gzip")
 
 
 def _skip_to_line_end(source: IO[bytes]) -> None:

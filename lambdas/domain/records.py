@@ -134,6 +134,10 @@ def parse_line(raw: bytes) -> Record:
         raise RejectedLine(f"not JSON: {problem.msg} at column {problem.colno}") from None
     except RecursionError:
         raise RejectedLine("nested too deeply; a record has at most five levels") from None
+    except RejectedLine:
+        raise
+    except ValueError:  # Python's own bound on the digits of a whole number
+        raise RejectedLine("a number has thousands of digits; a record needs none") from None
     if not isinstance(document, dict):
         raise RejectedLine(f"a JSON {type(document).__name__}, but each line must be an object")
     return _short_form(document) if "prompt" in document else _conversation(document)
@@ -193,8 +197,7 @@ def _text(value: object, where: str) -> str:
         raise RejectedLine(f"'{where}' must be text, not {type(value).__name__}")
     if not normalise(value):
         raise RejectedLine(f"'{where}' has no letter or digit")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise RejectedLine(f"'{where}' has half of a surrogate pair, which is no character")
+    _whole_characters(value, where)
     for word in RESERVED_WORDS:
         if word in value:
             raise RejectedLine(f"'{where}' contains '{word}', a reserved word that fails a Nova training job")
@@ -205,7 +208,15 @@ def _slices(document: dict[str, Any]) -> dict[str, str]:
     slices = document.get("slices", {})
     if not isinstance(slices, dict) or not all(isinstance(value, str) for value in slices.values()):
         raise RejectedLine('\'slices\' must be an object of texts, for example {"intent": "visual"}')
+    for name, value in slices.items():
+        _whole_characters(name + value, "slices")
     return dict(slices)
+
+
+def _whole_characters(value: str, where: str) -> None:
+    """Refuse what JSON can escape but UTF-8 cannot write: the dataset could not be stored."""
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise RejectedLine(f"'{where}' has half of a surrogate pair, which is no character")
 
 
 def _only_keys(document: dict[str, Any], allowed: set[str], where: str = "the record") -> None:

@@ -6,10 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Self
 
-import fastjsonschema
-
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidTaskDefinition
+from lambdas.domain.output_check import InvalidSchema, OutputChecker
 
 DEFAULT_RUBRIC = """\
 5: says the same as the reference, complete and correct, in the form that was asked for.
@@ -82,13 +81,16 @@ class TaskDefinition:
             With line and column, or the key and what is allowed.
         """
         try:
-            document = json.loads(text.decode("utf-8-sig"))
+            document = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant)
         except UnicodeDecodeError as problem:
             message = f"task.json is not UTF-8: byte {problem.start} is {text[problem.start]:#04x}; save it as UTF-8"
             raise InvalidTaskDefinition(message) from None
-        except (json.JSONDecodeError, RecursionError) as problem:
+        except (ValueError, RecursionError) as problem:
             raise InvalidTaskDefinition(f"task.json is not JSON: {problem}") from None
-        return cls.from_document(document)
+        try:
+            return cls.from_document(document)
+        except RecursionError:
+            raise InvalidTaskDefinition("task.json is nested too deeply to be checked; flatten it") from None
 
     @classmethod
     def from_document(cls, document: object) -> Self:
@@ -131,7 +133,11 @@ def _check_output_schema(schema: dict[str, Any] | None) -> None:
     if schema is None:
         return
     try:
-        fastjsonschema.compile({key: value for key, value in schema.items() if not key.startswith("x-")})
-    except Exception as problem:  # noqa: BLE001 - fastjsonschema lets any error out for a broken schema
+        OutputChecker(schema)
+    except InvalidSchema as problem:
         message = f"task.json: 'output_schema' is not a JSON Schema that can be used: {problem}"
         raise InvalidTaskDefinition(message) from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")

@@ -1,5 +1,8 @@
 """The Bedrock control plane: customization jobs, custom models, deployments and provisioned throughput.
 
+A name is looked up by listing, then everything is asked by ARN: so a role needs rights on ARNs only, and a name that does
+not exist cannot come back as a refusal.
+
 Names, tokens and URIs come from ``lambdas.domain.bedrock_names``. Creating a deployment or a throughput lists no
 ConflictException in the service model, so a name that is taken is looked up on ValidationException too.
 """
@@ -59,9 +62,12 @@ class BedrockControl:
     def __init__(self, client: BedrockClient) -> None:
         self._client = client
 
-    def find_job(self, name_or_arn: str) -> Found | None:
-        """Find a customization job by name or ARN."""
-        answer = _or_none(lambda: self._client.get_model_customization_job(jobIdentifier=name_or_arn))
+    def find_job(self, name: str) -> Found | None:
+        """Find a customization job by its exact name."""
+        pages = self._client.get_paginator("list_model_customization_jobs").paginate(nameContains=name)
+        items = (item for page in pages for item in page["modelCustomizationJobSummaries"])
+        arn = _first(items, "jobName", "jobArn", name)
+        answer = _or_none(lambda: self._client.get_model_customization_job(jobIdentifier=arn)) if arn else None
         if answer is None:
             return None
         failure = answer.get("failureMessage", "")
@@ -89,25 +95,27 @@ class BedrockControl:
             lambda: self._client.create_model_customization_job(**request)["jobArn"], lookup, request["jobTags"]
         )
 
-    def stop_job(self, name_or_arn: str) -> None:
+    def stop_job(self, arn: str) -> None:
         """Stop a customization job; one that has ended or does not exist is no error."""
         try:
-            self._client.stop_model_customization_job(jobIdentifier=name_or_arn)
+            self._client.stop_model_customization_job(jobIdentifier=arn)
         except ClientError as problem:
             if error_code(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
                 raise
 
-    def find_model(self, name_or_arn: str) -> Found | None:
-        """Find a custom model by name or ARN."""
-        answer = _or_none(lambda: self._client.get_custom_model(modelIdentifier=name_or_arn))
+    def find_model(self, name: str) -> Found | None:
+        """Find a custom model by its exact name."""
+        pages = self._client.get_paginator("list_custom_models").paginate(nameContains=name)
+        arn = _first((item for page in pages for item in page["modelSummaries"]), "modelName", "modelArn", name)
+        answer = _or_none(lambda: self._client.get_custom_model(modelIdentifier=arn)) if arn else None
         if answer is None:
             return None
         status = answer.get("modelStatus", "Active")  # the field is optional in the service model
         return _found(answer, "modelArn", "modelName", status, answer["modelArn"], answer.get("failureMessage", ""))
 
-    def delete_model(self, name_or_arn: str) -> bool:
+    def delete_model(self, arn: str) -> bool:
         """Delete a custom model; true when it is gone, false when the service refuses for now."""
-        return _deleted(lambda: self._client.delete_custom_model(modelIdentifier=name_or_arn))
+        return _deleted(lambda: self._client.delete_custom_model(modelIdentifier=arn))
 
     def find_deployment(self, arn: str) -> Found | None:
         """Find a custom model deployment by ARN."""

@@ -41,14 +41,13 @@ def execute(stage: Stage) -> Result:
 
 def _pin_task(run: Run, uploads: Bucket, runs: Bucket) -> TaskDefinition:
     """Copy ``task.json`` as it was at the claim, so that a later upload of it changes no run under way."""
-    if run.task_version is None:
-        return TaskDefinition.default()
-    stream = uploads.open_version(f"{run.folder}/task.json", run.task_version)
-    if stream is None:
-        raise InvalidUpload(
-            f"version {run.task_version} of {run.folder}/task.json was deleted; upload the prompts again"
-        )
-    text = stream.read()
+    text = b"{}"
+    if run.task_version is not None:
+        stream = uploads.open_version(f"{run.folder}/task.json", run.task_version)
+        if stream is None:
+            missing = f"version {run.task_version} of {run.folder}/task.json"
+            raise InvalidUpload(f"{missing} was deleted; upload the prompts again")
+        text = stream.read()
     task = TaskDefinition.from_text(text)
     runs.write(run.files.task_definition, text, "application/json")
     return task

@@ -22,7 +22,7 @@ class Deleter:
         self._bedrock = bedrock
         self._by_kind: dict[str, Callable[[Resource], bool]] = {
             CUSTOMIZATION_JOB: self._stop_job,
-            CUSTOM_MODEL: lambda resource: bedrock.delete_model(resource.name),
+            CUSTOM_MODEL: self._delete_model,
             DEPLOYMENT: self._delete_deployment,
             THROUGHPUT: self._delete_throughput,
         }
@@ -44,6 +44,10 @@ class Deleter:
         self._bedrock.stop_job(job.arn)
         after = self._bedrock.find_job(resource.name)
         return after is None or after.status not in UNDER_WAY
+
+    def _delete_model(self, resource: Resource) -> bool:
+        model = self._bedrock.find_model(resource.name)
+        return model is None or self._bedrock.delete_model(model.arn)
 
     def _delete_deployment(self, resource: Resource) -> bool:
         arn = resource.arn or self._bedrock.deployment_named(resource.name)
