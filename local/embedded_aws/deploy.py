@@ -9,17 +9,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local.embedded_aws.lifecycle import ACCOUNT, REGION, EmbeddedAws, clean_environment
 from local.embedded_aws.processes import EmbeddedAwsError, tail
 from stacks.node import bundled_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / "local" / "environments.json"
+# "Model units no-commitment Provisioned Throughputs across custom models" of Amazon Bedrock.
+_MODEL_UNITS_QUOTA = "L-BE77399C"
 
 
 def synthesize(assembly: Path, *, app: Path = ROOT, context: Mapping[str, str] | None = None) -> float:
@@ -82,13 +84,27 @@ def deploy(aws: EmbeddedAws, assembly: Path) -> dict[str, dict[str, str]]:
     return found
 
 
+def simulated_account() -> dict[str, Any]:
+    """Give the simulator's settings for an account that may promote.
+
+    Returns
+    -------
+    dict
+        A quota of two model units, where every account begins with none, and the price of a model-unit hour that the
+        local environment's settings state: the simulator bills what the pipeline calculates with.
+    """
+    (environment,) = json.loads(ENVIRONMENTS.read_text()).values()
+    (hour,) = (line["usd"] for line in environment["prices"] if line["usage"] == "throughput")
+    return {"quotas": {_MODEL_UNITS_QUOTA: 2}, "throughput_usd_per_unit_hour": hour}
+
+
 @contextlib.contextmanager
 def deployed(
     workdir: Path,
     *,
     assembly: Path | None = None,
     wait_scale: float = 0.01,
-    simulator_options: Sequence[str] = (),
+    simulator_settings: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = lambda _step: None,
 ) -> Iterator[EmbeddedAws]:
     """Start an embedded AWS with the stacks of the local environments in it; everything ends with the context.
@@ -102,8 +118,8 @@ def deployed(
         repository's own ``cdk.out``, which belongs to ``make synth``.
     wait_scale : float
         Factor on Wait states and retry intervals.
-    simulator_options : sequence of str
-        Further options of the simulator's command line.
+    simulator_settings : mapping, optional
+        What differs from :func:`simulated_account`, as the simulator's settings name it.
     progress : callable
         Told what is being done, before it is done.
 
@@ -119,7 +135,8 @@ def deployed(
     """
     progress("starting the embedded AWS")
     # Started first, although the synthesis does not need it: it takes the lock on the folder that both write to.
-    with EmbeddedAws.start(workdir, wait_scale=wait_scale, simulator_options=simulator_options) as aws:
+    settings = json.dumps(simulated_account() | dict(simulator_settings or {}))
+    with EmbeddedAws.start(workdir, wait_scale=wait_scale, simulator_options=["--settings", settings]) as aws:
         if assembly is None:
             assembly = aws.workdir / "cdk.out"
             progress("synthesizing the stacks")

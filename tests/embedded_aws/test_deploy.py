@@ -57,4 +57,6 @@ def test_the_real_stacks_are_deployed_beside_the_real_simulator(tmp_path: Path) 
         assert aws.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"] == []
         # And Bedrock's calls are answered by the simulator
         assert aws.client("bedrock").list_custom_models()["modelSummaries"] == []
+        quota = aws.client("service-quotas").get_service_quota(ServiceCode="bedrock", QuotaCode="L-BE77399C")
+        assert quota["Quota"]["Value"] == 2
     assert steps == ["starting the embedded AWS", "synthesizing the stacks", "deploying the stacks"]
