@@ -45,7 +45,7 @@ class OperationsStack(Stack):
             )
         self._run_alarms(pipeline)
         self._alarm(
-            "Undelivered",
+            "EventsUndelivered",
             pipeline.undelivered.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
             "An event reached no Lambda, or its Lambda failed for good. Read the message in the queue of undelivered "
             "events and the log of the Lambda it names; mend the cause; start the run with 'python -m cli retry RUN', "

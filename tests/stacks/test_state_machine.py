@@ -1,0 +1,225 @@
+"""What the deployed definition says: time-outs, retries, catches, JSONata, and that every state can be reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonata import Jsonata
+
+from lambdas.domain.errors import permanent_error_names
+from tests.stacks.templates import REPOSITORY, Deployment, Json, all_states
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STAGES = {
+    "PrepareDataset",
+    "CheckRun",
+    "GenerateTeacherData",
+    "CollectTeacherData",
+    "LaunchDistillation",
+    "DeployCandidate",
+    "EvaluateStudent",
+    "ScoreEvaluation",
+    "RequestApproval",
+    "PromoteStudent",
+    "ReleaseResources",
+    "PublishReport",
+}
+ORDER = [
+    "BeginRun",
+    "PrepareDataset",
+    "CheckRun",
+    "EachTeacherShard",
+    "CollectTeacherData",
+    "LaunchDistillation",
+    "IsDistillationCompleted",
+    "WaitForDistillation",
+    "DeployCandidate",
+    "IsCandidateDeployed",
+    "WaitForDeployment",
+    "EachHoldoutShard",
+    "ScoreEvaluation",
+    "IsStudentGoodEnough",
+    "NeedsApproval",
+    "RequestApproval",
+    "IsApproved",
+    "PromoteStudent",
+    "IsStudentServing",
+    "WaitForPromotion",
+    "ReleaseResources",
+    "AreResourcesReleased",
+    "WaitForRelease",
+    "PublishReport",
+    "HasFailed",
+    "RunFailed",
+    "RunEnded",
+]
+JSONPATH_FIELDS = {"InputPath", "OutputPath", "ResultPath", "Parameters", "ResultSelector", "ItemsPath", "Variable"}
+
+
+@pytest.fixture(scope="module")
+def definition(deployment: Deployment) -> Json:
+    return deployment.definition()
+
+
+def tasks(definition: Json) -> dict[str, Json]:
+    return {name: state for name, state in all_states(definition) if state["Type"] == "Task"}
+
+
+def fields(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key and value in a document, at any depth."""
+    if isinstance(value, dict):
+        yield from value.items()
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from fields(item)
+
+
+def test_reads_from_top_to_bottom_in_the_order_of_a_run(definition: Json) -> None:
+    assert list(definition["States"]) == ORDER
+    assert definition["StartAt"] == ORDER[0]
+
+
+def test_every_stage_is_a_task_and_every_task_a_stage(definition: Json) -> None:
+    assert set(tasks(definition)) == STAGES
+
+
+def test_a_task_invokes_the_published_version_of_the_lambda_in_the_folder_of_its_name(
+    deployment: Deployment, definition: Json
+) -> None:
+    # Given
+    versions = deployment.of_type("AWS::Lambda::Version")
+    functions = deployment.of_type("AWS::Lambda::Function")
+    for name, task in tasks(definition).items():
+        folder = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+        # When
+        version = versions[task["Arguments"]["FunctionName"].strip("<>")]
+        # Then
+        assert functions[version["FunctionName"]["Ref"]]["Handler"] == f"lambdas.{folder}.handler.handler"
+        assert (REPOSITORY / "lambdas" / folder).is_dir()
+
+
+def test_a_published_version_outlives_the_next_deployment(deployment: Deployment) -> None:
+    versions = [found for found in deployment.resources.values() if found["Type"] == "AWS::Lambda::Version"]
+    assert len(versions) == len(STAGES)
+    assert {(version["DeletionPolicy"], version["UpdateReplacePolicy"]) for version in versions} == {("Retain", "Retain")}
+
+
+def test_every_task_has_a_time_out_above_that_of_its_lambda(deployment: Deployment, definition: Json) -> None:
+    functions = deployment.of_type("AWS::Lambda::Function")
+    versions = deployment.of_type("AWS::Lambda::Version")
+    for task in tasks(definition).values():
+        version = versions[task["Arguments"]["FunctionName"].strip("<>")]
+        assert task["TimeoutSeconds"] > functions[version["FunctionName"]["Ref"]]["Timeout"]
+
+
+def test_the_machine_outlasts_every_deadline_of_the_settings(deployment: Deployment, definition: Json) -> None:
+    settings = deployment.settings
+    deadlines = (
+        settings.distillation_deadline_hours * 3600
+        + 3 * settings.endpoint_deadline_minutes * 60
+        + settings.approval_expiry_hours * 3600
+    )
+    assert definition["TimeoutSeconds"] > deadlines + 24 * 3600
+
+
+def test_a_permanent_error_is_never_retried_and_everything_else_with_full_jitter(definition: Json) -> None:
+    for name, task in tasks(definition).items():
+        never, *others, last = task["Retry"]
+        assert never == {"ErrorEquals": permanent_error_names(), "MaxAttempts": 0}
+        assert last["ErrorEquals"] == ["States.ALL"]
+        assert last["JitterStrategy"] == "FULL"
+        assert 0 < last["MaxDelaySeconds"] <= 60
+        assert last["MaxAttempts"] > 0
+        expiry = [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}]
+        assert others == (expiry if name == "RequestApproval" else [])
+
+
+def test_every_stage_catches_everything_and_leads_through_release_and_report(definition: Json) -> None:
+    for name, state in definition["States"].items():
+        if state["Type"] in ("Task", "Map"):
+            last = state["Catch"][-1]
+            assert last["ErrorEquals"] == ["States.ALL"]
+            if name == "PublishReport":
+                assert last["Next"] == "RunFailed"
+            elif name == "ReleaseResources":
+                assert last["Next"] == "PublishReport"
+            else:
+                assert last["Next"] == "ReleaseResources"
+                assert last["Assign"] == {"outcome": "FAILED", "failure": "{% $states.errorOutput %}"}
+
+
+def test_a_map_tolerates_no_failed_shard_and_hands_over_everything_its_children_see(definition: Json) -> None:
+    for name in ("EachTeacherShard", "EachHoldoutShard"):
+        shards = definition["States"][name]
+        assert shards["ToleratedFailurePercentage"] == 0
+        assert shards["MaxConcurrency"] >= 1
+        assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+        for child in shards["ItemProcessor"]["States"].values():
+            handed = {f"{{% $states.input.{field} %}}" for field in shards["ItemSelector"]}
+            assert set(child["Arguments"]["Payload"].values()) == handed
+        # A child sees neither the variables nor the input of its parent.
+        inside = [value for _, value in fields(shards["ItemProcessor"]) if isinstance(value, str) and "{%" in value]
+        assert all("$states." in value and "context.Execution" not in value for value in inside)
+
+
+def test_only_jsonata_and_every_expression_can_be_parsed(definition: Json) -> None:
+    # Given
+    assert definition["QueryLanguage"] == "JSONata"
+    # When
+    names = [name for name, _ in fields(definition["States"])]
+    expressions = [value for _, value in fields(definition) if isinstance(value, str) and value.startswith("{%")]
+    # Then
+    assert not JSONPATH_FIELDS & set(names)
+    assert not [name for name in names if name.endswith(".$")]
+    assert "QueryLanguage" not in names
+    assert len(expressions) > 20
+    for expression in expressions:
+        assert expression.endswith("%}")
+        Jsonata(expression[2:-2].strip())
+
+
+def test_no_variable_is_called_like_a_function_of_jsonata(definition: Json) -> None:
+    assigned = {name for key, value in fields(definition) if key == "Assign" for name in value}
+    assert "outcome" in assigned
+    for name in assigned:
+        assert Jsonata(f"$exists(${name})").evaluate(None) is False, f"${name} hides or is hidden by a function"
+
+
+def test_time_outs_are_constants_and_the_end_has_no_output(definition: Json) -> None:
+    assert all(isinstance(value, int) for key, value in fields(definition) if key in ("TimeoutSeconds", "Seconds"))
+    assert definition["States"]["RunEnded"] == {"Type": "Succeed"}
+
+
+def following(state: Json) -> set[str]:
+    return {str(value) for key, value in fields(state) if key in ("Next", "Default")}
+
+
+def test_every_next_exists_and_every_state_can_be_reached(definition: Json) -> None:
+    # Given
+    states = {name: {k: v for k, v in state.items() if k != "ItemProcessor"} for name, state in definition["States"].items()}
+    # When
+    reached, ahead = set(), {definition["StartAt"]}
+    while ahead:
+        reached |= ahead
+        ahead = {name for found in ahead for name in following(states[found])} - reached
+    # Then
+    assert reached == set(states)
+    for state in states.values():
+        assert following(state) or state["Type"] in ("Succeed", "Fail")
+
+
+def test_state_names_are_unique_inside_maps_too(definition: Json) -> None:
+    counts = Counter(name for name, _ in all_states(definition))
+    assert set(counts.values()) == {1}
+
+
+def test_logs_say_everything_but_data(deployment: Deployment) -> None:
+    machine = deployment.the("AWS::StepFunctions::StateMachine", "Distillation")
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert machine["TracingConfiguration"] == {"Enabled": True}

@@ -1,0 +1,223 @@
+"""Where a run goes: the definition walked with given results, down to the history that it would write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lambdas.domain.settings import MAX_HISTORY_EVENTS
+from tests.stacks.asl_walk import TaskFailed, Walk, Walker
+from tests.stacks.templates import Deployment, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NEVER = 10**9
+LOOPS = {
+    "LaunchDistillation": "distillation_deadline_hours",
+    "DeployCandidate": "endpoint_deadline_minutes",
+    "PromoteStudent": "endpoint_deadline_minutes",
+}
+STAGES_BEFORE_RELEASE = [
+    "PrepareDataset",
+    "CheckRun",
+    "EachTeacherShard",
+    "CollectTeacherData",
+    "LaunchDistillation",
+    "DeployCandidate",
+    "EachHoldoutShard",
+    "ScoreEvaluation",
+    "RequestApproval",
+    "PromoteStudent",
+]
+
+
+class Results:
+    """Results of Tasks as the Lambdas give them; a run that is promoted unless something else is said.
+
+    Parameters
+    ----------
+    decision, approval, answer : str
+        Verdict of the gate, how the task is approved, and what a person answers.
+    polls : dict, optional
+        How often a polled Task says IN_PROGRESS before COMPLETED; never again after a number too large.
+    failing : dict, optional
+        Task or map to the error with which it fails.
+    """
+
+    def __init__(
+        self,
+        *,
+        decision: str = "PROMOTE",
+        approval: str = "required",
+        answer: str = "approved",
+        polls: dict[str, int] | None = None,
+        failing: dict[str, TaskFailed] | None = None,
+    ) -> None:
+        self._polls = dict(polls or {})
+        self._failing = failing or {}
+        self._payloads: Json = {
+            "PrepareDataset": {"teacher_shards": ["00-15"], "holdout_shards": ["00-07", "08-15"]},
+            "CheckRun": {"approval": approval},
+            "CollectTeacherData": {"training_records": 900},
+            "ScoreEvaluation": {"decision": decision, "reasons": []},
+            "PublishReport": {"run_id": "run", "outcome": "as it was told"},
+        }
+        self._answer = answer
+
+    def __call__(self, state: str) -> Any:
+        if state in self._failing:
+            raise self._failing[state]
+        if state.startswith("Each"):
+            return ["00-15"]
+        if state == "RequestApproval":
+            return {"answer": self._answer}
+        if state in self._payloads:
+            return {"StatusCode": 200, "Payload": self._payloads[state]}
+        left = self._polls.get(state, 0)
+        self._polls[state] = left - 1
+        return {"StatusCode": 200, "Payload": {"status": "IN_PROGRESS" if left > 0 else "COMPLETED"}}
+
+
+@pytest.fixture(scope="module")
+def walked(deployment: Deployment) -> Callable[..., Walk]:
+    definition = deployment.definition()
+    return lambda **results: Walker(definition, Results(**results)).walk()
+
+
+# Errors
+
+
+@pytest.mark.parametrize("stage", STAGES_BEFORE_RELEASE)
+def test_an_error_in_any_stage_is_released_reported_and_fails_the_execution(
+    walked: Callable[..., Walk], stage: str
+) -> None:
+    # When
+    walk = walked(failing={stage: TaskFailed("BudgetExceeded", "61 dollars of 50")})
+    # Then
+    assert walk.path[walk.path.index(stage) + 1] == "ReleaseResources"
+    assert walk.last_payload("ReleaseResources")["outcome"] == "FAILED"
+    report = walk.last_payload("PublishReport")
+    assert report["outcome"] == "FAILED"
+    assert report["error"] == {"Error": "BudgetExceeded", "Cause": "61 dollars of 50"}
+    assert (walk.status, walk.error, walk.cause) == ("FAILED", "BudgetExceeded", "61 dollars of 50")
+
+
+def test_an_error_without_a_cause_still_ends_in_fail(walked: Callable[..., Walk]) -> None:
+    walk = walked(failing={"CheckRun": TaskFailed("States.Timeout", None)})
+    assert (walk.status, walk.error) == ("FAILED", "States.Timeout")
+    assert walk.cause
+
+
+@pytest.mark.parametrize(("stage", "setting"), LOOPS.items())
+def test_a_loop_that_reaches_its_deadline_names_the_setting(
+    walked: Callable[..., Walk], deployment: Deployment, stage: str, setting: str
+) -> None:
+    # When
+    walk = walked(polls={stage: NEVER})
+    # Then
+    allowed = deployment.settings.distillation_polls if stage == "LaunchDistillation" else deployment.settings.endpoint_polls
+    assert walk.visits(stage) == allowed
+    assert (walk.status, walk.error) == ("FAILED", "DeadlineExceeded")
+    assert setting in walk.cause
+    assert walk.last_payload("PublishReport")["error"]["Error"] == "DeadlineExceeded"
+
+
+def test_a_release_that_fails_is_reported_and_left_to_the_schedule(walked: Callable[..., Walk]) -> None:
+    walk = walked(failing={"ReleaseResources": TaskFailed("RetryLater")})
+    assert walk.path[-3:] == ["PublishReport", "HasFailed", "RunEnded"]
+    assert walk.last_payload("PublishReport")["outcome"] == "PROMOTED"
+
+
+def test_a_release_that_never_ends_does_not_hold_the_report_back(
+    walked: Callable[..., Walk], deployment: Deployment
+) -> None:
+    walk = walked(polls={"ReleaseResources": NEVER})
+    assert walk.visits("ReleaseResources") == deployment.settings.endpoint_polls
+    assert walk.status == "SUCCEEDED"
+
+
+def test_a_report_that_fails_fails_the_execution_with_the_first_error(walked: Callable[..., Walk]) -> None:
+    failing = {"CheckRun": TaskFailed("ModelUnavailable"), "PublishReport": TaskFailed("RetryLater")}
+    assert walked(failing=failing).error == "ModelUnavailable"
+    assert walked(failing={"PublishReport": TaskFailed("RetryLater")}).error == "RetryLater"
+
+
+# Verdicts: the execution succeeds
+
+
+def test_a_student_that_is_not_good_enough_is_rejected_and_nothing_is_asked_of_anybody(
+    walked: Callable[..., Walk],
+) -> None:
+    walk = walked(decision="REJECT")
+    assert walk.last_payload("PublishReport")["outcome"] == "REJECTED"
+    assert walk.last_payload("ReleaseResources")["outcome"] == "REJECTED"
+    assert walk.status == "SUCCEEDED"
+    assert not {"RequestApproval", "PromoteStudent"} & set(walk.path)
+
+
+def test_a_decision_that_nobody_knows_is_not_a_promotion(walked: Callable[..., Walk]) -> None:
+    walk = walked(decision="promote, please")
+    assert walk.last_payload("PublishReport")["outcome"] == "REJECTED"
+    assert "PromoteStudent" not in walk.path
+
+
+def test_an_approval_that_nobody_gave_expires(walked: Callable[..., Walk]) -> None:
+    walk = walked(failing={"RequestApproval": TaskFailed("States.Timeout")})
+    assert walk.last_payload("PublishReport") == {"run_id": "run", "attempt": 1, "outcome": "EXPIRED", "error": None}
+    assert walk.status == "SUCCEEDED"
+    assert "PromoteStudent" not in walk.path
+
+
+def test_a_refused_approval_is_a_rejection(walked: Callable[..., Walk]) -> None:
+    walk = walked(answer="rejected")
+    assert walk.last_payload("PublishReport")["outcome"] == "REJECTED"
+    assert "PromoteStudent" not in walk.path
+
+
+def test_an_approved_student_is_promoted(walked: Callable[..., Walk]) -> None:
+    # When
+    walk = walked(polls={"LaunchDistillation": 2, "DeployCandidate": 1, "PromoteStudent": 1, "ReleaseResources": 1})
+    # Then
+    assert walk.last_payload("RequestApproval") == {"run_id": "run", "attempt": 1, "task_token": "token"}
+    assert walk.last_payload("PublishReport") == {"run_id": "run", "attempt": 1, "outcome": "PROMOTED", "error": None}
+    assert walk.status == "SUCCEEDED"
+    assert walk.visits("LaunchDistillation") == 3
+
+
+def test_automatic_approval_asks_nobody(walked: Callable[..., Walk]) -> None:
+    walk = walked(approval="automatic")
+    assert "RequestApproval" not in walk.path
+    assert walk.last_payload("PublishReport")["outcome"] == "PROMOTED"
+
+
+# History
+
+
+def test_the_longest_history_is_within_what_the_settings_promise(
+    walked: Callable[..., Walk], deployment: Deployment
+) -> None:
+    # Given every poll loop exhausted to its last allowed round
+    settings = deployment.settings
+    polls = {
+        "LaunchDistillation": settings.distillation_polls - 1,
+        "DeployCandidate": settings.endpoint_polls - 1,
+        "PromoteStudent": settings.endpoint_polls - 1,
+        "ReleaseResources": NEVER,
+    }
+    # When
+    walk = walked(polls=polls)
+    # Then
+    assert walk.status == "SUCCEEDED"
+    assert walk.visits("LaunchDistillation") == settings.distillation_polls
+    assert walk.events <= settings.worst_case_history_events() < MAX_HISTORY_EVENTS
+    assert walk.events > 0.7 * settings.worst_case_history_events(), "the promise is far from the truth"
+
+
+def test_the_waits_of_every_loop_fit_into_the_machine_s_own_time_out(
+    walked: Callable[..., Walk], deployment: Deployment
+) -> None:
+    polls = dict.fromkeys(("LaunchDistillation", "DeployCandidate", "PromoteStudent"), 10)
+    walk = walked(polls=polls | {"ReleaseResources": NEVER})
+    assert 0 < walk.waited_seconds < deployment.definition()["TimeoutSeconds"]
