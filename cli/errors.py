@@ -1,0 +1,96 @@
+"""What can go wrong in front of a person: one message that says what to do next, one documented exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.exceptions import (
+    ConnectionError as AwsConnectionError,
+)
+
+OK, NOT_SO, USAGE, NOT_THERE, UNKNOWN_RUN, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done; a watched run ended PROMOTED
+  1    a watched run ended REJECTED, EXPIRED or FAILED, or what was asked for is not so
+  2    the command was written wrongly
+  3    not deployed, no credentials, or no connection
+  4    no such run, or a prefix that fits several
+  130  interrupted; a run under way goes on"""
+
+_CREDENTIAL_PROBLEMS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    SSOError,
+)
+_REFUSED_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+        "AuthFailure",
+    }
+)
+_SIGN_IN = "Sign in (for example 'aws sso login', or set AWS_PROFILE), or add --local for the embedded AWS."
+
+
+class CliError(click.ClickException):
+    """A message for a person and the exit code that goes with it.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what to do next.
+    exit_code : int
+        One of the codes of :data:`EXIT_CODES`.
+    """
+
+    def __init__(self, message: str, exit_code: int = NOT_SO) -> None:
+        super().__init__(message)
+        # click's type stubs call it a class variable; click itself reads the instance.
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
+@contextmanager
+def aws_problems_explained() -> Iterator[None]:
+    """Turn what botocore raises into a :class:`CliError`."""
+    try:
+        yield
+    except _CREDENTIAL_PROBLEMS as problem:
+        raise CliError(f"No usable AWS credentials: {problem}. {_SIGN_IN}", NOT_THERE) from problem
+    except (AwsConnectionError, HTTPClientError) as problem:
+        message = f"Cannot connect: {problem}. Check the network and --region; with --local, that it still runs."
+        raise CliError(message, NOT_THERE) from problem
+    except ClientError as problem:
+        raise _refused(problem) from problem
+    except BotoCoreError as problem:
+        raise CliError(f"The call to AWS failed: {problem}") from problem
+
+
+def _refused(problem: ClientError) -> CliError:
+    error = problem.response.get("Error", {})
+    code, text = str(error.get("Code", "")), str(error.get("Message", ""))
+    if code in _REFUSED_CREDENTIALS:
+        return CliError(f"AWS does not accept the credentials ({code}): {text}. {_SIGN_IN}", NOT_THERE)
+    return CliError(f"AWS refused {problem.operation_name} ({code}): {text}")

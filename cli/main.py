@@ -1,0 +1,206 @@
+"""The verbs of the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
+from cli.errors import EXIT_CODES, NOT_SO, CliError, aws_problems_explained
+from cli.reports import save_report
+from cli.run_ids import all_runs, resolve
+from cli.screen import SIMULATED, console, print_json, print_report, run_document, runs_table
+from cli.submission import check_folder, left_from_before, rejection_lines, upload
+from cli.watching import exit_code, print_outcome, watch_run
+
+
+class Verbs(click.Group):
+    """A group whose verbs explain what AWS says."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever a verb returns
+        """Run a verb; an AWS error becomes a message with an exit code."""
+        with aws_problems_explained():
+            return super().invoke(ctx)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the global options say. The deployment is looked for when a verb first needs it."""
+
+    connect: Callable[[], Deployment]
+    as_json: bool
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """The environment that the options name."""
+        return self.connect()
+
+    @cached_property
+    def screen(self) -> Console:
+        """Where people read."""
+        return console()
+
+    def show(self, document: object, *lines: str) -> None:
+        """Give a result: as JSON, or as lines for a person."""
+        if self.as_json:
+            print_json(document)
+            return
+        for line in lines:
+            self.screen.print(line, soft_wrap=True)
+
+
+pass_session = click.make_pass_decorator(Session)
+run_argument = click.argument("run", metavar="RUN")
+why_option = click.option("--why", default="", help="Kept in the registry and in the report.")
+
+
+@click.group(cls=Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--environment", metavar="NAME", help="Which deployment.  [default: dev; with --local: local]")
+@click.option("--region", help="AWS Region.  [default: that of the profile, else us-east-1]")
+@click.option("--local", is_flag=True, help="The embedded AWS of this machine.")
+@click.option(
+    "--local-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the embedded AWS; implies --local.  [default: .local]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON, one document a line.")
+@click.pass_context
+def cli(
+    ctx: click.Context, environment: str | None, region: str | None, local: bool, local_dir: Path | None, as_json: bool
+) -> None:
+    """Distil a small Bedrock model from a large one: submit prompts, watch the run, read the report, approve.
+
+    RUN is a run's id, an unambiguous beginning of it, or "latest".
+    """
+    if local or local_dir:
+        if region:
+            raise click.UsageError("--region has no meaning with --local: the embedded AWS has one Region.")
+        folder, name = local_dir or DEFAULT_LOCAL_DIR, environment or "local"
+        ctx.obj = ctx.obj or Session(lambda: Deployment.on_embedded_aws(name, folder), as_json)
+    else:
+        ctx.obj = ctx.obj or Session(lambda: Deployment.in_account(environment or "dev", region), as_json)
+
+
+@cli.command()
+@click.argument("task_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The prompts.")
+@click.option("--watch", "watching", is_flag=True, help="Show the run until it has ended.")
+@pass_session
+def submit(session: Session, task_dir: Path, file: Path | None, watching: bool) -> None:
+    """Check a task's folder, upload it and so start a run.
+
+    The folder's name is the task's name. It holds the prompts (.jsonl or .jsonl.gz) and, if you like, task.json and
+    holdout.jsonl.
+    """
+    submission = check_folder(task_dir, file)
+    deployment = session.deployment
+    client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
+    for name in left_from_before(client, bucket, submission):
+        click.echo(f"Note: {task_dir} has no {name}; the one uploaded before counts for this run.", err=True)
+    made = upload(client, bucket, submission)
+    summary = submission.dataset.summary()
+    counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}
+    said = ", ".join(f"{value} {name}" for name, value in counts.items())
+    session.show(
+        {"run_id": made.run_id, "bucket": made.bucket, "key": made.key, "version": made.version, **counts},
+        f"Run {made.run_id}",
+        f"Uploaded {made.key} ({said})",
+        *rejection_lines(submission.rejections),
+    )
+    if watching:
+        _watch(session, made.run_id)
+    elif not session.as_json:
+        session.screen.print(f"Watch it: python -m cli watch {made.run_id}", soft_wrap=True)
+
+
+@cli.command()
+@run_argument
+@pass_session
+def watch(session: Session, run: str) -> None:
+    """Show what a run is doing and waiting for, until it has ended."""
+    _watch(session, resolve(session.deployment.registry, run).run_id)
+
+
+@cli.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="The newest so many.")
+@pass_session
+def runs(session: Session, limit: int) -> None:
+    """List the runs, newest first."""
+    found = all_runs(session.deployment.registry)[:limit]
+    if session.as_json:
+        print_json([run_document(run) for run in found])
+    elif found:
+        session.screen.print(runs_table(found))
+    else:
+        session.screen.print("There is no run yet. 'python -m cli submit TASK_DIR' starts one.")
+
+
+@cli.command()
+@run_argument
+@click.option("--open", "opening", is_flag=True, help="Open the page in a browser.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: .local/report/<run>]")
+@pass_session
+def report(session: Session, run: str, opening: bool, out: Path | None) -> None:
+    """Download the report of a run and show its verdict and comparison."""
+    deployment = session.deployment
+    saved = save_report(deployment.runs, resolve(deployment.registry, run), out)
+    if session.as_json:
+        print_json({**saved.document, "page": str(saved.page)})
+    else:
+        print_report(session.screen, saved.document, simulated=deployment.local or bool(saved.document["simulated"]))
+        session.screen.print(f"Page: {saved.page}", soft_wrap=True)
+    if opening and click.launch(saved.page.as_uri()) != 0:
+        raise CliError(f"No browser could be opened; open {saved.page} yourself.", NOT_SO)
+
+
+@cli.command()
+@run_argument
+@why_option
+@pass_session
+def approve(session: Session, run: str, why: str) -> None:
+    """Approve the promotion of a run's student: what serves it begins to bill."""
+    _answer(session, run, "approved", why)
+
+
+@cli.command()
+@run_argument
+@why_option
+@pass_session
+def reject(session: Session, run: str, why: str) -> None:
+    """Refuse the promotion of a run's student: the run ends REJECTED and releases what it made."""
+    _answer(session, run, "rejected", why)
+
+
+@cli.command()
+@run_argument
+@pass_session
+def retry(session: Session, run: str) -> None:
+    """Try a run again that FAILED or EXPIRED, without buying again what it bought."""
+    found = resolve(session.deployment.registry, run)
+    given = session.deployment.invoke("StartRunFunction", {"retry": found.run_id})
+    line = f"Attempt {given.get('attempt')} of run {found.run_id} is {given.get('state')}"
+    session.show(given, line, f"Watch it: python -m cli watch {found.run_id}")
+
+
+def _watch(session: Session, run_id: str) -> None:
+    ended = watch_run(session.deployment, run_id, session.screen, as_json=session.as_json)
+    if not session.as_json:
+        print_outcome(session.screen, ended, simulated=session.deployment.local)
+    sys.exit(exit_code(ended))
+
+
+def _answer(session: Session, run: str, word: str, why: str) -> None:
+    found = resolve(session.deployment.registry, run)
+    if not found.report_sha256:
+        raise CliError(f"Run '{found.run_id}' has no report yet, so it waits for no approval.", NOT_SO)
+    payload = {"run_id": found.run_id, "answer": word, "why": why, "report_sha256": found.report_sha256}
+    given = session.deployment.invoke("AnswerApprovalFunction", payload)
+    notes = [SIMULATED] if session.deployment.local else []
+    session.show(given, f"Run {found.run_id} is {word}.", f"Watch it: python -m cli watch {found.run_id}", *notes)

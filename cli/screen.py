@@ -1,0 +1,90 @@
+"""What a person or a program reads: tables and lines for the one, JSON for the other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lambdas.domain.comparison import comparison_columns, comparison_rows
+from lambdas.domain.report_page.figures import moment, number, usd
+from lambdas.domain.report_page.verdict import read_verdict
+from lambdas.gateways.registry import Run
+
+_PLAIN_WIDTH = 160
+SIMULATED = "Every figure is simulated."
+
+_STYLES = {"PROMOTED": "bold green", "REJECTED": "bold yellow", "EXPIRED": "bold yellow", "FAILED": "bold red"}
+
+
+def console() -> Console:
+    """Make the console of this call; where nobody watches, lines are long instead of folded."""
+    screen = Console(highlight=False, markup=False, emoji=False)
+    if not screen.is_terminal:
+        screen.width = _PLAIN_WIDTH
+    return screen
+
+
+def print_json(document: object) -> None:
+    """Write one JSON document on one line."""
+    print(json.dumps(document, ensure_ascii=False, sort_keys=True), flush=True)
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """Give what ``--json`` tells of a run."""
+    names = ("run_id", "task", "state", "attempt", "outcome", "reason", "created_at", "started_at", "ended_at")
+    more = ("progress", "endpoint_arn", "report_key")
+    return {name: getattr(run, name) for name in (*names, *more)}
+
+
+def runs_table(runs: list[Run]) -> Table:
+    """List runs as they are given."""
+    table = Table("Run", "Task", "Attempt", "State", "Doing, or why", "Created", header_style="bold")
+    for run in runs:
+        state = run.outcome or run.state
+        what = run.reason or str(run.progress.get("stage", ""))
+        table.add_row(
+            run.run_id,
+            run.task,
+            str(run.attempt),
+            Text(state, style=_STYLES.get(state, "")),
+            what,
+            moment(run.created_at),
+        )
+    return table
+
+
+def comparison_table(report: dict[str, Any], *, simulated: bool) -> Table | None:
+    """Set the contestants of a report side by side; ``None`` when the run did not get to the evaluation."""
+    rows = comparison_rows(report)
+    if not rows:
+        return None
+    title = "Contestants on the holdout (simulated figures)" if simulated else "Contestants on the holdout"
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    columns = comparison_columns(rows)
+    for column in columns:
+        table.add_column(column.title, justify=column.align)
+    for row in rows:
+        table.add_row(*(column.text(row) for column in columns))
+    return table
+
+
+def print_report(screen: Console, report: dict[str, Any], *, simulated: bool) -> None:
+    """Write verdict, gate lines that failed, comparison and cost of a report."""
+    verdict = read_verdict(report)
+    screen.print(Text(f"{verdict.symbol} {verdict.outcome}", style=_STYLES.get(verdict.outcome, "bold")))
+    for line in (verdict.sentence, *verdict.reasons):
+        screen.print(line)
+    table = comparison_table(report, simulated=simulated)
+    if table is not None:
+        screen.print(table)
+    total = number(report.get("total_usd"))
+    if total is not None:
+        screen.print(f"Cost of the run: {usd(total)}{' (simulated)' if simulated else ''}")
+    if verdict.next_step is not None:
+        screen.print(f"Next: {verdict.next_step.text} {verdict.next_step.command or ''}".rstrip())
+    if simulated:
+        screen.print(SIMULATED)

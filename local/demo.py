@@ -1,0 +1,104 @@
+"""The whole pipeline on this machine, from an upload to a promoted student: ``python -m local.demo``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from cli.deployment import Deployment
+from cli.errors import INTERRUPTED, NOT_SO, OK, CliError, aws_problems_explained
+from cli.reports import save_report
+from cli.screen import console, print_report
+from cli.submission import check_folder, upload
+from cli.watching import watch_run
+from lambdas.gateways.registry import PROMOTED, Run
+from local.embedded_aws.deploy import ROOT, deployed
+from local.embedded_aws.processes import EmbeddedAwsError
+
+EXAMPLE = ROOT / "examples" / "video-search-intent"
+WORKDIR = ROOT / ".local"
+ENVIRONMENT = "local"
+SIMULATOR_SETTINGS = {
+    # Nova Micro's model units: an account's quota is 0 until AWS raises it.
+    "quotas": {"L-BE77399C": 2},
+    "durations": {"job": 3.0, "deployment": 0.5, "throughput": 0.5},
+}
+
+
+@click.command()
+@click.option("--stay", is_flag=True, help="Leave everything running afterwards, until Ctrl-C.")
+@click.option("--workdir", default=WORKDIR, type=click.Path(file_okay=False, path_type=Path), help="Logs and report.")
+@click.option("--task", default=EXAMPLE, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def main(stay: bool, workdir: Path, task: Path) -> None:
+    """Deploy the real stacks into an embedded AWS, submit the example, watch the run, show the comparison.
+
+    Every figure is simulated. The last line is the outcome; the exit code is 0 only if it is PROMOTED.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    screen = console()
+    try:
+        code = _demo(screen, workdir, task, stay=stay)
+    except KeyboardInterrupt:
+        click.echo("Interrupted; everything was stopped.", err=True)
+        code = INTERRUPTED
+    except (EmbeddedAwsError, CliError) as problem:
+        click.echo(f"The demo failed: {problem}", err=True)
+        code = NOT_SO
+    sys.exit(code)
+
+
+def _demo(screen: Console, workdir: Path, task: Path, *, stay: bool) -> int:
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        screen.print(f"[{time.monotonic() - started:5.1f} s] {text}", soft_wrap=True)
+
+    options = ["--settings", json.dumps(SIMULATOR_SETTINGS)]
+    say("no AWS account is used and nothing is paid: every figure below is simulated")
+    submission = check_folder(task, None)
+    with deployed(workdir, simulator_options=options, progress=say), aws_problems_explained():
+        deployment = Deployment.on_embedded_aws(ENVIRONMENT, workdir)
+        made = upload(deployment.client("s3"), deployment.output("data", "UploadsBucket"), submission)
+        say(f"uploaded {made.key}: run {made.run_id}")
+        run = watch_run(deployment, made.run_id, screen, as_json=False)
+        if run.report_key:
+            saved = save_report(deployment.runs, run, workdir / "report" / run.run_id)
+            print_report(screen, saved.document, simulated=True)
+            screen.print(f"Report: {saved.page}", soft_wrap=True)
+        say("the run has ended")
+        if stay:
+            _stay(screen, workdir)
+    return _last_line(run)
+
+
+def _last_line(run: Run) -> int:
+    if run.outcome == PROMOTED:
+        click.echo(f"{PROMOTED} {run.endpoint_arn}")
+        return OK
+    click.echo(f"{run.outcome} {run.reason}")
+    return NOT_SO
+
+
+def _stay(screen: Console, workdir: Path) -> None:
+    screen.print(
+        f"The embedded AWS stays: try 'python -m cli --local-dir {workdir} runs'. Ctrl-C ends it.", soft_wrap=True
+    )
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        screen.print("Stopping.")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m local.demo")
