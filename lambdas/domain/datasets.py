@@ -1,4 +1,4 @@
-"""Turn uploaded lines into a dataset: training set, holdout and rejected lines, the same for the same prompts in any order."""
+"""Turn uploaded lines into a dataset: training set, holdout, rejected lines; the same for the same prompts in any order."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from lambdas.domain.errors import InvalidUpload
-from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, Record, RejectedLine, parse_line
+from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, DamagedLine, Record, RejectedLine, parse_line
 
 HOLDOUT_SHARE = 0.2
 """Share of the prompts that is kept apart. Part of the split rule: changing it needs a new ``SPLIT_RULE`` version."""
@@ -34,10 +34,15 @@ BINARY_SIGNS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a 
 
 @dataclass(slots=True)
 class DatasetCounts:
-    """What became of the lines. ``lines`` = train + holdout + rejected + duplicates + not_chosen."""
+    """What became of the lines: ``lines`` = train + holdout + rejected + duplicates + not_chosen.
+
+    ``damaged`` of the rejected lines are no text or no JSON; ``first_damage`` says where and why.
+    """
 
     lines: int = 0
     rejected: int = 0
+    damaged: int = 0
+    first_damage: str = ""
     duplicates: int = 0
     not_chosen: int = 0
 
@@ -56,6 +61,7 @@ class Dataset:
         return {
             "lines": self.counts.lines,
             "rejected": self.counts.rejected,
+            "damaged": self.counts.damaged,
             "duplicates": self.counts.duplicates,
             "not_chosen": self.counts.not_chosen,
             "train": len(self.train),
@@ -84,9 +90,9 @@ def read_lines(stream: IO[bytes]) -> Iterator[bytes]:
         When the first bytes are those of another kind of file, or gzip data are damaged.
     """
     head = stream.read(4)
-    source: IO[bytes] = io.BufferedReader(_Prefixed(head, stream))  # type: ignore[arg-type]
-    if head[:2] == b"\x1f\x8b":
-        source = gzip.GzipFile(fileobj=source)
+    source: IO[bytes]
+    plain: IO[bytes] = io.BufferedReader(_Prefixed(head, stream))
+    source = cast("IO[bytes]", gzip.GzipFile(fileobj=plain)) if head[:2] == b"\x1f\x8b" else plain
     try:
         first = True
         while line := source.readline(MAX_LINE_BYTES + 2):
@@ -185,6 +191,9 @@ def build_dataset(
             record = parse_line(raw)
         except RejectedLine as problem:
             counts.rejected += 1
+            if isinstance(problem, DamagedLine):
+                counts.damaged += 1
+                counts.first_damage = counts.first_damage or f"line {number}: {problem}"
             reject({"line": number, "reason": str(problem)})
             continue
         identity = int(record.id, 16)

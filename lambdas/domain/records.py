@@ -15,7 +15,7 @@ MAX_LINE_BYTES = 64 * 1024
 """Longest line that is looked at. The service's own limit is said to be lower; a real account must confirm it."""
 
 RESERVED_WORDS = ("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]")
-"""Words that fail a Nova customization job wherever they stand in a prompt (Bedrock user guide, prepare data for fine-tuning)."""
+"""Words that fail a Nova job wherever they stand in a prompt (Bedrock user guide, prepare data for fine-tuning)."""
 
 PARTITIONS = 64
 """How finely records are spread over shards: a stable choice, so that a grown file keeps records in their partition."""
@@ -26,6 +26,10 @@ _CONVERSATION_KEYS = {"schemaVersion", "system", "messages", "slices"}
 
 class RejectedLine(ValueError):
     """A line that cannot be used, with the reason and what is allowed."""
+
+
+class DamagedLine(RejectedLine):
+    """A line that is no text or no JSON: the file was cut, mixed up or wrongly written, so more may be lost than it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,8 @@ class Record:
     def to_json(self) -> str:
         """Write the record as one line."""
         document: dict[str, Any] = {"id": self.id, "turns": [[turn.role, turn.text] for turn in self.turns]}
-        for name, value in (("system", self.system), ("golden", self.golden), ("slices", self.slices)):
-            if value:
-                document[name] = value
+        optional = {"system": self.system, "golden": self.golden, "slices": self.slices}
+        document |= {name: value for name, value in optional.items() if value}
         return json.dumps(document, ensure_ascii=False, sort_keys=True)
 
     @classmethod
@@ -121,30 +124,30 @@ def parse_line(raw: bytes) -> Record:
         With the reason and what is allowed.
     """
     if len(raw) > MAX_LINE_BYTES:
-        raise RejectedLine(f"the line has {len(raw)} bytes, at most {MAX_LINE_BYTES} are allowed")
+        raise DamagedLine(f"the line has {len(raw)} bytes, at most {MAX_LINE_BYTES} are allowed")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise RejectedLine(
+        raise DamagedLine(
             f"byte {problem.start + 1} is not UTF-8 ({raw[problem.start]:#04x}); save as UTF-8"
         ) from None
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as problem:
-        raise RejectedLine(f"not JSON: {problem.msg} at column {problem.colno}") from None
+        raise DamagedLine(f"not JSON: {problem.msg} at column {problem.colno}") from None
     except RecursionError:
-        raise RejectedLine("nested too deeply; a record has at most five levels") from None
-    except RejectedLine:
+        raise DamagedLine("nested too deeply; a record has at most five levels") from None
+    except DamagedLine:
         raise
     except ValueError:  # Python's own bound on the digits of a whole number
-        raise RejectedLine("a number has thousands of digits; a record needs none") from None
+        raise DamagedLine("a number has thousands of digits; a record needs none") from None
     if not isinstance(document, dict):
         raise RejectedLine(f"a JSON {type(document).__name__}, but each line must be an object")
     return _short_form(document) if "prompt" in document else _conversation(document)
 
 
 def _no_constant(name: str) -> None:
-    raise RejectedLine(f"{name} is not a JSON value")
+    raise DamagedLine(f"{name} is not a JSON value")
 
 
 def _short_form(document: dict[str, Any]) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lambdas.domain.datasets import Dataset
-from lambdas.domain.errors import DatasetRefused
+from lambdas.domain.errors import DatasetRefused, InvalidUpload
 from lambdas.domain.task_definition import TaskDefinition
 
 MIN_TRAINING_RECORDS = 100
@@ -30,6 +30,23 @@ def holdout_records_needed(margin: float) -> int:
     ``((z_alpha + z_power) * spread / margin) ** 2``.
     """
     return math.ceil(((_Z_ALPHA + _Z_POWER) * ASSUMED_SPREAD / margin) ** 2)
+
+
+def check_damage(dataset: Dataset) -> None:
+    """Stop at a file with damaged lines: what else it has lost cannot be known, and a run on the rest costs money.
+
+    Raises
+    ------
+    InvalidUpload
+        With the first damaged line and what to do.
+    """
+    counts = dataset.counts
+    if counts.damaged:
+        message = (
+            f"{counts.damaged} of {counts.lines} lines are damaged; {counts.first_damage}. Nothing was paid. "
+            "Mend or remove the lines named in rejected.jsonl and upload the file again"
+        )
+        raise InvalidUpload(message)
 
 
 def check_sizes(dataset: Dataset, task: TaskDefinition) -> None:

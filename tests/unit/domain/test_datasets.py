@@ -1,0 +1,256 @@
+"""A dataset is a pure function of its prompts: counts add up, nothing straddles, growth moves no record."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdas.domain import datasets
+from lambdas.domain.datasets import Dataset, build_dataset, from_json_lines, read_lines, shards, to_json_lines
+from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.records import MAX_LINE_BYTES
+
+GOOD = b'{"prompt": "red cats"}'
+WORDS = st.text("abcdefgh", min_size=1, max_size=6)
+LINES = st.lists(
+    WORDS.map(lambda word: json.dumps({"prompt": word}).encode())
+    | st.binary(max_size=20).filter(lambda b: b"\n" not in b),
+    max_size=40,
+)
+
+
+def build(lines: list[bytes], own_holdout: list[bytes] | None = None) -> tuple[Dataset, list[dict[str, Any]]]:
+    rejected: list[dict[str, Any]] = []
+    return build_dataset(lines, rejected.append, own_holdout=own_holdout), rejected
+
+
+def prompts(count: int) -> list[bytes]:
+    return [json.dumps({"prompt": f"cats number {number}"}).encode() for number in range(count)]
+
+
+def ids(dataset: Dataset) -> tuple[list[str], list[str]]:
+    return [record.id for record in dataset.train], [record.id for record in dataset.holdout]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ('{"prompt": "a"}\n'.encode("utf-16"), "UTF-16"),
+        ('\ufeff{"prompt": "a"}\n'.encode("utf-16-be"), "UTF-16"),
+        (gzip.compress('{"prompt": "a"}\n'.encode("utf-16")), "UTF-16"),
+        (b"PK\x03\x04 and so on", "a zip archive"),
+        (b"\x89PNG\r\n\x1a\n", "an image"),
+    ],
+)
+def test_another_kind_of_file_is_named(content: bytes, kind: str) -> None:
+    # Given a file that is no JSON Lines / When / Then
+    with pytest.raises(InvalidUpload, match=f"the file is {kind}; upload JSON Lines in UTF-8"):
+        list(read_lines(io.BytesIO(content)))
+
+
+def test_damaged_gzip_data_are_named_wherever_the_damage_is() -> None:
+    # Given a gzip file with one byte changed, or cut off, at every place behind its sign
+    whole = gzip.compress(b"".join(line + b"\n" for line in prompts(200)), mtime=0)
+    damaged = [whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :] for place in range(2, len(whole), 7)]
+    damaged += [whole[:place] for place in range(2, len(whole), 97)]
+
+    # When / Then: the lines come through, or the damage is named; never another error
+    named = 0
+    for content in damaged:
+        try:
+            list(read_lines(io.BytesIO(content)))
+        except InvalidUpload as problem:
+            named += "damaged" in str(problem)
+    assert named > len(damaged) * 0.9
+
+
+def test_a_line_far_over_the_limit_is_rejected_in_bounded_memory_and_the_next_one_is_read() -> None:
+    # Given 64 MB on one line, compressed, then a good line
+    content = gzip.compress(b"x" * 64_000_000 + b"\n" + GOOD, compresslevel=1)
+    tracemalloc.start()
+
+    # When
+    dataset, rejected = build(list(read_lines(io.BytesIO(content))))
+
+    # Then
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4_000_000
+    assert [item["line"] for item in rejected] == [1]
+    assert "at most" in rejected[0]["reason"]
+    assert len(dataset.train) + len(dataset.holdout) == 1
+
+
+@pytest.mark.parametrize("extra", [-2, -1, 0, 1, 2, MAX_LINE_BYTES])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_a_line_around_the_limit_never_runs_into_the_next_one(extra: int, end: bytes) -> None:
+    # Given a valid line of nearly the longest length, then a good one
+    frame = b'{"prompt": ""}'
+    long = frame[:-2] + b"a" * (MAX_LINE_BYTES - len(frame) + extra) + frame[-2:]
+    content = long + end + (GOOD if end else b"")
+
+    # When
+    lines = list(read_lines(io.BytesIO(content)))
+
+    # Then
+    dataset, rejected = build(lines)
+    assert lines[1:] == ([GOOD] if end else [])
+    assert len(rejected) == (extra > 0)
+    assert dataset.counts.lines == len(lines)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "byte order mark"])
+def test_plain_and_gzip_with_any_line_end_and_mark_are_the_same_lines(pack: Any, end: bytes, mark: bytes) -> None:
+    # Given a blank line in the middle and no line end at the end
+    content = pack(mark + GOOD + end + end + b'{"prompt": "b"}')
+
+    # When
+    lines = list(read_lines(io.BytesIO(content)))
+
+    # Then
+    assert lines == [GOOD, b"", b'{"prompt": "b"}']
+    assert build(lines)[0].counts.lines == 2
+
+
+def test_an_empty_file_has_no_lines() -> None:
+    # Given / When / Then
+    assert list(read_lines(io.BytesIO(b""))) == []
+    assert build([])[0].counts.lines == 0
+
+
+def test_one_broken_line_among_a_thousand_is_rejected_with_its_number() -> None:
+    # Given
+    lines = prompts(1_000)
+    lines[499] = b'{"prompt": '
+
+    # When
+    dataset, rejected = build(lines)
+
+    # Then
+    assert [item["line"] for item in rejected] == [500]
+    assert dataset.counts.rejected == 1
+    assert len(dataset.train) + len(dataset.holdout) == 999
+
+
+@given(LINES)
+def test_the_counts_add_up(lines: list[bytes]) -> None:
+    # Given any lines / When
+    dataset, rejected = build(lines)
+
+    # Then every line that is not blank is somewhere, once
+    counts = dataset.counts
+    parts = len(dataset.train) + len(dataset.holdout) + counts.rejected + counts.duplicates + counts.not_chosen
+    assert counts.lines == parts == sum(bool(line.strip()) for line in lines)
+    assert counts.rejected == len(rejected)
+
+
+@given(LINES, LINES, st.randoms(use_true_random=False))
+def test_growth_and_reordering_move_no_record(lines: list[bytes], more: list[bytes], random: Any) -> None:
+    # Given a file, and the same file grown and shuffled
+    grown = lines + more
+    random.shuffle(grown)
+
+    # When
+    (train, holdout), (later_train, later_holdout) = ids(build(lines)[0]), ids(build(grown)[0])
+
+    # Then
+    assert set(train) <= set(later_train)
+    assert set(holdout) <= set(later_holdout)
+    assert not set(later_train) & set(later_holdout)
+    assert later_train == sorted(later_train)
+
+
+def test_near_duplicates_are_merged_into_the_first_one() -> None:
+    # Given
+    lines = [b'{"prompt": "Red cats"}', b'{"prompt": "red  CATS!"}', b'{"prompt": "blue cats"}']
+
+    # When
+    dataset, _ = build(lines)
+
+    # Then
+    assert dataset.counts.duplicates == 1
+    assert {record.turns[0].text for record in [*dataset.train, *dataset.holdout]} == {"Red cats", "blue cats"}
+
+
+def test_about_a_fifth_becomes_the_holdout() -> None:
+    # Given / When
+    dataset, _ = build(prompts(2_500))
+
+    # Then: within 52 of 500, which is 2.6 standard deviations of a binomial
+    assert 448 <= len(dataset.holdout) <= 552
+    assert len(dataset.holdout) + len(dataset.train) == 2_500
+
+
+@settings(max_examples=20)
+@given(st.randoms(use_true_random=False))
+def test_the_choice_above_the_limit_does_not_depend_on_the_order(random: Any) -> None:
+    # Given more records than fit
+    chosen = datasets._Chosen(10)
+    records = list(build(prompts(60))[0].train)
+    expected = sorted(records, key=lambda record: record.id)[:10]
+    random.shuffle(records)
+
+    # When
+    taken = [chosen.add(record) for record in records]
+
+    # Then
+    assert chosen.in_order() == expected
+    assert taken.count(True) == 10
+
+
+def trusted(question: str, answer: str) -> bytes:
+    messages = [
+        {"role": role, "content": [{"text": text}]} for role, text in (("user", question), ("assistant", answer))
+    ]
+    return json.dumps({"schemaVersion": "bedrock-conversation-2024", "messages": messages}).encode()
+
+
+def test_an_own_holdout_replaces_the_split_and_keeps_its_prompts_out_of_the_training() -> None:
+    # Given a holdout with two trusted answers, one line without an answer, and one broken
+    own = [trusted("cats number 1", "one"), GOOD, b"{", trusted("dogs", "none")]
+
+    # When
+    dataset, rejected = build(prompts(50), own)
+
+    # Then
+    assert {record.golden for record in dataset.holdout} == {"one", "none"}
+    assert len(dataset.train) == 49
+    assert dataset.counts.duplicates == 1
+    assert [(item["file"], item["line"]) for item in rejected] == [("holdout.jsonl", 2), ("holdout.jsonl", 3)]
+    assert "must end with the trusted answer" in rejected[0]["reason"]
+    assert dataset.summary()["split_rule"] == "the task's own holdout.jsonl"
+
+
+@given(LINES)
+def test_a_dataset_survives_being_written_and_read(lines: list[bytes]) -> None:
+    # Given
+    dataset, _ = build(lines)
+
+    # When / Then
+    assert from_json_lines(to_json_lines(dataset.train)) == dataset.train
+
+
+@pytest.mark.parametrize("kind", ["teacher", "holdout"])
+@pytest.mark.parametrize("count", [0, 1, 61, 700, 3_000])
+def test_shards_hold_every_record_once_in_the_range_of_their_name(kind: str, count: int) -> None:
+    # Given
+    records = build(prompts(count))[0].train
+
+    # When
+    grouped = shards(records, kind)
+
+    # Then
+    assert sorted(record.id for members in grouped.values() for record in members) == [item.id for item in records]
+    for name, members in grouped.items():
+        first, last = map(int, name.split("-"))
+        assert all(first <= record.partition <= last for record in members)
+        assert len(members) <= 2 * datasets.RECORDS_A_SHARD[kind]
