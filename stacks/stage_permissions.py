@@ -288,9 +288,7 @@ class StagePermissions:
         ]
 
     def _list_trained(self) -> Permission:
-        return allow(
-            "bedrock:ListModelCustomizationJobs", "bedrock:ListCustomModels", on=["*"], because=_NO_RESOURCE
-        )
+        return allow("bedrock:ListModelCustomizationJobs", "bedrock:ListCustomModels", on=["*"], because=_NO_RESOURCE)
 
     def _list_endpoints(self) -> Permission:
         return allow(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jsonata import Jsonata
+from jsonata import Jsonata  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +84,8 @@ class Walker:
         if kind == "Choice":
             return self._choose(state), value
         if kind in ("Succeed", "Fail"):
-            return self._end(state), value
+            self._end(state)
+            return None, value
         if kind in ("Task", "Map"):
             return self._call(name, state)
         if kind == "Wait":

@@ -42,7 +42,9 @@ class Deployment:
 
     def the(self, resource_type: str, beginning: str, stack: str | None = None) -> Json:
         """Properties of the only resource of a type whose logical id begins so."""
-        found = [properties for name, properties in self.of_type(resource_type, stack).items() if name.startswith(beginning)]
+        found = [
+            properties for name, properties in self.of_type(resource_type, stack).items() if name.startswith(beginning)
+        ]
         assert len(found) == 1, f"{len(found)} resources of type {resource_type} begin with '{beginning}'"
         return found[0]
 
@@ -51,7 +53,9 @@ class Deployment:
         statements: dict[str, list[Json]] = {}
         for role, properties in self.of_type("AWS::IAM::Role").items():
             statements[role] = [
-                statement for policy in properties.get("Policies", []) for statement in policy["PolicyDocument"]["Statement"]
+                statement
+                for policy in properties.get("Policies", [])
+                for statement in policy["PolicyDocument"]["Statement"]
             ]
             for managed in properties.get("ManagedPolicyArns", []):
                 statements[role] += self.resources[managed["Ref"]]["Properties"]["PolicyDocument"]["Statement"]
@@ -62,7 +66,9 @@ class Deployment:
 
     def role_of(self, stage: str) -> list[Json]:
         """Statements of the role of a Lambda, by the camel-case name of its folder."""
-        [found] = [statements for role, statements in self.policy_documents().items() if role.startswith(f"{stage}Role")]
+        [found] = [
+            statements for role, statements in self.policy_documents().items() if role.startswith(f"{stage}Role")
+        ]
         return found
 
     def definition(self) -> Json:
@@ -124,7 +130,8 @@ def synthesize(environments: Mapping[str, Json], folder: Path) -> dict[str, Depl
         name: Deployment(
             settings=Settings.from_mapping(settings),
             templates={
-                stack: json.loads((folder / f"distillation-{name}-{stack}.template.json").read_text()) for stack in STACKS
+                stack: json.loads((folder / f"distillation-{name}-{stack}.template.json").read_text())
+                for stack in STACKS
             },
         )
         for name, settings in environments.items()

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonata import Jsonata
+from jsonata import Jsonata  # type: ignore[import-untyped]
 
 from lambdas.domain.errors import permanent_error_names
 from tests.stacks.templates import REPOSITORY, Deployment, Json, all_states
@@ -105,7 +105,9 @@ def test_a_task_invokes_the_published_version_of_the_lambda_in_the_folder_of_its
 def test_a_published_version_outlives_the_next_deployment(deployment: Deployment) -> None:
     versions = [found for found in deployment.resources.values() if found["Type"] == "AWS::Lambda::Version"]
     assert len(versions) == len(STAGES)
-    assert {(version["DeletionPolicy"], version["UpdateReplacePolicy"]) for version in versions} == {("Retain", "Retain")}
+    assert {(version["DeletionPolicy"], version["UpdateReplacePolicy"]) for version in versions} == {
+        ("Retain", "Retain")
+    }
 
 
 def test_every_task_has_a_time_out_above_that_of_its_lambda(deployment: Deployment, definition: Json) -> None:
@@ -200,7 +202,9 @@ def following(state: Json) -> set[str]:
 
 def test_every_next_exists_and_every_state_can_be_reached(definition: Json) -> None:
     # Given
-    states = {name: {k: v for k, v in state.items() if k != "ItemProcessor"} for name, state in definition["States"].items()}
+    states = {
+        name: {k: v for k, v in state.items() if k != "ItemProcessor"} for name, state in definition["States"].items()
+    }
     # When
     reached, ahead = set(), {definition["StartAt"]}
     while ahead:

@@ -117,7 +117,9 @@ def test_a_loop_that_reaches_its_deadline_names_the_setting(
     # When
     walk = walked(polls={stage: NEVER})
     # Then
-    allowed = deployment.settings.distillation_polls if stage == "LaunchDistillation" else deployment.settings.endpoint_polls
+    allowed = (
+        deployment.settings.distillation_polls if stage == "LaunchDistillation" else deployment.settings.endpoint_polls
+    )
     assert walk.visits(stage) == allowed
     assert (walk.status, walk.error) == ("FAILED", "DeadlineExceeded")
     assert setting in walk.cause

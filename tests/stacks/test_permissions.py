@@ -1,0 +1,175 @@
+"""Who may do what: read from the synthesized policies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lambdas.domain.model_ids import foundation_model_id, is_profile
+from tests.stacks.templates import Deployment, Json, listed, synthesize, text_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACCOUNT = "<AWS::AccountId>"
+
+
+def statements_with(statements: list[Json], action: str) -> list[Json]:
+    return [statement for statement in statements if action in listed(statement["Action"])]
+
+
+def resources(statements: list[Json]) -> set[str]:
+    return {resource for statement in statements for resource in listed(statement["Resource"])}
+
+
+def roles_with(deployment: Deployment, action: str) -> dict[str, list[Json]]:
+    found = {role: statements_with(statements, action) for role, statements in deployment.policy_documents().items()}
+    return {role: statements for role, statements in found.items() if statements}
+
+
+def short_names(roles: dict[str, list[Json]]) -> set[str]:
+    return {role.split("Role")[0] for role in roles}
+
+
+def test_no_action_has_a_wildcard_and_nobody_is_an_administrator(deployment: Deployment) -> None:
+    for statements in deployment.policy_documents().values():
+        for statement in statements:
+            assert statement["Effect"] == "Allow"
+            assert not [action for action in listed(statement["Action"]) if "*" in action]
+
+
+def test_every_lambda_has_a_role_of_its_own_without_managed_policies_of_aws(deployment: Deployment) -> None:
+    functions = deployment.of_type("AWS::Lambda::Function")
+    roles = deployment.of_type("AWS::IAM::Role")
+    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 15
+    for role in roles.values():
+        assert not [policy for policy in role.get("ManagedPolicyArns", []) if "Ref" not in policy]
+
+
+def test_the_machine_may_invoke_published_versions_and_nothing_of_bedrock(deployment: Deployment) -> None:
+    # Given
+    [statements] = [
+        found for role, found in deployment.policy_documents().items() if role.startswith("DistillationAccess")
+    ]
+    # When
+    services = {action.split(":")[0] for statement in statements for action in listed(statement["Action"])}
+    invoked = resources(statements_with(statements, "lambda:InvokeFunction"))
+    # Then
+    assert services == {"lambda", "logs", "states", "xray"}
+    assert len(invoked) == 12
+    assert all(arn.endswith("Arn>:*") and arn.startswith("<") for arn in invoked)
+    [start] = statements_with(statements, "states:StartExecution")
+    assert text_of(start["Resource"]).startswith("<DistillationMachine")
+
+
+def test_models_are_asked_only_if_the_settings_name_them(deployment: Deployment) -> None:
+    # Given
+    settings = deployment.settings
+    models = {*settings.teacher_models, *settings.judge_models, *settings.baseline_models, settings.student_model}
+    named = {f"arn:aws:bedrock:us-east-1:{ACCOUNT}:inference-profile/{model}" for model in models if is_profile(model)}
+    named |= {f"arn:aws:bedrock:us-east-1::foundation-model/{model}" for model in models if not is_profile(model)}
+    behind = {f"arn:aws:bedrock:*::foundation-model/{foundation_model_id(model)}" for model in models}
+    own = {f"arn:aws:bedrock:us-east-1:{ACCOUNT}:{kind}/*" for kind in ("custom-model-deployment", "provisioned-model")}
+    # When
+    asking = roles_with(deployment, "bedrock:InvokeModel")
+    # Then
+    assert resources([found for statements in asking.values() for found in statements]) <= named | behind | own
+    for statements in asking.values():
+        for statement in statements:
+            if any(":bedrock:*::" in resource for resource in listed(statement["Resource"])):
+                [(operator, condition)] = statement["Condition"].items()
+                assert operator == "StringEquals"
+                assert set(listed(condition["bedrock:InferenceProfileArn"])) <= named
+
+
+def test_only_those_who_ask_models_may(deployment: Deployment) -> None:
+    asking = {"GenerateTeacherData", "EvaluateStudent", "PromoteStudent", "Customization"}
+    assert short_names(roles_with(deployment, "bedrock:InvokeModel")) == asking
+
+
+def test_the_teacher_stage_may_ask_teachers_only(deployment: Deployment) -> None:
+    asked = resources(statements_with(deployment.role_of("GenerateTeacherData"), "bedrock:InvokeModel"))
+    assert asked
+    assert all("nova-pro" in arn or "nova-premier" in arn for arn in asked)
+
+
+def test_a_global_profile_needs_the_model_without_a_region_too(tmp_path: Path) -> None:
+    # When
+    settings = {"teacher_models": ["global.amazon.nova-2-lite-v1:0", "amazon.nova-pro-v1:0"]}
+    deployment = synthesize({"dev": settings}, tmp_path)["dev"]
+    # Then
+    asked = resources(statements_with(deployment.role_of("GenerateTeacherData"), "bedrock:InvokeModel"))
+    assert asked == {
+        f"arn:aws:bedrock:us-east-1:{ACCOUNT}:inference-profile/global.amazon.nova-2-lite-v1:0",
+        "arn:aws:bedrock:*::foundation-model/amazon.nova-2-lite-v1:0",
+        "arn:aws:bedrock:::foundation-model/amazon.nova-2-lite-v1:0",
+        "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0",
+    }
+
+
+def test_one_role_is_passed_and_only_to_bedrock(deployment: Deployment) -> None:
+    passing = roles_with(deployment, "iam:PassRole")
+    [(role, [statement])] = passing.items()
+    assert role.startswith("LaunchDistillation")
+    assert text_of(statement["Resource"]).startswith("<CustomizationRole")
+    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+
+
+def test_every_role_is_taken_only_for_this_account(deployment: Deployment) -> None:
+    for role in deployment.of_type("AWS::IAM::Role").values():
+        [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert text_of(trust["Condition"]["StringEquals"]["aws:SourceAccount"]) == ACCOUNT
+
+
+def test_bedrock_takes_its_role_only_for_customization_jobs(deployment: Deployment) -> None:
+    role = deployment.the("AWS::IAM::Role", "CustomizationRole")
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "bedrock.amazonaws.com"}
+    source = trust["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert text_of(source) == f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-customization-job/*"
+
+
+def test_bedrock_reads_training_files_and_writes_only_its_output(deployment: Deployment) -> None:
+    [statements] = [found for role, found in deployment.policy_documents().items() if role.startswith("Customization")]
+    [written] = resources(statements_with(statements, "s3:PutObject"))
+    read = resources(statements_with(statements, "s3:GetObject"))
+    assert written.endswith("/runs/*/distillation/*")
+    assert {arn.split("/runs/")[1] for arn in read} == {"*/teacher_data/*", "*/distillation/*"}
+
+
+def test_no_role_writes_uploads_so_the_pipeline_cannot_trigger_itself(deployment: Deployment) -> None:
+    for role, statements in deployment.policy_documents().items():
+        for action in ("s3:PutObject", "s3:DeleteObject"):
+            uploads = [arn for arn in resources(statements_with(statements, action)) if "Uploads" in arn]
+            assert not uploads, f"{role} may {action} {uploads}"
+
+
+def test_task_tokens_are_written_by_one_role_and_read_by_one(deployment: Deployment) -> None:
+    touching = {
+        role.split("Role")[0]: {action for statement in statements for action in listed(statement["Action"])}
+        for role, found in deployment.policy_documents().items()
+        if (statements := [one for one in found if "Approvals" in str(one["Resource"])])
+    }
+    assert touching == {
+        "RequestApproval": {"dynamodb:PutItem"},
+        "AnswerApproval": {"dynamodb:GetItem", "dynamodb:DeleteItem"},
+    }
+
+
+def test_only_the_reconciler_may_reach_another_lambda(deployment: Deployment) -> None:
+    invoked = resources(statements_with(deployment.role_of("ReconcileRuns"), "lambda:InvokeFunction"))
+    assert {arn.split("Function")[0] for arn in invoked} == {"<ReleaseResources", "<PublishReport"}
+    assert short_names(roles_with(deployment, "lambda:InvokeFunction")) == {"ReconcileRuns", "DistillationAccess"}
+
+
+def test_the_key_is_used_only_through_services(deployment: Deployment) -> None:
+    for role, statements in deployment.policy_documents().items():
+        for statement in statements:
+            if any(action.startswith("kms:") for action in listed(statement["Action"])):
+                assert "kms:ViaService" in statement["Condition"]["StringEquals"], role
+
+
+def test_champions_are_published_under_the_environment_s_own_path(deployment: Deployment) -> None:
+    writing = roles_with(deployment, "ssm:PutParameter")
+    [(role, statements)] = writing.items()
+    assert role.startswith("PromoteStudent")
+    assert resources(statements) == {f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/distillation/dev/*"}
