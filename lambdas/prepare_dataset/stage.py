@@ -10,7 +10,7 @@ from lambdas.domain.datasets import Dataset, build_dataset, read_lines, rejectio
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.records import Record
 from lambdas.domain.run_files import RunFiles
-from lambdas.domain.sizes import check_sizes
+from lambdas.domain.sizes import check_damage, check_sizes
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.registry import Run
 from lambdas.gateways.storage import Bucket
@@ -31,6 +31,7 @@ def execute(stage: Stage) -> Result:
     dataset = _build(run, stage.pipeline.uploads, runs)
     summary = dataset.summary()
     runs.write_json(run.files.dataset("dataset.json"), summary)
+    check_damage(dataset)
     check_sizes(dataset, task)
     teacher_shards = _write(runs, run.files, dataset)
     holdout_shards = _write_shards(runs, run.files, "holdout", dataset.holdout)

@@ -52,13 +52,18 @@ def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:
         hours = stage.pipeline.environment.settings.approval_expiry_hours
         return f"nobody approved within {hours} hours"
     if outcome == "REJECTED":
-        approval = stage.run.facts.get("approval")
-        if approval and approval["answer"] == "rejected":
-            return f"rejected by a person: {approval['why'] or 'no reason given'}"
-        return "the student did not pass the gate"
+        return _rejection(stage)
     if outcome == "PROMOTED":
         return "the student passed the gate and serves the task"
     return "the run failed without an error message; see the execution's history"
+
+
+def _rejection(stage: Stage) -> str:
+    approval = stage.run.facts.get("approval")
+    if approval and approval["answer"] == "rejected":
+        return f"rejected by a person: {approval['why'] or 'no reason given'}"
+    evaluation = stage.pipeline.runs.read_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"))
+    return f"the student did not pass the gate: {'; '.join(evaluation['reasons'])}"
 
 
 def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:
