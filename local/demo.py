@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import time
@@ -25,11 +24,6 @@ from local.embedded_aws.processes import EmbeddedAwsError
 EXAMPLE = ROOT / "examples" / "video-search-intent"
 WORKDIR = ROOT / ".local"
 ENVIRONMENT = "local"
-SIMULATOR_SETTINGS = {
-    # Nova Micro's model units: an account's quota is 0 until AWS raises it.
-    "quotas": {"L-BE77399C": 2},
-    "durations": {"job": 3.0, "deployment": 0.5, "throughput": 0.5},
-}
 
 
 @click.command()
@@ -60,10 +54,9 @@ def _demo(screen: Console, workdir: Path, task: Path, *, stay: bool) -> int:
     def say(text: str) -> None:
         screen.print(f"[{time.monotonic() - started:5.1f} s] {text}", soft_wrap=True)
 
-    options = ["--settings", json.dumps(SIMULATOR_SETTINGS)]
     say("no AWS account is used and nothing is paid: every figure below is simulated")
     submission = check_folder(task, None)
-    with deployed(workdir, simulator_options=options, progress=say), aws_problems_explained():
+    with deployed(workdir, progress=say), aws_problems_explained():
         deployment = Deployment.on_embedded_aws(ENVIRONMENT, workdir)
         made = upload(deployment.client("s3"), deployment.output("data", "UploadsBucket"), submission)
         say(f"uploaded {made.key}: run {made.run_id}")
