@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
-from cli.errors import EXIT_CODES, NOT_SO, CliError, aws_problems_explained
+from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_explained
 from cli.reports import save_report
 from cli.run_ids import all_runs, resolve
 from cli.screen import SIMULATED, console, print_json, print_report, run_document, runs_table
@@ -190,7 +190,11 @@ def retry(session: Session, run: str) -> None:
 
 
 def _watch(session: Session, run_id: str) -> None:
-    ended = watch_run(session.deployment, run_id, session.screen, as_json=session.as_json)
+    try:
+        ended = watch_run(session.deployment, run_id, session.screen, as_json=session.as_json)
+    except KeyboardInterrupt:
+        message = f"Stopped watching; the run goes on. Watch it again: python -m cli watch {run_id}"
+        raise CliError(message, INTERRUPTED) from None
     if not session.as_json:
         print_outcome(session.screen, ended, simulated=session.deployment.local)
     sys.exit(exit_code(ended))

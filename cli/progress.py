@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def follow(
     every: float,
     sleep: Callable[[float], None] = time.sleep,
     claim_seconds: float = CLAIM_SECONDS,
+    deadline_seconds: float = math.inf,
 ) -> Iterator[Run | None]:
     """Read a run again and again until it has ended.
 
@@ -89,6 +91,8 @@ def follow(
     sleep : callable
     claim_seconds : float
         How long the run may be missing.
+    deadline_seconds : float
+        How long the run may take.
 
     Yields
     ------
@@ -98,7 +102,7 @@ def follow(
     Raises
     ------
     CliError
-        When it does not become one in time.
+        When it does not become one in time, or has not ended at the deadline.
     """
     waited = 0.0
     while True:
@@ -109,6 +113,8 @@ def follow(
         if run is None and waited >= claim_seconds:
             message = f"After {waited:.0f} s the upload has not become run '{run_id}'. Look at the log of StartRun."
             raise CliError(message, NOT_SO)
+        if waited >= deadline_seconds:
+            raise CliError(f"Run '{run_id}' has not ended after {waited:.0f} s.", NOT_SO)
         sleep(every)
         waited += every
 

@@ -66,7 +66,7 @@ def comparison_table(report: dict[str, Any], *, simulated: bool) -> Table | None
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     columns = comparison_columns(rows)
     for column in columns:
-        table.add_column(column.title, justify=column.align)
+        table.add_column(column.title, justify=column.align, overflow="fold")
     for row in rows:
         table.add_row(*(column.text(row) for column in columns))
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
@@ -10,7 +11,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from cli.deployment import Deployment
-from cli.errors import INTERRUPTED, NOT_SO, OK, CliError
+from cli.errors import NOT_SO, OK, CliError
 from cli.progress import Step, age, describe, follow
 from cli.screen import SIMULATED, print_json, run_document
 from lambdas.gateways.registry import ENDED, PROMOTED, Run
@@ -19,7 +20,9 @@ _EVERY_SECONDS, _EVERY_SECONDS_LOCAL = 3.0, 0.25
 _UNCLAIMED = Step("UPLOADED", "waits for the upload's event", None)
 
 
-def watch_run(deployment: Deployment, run_id: str, screen: Console, *, as_json: bool) -> Run:
+def watch_run(
+    deployment: Deployment, run_id: str, screen: Console, *, as_json: bool, deadline_seconds: float = math.inf
+) -> Run:
     """Show a run until it has ended.
 
     Returns
@@ -30,19 +33,15 @@ def watch_run(deployment: Deployment, run_id: str, screen: Console, *, as_json: 
     Raises
     ------
     CliError
-        When the run does not appear, or the person interrupts.
+        When the run does not appear, or has not ended at the deadline.
     """
     every = _EVERY_SECONDS_LOCAL if deployment.local else _EVERY_SECONDS
-    looks = follow(deployment.registry, run_id, every=every)
-    try:
-        if as_json:
-            return _as_json(looks)
-        if screen.is_terminal:
-            return _live(looks, screen, simulated=deployment.local)
-        return _lines(looks, screen, simulated=deployment.local)
-    except KeyboardInterrupt:
-        message = f"Stopped watching; the run goes on. Watch it again: python -m cli watch {run_id}"
-        raise CliError(message, INTERRUPTED) from None
+    looks = follow(deployment.registry, run_id, every=every, deadline_seconds=deadline_seconds)
+    if as_json:
+        return _as_json(looks)
+    if screen.is_terminal:
+        return _live(looks, screen, simulated=deployment.local)
+    return _lines(looks, screen, simulated=deployment.local)
 
 
 def exit_code(run: Run) -> int:

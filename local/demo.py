@@ -24,6 +24,8 @@ from local.embedded_aws.processes import EmbeddedAwsError
 EXAMPLE = ROOT / "examples" / "video-search-intent"
 WORKDIR = ROOT / ".local"
 ENVIRONMENT = "local"
+_RUN_SECONDS = 300.0
+"""A run that takes longer hangs: it takes half a minute."""
 
 
 @click.command()
@@ -60,7 +62,7 @@ def _demo(screen: Console, workdir: Path, task: Path, *, stay: bool) -> int:
         deployment = Deployment.on_embedded_aws(ENVIRONMENT, workdir)
         made = upload(deployment.client("s3"), deployment.output("data", "UploadsBucket"), submission)
         say(f"uploaded {made.key}: run {made.run_id}")
-        run = watch_run(deployment, made.run_id, screen, as_json=False)
+        run = watch_run(deployment, made.run_id, screen, as_json=False, deadline_seconds=_RUN_SECONDS)
         if run.report_key:
             saved = save_report(deployment.runs, run, workdir / "report" / run.run_id)
             print_report(screen, saved.document, simulated=True)

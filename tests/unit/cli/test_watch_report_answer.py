@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from cli.errors import CliError
+from cli.progress import age, describe, follow
+from lambdas.gateways.registry import Run
+from tests.unit.cli.conftest import FakeAws, ended, make_run, sha256
+
+RUN = "greetings-aaaa11112222"
+KEY = f"runs/greetings/{RUN}/attempts/1/report/report"
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("PROMOTED", 0), ("REJECTED", 1), ("EXPIRED", 1), ("FAILED", 1)])
+def test_watch_ends_with_the_outcome(aws: FakeAws, call: Callable[..., Result], outcome: str, code: int) -> None:
+    # Given
+    run = ended(outcome)
+    aws.run_in_registry(run)
+    aws.run_in_registry(run)
+    # When
+    result = call("watch", RUN)
+    # Then
+    assert result.exit_code == code
+    assert f"{outcome}: because of {outcome.lower()}" in result.stdout
+
+
+def test_watch_an_unknown_run(aws: FakeAws, call: Callable[..., Result]) -> None:
+    # Given
+    aws.run_in_registry(None)
+    aws.runs_in_registry()
+    # When
+    result = call("watch", "nothing")
+    # Then
+    assert result.exit_code == 4
+
+
+def test_each_change_is_one_json_line(
+    aws: FakeAws, call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setattr("cli.watching._EVERY_SECONDS", 0.0)
+    checking = make_run(progress={"stage": "CheckRun", "since": "2026-11-24T08:00:02.000Z"})
+    for seen in (checking, checking, checking, ended("PROMOTED", endpoint_arn="arn:x")):
+        aws.run_in_registry(seen)
+    # When
+    result = call("--json", "watch", RUN)
+    # Then
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["outcome"] for line in lines] == [None, "PROMOTED"]
+    assert lines[1]["endpoint_arn"] == "arn:x"
+
+
+def test_an_upload_that_becomes_no_run(aws: FakeAws) -> None:
+    # Given
+    for _ in range(3):
+        aws.run_in_registry(None)
+    waits: list[float] = []
+    looks = follow(aws.deployment().registry, RUN, every=2.0, sleep=waits.append, claim_seconds=4.0)
+    # When
+    with pytest.raises(CliError, match="log of StartRun"):
+        list(looks)
+    # Then
+    assert waits == [2.0, 2.0]
+
+
+def test_a_run_that_does_not_end(aws: FakeAws) -> None:
+    # Given
+    for _ in range(2):
+        aws.run_in_registry(make_run())
+    looks = follow(aws.deployment().registry, RUN, every=2.0, sleep=lambda _: None, deadline_seconds=2.0)
+    # When / Then
+    with pytest.raises(CliError, match="has not ended after 2 s"):
+        list(looks)
+
+
+@pytest.mark.parametrize(
+    ("progress", "simulated", "said"),
+    [
+        ({"stage": "CheckRun", "estimate_usd": 4.2}, True, "simulated estimate $4.20"),
+        ({"stage": "CheckRun", "estimate_usd": 4.2}, False, "(estimate $4.20)"),
+        ({"stage": "LaunchDistillation", "phase": "training"}, False, "customization job (phase training)"),
+        ({"stage": "RequestApproval", "expires": "2026-12-01"}, False, "until 2026-12-01; answer with 'approve'"),
+        ({"stage": "ReleaseResources", "released": 1, "pending": ["a", "b"]}, False, "1 released, 2 pending"),
+        ({"stage": "SomethingNew"}, False, "is under way"),
+        ({}, False, "waits for the state machine"),
+    ],
+)
+def test_what_a_run_is_doing(progress: dict[str, Any], simulated: bool, said: str) -> None:
+    # When
+    step = describe(Run.from_item(make_run(progress=progress)), simulated=simulated)
+    # Then
+    assert said in step.text
+
+
+@pytest.mark.parametrize("since", [None, "", "yesterday"])
+def test_an_age_that_is_not_known(since: str | None) -> None:
+    assert age(since) == "-"
+
+
+def test_report_before_there_is_one(aws: FakeAws, call: Callable[..., Result]) -> None:
+    # Given
+    aws.run_in_registry(make_run())
+    # When
+    result = call("report", RUN)
+    # Then
+    assert result.exit_code == 1
+    assert "has no report yet" in result.stderr
+
+
+def test_a_report_other_than_the_registry_knows(aws: FakeAws, call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given
+    aws.run_in_registry(ended("REJECTED", report_key=f"{KEY}.html", report_sha256=sha256(b"older")))
+    aws.object_in_runs(f"{KEY}.json", b"{}")
+    # When
+    result = call("report", RUN, "--out", str(tmp_path / "out"))
+    # Then
+    assert result.exit_code == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_report_shows_the_comparison(
+    aws: FakeAws, call: Callable[..., Result], tmp_path: Path, simulated: bool
+) -> None:
+    # Given
+    student = {"role": "student", "judge_score": {"mean": 4.25}, "usd_per_1k_requests": 0.5, "latency_ms": {"p50": 300}}
+    baseline = {**student, "role": "baseline", "usd_per_1k_requests": 5.0}
+    document = {"outcome": "REJECTED", "contestants": [baseline, student], "total_usd": 3.5, "simulated": simulated}
+    text = json.dumps(document).encode()
+    aws.run_in_registry(ended("REJECTED", report_key=f"{KEY}.html", report_sha256=sha256(text)))
+    aws.object_in_runs(f"{KEY}.json", text)
+    aws.object_in_runs(f"{KEY}.html", b"<html>")
+    # When
+    result = call("report", RUN, "--out", str(tmp_path))
+    # Then
+    assert result.exit_code == 0
+    assert "90% cheaper" in result.stdout
+    assert "4.25" in result.stdout
+    assert ("simulated" in result.stdout) is simulated
+    assert str(tmp_path / "report.html") in result.stdout
+    assert (tmp_path / "report.html").read_bytes() == b"<html>"
+
+
+@pytest.mark.parametrize(("verb", "word"), [("approve", "approved"), ("reject", "rejected")])
+def test_an_answer_repeats_the_hash_of_the_report(
+    aws: FakeAws, call: Callable[..., Result], verb: str, word: str
+) -> None:
+    # Given
+    aws.run_in_registry(make_run(report_sha256="abc"))
+    payload = {"run_id": RUN, "answer": word, "why": "I read it", "report_sha256": "abc"}
+    aws.function_answers("answer-approval", payload, {"run_id": RUN, "answer": word})
+    # When
+    result = call(verb, RUN, "--why", "I read it")
+    # Then
+    assert result.exit_code == 0
+    assert f"is {word}" in result.stdout
+
+
+def test_an_answer_before_there_is_a_report(aws: FakeAws, call: Callable[..., Result]) -> None:
+    # Given
+    aws.run_in_registry(make_run())
+    # When
+    result = call("approve", RUN)
+    # Then
+    assert result.exit_code == 1
+    assert "waits for no approval" in result.stderr
+
+
+@pytest.mark.parametrize(("kind", "code"), [("RetryRefused", 1), ("RunNotFound", 4), ("Sandbox.Timedout", 1)])
+def test_a_function_that_refuses(aws: FakeAws, call: Callable[..., Result], kind: str, code: int) -> None:
+    # Given
+    aws.run_in_registry(ended("PROMOTED"))
+    answer = {"errorType": kind, "errorMessage": "only a run that is FAILED can be retried"}
+    aws.function_answers("start-run", {"retry": RUN}, answer, error=True)
+    # When
+    result = call("retry", RUN)
+    # Then
+    assert result.exit_code == code
+    assert f"{kind}: only a run that is FAILED" in result.stderr
+
+
+def test_retry(aws: FakeAws, call: Callable[..., Result]) -> None:
+    # Given
+    aws.run_in_registry(ended("FAILED"))
+    aws.function_answers("start-run", {"retry": RUN}, {"run_id": RUN, "attempt": 2, "state": "RUNNING"})
+    # When
+    result = call("retry", RUN)
+    # Then
+    assert result.exit_code == 0
+    assert "Attempt 2" in result.stdout
