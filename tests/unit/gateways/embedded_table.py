@@ -1,0 +1,43 @@
+"""The registry table on the embedded AWS, whose conditions, sets, indexes and transactions are DynamoDB's own."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lambdas.gateways.table import BY_STATE, Table
+from local.embedded_aws.lifecycle import EmbeddedAws
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws")) as aws:
+        yield aws.client("dynamodb")
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> Table:
+    """Give an empty table with the keys and the index of the data stack."""
+    name = f"registry-{next(NUMBERS)}"
+    attributes = ("pk", "sk", "state_group", "since")
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": attribute, "AttributeType": "S"} for attribute in attributes],
+        KeySchema=keys("pk", "sk"),
+        GlobalSecondaryIndexes=[
+            {"IndexName": BY_STATE, "KeySchema": keys("state_group", "since"), "Projection": {"ProjectionType": "ALL"}}
+        ],
+    )
+    return Table(dynamodb, name)
+
+
+def keys(partition: str, sort: str) -> list[dict[str, str]]:
+    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
