@@ -191,7 +191,8 @@ class Answerer:
 
     def _flush(self, pool: str, use: ModelUse, shard: str, batch: _Batch) -> list[Answer]:
         """Write the ledger first: the money is spent even if the answers were lost in the next moment."""
-        paid = batch.good + batch.wasted
+        wasted = list(batch.wasted)  # other threads add to it meanwhile
+        paid = batch.good + wasted
         if paid and use.price_model:
             entry_id = f"{pool}.{shard}.{content_hash(paid)}"
             entry = entry_for_answers(entry_id, use.stage, use.price_model, paid, self._prices)
@@ -201,7 +202,7 @@ class Answerer:
             self._store.save(pool, shard, flushed)
         self.bought += len(flushed)
         batch.good.clear()
-        batch.wasted.clear()
+        del batch.wasted[: len(wasted)]
         return flushed
 
     def _call(

@@ -1,0 +1,338 @@
+"""No answer is bought twice, none is lost once it is stored, and every dollar is in the ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from lambdas.domain.answers import Answer, Question
+from lambdas.domain.errors import ModelUnavailable, RetryLater
+from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
+from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.records import Turn, parse_line
+from lambdas.gateways.answer_store import AnswerStore
+from lambdas.gateways.answerer import FLUSH_EVERY, MAX_ATTEMPTS, Answerer, ModelUse, _Batch
+from tests.unit.gateways.fakes import FakeRuntime, MemoryBucket, MemoryLedger, converse_answer, refusal
+
+TEACHER = "us.amazon.nova-pro-v1:0"
+USE = ModelUse(stage="GenerateTeacherData", identity=TEACHER, invoke_id=TEACHER, price_model=TEACHER)
+
+
+class Desk:
+    """A buyer with everything around it, which outlives a crash."""
+
+    def __init__(self) -> None:
+        self.bucket, self.ledger = MemoryBucket(), MemoryLedger()
+        self.pauses: list[float] = []
+        self.seconds_left = 900.0
+
+    def answerer(self, runtime: FakeRuntime, calls_at_once: int = 4) -> Answerer:
+        return Answerer(
+            cast("Any", runtime),
+            AnswerStore(self.bucket.as_bucket(), "video"),
+            self.ledger.as_registry(),
+            PriceBook.shipped(),
+            run_id="video-1",
+            calls_at_once=calls_at_once,
+            seconds_left=lambda: self.seconds_left,
+            pause=self.pauses.append,
+        )
+
+
+def questions(count: int, first: int = 0) -> list[Question]:
+    return [
+        Question(record_id=f"{number:016x}", system="long prompt", turns=(Turn("user", f"query {number}"),))
+        for number in range(first, first + count)
+    ]
+
+
+def good(_text: str, _earlier: int) -> dict[str, Any]:
+    return converse_answer()
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException", "ResourceNotFoundException"])
+def test_a_model_that_refuses_for_good_ends_the_stage_at_once(code: str) -> None:
+    # Given a teacher without access
+    desk, runtime = Desk(), FakeRuntime(lambda _text, _earlier: refusal(code, "you don't have access"))
+
+    # When
+    with pytest.raises(ModelUnavailable) as refused:
+        desk.answerer(runtime).ask(questions(200), USE, "00-63")
+
+    # Then the message is the service's, nobody waited, and no more was asked than was under way
+    assert all(word in str(refused.value) for word in (code, TEACHER, "you don't have access"))
+    assert desk.pauses == []
+    assert len(runtime.calls) <= 8
+    assert desk.ledger.entries == {}
+
+
+def test_endless_throttling_ends_in_retry_later_and_keeps_what_was_bought() -> None:
+    # Given a service that answers one question and throttles all others
+    desk = Desk()
+    runtime = FakeRuntime(
+        lambda text, _earlier: converse_answer() if text == "query 0" else refusal("ThrottlingException")
+    )
+
+    # When
+    with pytest.raises(RetryLater, match=f"no usable answer in {MAX_ATTEMPTS} attempts, at last: ThrottlingException"):
+        desk.answerer(runtime).ask(questions(4), USE, "00-63")
+
+    # Then
+    assert desk.ledger.total("calls") == 1
+    again = FakeRuntime(good)
+    assert len(desk.answerer(again).ask(questions(4), USE, "00-63")) == 4
+    assert sorted(again.calls) == ["query 1", "query 2", "query 3"]
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [refusal("ThrottlingException"), refusal("ModelErrorException"), ReadTimeoutError(endpoint_url="https://x")],
+    ids=["throttled", "model error", "time-out"],
+)
+def test_a_passing_error_is_tried_again_with_growing_pauses(passing: Exception) -> None:
+    # Given two refusals before each answer
+    desk = Desk()
+    runtime = FakeRuntime(lambda _text, earlier: passing if earlier < 2 else converse_answer())
+
+    # When
+    found = desk.answerer(runtime).ask(questions(3), USE, "00-63")
+
+    # Then three answers are paid, not nine calls
+    assert len(found) == 3
+    assert len(runtime.calls) == 9
+    assert len(desk.pauses) == 6
+    assert all(0 <= pause <= 0.4 for pause in desk.pauses)
+    assert desk.ledger.total("calls") == 3
+
+
+def test_out_of_time_stops_before_the_next_call() -> None:
+    # Given
+    desk, runtime = Desk(), FakeRuntime(good)
+    desk.seconds_left = 5
+
+    # When / Then
+    with pytest.raises(RetryLater, match="out of time"):
+        desk.answerer(runtime).ask(questions(3), USE, "00-63")
+    assert runtime.calls == []
+
+
+def test_a_crash_in_the_middle_keeps_what_was_stored_and_the_next_attempt_buys_only_the_rest() -> None:
+    # Given a process that dies between the ledger's third line and the third store
+    desk, bought = Desk(), questions(200)
+
+    class Killed(BaseException):
+        pass
+
+    save = desk.bucket.write
+    writes = 0
+
+    def write(key: str, content: bytes, content_type: str = "") -> None:
+        nonlocal writes
+        writes += 1
+        if writes > 2:
+            raise Killed
+        save(key, content, content_type)
+
+    desk.bucket.write = write  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        desk.answerer(FakeRuntime(good), calls_at_once=1).ask(bought, USE, "00-63")
+    desk.bucket.write = save  # type: ignore[method-assign]
+    paid = desk.ledger.total("calls")
+    stored = sum(content.count(b"\n") for content in desk.bucket.objects.values())
+    assert 2 * FLUSH_EVERY <= stored < paid
+
+    # When
+    runtime = FakeRuntime(good)
+    found = desk.answerer(runtime).ask(bought, USE, "00-63")
+
+    # Then what was stored is not bought again; the third batch was paid twice, and the ledger says so
+    assert len(found) == 200
+    assert len(runtime.calls) == 200 - stored
+    assert desk.ledger.total("calls") == paid + 200 - stored
+
+
+def test_the_second_time_nothing_is_bought_whatever_the_order_and_the_shards() -> None:
+    # Given
+    desk = Desk()
+    first = desk.answerer(FakeRuntime(good)).ask(questions(60), USE, "00-63")
+    paid = desk.ledger.total("calls")
+
+    # When the same questions come reordered, from a grown file with narrower shards
+    runtime = FakeRuntime(good)
+    answerer = desk.answerer(runtime)
+    again = answerer.ask(list(reversed(questions(60))), USE, "00-31")
+
+    # Then
+    assert again == first
+    assert (runtime.calls, answerer.bought, desk.ledger.total("calls")) == ([], 0, paid)
+
+
+def test_a_grown_file_buys_only_what_is_new() -> None:
+    # Given
+    desk = Desk()
+    desk.answerer(FakeRuntime(good)).ask(questions(60), USE, "00-63")
+
+    # When
+    runtime = FakeRuntime(good)
+    found = desk.answerer(runtime).ask(questions(70), USE, "00-63")
+
+    # Then
+    assert len(found) == 70
+    assert sorted(runtime.calls) == sorted(f"query {number}" for number in range(60, 70))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"system": "another prompt"}, {"temperature": 0.5}, {"max_tokens": 5}, {"turns": (Turn("user", "Query 0"),)}],
+    ids=["system", "temperature", "max tokens", "text in another case"],
+)
+def test_another_question_is_not_answered_from_the_store(change: dict[str, Any]) -> None:
+    # Given
+    desk = Desk()
+    desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63")
+    asked = {"record_id": "0" * 16, "system": "long prompt", "turns": (Turn("user", "query 0"),), **change}
+
+    # When
+    runtime = FakeRuntime(good)
+    desk.answerer(runtime).ask([Question(**asked)], USE, "00-63")
+
+    # Then
+    assert len(runtime.calls) == 1
+
+
+def test_another_model_is_not_answered_from_the_store() -> None:
+    # Given
+    desk = Desk()
+    desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63")
+    other = ModelUse(stage="s", identity="arn:custom-model/1", invoke_id="arn:deployment/1", price_model=TEACHER)
+
+    # When
+    runtime = FakeRuntime(good)
+    desk.answerer(runtime).ask(questions(1), other, "00-63")
+
+    # Then
+    assert len(runtime.calls) == 1
+
+
+def test_a_shard_reads_only_the_objects_that_can_hold_its_answers() -> None:
+    # Given answers of two shards
+    desk = Desk()
+    desk.answerer(FakeRuntime(good)).ask(questions(3), USE, "00-15")
+    desk.answerer(FakeRuntime(good)).ask(questions(3, first=3), USE, "16-31")
+    desk.bucket.reads.clear()
+
+    # When
+    desk.answerer(FakeRuntime(good)).ask(questions(3, first=3), USE, "20-24")
+
+    # Then
+    assert len(desk.bucket.reads) == 1
+    assert "/16-31_" in desk.bucket.reads[0]
+
+
+def test_a_verdict_that_cannot_be_used_is_asked_again_and_both_calls_are_paid() -> None:
+    # Given a judge that first says 6, then calls no tool, then says 4
+    record = parse_line(b'{"prompt": "cats"}')
+    question = judge_question(record, "reference", "answer", "rubric")
+    script = [
+        converse_answer(tool={"score": 6, "explanation": "great"}),
+        converse_answer("I would say 4"),
+        converse_answer(tool={"score": 4, "explanation": "good"}),
+    ]
+    desk, runtime = Desk(), FakeRuntime(lambda _text, earlier: script[earlier])
+
+    # When
+    found = desk.answerer(runtime).ask([question], USE, "00-63", _no_verdict)
+
+    # Then
+    assert read_verdict(found[record.id]).score == 4
+    assert desk.ledger.total("calls") == 3
+    assert desk.ledger.total("input_tokens") == 300
+    (stored,) = desk.bucket.objects.values()
+    assert [json.loads(line)["text"] for line in stored.splitlines()] == ['{"explanation": "good", "score": 4}']
+
+
+def test_a_judge_that_never_gives_a_verdict_is_paid_for_and_never_guessed() -> None:
+    # Given
+    question = judge_question(parse_line(b'{"prompt": "cats"}'), "reference", "answer", "rubric")
+    desk, runtime = Desk(), FakeRuntime(lambda _text, _earlier: converse_answer(tool={"score": True}))
+
+    # When / Then
+    with pytest.raises(RetryLater, match="not a whole number from 1 to 5"):
+        desk.answerer(runtime).ask([question], USE, "00-63", _no_verdict)
+    assert desk.ledger.total("calls") == MAX_ATTEMPTS
+    assert desk.bucket.objects == {}
+
+
+def test_an_unusable_answer_that_comes_while_a_batch_is_stored_is_not_lost_from_the_ledger() -> None:
+    # Given a buyer whose ledger is slow, so that another call wastes an answer in the meantime
+    desk = Desk()
+    answerer = desk.answerer(FakeRuntime(good))
+    (late,) = desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63").values()
+    desk.ledger.entries.clear()
+    batch = _Batch(good=[late])
+    record = desk.ledger.record_cost
+
+    def slow(run_id: str, entry: LedgerEntry) -> None:
+        record(run_id, entry)
+        if len(desk.ledger.entries) == 1:
+            batch.wasted.append(late)
+
+    desk.ledger.record_cost = slow  # type: ignore[method-assign]
+
+    # When
+    answerer._flush("pool", USE, "00-63", batch)
+    answerer._flush("pool", USE, "01-63", batch)
+
+    # Then
+    assert desk.ledger.total("calls") == 2
+
+
+def _no_verdict(answer: Answer) -> str | None:
+    try:
+        read_verdict(answer)
+    except InvalidVerdict as problem:
+        return str(problem)
+    return None
+
+
+def test_calls_to_a_provisioned_throughput_are_not_billed_one_by_one() -> None:
+    # Given
+    desk = Desk()
+    use = ModelUse(stage="EvaluateStudent", identity="arn:model", invoke_id="arn:endpoint", price_model=None)
+
+    # When
+    found = desk.answerer(FakeRuntime(good)).ask(questions(2), use, "00-63")
+
+    # Then
+    assert len(found) == 2
+    assert desk.ledger.entries == {}
+
+
+def test_latency_and_tokens_are_those_of_the_service() -> None:
+    # Given
+    desk = Desk()
+
+    # When
+    (answer,) = desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63").values()
+
+    # Then
+    assert (answer.latency_ms, answer.input_tokens, answer.output_tokens) == (321, 100, 10)
+    expected = PriceBook.shipped().call_usd(TEACHER, 100, 10)
+    assert [entry.usd for entry in desk.ledger.entries.values()] == [pytest.approx(expected)]
+
+
+def test_an_answer_with_half_a_character_is_stored_and_read_again() -> None:
+    # Given an answer that JSON can spell and UTF-8 cannot
+    desk = Desk()
+    runtime = FakeRuntime(lambda _text, _earlier: converse_answer("cat \ud83d \U0001f408"))
+
+    # When
+    (answer,) = desk.answerer(runtime).ask(questions(1), USE, "00-63").values()
+
+    # Then
+    assert answer.text == "cat \ufffd \U0001f408"
+    assert desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63") == {answer.record_id: answer}
