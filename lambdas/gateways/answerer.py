@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from lambdas.domain.answers import Answer, Question
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.ledger import entry_for_answers
 from lambdas.domain.prices import PriceBook
-from lambdas.gateways.answer_store import AnswerStore, content_hash
+from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.registry import Registry
 from lambdas.gateways.storage import error_code
 
@@ -194,7 +195,8 @@ class Answerer:
         wasted = list(batch.wasted)  # other threads add to it meanwhile
         paid = batch.good + wasted
         if paid and use.price_model:
-            entry_id = f"{pool}.{shard}.{content_hash(paid)}"
+            # Not named by content: the same answers bought again after a crash were paid again.
+            entry_id = f"{pool}.{shard}.{uuid.uuid4().hex[:16]}"
             entry = entry_for_answers(entry_id, use.stage, use.price_model, paid, self._prices)
             self._registry.record_cost(self._run_id, entry)
         flushed = list(batch.good)

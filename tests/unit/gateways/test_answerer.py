@@ -281,7 +281,7 @@ def test_an_unusable_answer_that_comes_while_a_batch_is_stored_is_not_lost_from_
         if len(desk.ledger.entries) == 1:
             batch.wasted.append(late)
 
-    desk.ledger.record_cost = slow  # type: ignore[method-assign]
+    desk.ledger.record_cost = slow  # type: ignore[method-assign, assignment]
 
     # When
     answerer._flush("pool", USE, "00-63", batch)
