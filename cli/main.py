@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,10 +33,14 @@ class Verbs(click.Group):
 
 @dataclass(frozen=True)
 class Session:
-    """What the global options say. The deployment is looked for when a verb first needs it."""
+    """What the global options say. The deployment is looked for when a verb first needs it.
+
+    ``command`` is how the next command begins, so that a hint can be pasted and reaches the same deployment.
+    """
 
     connect: Callable[[], Deployment]
     as_json: bool
+    command: str = "python -m cli"
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -79,13 +84,8 @@ def cli(
 
     RUN is a run's id, an unambiguous beginning of it, or "latest".
     """
-    if local or local_dir:
-        if region:
-            raise click.UsageError("--region has no meaning with --local: the embedded AWS has one Region.")
-        folder, name = local_dir or DEFAULT_LOCAL_DIR, environment or "local"
-        ctx.obj = ctx.obj or Session(lambda: Deployment.on_embedded_aws(name, folder), as_json)
-    else:
-        ctx.obj = ctx.obj or Session(lambda: Deployment.in_account(environment or "dev", region), as_json)
+    if ctx.obj is None:
+        ctx.obj = _session(environment, region, local_dir or (DEFAULT_LOCAL_DIR if local else None), as_json)
 
 
 @cli.command()
@@ -117,7 +117,7 @@ def submit(session: Session, task_dir: Path, file: Path | None, watching: bool) 
     if watching:
         _watch(session, made.run_id)
     elif not session.as_json:
-        session.screen.print(f"Watch it: python -m cli watch {made.run_id}", soft_wrap=True)
+        session.screen.print(f"Watch it: {session.command} watch {made.run_id}", soft_wrap=True)
 
 
 @cli.command()
@@ -186,17 +186,34 @@ def retry(session: Session, run: str) -> None:
     found = resolve(session.deployment.registry, run)
     given = session.deployment.invoke("StartRunFunction", {"retry": found.run_id})
     line = f"Attempt {given.get('attempt')} of run {found.run_id} is {given.get('state')}"
-    session.show(given, line, f"Watch it: python -m cli watch {found.run_id}")
+    session.show(given, line, f"Watch it: {session.command} watch {found.run_id}")
+
+
+def _session(environment: str | None, region: str | None, local_dir: Path | None, as_json: bool) -> Session:
+    if local_dir is not None and region:
+        raise click.UsageError("--region has no meaning with --local: the embedded AWS has one Region.")
+    given = {"--environment": environment, "--region": region}
+    words = [word for option, value in given.items() if value for word in (option, value)]
+    if local_dir is None:
+        name = environment or "dev"
+        return Session(lambda: Deployment.in_account(name, region), as_json, _command(*words))
+    name, folder = environment or "local", local_dir
+    place = ["--local"] if folder == DEFAULT_LOCAL_DIR else ["--local-dir", str(folder)]
+    return Session(lambda: Deployment.on_embedded_aws(name, folder), as_json, _command(*place, *words))
+
+
+def _command(*options: str) -> str:
+    return shlex.join(["python", "-m", "cli", *options])
 
 
 def _watch(session: Session, run_id: str) -> None:
     try:
         ended = watch_run(session.deployment, run_id, session.screen, as_json=session.as_json)
     except KeyboardInterrupt:
-        message = f"Stopped watching; the run goes on. Watch it again: python -m cli watch {run_id}"
+        message = f"Stopped watching; the run goes on. Watch it again: {session.command} watch {run_id}"
         raise CliError(message, INTERRUPTED) from None
     if not session.as_json:
-        print_outcome(session.screen, ended, simulated=session.deployment.local)
+        print_outcome(session.screen, ended, session.command, simulated=session.deployment.local)
     sys.exit(exit_code(ended))
 
 
@@ -207,4 +224,4 @@ def _answer(session: Session, run: str, word: str, why: str) -> None:
     payload = {"run_id": found.run_id, "answer": word, "why": why, "report_sha256": found.report_sha256}
     given = session.deployment.invoke("AnswerApprovalFunction", payload)
     notes = [SIMULATED] if session.deployment.local else []
-    session.show(given, f"Run {found.run_id} is {word}.", f"Watch it: python -m cli watch {found.run_id}", *notes)
+    session.show(given, f"Run {found.run_id} is {word}.", f"Watch it: {session.command} watch {found.run_id}", *notes)

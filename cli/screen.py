@@ -14,7 +14,7 @@ from lambdas.domain.report_page.figures import moment, number, usd
 from lambdas.domain.report_page.verdict import read_verdict
 from lambdas.gateways.registry import Run
 
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 200
 SIMULATED = "Every figure is simulated."
 
 _STYLES = {"PROMOTED": "bold green", "REJECTED": "bold yellow", "EXPIRED": "bold yellow", "FAILED": "bold red"}

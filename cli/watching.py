@@ -49,11 +49,11 @@ def exit_code(run: Run) -> int:
     return OK if run.outcome == PROMOTED else NOT_SO
 
 
-def print_outcome(screen: Console, run: Run, *, simulated: bool) -> None:
-    """Say how a run ended and what to do next."""
+def print_outcome(screen: Console, run: Run, command: str, *, simulated: bool) -> None:
+    """Say where a run's student and report are; ``command`` begins the next command."""
     if run.endpoint_arn:
         screen.print(f"The student is served at {run.endpoint_arn}", soft_wrap=True)
-    screen.print(f"Report: python -m cli report {run.run_id}", soft_wrap=True)
+    screen.print(f"Report: {command} report {run.run_id}", soft_wrap=True)
     if simulated:
         screen.print(SIMULATED)
 
