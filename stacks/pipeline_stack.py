@@ -87,6 +87,7 @@ class PipelineStack(Stack):
         self._output("StartRunFunction", start_run.function.function_name)
         self._output("AnswerApprovalFunction", answer.function.function_name)
         self._output("ReleaseFunction", stages["release_resources"].function.function_name)
+        self._output("ReconcileFunction", reconcile.function.function_name)
 
     def _stages(self, customization: CustomizationRole) -> dict[str, StageFunction]:
         """Make the Lambdas that the machine invokes, in its order."""

@@ -90,7 +90,6 @@ def read_lines(stream: IO[bytes]) -> Iterator[bytes]:
         When the first bytes are those of another kind of file, or gzip data are damaged.
     """
     head = stream.read(4)
-    source: IO[bytes]
     plain: IO[bytes] = io.BufferedReader(_Prefixed(head, stream))
     source = cast("IO[bytes]", gzip.GzipFile(fileobj=plain)) if head[:2] == b"\x1f\x8b" else plain
     try:

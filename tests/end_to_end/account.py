@@ -1,0 +1,147 @@
+"""The account in which end-to-end tests act as people do: upload, wait, answer, stop, retry, look."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lambdas.domain.identity import Upload, execution_name
+from lambdas.gateways.registry import ENDED, Registry, Run
+from lambdas.gateways.resource_book import ResourceBook
+from lambdas.gateways.table import Table
+from local.bedrock_simulator.control import SimulatorControl
+from local.embedded_aws.lifecycle import EmbeddedAws
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "video-search-intent"
+UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopping")
+
+Found = TypeVar("Found")
+
+
+def until(look: Callable[[], Found | None], what: str, seconds: float = 120.0) -> Found:
+    """Look again and again until there is something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+
+
+class Account:
+    """One embedded AWS with the pipeline deployed."""
+
+    def __init__(self, aws: EmbeddedAws) -> None:
+        self.aws = aws
+        self.outputs = {name: value for stack in aws.outputs.values() for name, value in stack.items()}
+        self.simulator = SimulatorControl(aws.simulator)
+
+    @cached_property
+    def s3(self) -> Any:
+        return self.aws.client("s3")
+
+    @cached_property
+    def states(self) -> Any:
+        return self.aws.client("stepfunctions")
+
+    @cached_property
+    def functions(self) -> Any:
+        return self.aws.client("lambda")
+
+    @cached_property
+    def table(self) -> Table:
+        return Table(self.aws.client("dynamodb"), self.outputs["RegistryTable"])
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.table)
+
+    def upload(self, folder: str, lines: Iterable[bytes], **task: object) -> Upload:
+        """Upload ``task.json`` (where fields are given) and prompts, as ``submit`` does."""
+        bucket = self.outputs["UploadsBucket"]
+        if task:
+            self.s3.put_object(Bucket=bucket, Key=f"{folder}/task.json", Body=json.dumps(task).encode())
+        body = b"".join(line + b"\n" for line in lines)
+        key = f"{folder}/prompts.jsonl"
+        return Upload(bucket, key, self.s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
+
+    def example(self, folder: str, **changes: object) -> Upload:
+        """Upload the published example under another task name."""
+        task = json.loads((EXAMPLE / "task.json").read_text())
+        return self.upload(folder, example_lines(), **{**task, **changes})
+
+    def ended(self, run_id: str, attempt: int = 1, seconds: float = 120.0) -> Run:
+        """Wait until an attempt has ended and its slot is free again."""
+
+        def look() -> Run | None:
+            run = self.registry.find(run_id)
+            over = run and run.state == ENDED and run.attempt == attempt and run_id not in self.registry.slots()
+            return run if over else None
+
+        return until(look, f"the end of {run_id}", seconds)
+
+    def report(self, run: Run) -> dict[str, Any]:
+        """Read ``report.json`` of the newest report."""
+        key = str(run.report_key).replace("report.html", "report.json")
+        body = self.s3.get_object(Bucket=self.outputs["RunsBucket"], Key=key)["Body"].read()
+        report: dict[str, Any] = json.loads(body)
+        return report
+
+    def executions(self) -> list[dict[str, Any]]:
+        """List the executions of the state machine."""
+        pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.outputs["StateMachineArn"])
+        return [execution for page in pages for execution in page["executions"]]
+
+    def execution_arn(self, run_id: str, attempt: int = 1) -> str:
+        machine = self.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:")
+        return f"{machine}:{execution_name(run_id, attempt)}"
+
+    def entered(self, run_id: str, state: str, attempt: int = 1) -> bool:
+        """Whether an execution has entered a state."""
+        try:
+            history = self.states.get_execution_history(
+                executionArn=self.execution_arn(run_id, attempt), maxResults=1000
+            )
+        except self.states.exceptions.ExecutionDoesNotExist:
+            return False
+        return any(event.get("stateEnteredEventDetails", {}).get("name") == state for event in history["events"])
+
+    def stop(self, run_id: str, attempt: int = 1) -> None:
+        self.states.stop_execution(executionArn=self.execution_arn(run_id, attempt), cause="a test pulls the plug")
+
+    def invoke(self, output: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Invoke a function of the outputs; its answer, or its error."""
+        response = self.functions.invoke(FunctionName=self.outputs[output], Payload=json.dumps(payload).encode())
+        answer: dict[str, Any] = json.loads(response["Payload"].read())
+        return answer
+
+    def look_after_all(self) -> dict[str, Any]:
+        """Do what the schedule does every five minutes."""
+        return self.invoke("ReconcileFunction", {})
+
+    def billable(self) -> list[dict[str, Any]]:
+        """List what bills by the hour or trains, whoever made it."""
+        resources = self.simulator.resources()
+        things = [*resources.jobs, *resources.deployments, *resources.throughput]
+        return [thing for thing in things if thing["status"] in UNDER_WAY]
+
+    def resources(self) -> ResourceBook:
+        return ResourceBook(self.table)
+
+
+def example_lines() -> list[bytes]:
+    """Read the published example's prompts."""
+    return (EXAMPLE / "prompts.jsonl").read_bytes().splitlines()
+
+
+def lenient(**changes: object) -> dict[str, object]:
+    """Give a definition of the example's task with which a few prompts are enough to be promoted."""
+    task = json.loads((EXAMPLE / "task.json").read_text())
+    task["gate"] |= {"min_judge_score": 1.0, "max_quality_drop": 3.9, "min_cost_reduction": 0.1}
+    task["gate"] |= {"min_latency_reduction": 0.1, "min_schema_validity": 0.5}
+    return {**task, **changes}

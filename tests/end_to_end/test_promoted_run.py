@@ -1,0 +1,102 @@
+"""The main job: from an upload to a promoted student."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.end_to_end.account import Account, example_lines, lenient, until
+
+pytestmark = pytest.mark.end_to_end
+
+
+@pytest.mark.parametrize("label_semantics", ["regenerate", "verbatim"])
+def test_the_example_is_promoted_under_both_label_semantics(account: Account, label_semantics: str) -> None:
+    # Given
+    account.simulator.change(label_semantics=label_semantics)
+    # When
+    upload = account.example(f"search-{label_semantics}")
+    run = account.ended(upload.run_id)
+    # Then
+    assert run.outcome == "PROMOTED", run.reason
+    report = account.report(run)
+    assert report["simulated"] is True
+    assert all(line["passed"] for line in report["gate"])
+    assert report["endpoint"]["arn"] == run.endpoint_arn
+    pointer = account.aws.client("ssm").get_parameter(Name=f"/distillation/local/{upload.task}/champion")
+    student = json.loads(pointer["Parameter"]["Value"])
+    assert student["endpoint_arn"] == run.endpoint_arn
+    answer = account.aws.client("bedrock-runtime").converse(
+        modelId=student["endpoint_arn"],
+        system=[{"text": student["system_prompt"]}],
+        messages=[{"role": "user", "content": [{"text": "slow motion goal with loud crowd"}]}],
+        inferenceConfig=student["inference_parameters"],
+    )
+    assert json.loads(answer["output"]["message"]["content"][0]["text"]).keys() >= {"visual", "audio"}
+
+
+def test_only_the_champion_is_left_of_a_promoted_run(account: Account) -> None:
+    # Given, When
+    upload = account.upload("left-over", example_lines()[:200], **lenient())
+    run = account.ended(upload.run_id)
+    # Then
+    assert run.outcome == "PROMOTED", run.reason
+    mine = {item.arn: item.state for item in account.resources().of_run(run.run_id)}
+    living = {thing["arn"] for thing in account.billable()} & mine.keys()
+    assert living == {run.endpoint_arn}
+    assert mine[run.endpoint_arn] == "IN_USE"
+
+
+def test_a_second_run_moves_the_champions_own_endpoint(account: Account) -> None:
+    # Given
+    first = account.ended(account.upload("moving", example_lines()[:200], **lenient()).run_id)
+    assert first.outcome == "PROMOTED", first.reason
+    # When
+    second = account.ended(account.upload("moving", example_lines()[:260], **lenient()).run_id)
+    # Then
+    assert second.outcome == "PROMOTED", second.reason
+    assert second.endpoint_arn == first.endpoint_arn
+    model = account.aws.client("bedrock").get_provisioned_model_throughput(provisionedModelId=second.endpoint_arn)
+    assert model["modelArn"] == second.facts["custom_model_arn"] != first.facts["custom_model_arn"]
+    roles = {contestant["role"] for contestant in account.report(second)["contestants"]}
+    assert "champion" in roles
+
+
+def test_a_person_approves(account: Account) -> None:
+    # Given
+    upload = account.upload("asked", example_lines()[:200], **lenient(approval="required"))
+    until(lambda: account.entered(upload.run_id, "RequestApproval"), "the request for approval")
+    run = until(
+        lambda: (found := account.registry.run(upload.run_id)).progress.get("stage") == "RequestApproval" and found,
+        "the stored request",
+    )
+    wrong = {"run_id": run.run_id, "answer": "approved", "report_sha256": "0" * 64}
+    # When, Then: an answer for another report is refused
+    assert account.invoke("AnswerApprovalFunction", wrong)["errorType"] == "AnswerRefused"
+    # When
+    right = {**wrong, "report_sha256": run.report_sha256, "why": "the figures are good"}
+    assert account.invoke("AnswerApprovalFunction", right) == {"run_id": run.run_id, "answer": "approved"}
+    # Then
+    assert account.ended(run.run_id).outcome == "PROMOTED"
+    assert account.invoke("AnswerApprovalFunction", right)["errorType"] == "AnswerRefused"
+
+
+def test_a_person_rejects_and_nothing_is_left(account: Account) -> None:
+    # Given
+    upload = account.upload("refused", example_lines()[:200], **lenient(approval="required"))
+    run = until(
+        lambda: (
+            (found := account.registry.find(upload.run_id))
+            and found.progress.get("stage") == "RequestApproval"
+            and found
+        ),
+        "the stored request",
+    )
+    # When
+    answer = {"run_id": run.run_id, "answer": "rejected", "report_sha256": run.report_sha256, "why": "too dear"}
+    account.invoke("AnswerApprovalFunction", answer)
+    # Then
+    ended = account.ended(run.run_id)
+    assert (ended.outcome, ended.reason) == ("REJECTED", "rejected by a person: too dear")
+    assert all(item.state == "RELEASED" for item in account.resources().of_run(run.run_id))

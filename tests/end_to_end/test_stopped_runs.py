@@ -1,0 +1,125 @@
+"""The second fear: what a killed run leaves behind. StopExecution runs no Catch; the reconciler must do without."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.account import Account, example_lines, lenient, until
+
+pytestmark = pytest.mark.end_to_end
+
+STATES = (
+    "PrepareDataset",
+    "CheckRun",
+    "EachTeacherShard",
+    "CollectTeacherData",
+    "LaunchDistillation",
+    "DeployCandidate",
+    "EachHoldoutShard",
+    "ScoreEvaluation",
+    "RequestApproval",
+    "PromoteStudent",
+    "ReleaseResources",
+)
+"""Every state that does something, in the machine's order; the test below holds them against the machine itself."""
+
+
+def prompts(number: int) -> list[bytes]:
+    """Give 200 prompts that no other test of this module uses, so that every run buys everything itself."""
+    suffix = f" in reel {number:02d}"
+    lines = [json.loads(line) for line in example_lines()[:200]]
+    return [json.dumps({**line, "prompt": line["prompt"] + suffix}).encode() for line in lines]
+
+
+def stopped_after(account: Account, state: str, number: int) -> str:
+    """Upload, wait until the state has been entered, pull the plug, and let the reconciler work."""
+    approval = "required" if state == "RequestApproval" else "automatic"
+    task = lenient(approval=approval)
+    upload = account.upload(f"stopped-{number}", prompts(number), **task)
+    until(lambda: account.entered(upload.run_id, state), state)
+    account.stop(upload.run_id)
+    return upload.run_id
+
+
+def settle(account: Account, run_id: str) -> None:
+    """Give the schedule its cycles: what is being created can only be deleted once it has been."""
+
+    def clean() -> bool:
+        account.look_after_all()
+        mine = {item.arn for item in account.resources().of_run(run_id)}
+        run = account.registry.run(run_id)
+        left = {thing["arn"] for thing in account.billable()} & mine
+        return run_id not in account.registry.slots() and left <= {run.facts.get("endpoint_arn")}
+
+    until(clean, f"the release of {run_id}", seconds=30)
+
+
+def paid(account: Account) -> Counter[str]:
+    """Count what was bought: training jobs that trained, and model calls by model."""
+    bought = Counter(str(call.params.get("modelId")) for call in account.simulator.calls("Converse") if call.status == 200)
+    return Counter({model: count for model, count in bought.items() if ":custom-model" not in model})
+
+
+@pytest.fixture(scope="module")
+def price_of_a_run(embedded: Account) -> Counter[str]:
+    """Measure what an uninterrupted run buys."""
+    before = paid(embedded)
+    run = embedded.ended(embedded.upload("undisturbed", prompts(99), **lenient()).run_id)
+    assert run.outcome == "PROMOTED", run.reason
+    return paid(embedded) - before
+
+
+@pytest.mark.parametrize(("number", "state"), list(enumerate(STATES)), ids=STATES)
+def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
+    account: Account, price_of_a_run: Counter[str], number: int, state: str
+) -> None:
+    # Given
+    before = paid(account)
+    # When: somebody stops the execution
+    run_id = stopped_after(account, state, number)
+    settle(account, run_id)
+    # Then: nothing bills on, and the run says what happened
+    run = account.registry.run(run_id)
+    crowned = run.facts.get("endpoint_arn") is not None
+    mine = {item.arn for item in account.resources().of_run(run_id)}
+    left = {thing["arn"] for thing in account.billable()} & mine
+    assert left == ({run.facts["endpoint_arn"]} if crowned else set())
+    assert run.outcome == "FAILED"
+    assert "somebody stopped the execution" in str(run.reason)
+    # When
+    assert account.invoke("StartRunFunction", {"retry": run_id})["attempt"] == 2
+    answer_approval(account, run_id, wanted=state == "RequestApproval")
+    ended = account.ended(run_id, attempt=2)
+    # Then: it is finished, and what was bought was not bought again
+    assert ended.outcome == "PROMOTED", ended.reason
+    bought = paid(account) - before
+    smoke_tests = {model: 0 for model in bought if ":provisioned-model/" in model}
+    assert not (Counter({**bought, **smoke_tests}) - price_of_a_run), (bought, price_of_a_run)
+
+
+def answer_approval(account: Account, run_id: str, *, wanted: bool) -> None:
+    if not wanted:
+        return
+
+    def asked() -> Any:
+        run = account.registry.run(run_id)
+        return run if run.attempt == 2 and run.progress.get("stage") == "RequestApproval" else None
+
+    run = until(asked, "the second request for approval")
+    answer = {"run_id": run_id, "answer": "approved", "report_sha256": run.report_sha256}
+    until(lambda: account.invoke("AnswerApprovalFunction", answer).get("answer"), "an answer that counts")
+
+
+def test_every_state_that_does_something_is_stopped_once(account: Account) -> None:
+    # Given
+    machine = account.states.describe_state_machine(stateMachineArn=account.outputs["StateMachineArn"])
+    # When
+    working = {
+        name for name, state in json.loads(machine["definition"])["States"].items() if state["Type"] in ("Task", "Map")
+    }
+    # Then: PublishReport ends the run itself, so that nothing is left to retry after it
+    assert working - {"PublishReport"} == set(STATES)
