@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CONTEXT_KEY = "environments"
 
+MAX_SETTINGS_BYTES = 3072
+"""Longest settings text: a Lambda's variables have 4 KB together (Lambda quotas); names and ARNs need the rest."""
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,11}")
 
 
@@ -77,12 +80,19 @@ def _parsed(context: object) -> object:
     return parsed
 
 
-def _checked(name: str, settings: object) -> Settings:
+def _checked(name: str, document: object) -> Settings:
     if not _NAME.fullmatch(name):
         raise InvalidSettings(
             f"environment '{name}': a name is 2 to 12 characters of [a-z0-9-] and begins with a letter"
         )
     try:
-        return Settings.from_mapping(settings)
+        settings = Settings.from_mapping(document)
     except InvalidSettings as problem:
         raise InvalidSettings(f"environment '{name}': {problem}") from None
+    size = len(settings.to_json().encode())
+    if size > MAX_SETTINGS_BYTES:
+        raise InvalidSettings(
+            f"environment '{name}': the settings take {size} bytes, and a Lambda's variables hold "
+            f"{MAX_SETTINGS_BYTES}: shorten 'prices' (a price that every environment needs belongs into the price book)"
+        )
+    return settings

@@ -37,6 +37,23 @@ def test_a_mistake_is_named(document: Any, named: str) -> None:
         read_environments(document)
 
 
+def test_settings_that_no_lambda_could_hold_are_refused_before_anything_is_deployed() -> None:
+    # Given
+    price = {
+        "usage": "input",
+        "usd": 1,
+        "unit": "million tokens",
+        "source": "an offer of our own",
+        "date": "2026-11-01",
+    }
+    prices = [{"model": f"amazon.model-{number}-v1:0", **price} for number in range(30)]
+    # When
+    with pytest.raises(InvalidSettings, match="environment 'dev': the settings take") as raised:
+        read_environments({"dev": {"prices": prices}})
+    # Then
+    assert "'prices'" in str(raised.value)
+
+
 def test_the_command_line_s_text_is_read_like_cdk_json() -> None:
     document = {"dev": {"max_running": 5}}
     assert read_environments(json.dumps(document)) == read_environments(document)
