@@ -1,0 +1,227 @@
+"""One job per content: started once, adopted by whoever trains on the same, stopped when it stalls."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
+from lambdas.gateways.registry import Run
+from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED
+from lambdas.launch_distillation.stage import execute
+from lambdas.pipeline import Result
+from tests.unit.stages.workshop import Workshop
+
+
+def launch(workshop: Workshop, run: Run) -> Result:
+    return execute(workshop.stage("LaunchDistillation", run))
+
+
+def started(workshop: Workshop) -> tuple[Run, str]:
+    run = workshop.run()
+    workshop.plan(run)
+    return run, launch(workshop, run)["job_name"]
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped"])
+def test_our_own_job_that_failed_ends_the_attempt_with_the_reason_of_the_service(
+    workshop: Workshop, status: str
+) -> None:
+    # Given
+    run, name = started(workshop)
+    workshop.client.jobs[name].update(status=status, failureMessage="the training file has too few records")
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=f"{name} is {status}: the training file has too few records"):
+        launch(workshop, run)
+
+
+def test_a_job_without_progress_is_stopped_and_the_setting_is_named(workshop: Workshop) -> None:
+    # Given a phase that last moved longer ago than the setting's twelve hours
+    run, name = started(workshop)
+    workshop.pass_time(hours=12.1)
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match="'distillation_stall_hours' \\(12\\); it was stopped"):
+        launch(workshop, run)
+    assert workshop.client.called("StopModelCustomizationJob") == [workshop.client.jobs[name]["jobArn"]]
+
+
+def test_a_job_that_moves_is_left_alone_however_long_it_takes(workshop: Workshop) -> None:
+    # Given forty hours in which a phase moved now and then
+    run, name = started(workshop)
+    workshop.pass_time(hours=40)
+    training = workshop.client.jobs[name]["statusDetails"]["trainingDetails"]
+    training["lastModifiedTime"] = workshop.time - timedelta(hours=11)
+
+    # When
+    result = launch(workshop, run)
+
+    # Then
+    assert result == {"status": "IN_PROGRESS", "phase": "training", "job_name": name}
+    assert workshop.client.called("StopModelCustomizationJob") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("ServiceQuotaExceededException", QuotaTooLow), ("ThrottlingException", RetryLater)],
+)
+def test_a_refused_create_leaves_the_plan_as_its_trace(workshop: Workshop, code: str, error: type[Exception]) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.client.refuses["CreateModelCustomizationJob"] = code
+
+    # When / Then
+    with pytest.raises(error):
+        launch(workshop, run)
+    resources = workshop.pipeline.resources.of_run(run.run_id)
+    assert {(item.kind, item.state) for item in resources} == {(CUSTOM_MODEL, PLANNED), (CUSTOMIZATION_JOB, PLANNED)}
+
+
+def test_nine_useless_jobs_for_the_same_content_are_enough(workshop: Workshop) -> None:
+    # Given that every name for the content is burnt by somebody else's failed job
+    run, name = started(workshop)
+    workshop.pipeline.resources.released(workshop.pipeline.resources.of_run(run.run_id)[0], workshop.now())
+    for suffix in ["", *(f"-{number}" for number in range(2, 10))]:
+        workshop.client.add_job(name + suffix, "Failed")
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match="9 jobs for the same training file failed or were stopped"):
+        launch(workshop, run)
+
+
+@pytest.mark.parametrize("training", ["distillation", "fine_tuning"])
+def test_the_request_satisfies_shapes_and_patterns_of_the_service_model(workshop: Workshop, training: str) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run, training)
+
+    # When: the fake service holds the request against the service model
+    result = launch(workshop, run)
+
+    # Then
+    (request,) = workshop.client.called("CreateModelCustomizationJob")
+    assert result == {"status": "IN_PROGRESS", "phase": "submitted", "job_name": request["jobName"]}
+    assert request["customizationType"] == training.upper()
+    assert request["trainingDataConfig"]["s3Uri"].endswith(f"{run.run_id}/teacher_data/training.jsonl")
+    teacher = request.get("customizationConfig", {}).get("distillationConfig", {}).get("teacherModelConfig", {})
+    assert teacher.get("teacherModelIdentifier") == ("us.amazon.nova-pro-v1:0" if training == "distillation" else None)
+    assert "hyperParameters" not in request
+
+
+def test_polling_creates_nothing_more(workshop: Workshop) -> None:
+    # Given
+    run, _ = started(workshop)
+
+    # When
+    for _ in range(3):
+        launch(workshop, run)
+
+    # Then
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 1
+    job, model = sorted(workshop.pipeline.resources.of_run(run.run_id), key=lambda item: item.kind, reverse=True)
+    assert (job.kind, job.state, model.kind, model.state) == (CUSTOMIZATION_JOB, CREATED, CUSTOM_MODEL, PLANNED)
+
+
+def test_a_crash_between_create_and_registry_is_healed_by_the_next_call(workshop: Workshop) -> None:
+    # Given a job that the service has and the registry knows only as planned
+    run, name = started(workshop)
+    workshop.made(run, CUSTOMIZATION_JOB, name, None, PLANNED)
+
+    # When
+    result = launch(workshop, run)
+
+    # Then it is still this attempt's job, which a stall or a failure concerns
+    assert result["status"] == "IN_PROGRESS"
+    workshop.client.jobs[name].update(status="Failed", failureMessage="why")
+    with pytest.raises(DistillationFailed):
+        launch(workshop, run)
+
+
+def test_a_completed_job_waits_for_its_model_then_pays_for_the_training_once(workshop: Workshop) -> None:
+    # Given
+    run, name = started(workshop)
+    workshop.client.jobs[name]["status"] = "Completed"
+    model_arn = workshop.client.add_model(name, "Creating")
+    assert launch(workshop, run)["phase"] == "model"
+
+    # When
+    workshop.client.add_model(name)
+    results = [launch(workshop, run) for _ in range(2)]
+
+    # Then
+    assert [result["status"] for result in results] == ["COMPLETED", "COMPLETED"]
+    facts = workshop.pipeline.registry.run(run.run_id).facts
+    assert (facts["custom_model_arn"], facts["job_name"], facts["adopted"]) == (model_arn, name, False)
+    ledger = workshop.pipeline.registry.ledger(run.run_id)
+    assert sorted(entry.id for entry in ledger) == [f"own-teacher-calls.{name}", f"training.{name}"]
+    training = next(entry for entry in ledger if entry.id.startswith("training"))
+    assert training.usage == {"training_tokens": 200_000}
+    assert training.kind == "derived"
+
+
+def test_a_retry_adopts_the_completed_job_and_pays_nothing(workshop: Workshop) -> None:
+    # Given a first attempt that failed after its training
+    run, name = started(workshop)
+    workshop.client.jobs[name]["status"] = "Completed"
+    model_arn = workshop.client.add_model(name)
+    launch(workshop, run)
+    before = workshop.pipeline.registry.ledger(run.run_id)
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+
+    # When
+    result = launch(workshop, run)
+
+    # Then
+    assert result == {"status": "COMPLETED", "phase": "completed", "job_name": name}
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 1
+    assert workshop.pipeline.registry.ledger(run.run_id) == before
+    assert workshop.pipeline.registry.run(run.run_id).facts["custom_model_arn"] == model_arn
+
+
+def test_another_run_with_the_same_training_file_adopts_and_says_so(workshop: Workshop) -> None:
+    # Given
+    first, name = started(workshop)
+    workshop.client.jobs[name]["status"] = "Completed"
+    workshop.client.add_model(name)
+    launch(workshop, first)
+    second = workshop.run("2")
+    workshop.plan(second)
+
+    # When
+    launch(workshop, second)
+
+    # Then
+    assert workshop.pipeline.registry.run(second.run_id).facts["adopted"] is True
+    assert workshop.pipeline.registry.ledger(second.run_id) == []
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped", "Completed"])
+def test_an_earlier_job_of_no_use_gives_the_next_name(workshop: Workshop, status: str) -> None:
+    # Given a first attempt whose job failed, was stopped, or whose model was deleted since
+    run, name = started(workshop)
+    workshop.client.jobs[name]["status"] = status
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+
+    # When
+    result = launch(workshop, run)
+
+    # Then
+    assert result["job_name"] == f"{name}-2"
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 2
+
+
+def test_another_training_file_is_another_job(workshop: Workshop) -> None:
+    # Given
+    _, name = started(workshop)
+    second = workshop.run("2")
+    workshop.plan(second, training_sha256="cd" * 32)
+
+    # When / Then
+    assert launch(workshop, second)["job_name"] != name
