@@ -15,6 +15,7 @@ from lambdas.domain.report_page.verdict import read_verdict
 from lambdas.gateways.registry import Run
 
 _PLAIN_WIDTH = 200
+_WIDTH_FOR_MODELS = 140
 SIMULATED = "Every figure is simulated."
 
 _STYLES = {"PROMOTED": "bold green", "REJECTED": "bold yellow", "EXPIRED": "bold yellow", "FAILED": "bold red"}
@@ -57,14 +58,17 @@ def runs_table(runs: list[Run]) -> Table:
     return table
 
 
-def comparison_table(report: dict[str, Any], *, simulated: bool) -> Table | None:
-    """Set the contestants of a report side by side; ``None`` when the run did not get to the evaluation."""
+def comparison_table(report: dict[str, Any], *, simulated: bool, width: int) -> Table | None:
+    """Set the contestants of a report side by side; ``None`` when the run did not get to the evaluation.
+
+    Where ``width`` (in characters) is too little for every column, the models' long names are left to the page.
+    """
     rows = comparison_rows(report)
     if not rows:
         return None
     title = "Contestants on the holdout (simulated figures)" if simulated else "Contestants on the holdout"
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
-    columns = comparison_columns(rows)
+    columns = [column for column in comparison_columns(rows) if width >= _WIDTH_FOR_MODELS or column.title != "Model"]
     for column in columns:
         table.add_column(column.title, justify=column.align, overflow="fold")
     for row in rows:
@@ -78,7 +82,7 @@ def print_report(screen: Console, report: dict[str, Any], *, simulated: bool) ->
     screen.print(Text(f"{verdict.symbol} {verdict.outcome}", style=_STYLES.get(verdict.outcome, "bold")))
     for line in (verdict.sentence, *verdict.reasons):
         screen.print(line)
-    table = comparison_table(report, simulated=simulated)
+    table = comparison_table(report, simulated=simulated, width=screen.width)
     if table is not None:
         screen.print(table)
     total = number(report.get("total_usd"))
