@@ -37,15 +37,14 @@ def execute(stage: Stage) -> Result:
     """
     models = ModelChoice.from_document(stage.plan["models"])
     content = _content(stage, models)
-    ours = {resource.name: resource for resource in stage.pipeline.resources.of_run(stage.run.run_id)}
+    resources = stage.pipeline.resources.of_run(stage.run.run_id)
+    ours = {resource.name: resource.attempt for resource in resources if resource.kind == CUSTOMIZATION_JOB}
     for suffix in ["", *map(str, range(2, LONGEST_TRIES + 1))]:
         name = content_name(stage.pipeline.environment.name, stage.run.task, content, suffix)
         job = stage.pipeline.bedrock.find_job(name)
         if job is None:
             return _launch(stage, models, name)
-        known = ours.get(name)
-        mine = known is not None and known.kind == CUSTOMIZATION_JOB and known.attempt == stage.attempt
-        result = _look_after(stage, models, job, mine=mine)
+        result = _look_after(stage, models, job, launched_in=ours.get(name))
         if result is not None:
             return result
     message = (
@@ -95,13 +94,18 @@ def job_request(stage: Stage, models: ModelChoice, name: str) -> dict[str, Any]:
     return request
 
 
-def _look_after(stage: Stage, models: ModelChoice, job: Found, *, mine: bool) -> Result | None:
-    """Judge a job's state; ``None`` when it is of no use and the next name must be tried."""
+def _look_after(stage: Stage, models: ModelChoice, job: Found, *, launched_in: int | None) -> Result | None:
+    """Judge a job's state; ``None`` when it is of no use and the next name must be tried.
+
+    ``launched_in`` is the attempt of this run that launched it. Another run's job (``None``) is waited for, but neither
+    stopped nor paid here, and its failure only means the next name.
+    """
+    mine = launched_in == stage.attempt
     phases = job_phases(job.details)
     if job.status in ("InProgress", "Stopping"):
         if mine:
             _check_stall(stage, job)
-        else:
+        elif launched_in is not None:
             stage.pipeline.resources.plan(_resource(stage, CUSTOMIZATION_JOB, job.name, job.arn))
         current = next((phase["name"] for phase in phases if phase["status"] == "InProgress"), "waiting")
         stage.progress(job_name=job.name, phase=current, phases=phases)
@@ -111,7 +115,7 @@ def _look_after(stage: Stage, models: ModelChoice, job: Found, *, mine: bool) ->
         if model is not None and model.status == "Creating":
             return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
         if model is not None and model.status == "Active":
-            return _completed(stage, models, job, model.arn, mine=mine)
+            return _completed(stage, models, job, model.arn, ours=launched_in is not None)
         return None  # trained once, and the model has been deleted since
     if mine:
         raise DistillationFailed(f"job {job.name} is {job.status}: {job.failure or 'Bedrock gives no reason'}")
@@ -131,7 +135,7 @@ def _check_stall(stage: Stage, job: Found) -> None:
     raise DistillationFailed(message)
 
 
-def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *, mine: bool) -> Result:
+def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *, ours: bool) -> Result:
     model = _resource(stage, CUSTOM_MODEL, job.name, model_arn)
     stage.pipeline.resources.plan(model)
     stage.pipeline.resources.created(model, model_arn)
@@ -142,18 +146,13 @@ def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *,
         job_arn=job.arn,
         training=models.training,
         phases=job_phases(job.details),
-        adopted=not mine and not _launched_by_this_run(stage, job.name),
+        adopted=not ours,
     )
-    if mine:
+    if ours:
         for entry in _costs(stage, models, job):
             stage.pipeline.registry.record_cost(stage.run.run_id, entry)
     stage.progress(job_name=job.name, phase="completed")
     return {"status": "COMPLETED", "phase": "completed", "job_name": job.name}
-
-
-def _launched_by_this_run(stage: Stage, name: str) -> bool:
-    known = stage.pipeline.resources.of_run(stage.run.run_id)
-    return any(item.kind == CUSTOMIZATION_JOB and item.name == name and item.created_at for item in known)
 
 
 def _costs(stage: Stage, models: ModelChoice, job: Found) -> list[LedgerEntry]:

@@ -201,6 +201,42 @@ def test_another_run_with_the_same_training_file_adopts_and_says_so(workshop: Wo
     assert workshop.pipeline.registry.ledger(second.run_id) == []
 
 
+def test_another_runs_job_under_way_is_waited_for_and_neither_stopped_nor_paid_here(workshop: Workshop) -> None:
+    # Given a second upload of the same prompts while the first one's job trains
+    _, name = started(workshop)
+    second = workshop.run("2")
+    workshop.plan(second)
+    assert [launch(workshop, second)["status"] for _ in range(2)] == ["IN_PROGRESS", "IN_PROGRESS"]
+    workshop.pass_time(hours=13)
+    assert launch(workshop, second)["job_name"] == name
+
+    # When
+    workshop.client.jobs[name]["status"] = "Completed"
+    workshop.client.add_model(name)
+    launch(workshop, second)
+
+    # Then
+    assert workshop.client.called("StopModelCustomizationJob") == []
+    assert [item.kind for item in workshop.pipeline.resources.of_run(second.run_id)] == [CUSTOM_MODEL]
+    assert workshop.pipeline.registry.ledger(second.run_id) == []
+
+
+def test_a_training_that_ended_after_its_attempt_is_paid_by_the_retry(workshop: Workshop) -> None:
+    # Given an attempt that was killed while its job trained on
+    run, name = started(workshop)
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+    workshop.client.jobs[name]["status"] = "Completed"
+    workshop.client.add_model(name)
+
+    # When
+    launch(workshop, run)
+
+    # Then
+    assert len(workshop.pipeline.registry.ledger(run.run_id)) == 2
+    assert workshop.pipeline.registry.run(run.run_id).facts["adopted"] is False
+
+
 @pytest.mark.parametrize("status", ["Failed", "Stopped", "Completed"])
 def test_an_earlier_job_of_no_use_gives_the_next_name(workshop: Workshop, status: str) -> None:
     # Given a first attempt whose job failed, was stopped, or whose model was deleted since
