@@ -71,6 +71,9 @@ class Reconciler:
             error = {"Error": f"Execution.{status}", "Cause": WHY.get(status, status)}
             payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": FAILED, "error": error}
             self._invoke(self._line.environment.report_function, payload)
+            # Where the report could not be written: only an ended run is released again by the schedule, and retried.
+            reason = f"{error['Cause']}; its report could not be written"
+            self._line.registry.end(run.run_id, run.attempt, FAILED, reason, self._now(), None)
         self._line.registry.free_slot(run.run_id)
         return True
 

@@ -1,0 +1,219 @@
+"""What nobody uses goes, what serves stays, what a retry needs is kept for a while, and nothing is forgotten."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdas.gateways.registry import Run
+from lambdas.gateways.resource_book import (
+    CUSTOM_MODEL,
+    CUSTOMIZATION_JOB,
+    DEPLOYMENT,
+    IN_USE,
+    KEPT,
+    PLANNED,
+    RELEASED,
+    THROUGHPUT,
+)
+from lambdas.pipeline import Result
+from lambdas.release_resources.stage import execute
+from tests.unit.stages.workshop import Workshop
+
+COMPLETED = {"status": "COMPLETED", "released": 0, "pending": 0}
+
+
+def release(workshop: Workshop, run: Run, outcome: str) -> Result:
+    return execute(workshop.stage("ReleaseResources", run, outcome=outcome))
+
+
+def states(workshop: Workshop, run: Run) -> dict[str, str]:
+    return {item.kind: item.state for item in workshop.pipeline.resources.of_run(run.run_id)}
+
+
+def test_a_run_that_made_nothing_releases_nothing(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+
+    # When / Then
+    assert release(workshop, run, "FAILED") == COMPLETED
+    assert workshop.client.calls == []
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, THROUGHPUT])
+def test_an_endpoint_that_is_still_being_created_is_pending_until_it_can_be_deleted(
+    workshop: Workshop, kind: str
+) -> None:
+    # Given
+    run = workshop.run()
+    add = workshop.client.add_deployment if kind == DEPLOYMENT else workshop.client.add_throughput
+    arn = add("dev-video-1", "arn:model", "Creating")
+    workshop.made(run, kind, "dev-video-1", arn)
+
+    # When
+    first = release(workshop, run, "REJECTED")
+    workshop.client.endpoints[arn]["status"] = "Active"
+    second = release(workshop, run, "REJECTED")
+
+    # Then
+    assert first == {"status": "IN_PROGRESS", "released": 0, "pending": 1}
+    assert second == {"status": "COMPLETED", "released": 1, "pending": 0}
+    assert workshop.client.endpoints == {}
+    assert states(workshop, run) == {kind: RELEASED}
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, THROUGHPUT])
+def test_an_endpoint_whose_arn_a_crash_swallowed_is_found_by_its_name(workshop: Workshop, kind: str) -> None:
+    # Given a crash between the create call and the registry, and a neighbour whose name begins the same
+    run = workshop.run()
+    add = workshop.client.add_deployment if kind == DEPLOYMENT else workshop.client.add_throughput
+    neighbour = add("dev-video-10", "arn:model")
+    add("dev-video-1", "arn:model")
+    workshop.made(run, kind, "dev-video-1", None, PLANNED)
+
+    # When
+    result = release(workshop, run, "FAILED")
+
+    # Then
+    assert result["released"] == 1
+    assert list(workshop.client.endpoints) == [neighbour]
+
+
+def test_a_job_under_way_is_stopped(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    arn = workshop.client.add_job("dev-video-1", "InProgress")
+    workshop.made(run, CUSTOMIZATION_JOB, "dev-video-1", arn)
+
+    # When
+    result = release(workshop, run, "FAILED")
+
+    # Then
+    assert result == {"status": "COMPLETED", "released": 1, "pending": 0}
+    assert workshop.client.called("StopModelCustomizationJob") == [arn]
+
+
+@pytest.mark.parametrize("outcome", ["FAILED", "EXPIRED"])
+def test_the_model_of_a_failed_run_is_kept_for_its_retry_and_then_deleted(workshop: Workshop, outcome: str) -> None:
+    # Given
+    run = workshop.run()
+    arn = workshop.client.add_model("dev-video-1")
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", None, PLANNED)
+
+    # When released, released again six days later, and after the setting's seven days
+    now = release(workshop, run, outcome)
+    (kept,) = workshop.pipeline.resources.of_run(run.run_id)
+    workshop.pass_time(days=6)
+    soon = release(workshop, run, outcome)
+    workshop.pass_time(days=1.1)
+    assert arn in {model["modelArn"] for model in workshop.client.models.values()}
+    late = release(workshop, run, outcome)
+
+    # Then
+    assert (kept.state, kept.arn, kept.keep_until) == (KEPT, arn, "2026-09-08T10:00:00.000Z")
+    assert (now, soon) == (COMPLETED, COMPLETED)
+    assert late["released"] == 1
+    assert workshop.client.models == {}
+    assert states(workshop, run) == {CUSTOM_MODEL: RELEASED}
+
+
+def test_the_model_of_a_rejected_run_goes_at_once(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", workshop.client.add_model("dev-video-1"))
+
+    # When
+    result = release(workshop, run, "REJECTED")
+
+    # Then
+    assert result["released"] == 1
+    assert workshop.client.models == {}
+
+
+def test_a_model_that_never_came_to_be_is_closed(workshop: Workshop) -> None:
+    # Given the plan of a job that was never created
+    run = workshop.run()
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", None, PLANNED)
+    workshop.made(run, CUSTOMIZATION_JOB, "dev-video-1", None, PLANNED)
+
+    # When
+    result = release(workshop, run, "FAILED")
+
+    # Then
+    assert result == {"status": "COMPLETED", "released": 2, "pending": 0}
+    assert set(states(workshop, run).values()) == {RELEASED}
+
+
+def test_what_serves_the_task_stays_and_the_candidates_deployment_goes(workshop: Workshop) -> None:
+    # Given a promoted run
+    run = workshop.run()
+    model_arn = workshop.client.add_model("dev-video-1")
+    endpoint = workshop.client.add_throughput("dev-video-1", model_arn)
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", model_arn)
+    workshop.made(run, DEPLOYMENT, "dev-video-1", workshop.client.add_deployment("dev-video-1", model_arn))
+    workshop.pipeline.resources.mark(workshop.made(run, THROUGHPUT, "dev-video-1", endpoint), IN_USE)
+    workshop.crown(run.run_id, model_arn, endpoint)
+
+    # When
+    result = release(workshop, run, "PROMOTED")
+
+    # Then
+    assert result == {"status": "COMPLETED", "released": 1, "pending": 0}
+    assert list(workshop.client.endpoints) == [endpoint]
+    assert list(workshop.client.models) == ["dev-video-1"]
+
+
+def test_the_model_to_which_a_rollback_returns_stays(workshop: Workshop) -> None:
+    # Given a first champion that a second one followed
+    first, second = workshop.run("1"), workshop.run("2")
+    model_arn = workshop.client.add_model("dev-video-1")
+    workshop.made(first, CUSTOM_MODEL, "dev-video-1", model_arn)
+    workshop.crown(first.run_id, model_arn, "arn:endpoint")
+    workshop.crown(second.run_id, "arn:model/2", "arn:endpoint")
+
+    # When
+    result = release(workshop, first, "PROMOTED")
+
+    # Then
+    assert result == COMPLETED
+    assert list(workshop.client.models) == ["dev-video-1"]
+
+
+def test_a_champions_endpoint_that_this_run_pointed_away_is_pointed_back(workshop: Workshop) -> None:
+    # Given a promotion that died after its update
+    old_model, new_model = workshop.client.add_model("old"), workshop.client.add_model("dev-video-1")
+    endpoint = workshop.client.add_throughput("dev-video-old", new_model, "Updating")
+    workshop.crown("video-old", old_model, endpoint)
+    run = workshop.run()
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", new_model)
+    workshop.pipeline.registry.record_facts(run.run_id, pointed_endpoint={"endpoint_arn": endpoint})
+
+    # When
+    while_updating = release(workshop, run, "FAILED")
+    workshop.client.endpoints[endpoint]["status"] = "InService"
+    pointing_back = release(workshop, run, "FAILED")
+    workshop.client.endpoints[endpoint]["status"] = "InService"
+    done = release(workshop, run, "FAILED")
+
+    # Then
+    assert [result["status"] for result in (while_updating, pointing_back, done)] == [
+        "IN_PROGRESS",
+        "IN_PROGRESS",
+        "COMPLETED",
+    ]
+    assert workshop.client.called("UpdateProvisionedModelThroughput") == [(endpoint, old_model)]
+    assert workshop.client.endpoints[endpoint]["modelArn"] == old_model
+
+
+def test_release_gives_its_own_lease_back_and_nobody_elses(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    tasks = workshop.pipeline.tasks
+    tasks.take_lease("video", "video-other-1", None, workshop.now(), "2026-09-01T11:00:00.000Z")
+
+    # When / Then
+    release(workshop, run, "FAILED")
+    assert tasks.state("video").lease_owner == "video-other-1"
+    tasks.drop_lease("video", "video-other-1")
+    tasks.take_lease("video", f"{run.run_id}-1", None, workshop.now(), "2026-09-01T11:00:00.000Z")
+    release(workshop, run, "FAILED")
+    assert tasks.state("video").lease_owner is None
