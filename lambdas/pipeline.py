@@ -1,4 +1,4 @@
-"""What every stage is given: its run, the gateways, and the time that is left. And the frame that all handlers share."""
+"""What every stage is given: its run, the gateways, the time that is left. And the frame that all handlers share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
-from lambdas.domain.errors import AttemptSuperseded
+from lambdas.domain.errors import AttemptSuperseded, PipelineError
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways import clients
@@ -185,7 +185,12 @@ def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Ma
             payload=event,
             seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - SECONDS_KEPT_BACK,
         )
-        result = execute(stage)
+        try:
+            result = execute(stage)
+        except PipelineError as error:
+            # A Distributed Map reports a failed child as a number: what the child said must be kept elsewhere.
+            stage.pipeline.registry.record_facts(run_id, failure={"name": type(error).__name__, "message": str(error)})
+            raise
         logger.info("stage finished", extra={"result": result})
         return result
 

@@ -33,7 +33,7 @@ class ModelCatalog:
     """
 
     NO_COMMITMENT_QUOTA: ClassVar[str] = "L-BE77399C"
-    """Model units without commitment across custom models (bedrock_facts, section 5)."""
+    """Model units without commitment across custom models (Service Quotas, Amazon Bedrock)."""
 
     def __init__(self, bedrock: BedrockClient, quotas: ServiceQuotasClient) -> None:
         self._bedrock, self._quotas = bedrock, quotas

@@ -92,8 +92,8 @@ def _check_pointer(task: TaskDefinition) -> None:
     size = len(json.dumps([task.student_system_prompt, task.output_schema], ensure_ascii=False).encode())
     if size > MAX_POINTER_BYTES:
         message = (
-            f"task.json: 'student_system_prompt' and 'output_schema' have {size} bytes together; callers read them from "
-            f"an SSM parameter, which takes {MAX_POINTER_BYTES}. Shorten them: a short prompt is what a student is for"
+            f"task.json: 'student_system_prompt' and 'output_schema' have {size} bytes together; callers read them "
+            f"from an SSM parameter, which takes {MAX_POINTER_BYTES}. Shorten them: a student is there for a short prompt"
         )
         raise InvalidTaskDefinition(message)
 

@@ -1,4 +1,4 @@
-"""Questions to models and their answers: what is sent, what came back, and the key under which it is never bought again."""
+"""Questions to models and their answers: what is sent, what came back, the key under which it is kept."""
 
 from __future__ import annotations
 

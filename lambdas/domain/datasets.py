@@ -1,4 +1,4 @@
-"""Turn uploaded lines into a dataset: training set, holdout, rejected lines; the same for the same prompts in any order."""
+"""Turn uploaded lines into training set, holdout and rejected lines: the same for the same prompts in any order."""
 
 from __future__ import annotations
 

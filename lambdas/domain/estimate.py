@@ -23,7 +23,7 @@ TOKEN_ERROR = 0.25
 """Relative error of the token estimate: low and high are this far from the expected cost."""
 
 ANSWER_TOKENS_GUESS = 80
-"""Tokens of an answer where nothing is known of it: about the published case's 68 (bedrock_facts, section 9)."""
+"""Tokens of an answer where nothing is known of it: about the published case's 68 (AWS ML blog, 2026-04-17)."""
 
 VERDICT_TOKENS_GUESS = 90
 """Tokens of a judge's verdict: a score and one or two sentences in a tool call."""
@@ -71,7 +71,7 @@ class Estimate:
         message = (
             f"the estimate is ${self.usd:,.2f} (${self.low_usd:,.2f} to ${self.high_usd:,.2f}; {stages}), the budget "
             f"${budget_usd:,.2f}. Nothing was paid. Raise 'budget_usd' in task.json to at least "
-            f"{math.ceil(self.usd * 100) / 100:.2f}, upload about {share:.0%} of the prompts, or name a cheaper teacher."
+            f"{math.ceil(self.usd * 100) / 100:.2f}, upload about {share:.0%} of the prompts, or a cheaper teacher."
         )
         raise BudgetExceeded(message)
 

@@ -110,7 +110,7 @@ def summarise(measurements: Sequence[Measurement], price_model: str, prices: Pri
     measurements : sequence of Measurement
         At least one, all of the same role.
     price_model : str
-        Model whose on-demand price holds: a custom model deployment costs what its base costs (bedrock_facts, section 5).
+        Model whose on-demand price holds: a custom model deployment costs what its base costs.
     prices : PriceBook
     """
     scores = [float(item.score) for item in measurements]

@@ -10,6 +10,9 @@ from lambdas.domain.break_even import BreakEven
 from lambdas.domain.evaluation import ContestantSummary
 from lambdas.domain.task_definition import TaskDefinition
 
+ROUNDING = 1e-9
+"""What binary fractions may be off: 4.0 - 3.8 is more than 0.2."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GateLine:
@@ -71,7 +74,7 @@ def judge_gate(
             threshold=rules.max_quality_drop,
             measured=drop,
             bound=None,
-            passed=drop <= rules.max_quality_drop,
+            passed=drop <= rules.max_quality_drop + ROUNDING,
             explanation=f"judge points below the {rules.reference} ({reference.mean_score:.2f})",
         ),
         _at_least(
@@ -85,7 +88,7 @@ def judge_gate(
             "min_latency_reduction",
             rules.min_latency_reduction,
             latency,
-            f"mean latency, {student.latency_mean_ms:,.0f} ms against the baseline's {baseline.latency_mean_ms:,.0f} ms",
+            f"mean latency, {student.latency_mean_ms:,.0f} ms; the baseline's is {baseline.latency_mean_ms:,.0f} ms",
         ),
     ]
 
@@ -96,7 +99,7 @@ def _at_least(rule: str, threshold: float, measured: float, explanation: str) ->
         threshold=threshold,
         measured=measured,
         bound=None,
-        passed=measured >= threshold,
+        passed=measured >= threshold - ROUNDING,
         explanation=explanation,
     )
 
@@ -104,7 +107,7 @@ def _at_least(rule: str, threshold: float, measured: float, explanation: str) ->
 def _cost_reduction(
     student: ContestantSummary, teacher: ContestantSummary, task: TaskDefinition, break_even: BreakEven
 ) -> tuple[float, str]:
-    """Compare with the teacher: in the serving mode to be promoted at the expected volume where known, else per token."""
+    """Compare with the teacher, in the mode to be promoted at the expected volume where known, else per token."""
     monthly = break_even.usd_per_month
     if (
         task.serving.mode == "provisioned_throughput"

@@ -9,6 +9,9 @@ from xml.sax.saxutils import escape
 from lambdas.domain.answers import Answer, Question, Tool
 from lambdas.domain.records import Record, Turn
 
+LOWEST, HIGHEST = 1, 5
+"""Scores that a judge may give."""
+
 JUDGE_TOKENS = 400
 """Most tokens of a verdict: a number and a short explanation."""
 
@@ -90,6 +93,6 @@ def read_verdict(answer: Answer) -> Verdict:
         score = document["score"]
     except (ValueError, TypeError, KeyError):
         raise InvalidVerdict("the judge did not call record_score with a score") from None
-    if isinstance(score, bool) or not isinstance(score, int) or not 1 <= score <= 5:
+    if isinstance(score, bool) or not isinstance(score, int) or not LOWEST <= score <= HIGHEST:
         raise InvalidVerdict(f"the judge gave {str(score)[:20]!r}, not a whole number from 1 to 5")
     return Verdict(score, str(document.get("explanation", "")))

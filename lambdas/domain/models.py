@@ -169,4 +169,4 @@ _TEACHERS = {
     "amazon.nova-lite-v1:0": _AMAZON_TEACHERS,
     "amazon.nova-pro-v1:0": ("amazon.nova-premier-v1:0",),
 }
-"""Distillation pairs of Amazon models (Bedrock user guide, prerequisites for model distillation, read in autumn 2026)."""
+"""Distillation pairs of Amazon models (Bedrock user guide, prerequisites for distillation, autumn 2026)."""

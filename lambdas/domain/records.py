@@ -128,9 +128,7 @@ def parse_line(raw: bytes) -> Record:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise DamagedLine(
-            f"byte {problem.start + 1} is not UTF-8 ({raw[problem.start]:#04x}); save as UTF-8"
-        ) from None
+        raise DamagedLine(f"byte {problem.start + 1} is not UTF-8 ({raw[problem.start]:#04x}); save as UTF-8") from None
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as problem:

@@ -35,7 +35,7 @@ class RunFiles:
         return f"{self.root}/attempts/{attempt}/plan.json"
 
     def teacher_data(self, name: str) -> str:
-        """``training.jsonl`` (what Bedrock receives), ``references.jsonl``, ``dropped.jsonl``, ``teacher_data.json``."""
+        """``training.jsonl`` (Bedrock's input), ``references.jsonl``, ``dropped.jsonl``, ``teacher_data.json``."""
         return f"{self.root}/teacher_data/{name}"
 
     @property

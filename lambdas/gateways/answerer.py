@@ -1,4 +1,4 @@
-"""Ask a model many questions: only those not answered before, some at once, every dollar written down as it is spent."""
+"""Ask a model many questions: only those not answered before, some at once, each dollar written down."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The Bedrock control plane: customization jobs, custom models, deployments and provisioned throughput.
 
-A name is looked up by listing, then everything is asked by ARN: so a role needs rights on ARNs only, and a name that does
+A name is looked up by listing, then everything is asked by ARN: a role needs rights on ARNs only, and a name that does
 not exist cannot come back as a refusal.
 
 Names, tokens and URIs come from ``lambdas.domain.bedrock_names``. Creating a deployment or a throughput lists no

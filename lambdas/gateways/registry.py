@@ -1,4 +1,4 @@
-"""The registry of runs: who was claimed, queued, started and how it ended. It decides; all else is a projection of it."""
+"""The registry of runs: claimed, queued, started, ended. It decides; all else is a projection of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a customization job says about its phases (``statusDetails`` of GetModelCustomizationJob, botocore service model)."""
+"""What a customization job says about its phases (``statusDetails`` of GetModelCustomizationJob)."""
 
 from __future__ import annotations
 

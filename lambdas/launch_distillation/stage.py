@@ -71,7 +71,7 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
 
 
 def job_request(stage: Stage, models: ModelChoice, name: str) -> dict[str, Any]:
-    """Write the request of CreateModelCustomizationJob (botocore service model; bedrock_facts, section 1)."""
+    """Write the request of CreateModelCustomizationJob (shape: botocore service model)."""
     environment, files = stage.pipeline.environment, stage.run.files
     bucket = environment.runs_bucket
     tags = resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name)

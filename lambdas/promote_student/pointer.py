@@ -1,4 +1,4 @@
-"""The SSM parameter from which callers learn where and how to ask a task's student. It is a projection of the registry."""
+"""The SSM parameter that tells callers where and how to ask a task's student: a projection of the registry."""
 
 from __future__ import annotations
 

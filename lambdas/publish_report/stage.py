@@ -13,11 +13,10 @@ from lambdas.reporting import publish
 
 def execute(stage: Stage) -> Result:
     """Publish an outcome; the first outcome of an attempt stands, a repetition only writes the report again."""
-    outcome = str(stage.payload["outcome"])
+    stage.progress()
     run = stage.run
-    if run.outcome:  # a second call, by the schedule or after a crash
-        outcome = run.outcome
-    error = _error(stage.payload.get("error"))
+    outcome = _outcome(stage)
+    error = _error(stage.payload.get("error"), run.facts.get("failure"))
     endpoint_arn = run.facts.get("endpoint_arn") if outcome == "PROMOTED" else None
     reason = _reason(stage, outcome, error)
     page_key = publish(stage, outcome=outcome, reason=reason, error=error)
@@ -33,10 +32,28 @@ def execute(stage: Stage) -> Result:
     }
 
 
-def _error(raised: Any) -> dict[str, str] | None:  # noqa: ANN401 - what Step Functions caught
-    """Read what Step Functions caught: a Lambda's error has its message inside a JSON text."""
+def _outcome(stage: Stage) -> str:
+    """Decide what the run ended as: the registry's word goes before the caller's.
+
+    A run that was killed after its student had been crowned and published is promoted, whatever killed it.
+    """
+    if stage.run.outcome:  # a second call, by the schedule or after a crash
+        return stage.run.outcome
+    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    if champion and champion.run_id == stage.run.run_id and stage.run.facts.get("endpoint_arn"):
+        return "PROMOTED"
+    return str(stage.payload["outcome"])
+
+
+def _error(raised: Any, noted: dict[str, str] | None) -> dict[str, str] | None:  # noqa: ANN401 - what was caught
+    """Read what Step Functions caught: a Lambda's error has its message inside a JSON text.
+
+    A failed shard is only counted by its map; what it said was noted in the registry.
+    """
     if not raised:
         return None
+    if raised.get("Error") == "States.ExceedToleratedFailureThreshold" and noted:
+        return noted
     cause = str(raised.get("Cause") or "")
     try:
         message = str(json.loads(cause)["errorMessage"])
@@ -46,6 +63,9 @@ def _error(raised: Any) -> dict[str, str] | None:  # noqa: ANN401 - what Step Fu
 
 
 def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:
+    if outcome == "PROMOTED":
+        after = f"; after that, {error['name']}: {error['message']}" if error else ""
+        return f"the student passed the gate and serves the task{after}"
     if error:
         return f"{error['name']}: {error['message']}"
     if outcome == "EXPIRED":
@@ -53,8 +73,6 @@ def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:
         return f"nobody approved within {hours} hours"
     if outcome == "REJECTED":
         return _rejection(stage)
-    if outcome == "PROMOTED":
-        return "the student passed the gate and serves the task"
     return "the run failed without an error message; see the execution's history"
 
 

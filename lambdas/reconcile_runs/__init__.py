@@ -1,1 +1,1 @@
-"""ReconcileRuns: what no Catch can do. Close runs whose execution ended by itself, release, and start the next in the queue."""
+"""ReconcileRuns: what no Catch can do. It closes ended runs, releases, and starts the next in the queue."""

@@ -1,4 +1,4 @@
-"""Claim, queue and start runs. Nothing with an effect follows StartExecution: a repeated start cannot be told from a first."""
+"""Claim, queue and start runs. No effect follows StartExecution: a repeated start looks like a first one."""
 
 from __future__ import annotations
 

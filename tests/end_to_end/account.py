@@ -127,7 +127,7 @@ class Account:
     def billable(self) -> list[dict[str, Any]]:
         """List what bills by the hour or trains, whoever made it."""
         resources = self.simulator.resources()
-        things = [*resources.jobs, *resources.deployments, *resources.throughput]
+        things = [*resources.jobs, *resources.deployments, *resources.throughputs]
         return [thing for thing in things if thing["status"] in UNDER_WAY]
 
     def resources(self) -> ResourceBook:

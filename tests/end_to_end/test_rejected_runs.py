@@ -31,4 +31,4 @@ def test_a_badly_trained_student_is_rejected(account: Account, fault: str, optio
     assert {item.state for item in resources} == {"RELEASED"}
     made = {item.arn for item in resources}
     held = account.simulator.resources()
-    assert not made & {thing["arn"] for thing in [*held.throughput, *held.deployments, *held.models]}
+    assert not made & {thing["arn"] for thing in [*held.throughputs, *held.deployments, *held.models]}
