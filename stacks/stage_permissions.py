@@ -237,7 +237,8 @@ class StagePermissions:
             allow("bedrock:UpdateProvisionedModelThroughput", on=[throughputs, models], because=_BEDROCK_IDS),
             allow("bedrock:UpdateCustomModelDeployment", on=[deployments, models], because=_BEDROCK_IDS),
             self._list_endpoints(),
-            *self._record_progress("Query"),
+            self._registry("GetItem", "UpdateItem", "Query", index=True),
+            self._data_key(),
         ]
 
     def publish_report(self, topic: str) -> list[Permission]:

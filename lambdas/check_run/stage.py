@@ -93,7 +93,7 @@ def _check_pointer(task: TaskDefinition) -> None:
     if size > MAX_POINTER_BYTES:
         message = (
             f"task.json: 'student_system_prompt' and 'output_schema' have {size} bytes together; callers read them "
-            f"from an SSM parameter, which takes {MAX_POINTER_BYTES}. Shorten them: a student is there for a short prompt"
+            f"from an SSM parameter, which takes {MAX_POINTER_BYTES}. Shorten them: students take short prompts"
         )
         raise InvalidTaskDefinition(message)
 

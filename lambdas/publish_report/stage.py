@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lambdas.domain.notification import outcome_message
 from lambdas.gateways import clients
-from lambdas.pipeline import Result, Stage
+from lambdas.pipeline import Result, Stage, logger
 from lambdas.reporting import publish
 
 
@@ -97,4 +99,8 @@ def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:
         report_uri=f"s3://{environment.runs_bucket}/{page_key}",
         simulated=environment.settings.simulated,
     )
-    clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+    try:
+        clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+    except ClientError:
+        # The run has ended and its report stands: a message that cannot be sent must not make a failure of it.
+        logger.exception("the message about the outcome could not be sent")

@@ -30,7 +30,7 @@ def execute(stage: Stage) -> Result:
             continue
         if _is_kept(stage, resource, outcome):
             continue
-        if deleter.delete(resource):
+        if _another_run_needs(stage, resource) or deleter.delete(resource):
             stage.pipeline.resources.released(resource, stage.now())
             released += 1
         else:
@@ -43,6 +43,14 @@ def _serves(resource: Resource, champion: Champion | None, previous: Champion | 
     """Tell whether a champion, or the one that a rollback returns to, lives on this resource."""
     used = {arn for one in (champion, previous) if one for arn in (one.model_arn, one.endpoint_arn)}
     return resource.arn in used or resource.state == IN_USE
+
+
+def _another_run_needs(stage: Stage, resource: Resource) -> bool:
+    """Tell whether a run on the same content has adopted this model: then that run's release deletes it."""
+    if resource.kind != CUSTOM_MODEL:
+        return False
+    others = (item for item in stage.pipeline.resources.open() if item.run_id != resource.run_id)
+    return any(item.kind == CUSTOM_MODEL and item.name == resource.name for item in others)
 
 
 def _is_kept(stage: Stage, resource: Resource, outcome: str) -> bool:
