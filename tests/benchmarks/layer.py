@@ -39,7 +39,7 @@ def locked_packages() -> dict[str, str]:
 
 
 class LambdaLike:
-    """Folders like ``/opt/python`` and ``/var/task``, filled from this environment, which is locked to the same versions.
+    """Folders like ``/opt/python`` and ``/var/task``, filled from this environment: it is locked to the same versions.
 
     Links instead of an installation: nothing is downloaded, and it takes milliseconds.
 
