@@ -217,3 +217,20 @@ def test_release_gives_its_own_lease_back_and_nobody_elses(workshop: Workshop) -
     tasks.take_lease("video", f"{run.run_id}-1", None, workshop.now(), "2026-09-01T11:00:00.000Z")
     release(workshop, run, "FAILED")
     assert tasks.state("video").lease_owner is None
+
+
+def test_a_model_that_another_run_on_the_same_content_adopted_is_left_to_it(workshop: Workshop) -> None:
+    # Given two runs whose training content is the same, so that they share one model
+    first, second = workshop.run(), workshop.run("2")
+    arn = workshop.client.add_model("dev-video-shared")
+    for run in (first, second):
+        workshop.made(run, CUSTOM_MODEL, "dev-video-shared", arn)
+
+    # When the first is rejected
+    release(workshop, first, "REJECTED")
+
+    # Then the other still has it, and takes it away when it is rejected too
+    assert states(workshop, first) == {CUSTOM_MODEL: RELEASED}
+    assert list(workshop.client.models) == ["dev-video-shared"]
+    release(workshop, second, "REJECTED")
+    assert workshop.client.models == {}
