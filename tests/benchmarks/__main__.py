@@ -1,0 +1,45 @@
+"""Print one line a figure: ``bench/<name> <value> <unit>``. What a figure is about goes to the other stream."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from stacks.node import use_bundled_node
+
+use_bundled_node()
+
+from tests.benchmarks.example_run import REPETITIONS, measure_example_run
+from tests.benchmarks.imports import slowest_handler
+from tests.benchmarks.synthesis import PIPELINE_TEMPLATE, synthesis_ratio
+
+
+def main() -> None:
+    """Measure everything; about three minutes on two cores."""
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
+        workdir = Path(name)
+        ratio, assembly = synthesis_ratio(workdir / "synthesis")
+        figure(
+            "synth_vs_one_bucket", f"{ratio:.2f}", "ratio", "the process of app.py, the layer not installed; aim 1.6"
+        )
+        slowest = slowest_handler(assembly / PIPELINE_TEMPLATE, workdir / "imports")
+        made = f"lambdas.{slowest.folder}.handler with its clients {', '.join(slowest.clients)}; aim 1.5"
+        figure("handler_import_vs_boto3_max", f"{slowest.ratio:.2f}", "ratio", made)
+        run = measure_example_run(workdir / "embedded-aws")
+        whole = (
+            f"median of {REPETITIONS} runs of {run.seconds:.1f} s, {run.bedrock_seconds:g} s of them simulated Bedrock"
+        )
+        figure("run_overhead_seconds", f"{run.overhead_seconds:.1f}", "seconds", whole)
+        counted = f"StateEntered events of the execution and, {run.in_maps} of them, of its maps' child executions"
+        figure("state_transitions", str(run.transitions), "count", counted)
+
+
+def figure(name: str, value: str, unit: str, about: str) -> None:
+    """Print one figure, and to the other stream how it was measured."""
+    print(f"bench/{name} {value} {unit}", flush=True)
+    print(f"    {about}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

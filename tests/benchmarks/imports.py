@@ -1,0 +1,125 @@
+"""How long a Lambda takes until it can work, against ``import boto3`` and one client."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.benchmarks.layer import HANDLERS, LambdaLike
+from tests.benchmarks.measuring import interleaved
+
+Json = dict[str, Any]
+
+SCREENING, REPETITIONS = 3, 15
+_BASE = "import boto3; boto3.session.Session().client('bedrock')"
+_CLIENTS = {
+    "bedrock": "bedrock",
+    "bedrock-runtime": "bedrock_runtime",
+    "dynamodb": "dynamodb",
+    "lambda": "lambdas",
+    "s3": "s3",
+    "servicequotas": "service_quotas",
+    "sns": "sns",
+    "ssm": "ssm",
+    "states": "step_functions",
+}
+"""Prefix of an action to the function in ``lambdas.gateways.clients`` that makes the client."""
+_NOT_CALLED = frozenset({"iam", "kms", "logs", "sqs", "xray"})
+"""What a role may do without a client of the handler's: the services do it in its name."""
+
+
+class Slowest(NamedTuple):
+    """The slowest handler.
+
+    Attributes
+    ----------
+    folder : str
+        Its folder under ``lambdas/``.
+    clients : list of str
+        The clients that it makes.
+    ratio : float
+        Its import and clients to ``import boto3`` and one Bedrock client.
+    """
+
+    folder: str
+    clients: list[str]
+    ratio: float
+
+
+def slowest_handler(pipeline_template: Path, workdir: Path) -> Slowest:
+    """Measure each handler in fresh processes that see the layer's packages and ``lambdas/`` alone.
+
+    The time is taken inside the process: the start of the interpreter, the same for both, would only hide a difference.
+
+    Parameters
+    ----------
+    pipeline_template : Path
+        The synthesized template of the pipeline, whose roles say which services a handler calls.
+    workdir : Path
+        Empty folder.
+    """
+    clients = clients_by_handler(json.loads(pipeline_template.read_text()))
+    python = LambdaLike(workdir)
+    first = interleaved({name: partial(_seconds, python, _code(name, clients[name])) for name in HANDLERS}, SCREENING)
+    folder = max(first, key=lambda name: first[name])
+    code = _code(folder, clients[folder])
+    seconds = interleaved(
+        {"base": partial(_seconds, python, _BASE), "handler": partial(_seconds, python, code)}, REPETITIONS
+    )
+    return Slowest(folder, clients[folder], seconds["handler"] / seconds["base"])
+
+
+def clients_by_handler(template: Json) -> dict[str, list[str]]:
+    """Read from the roles which clients each Lambda makes.
+
+    Parameters
+    ----------
+    template : dict
+        A synthesized template.
+
+    Returns
+    -------
+    dict
+        Folder to names of functions in ``lambdas.gateways.clients``, sorted.
+
+    Raises
+    ------
+    LookupError
+        If a role allows actions of a service that no client is known for.
+    """
+    resources = template["Resources"]
+    found: dict[str, list[str]] = {}
+    for function in (item["Properties"] for item in resources.values() if item["Type"] == "AWS::Lambda::Function"):
+        folder = function["Handler"].split(".")[1]
+        role = resources[function["Role"]["Fn::GetAtt"][0]]["Properties"]
+        statements = [line for policy in role["Policies"] for line in policy["PolicyDocument"]["Statement"]]
+        found[folder] = sorted({name for line in statements for name in _clients(line["Action"])})
+    return found
+
+
+def _clients(actions: str | list[str]) -> set[str]:
+    prefixes = {
+        "bedrock-runtime" if action.startswith("bedrock:InvokeModel") else action.split(":")[0]
+        for action in ([actions] if isinstance(actions, str) else actions)
+    }
+    unknown = prefixes - _CLIENTS.keys() - _NOT_CALLED
+    if unknown:
+        message = f"{__file__}: which client do actions of {sorted(unknown)} need? Add them to _CLIENTS or _NOT_CALLED."
+        raise LookupError(message)
+    return {_CLIENTS[prefix] for prefix in prefixes - _NOT_CALLED}
+
+
+def _code(folder: str, clients: list[str]) -> str:
+    made = "".join(f"; clients.{name}()" for name in clients)
+    return f"import lambdas.{folder}.handler; from lambdas.gateways import clients{made}"
+
+
+def _seconds(python: LambdaLike, code: str) -> float:
+    timed = f"from time import perf_counter\nstarted = perf_counter()\n{code}\nprint(perf_counter() - started)"
+    done = python.run(timed)
+    if done.returncode:
+        message = f"'{code}' failed with the layer's packages alone:\n{done.stderr}"
+        raise RuntimeError(message)
+    return float(done.stdout)

@@ -1,0 +1,68 @@
+"""How long the templates take, against an app with one bucket."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.embedded_aws.lifecycle import clean_environment
+from tests.benchmarks.layer import REPOSITORY
+from tests.benchmarks.measuring import interleaved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REPETITIONS = 5
+PIPELINE_TEMPLATE = "distillation-dev-pipeline.template.json"
+_APPS = {"ours": ("app.py",), "one bucket": ("-m", "tests.benchmarks.one_bucket")}
+
+
+def synthesis_ratio(workdir: Path, repetitions: int = REPETITIONS) -> tuple[float, Path]:
+    """Measure the whole process of either app, without the layer's installation.
+
+    Parameters
+    ----------
+    workdir : Path
+        Empty folder for both assemblies.
+    repetitions : int
+        Rounds, of which the median counts.
+
+    Returns
+    -------
+    ratio : float
+        Seconds of ours to seconds of the app with one bucket.
+    assembly : Path
+        The cloud assembly of ours.
+    """
+    folders = {name: workdir / name.replace(" ", "-") for name in _APPS}
+    seconds = interleaved({name: partial(_seconds, _APPS[name], folders[name]) for name in _APPS}, repetitions)
+    return seconds["ours"] / seconds["one bucket"], folders["ours"]
+
+
+def _seconds(arguments: tuple[str, ...], folder: Path) -> float:
+    # What the CDK command line hands over, which is not part of what is measured: it is the same for both.
+    context = json.loads((REPOSITORY / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
+    started = time.perf_counter()
+    done = subprocess.run(  # noqa: S603 - this interpreter, with code of this repository
+        [sys.executable, *arguments],
+        cwd=REPOSITORY,
+        env=_environment(context, folder),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        message = f"{' '.join(arguments)} failed with exit code {done.returncode}:\n{done.stdout}{done.stderr}"
+        raise RuntimeError(message)
+    return seconds
+
+
+def _environment(context: Mapping[str, object], folder: Path) -> dict[str, str]:
+    return clean_environment() | {"CDK_CONTEXT_JSON": json.dumps(context), "CDK_OUTDIR": str(folder)}
