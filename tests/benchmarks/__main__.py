@@ -31,7 +31,9 @@ def main() -> None:
             f"median of {REPETITIONS} runs of {run.seconds:.1f} s, {run.bedrock_seconds:g} s of them simulated Bedrock"
         )
         figure("run_overhead_seconds", f"{run.overhead_seconds:.1f}", "seconds", whole)
-        counted = f"StateEntered events of the execution and, {run.in_maps} of them, of its maps' child executions"
+        counted = (
+            f"StateEntered events, polls among them, and {run.in_maps} for the states of the maps' child executions"
+        )
         figure("state_transitions", str(run.transitions), "count", counted)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lambdas.gateways.registry import PROMOTED
 from local.embedded_aws.deploy import deployed
+from tests.benchmarks.transitions import count_transitions
 from tests.end_to_end.account import Account
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class ExampleRun:
     bedrock_seconds : float
         Of these, what the simulated job, deployment and throughput took: three settings of the simulator.
     transitions : int
-        States entered in the execution, and in the executions of the shards' maps; retries are not among them.
+        States entered, as :mod:`tests.benchmarks.transitions` counts them.
     in_maps : int
-        Those of the maps alone.
+        Those in the executions of the shards alone.
     """
 
     seconds: float
@@ -79,26 +80,5 @@ def _run(account: Account, task: str) -> ExampleRun:
     if run.outcome != PROMOTED:
         message = f"the example's run {run.run_id} ended {run.outcome}: {run.reason}"
         raise RuntimeError(message)
-    parent = account.execution_arn(run.run_id)
-    children = [
-        child
-        for item in _pages(account, "list_map_runs", "mapRuns", executionArn=parent)
-        for child in _children(account, item)
-    ]
-    in_maps = sum(_states_entered(account, child) for child in children)
-    return ExampleRun(seconds, 0.0, _states_entered(account, parent) + in_maps, in_maps)
-
-
-def _children(account: Account, map_run: dict[str, Any]) -> list[str]:
-    found = _pages(account, "list_executions", "executions", mapRunArn=map_run["mapRunArn"])
-    return [child["executionArn"] for child in found]
-
-
-def _states_entered(account: Account, execution_arn: str) -> int:
-    events = _pages(account, "get_execution_history", "events", executionArn=execution_arn)
-    return sum(event["type"].endswith("StateEntered") for event in events)
-
-
-def _pages(account: Account, operation: str, key: str, **arguments: str) -> list[dict[str, Any]]:
-    pages = account.states.get_paginator(operation).paginate(**arguments)
-    return [item for page in pages for item in page[key]]
+    own, in_maps = count_transitions(account.states, account.execution_arn(run.run_id))
+    return ExampleRun(seconds, 0.0, own + in_maps, in_maps)
