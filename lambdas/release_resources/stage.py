@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, Resource
-from lambdas.gateways.task_book import Champion
+from lambdas.gateways.task_book import Champion, TaskState
 from lambdas.pipeline import Result, Stage, iso
 from lambdas.release_resources.deleter import Deleter
 
@@ -21,12 +21,18 @@ def execute(stage: Stage) -> Result:
     """
     outcome = stage.run.outcome or str(stage.payload["outcome"])
     task = stage.pipeline.tasks.state(stage.run.task)
-    pending = [] if _champion_is_back(stage, task.champion) else ["the previous champion's endpoint"]
-    stage.pipeline.tasks.drop_lease(stage.run.task, stage.owner)
+    champion_is_back = _champion_is_back(stage, task)
+    pending = [] if champion_is_back else ["the previous champion's endpoint"]
+    if champion_is_back:  # until then nobody else may point the endpoint anywhere
+        stage.pipeline.tasks.drop_lease(stage.run.task, stage.owner)
     deleter = Deleter(stage.pipeline.bedrock)
     released = 0
     for resource in stage.pipeline.resources.of_run(stage.run.run_id):
         if resource.state == RELEASED or _serves(resource, task.champion, task.previous):
+            continue
+        if resource.kind == CUSTOM_MODEL and not champion_is_back:
+            # The endpoint may still serve it. While it is neither kept nor gone, the schedule comes back to this run.
+            pending.append(f"{resource.kind} {resource.name}")
             continue
         if _is_kept(stage, resource, outcome):
             continue
@@ -68,10 +74,15 @@ def _is_kept(stage: Stage, resource: Resource, outcome: str) -> bool:
     return str(resource.keep_until) > stage.now()
 
 
-def _champion_is_back(stage: Stage, champion: Champion | None) -> bool:
-    """Point a champion's endpoint back at its model where this run pointed it away and was not promoted."""
-    pointed = stage.run.facts.get("pointed_endpoint")
+def _champion_is_back(stage: Stage, task: TaskState) -> bool:
+    """Point a champion's endpoint back at its model where this run pointed it away and was not promoted.
+
+    Where another attempt holds the lease the endpoint is left to it: that attempt, or its release, decides.
+    """
+    pointed, champion = stage.run.facts.get("pointed_endpoint"), task.champion
     if pointed is None or champion is None or champion.endpoint_arn != pointed["endpoint_arn"]:
+        return True
+    if task.lease_owner not in (None, stage.owner) and str(task.lease_expires) > stage.now():
         return True
     bedrock = stage.pipeline.bedrock
     throughput = champion.mode == "provisioned_throughput"

@@ -6,6 +6,7 @@ import pytest
 
 from lambdas.gateways.registry import Run
 from lambdas.gateways.resource_book import (
+    CREATED,
     CUSTOM_MODEL,
     CUSTOMIZATION_JOB,
     DEPLOYMENT,
@@ -202,6 +203,43 @@ def test_a_champions_endpoint_that_this_run_pointed_away_is_pointed_back(worksho
     ]
     assert workshop.client.called("UpdateProvisionedModelThroughput") == [(endpoint, old_model)]
     assert workshop.client.endpoints[endpoint]["modelArn"] == old_model
+    assert states(workshop, run) == {CUSTOM_MODEL: KEPT}
+
+
+def test_until_the_champion_is_back_the_lease_is_held_and_the_schedule_still_sees_the_run(workshop: Workshop) -> None:
+    # Given an execution that was stopped while the champion's endpoint changed to the candidate's model
+    old_model, new_model = workshop.client.add_model("old"), workshop.client.add_model("dev-video-1")
+    endpoint = workshop.client.add_throughput("dev-video-old", new_model, "Updating")
+    workshop.crown("video-old", old_model, endpoint)
+    run, tasks = workshop.run(), workshop.pipeline.tasks
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", new_model)
+    workshop.pipeline.registry.record_facts(run.run_id, pointed_endpoint={"endpoint_arn": endpoint})
+    mine = workshop.stage("ReleaseResources", run).owner
+    tasks.take_lease("video", mine, "video-old", workshop.now(), "2026-09-01T11:00:00.000Z")
+
+    # When
+    release(workshop, run, "FAILED")
+
+    # Then the model is neither kept, which would hide the run from the schedule for days, nor deleted
+    assert states(workshop, run) == {CUSTOM_MODEL: CREATED}
+    assert tasks.state("video").lease_owner == mine
+
+
+def test_an_endpoint_that_another_attempt_is_promoting_on_is_left_to_it(workshop: Workshop) -> None:
+    # Given a run that pointed the endpoint away before, and another that holds the lease and points it elsewhere now
+    old_model, other_model = workshop.client.add_model("old"), workshop.client.add_model("dev-video-2")
+    endpoint = workshop.client.add_throughput("dev-video-old", other_model)
+    workshop.crown("video-old", old_model, endpoint)
+    run, tasks = workshop.run(), workshop.pipeline.tasks
+    workshop.pipeline.registry.record_facts(run.run_id, pointed_endpoint={"endpoint_arn": endpoint})
+    tasks.take_lease("video", "video-other-1", "video-old", workshop.now(), "2026-09-01T11:00:00.000Z")
+
+    # When
+    result = release(workshop, run, "FAILED")
+
+    # Then
+    assert result == COMPLETED
+    assert workshop.client.called("UpdateProvisionedModelThroughput") == []
 
 
 def test_release_gives_its_own_lease_back_and_nobody_elses(workshop: Workshop) -> None:
