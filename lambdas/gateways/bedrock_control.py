@@ -118,12 +118,18 @@ class BedrockControl:
         return _deleted(lambda: self._client.delete_custom_model(modelIdentifier=arn))
 
     def find_deployment(self, arn: str) -> Found | None:
-        """Find a custom model deployment by ARN."""
+        """Find a custom model deployment by ARN.
+
+        Its ``status`` is ``Updating`` while it changes models: the service says so beside the status, which stays
+        ``Active``, and refuses another update.
+        """
         answer = _or_none(lambda: self._client.get_custom_model_deployment(customModelDeploymentIdentifier=arn))
         if answer is None:
             return None
         names = ("customModelDeploymentArn", "modelDeploymentName")
-        return _found(answer, *names, answer["status"], answer.get("modelArn"), answer.get("failureMessage", ""))
+        updating = answer.get("updateDetails", {}).get("updateStatus") == "Updating"
+        status = "Updating" if updating else answer["status"]
+        return _found(answer, *names, status, answer.get("modelArn"), answer.get("failureMessage", ""))
 
     def create_deployment(self, request: dict[str, Any]) -> str:
         """Create a custom model deployment, or adopt the one of that name if its tags are ours.
