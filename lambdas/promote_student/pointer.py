@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from lambdas.domain.prompts import INFERENCE_PARAMETERS
 from lambdas.gateways import clients
@@ -24,8 +25,16 @@ def publish_pointer(stage: Stage, champion: Champion) -> None:
     clients.ssm().put_parameter(
         Name=stage.pipeline.environment.champion_parameter(stage.run.task),
         Description=f"Where the champion of task {stage.run.task} is served and how it is asked",
-        Value=json.dumps(document, ensure_ascii=False, sort_keys=True),
+        Value=_parameter_text(document),
         Type="String",
         Tier="Intelligent-Tiering",
         Overwrite=True,
     )
+
+
+def _parameter_text(document: dict[str, Any]) -> str:
+    """Write JSON without two opening braces in a row, which SSM refuses as a reference (PutParameter, ``Value``).
+
+    JSON has them only inside strings, for example in a prompt with a placeholder, where the escape means the same.
+    """
+    return json.dumps(document, ensure_ascii=False, sort_keys=True).replace("{{", "{\\u007b")
