@@ -232,6 +232,8 @@ class Registry:
     def begin_retry(self, run_id: str, now: str) -> Run:
         """Queue another attempt of a run that failed or expired.
 
+        What the earlier attempt failed of, and an answer that came too late for it, are no reasons of this one.
+
         Raises
         ------
         RetryRefused
@@ -249,7 +251,7 @@ class Registry:
                 **_key(run_id),
                 expression=(
                     "SET #state = :queued, state_group = :group, since = :now, attempt = :next, progress = :empty "
-                    "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage"
+                    "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage, facts.failure, facts.approval, facts.failure, facts.approval"
                 ),
                 values={
                     ":queued": QUEUED,

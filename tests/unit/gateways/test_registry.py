@@ -184,12 +184,14 @@ def test_a_run_whose_slot_is_not_free_yet_is_not_tried_again(registry: Registry)
 def test_a_failed_or_expired_run_is_queued_as_its_next_attempt(registry: Registry, outcome: str) -> None:
     # Given
     run = ended(registry, outcome)
-    registry.record_facts(run.run_id, custom_model_arn="arn:model")
+    late = {"answer": "rejected", "why": "too late", "at": NOW}
+    failure = {"name": "QuotaTooLow", "message": "of the first attempt"}
+    registry.record_facts(run.run_id, custom_model_arn="arn:model", failure=failure, approval=late)
 
     # When
     retried = registry.begin_retry(run.run_id, LAST)
 
-    # Then the facts of earlier attempts are still known, their end is not
+    # Then what earlier attempts made is still known, why they ended is not
     assert (retried.state, retried.attempt, retried.outcome, retried.ended_at) == (QUEUED, 2, None, None)
     assert retried.facts == {"custom_model_arn": "arn:model"}
     assert [item.run_id for item in registry.in_state(QUEUED)] == [run.run_id]
