@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
 
 BY_STATE = "by_state"
 """The index over ``state_group`` and ``since``."""
+
+_Answer = TypeVar("_Answer")
+
+CONFLICT_TRIES = 6
+"""Tries of a write beside a transaction on the same item: the runs that start at once all want the item of slots."""
+
+LONGEST_CONFLICT_PAUSE_S = 0.3
 
 
 class ConditionFailed(Exception):
@@ -67,7 +76,7 @@ class Table:
         """
         request = self.update_request(pk, sk, expression, values, condition)
         try:
-            response = self._client.update_item(**request, ReturnValues="ALL_NEW")
+            response = _past_conflicts(lambda: self._client.update_item(**request, ReturnValues="ALL_NEW"))
         except ClientError as problem:
             _translate(problem)
             raise
@@ -96,8 +105,9 @@ class Table:
         ConditionFailed
             When the condition of one of them does not hold.
         """
+        items: Any = [{"Update": request} for request in requests]
         try:
-            self._client.transact_write_items(TransactItems=[{"Update": request} for request in requests])  # type: ignore[typeddict-item]
+            _past_conflicts(lambda: self._client.transact_write_items(TransactItems=items))
         except ClientError as problem:
             _translate(problem)
             raise
@@ -140,6 +150,24 @@ def _words(expression: str) -> list[str]:
     for mark in "(),=<>+":
         expression = expression.replace(mark, " ")
     return expression.split()
+
+
+def _past_conflicts(call: Callable[[], _Answer]) -> _Answer:
+    """Call again while a transaction under way holds the same item: botocore does not retry that."""
+    for _ in range(CONFLICT_TRIES - 1):
+        try:
+            return call()
+        except ClientError as problem:
+            if not _is_conflict(problem):
+                raise
+        time.sleep(random.uniform(0, LONGEST_CONFLICT_PAUSE_S))  # noqa: S311 - jitter, not a secret
+    return call()
+
+
+def _is_conflict(problem: ClientError) -> bool:
+    reasons = {reason.get("Code") for reason in problem.response.get("CancellationReasons", [])}
+    conflict = error_code(problem) == "TransactionConflictException" or "TransactionConflict" in reasons
+    return conflict and "ConditionalCheckFailed" not in reasons
 
 
 def _translate(problem: ClientError) -> None:
