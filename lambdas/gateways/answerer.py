@@ -17,6 +17,7 @@ from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.ledger import entry_for_answers
 from lambdas.domain.prices import PriceBook
 from lambdas.gateways.answer_store import AnswerStore
+from lambdas.gateways.clients import LONGEST_CALL_S
 from lambdas.gateways.registry import Registry
 from lambdas.gateways.storage import error_code
 
@@ -216,7 +217,8 @@ class Answerer:
     ) -> Answer:
         problem = ""
         for attempt in range(MAX_ATTEMPTS):
-            if self._seconds_left() < LONGEST_PAUSE_S:
+            # A call that is cut off with its Lambda is paid, and neither kept nor written down.
+            if self._seconds_left() < LONGEST_CALL_S:
                 raise RetryLater(f"out of time for {use.invoke_id}; answered records are kept")
             started = time.perf_counter()
             try:

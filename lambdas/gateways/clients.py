@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 CONTROL = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=30)
 """For control planes. The pinned botocore would default to the mode ``legacy``, so mode and attempts are said."""
 
+LONGEST_CALL_S = 125
+"""Seconds after which a model call has answered or failed: connecting and reading."""
+
 RUNTIME = Config(
-    retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=120, max_pool_connections=64
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=5,
+    read_timeout=LONGEST_CALL_S - 5,
+    max_pool_connections=64,
 )
 """For model calls: one attempt a call, because the caller counts throttles and keeps them out of the latency."""
 
