@@ -72,7 +72,8 @@ class StagePermissions:
         ]
         return [
             self._runs("s3:GetObject", "s3:PutObject"),
-            allow("bedrock:GetFoundationModel", "bedrock:GetFoundationModelAvailability", on=described),
+            allow("bedrock:GetFoundationModel", on=described),
+            allow("bedrock:GetFoundationModelAvailability", on=["*"], because=_NO_RESOURCE),
             allow("bedrock:GetInferenceProfile", on=self._models.profiles(models)),
             allow("servicequotas:GetServiceQuota", on=["*"], because=_NO_RESOURCE),
             *self._record_progress(),

@@ -106,6 +106,21 @@ def test_a_global_profile_needs_the_model_without_a_region_too(tmp_path: Path) -
     }
 
 
+def test_actions_that_know_no_resource_are_allowed_without_one(deployment: Deployment) -> None:
+    # Given an ARN in such a statement never matches: AWS would deny the call, the emulator would not
+    without = (
+        "bedrock:GetFoundationModelAvailability",
+        "bedrock:ListCustomModelDeployments",
+        "bedrock:ListCustomModels",
+        "bedrock:ListModelCustomizationJobs",
+        "bedrock:ListProvisionedModelThroughputs",
+    )
+    # Then
+    for action in without:
+        statements = [item for found in roles_with(deployment, action).values() for item in found]
+        assert resources(statements) == {"*"}, action
+
+
 def test_one_role_is_passed_and_only_to_bedrock(deployment: Deployment) -> None:
     passing = roles_with(deployment, "iam:PassRole")
     [(role, [statement])] = passing.items()
