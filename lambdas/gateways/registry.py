@@ -251,7 +251,7 @@ class Registry:
                 **_key(run_id),
                 expression=(
                     "SET #state = :queued, state_group = :group, since = :now, attempt = :next, progress = :empty "
-                    "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage, facts.failure, facts.approval, facts.failure, facts.approval"
+                    "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage, facts.failure, facts.approval"
                 ),
                 values={
                     ":queued": QUEUED,
