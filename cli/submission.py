@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import NOT_SO, NOT_THERE, USAGE, CliError
-from lambdas.domain.datasets import Dataset, build_dataset, read_lines
+from lambdas.domain.datasets import Dataset, build_dataset
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload
 from lambdas.domain.identity import Upload
+from lambdas.domain.line_reader import read_lines
 from lambdas.domain.sizes import check_sizes
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.storage import Bucket
@@ -63,7 +64,7 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
     try:
         _check_key(f"{name}/{prompts.name}")
         task = TaskDefinition.from_text(task_file.read_bytes()) if task_file else TaskDefinition.default()
-        dataset = _build(prompts, holdout_file, rejections)
+        dataset = _build(prompts, holdout_file, task, rejections)
         check_sizes(dataset, task)
     except (InvalidTaskDefinition, InvalidUpload) as problem:
         raise CliError(f"Nothing was uploaded. {problem}", NOT_SO) from None
@@ -143,9 +144,9 @@ def _check_key(key: str) -> None:
         raise InvalidUpload(f"the names of folder and file make a key of over {_MAX_KEY_BYTES} bytes; shorten them")
 
 
-def _build(prompts: Path, holdout_file: Path | None, rejections: list[dict[str, Any]]) -> Dataset:
+def _build(prompts: Path, holdout_file: Path | None, task: TaskDefinition, rejections: list[dict[str, Any]]) -> Dataset:
     with prompts.open("rb") as stream:
         if holdout_file is None:
-            return build_dataset(read_lines(stream), rejections.append)
+            return build_dataset(read_lines(stream), rejections.append, task=task)
         with holdout_file.open("rb") as trusted:
-            return build_dataset(read_lines(stream), rejections.append, own_holdout=read_lines(trusted))
+            return build_dataset(read_lines(stream), rejections.append, own_holdout=read_lines(trusted), task=task)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import heapq
-import io
 import itertools
 import json
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import IO, Any, cast
+from typing import Any
 
-from lambdas.domain.errors import InvalidUpload
-from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, DamagedLine, Record, RejectedLine, parse_line
+from lambdas.domain.choice import CHOICE_RULE, Choice
+from lambdas.domain.line_errors import DamagedLine, RejectedLine
+from lambdas.domain.records import MISSPELT_VERSION, PARTITIONS, SCHEMA_VERSION, Record, RecordParser
+from lambdas.domain.task_definition import TaskDefinition
 
 HOLDOUT_SHARE = 0.2
 """Share of the prompts that is kept apart. Part of the split rule: changing it needs a new ``SPLIT_RULE`` version."""
@@ -29,14 +27,13 @@ MAX_HOLDOUT_RECORDS = 1_000
 RECORDS_A_SHARD = {"teacher": 250, "holdout": 60}
 """Records that one Lambda answers: each stays far from the fifteen minutes that a Lambda may run."""
 
-BINARY_SIGNS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a zip archive", b"\x89PNG": "an image"}
-
 
 @dataclass(slots=True)
 class DatasetCounts:
     """What became of the lines: ``lines`` = train + holdout + rejected + duplicates + not_chosen.
 
-    ``damaged`` of the rejected lines are no text or no JSON; ``first_damage`` says where and why.
+    ``damaged`` of the rejected lines are no text or no JSON; ``first_damage`` says where and why. ``misspelt_versions``
+    of the usable ones had the ``schemaVersion`` that a page of the Bedrock user guide misspells.
     """
 
     lines: int = 0
@@ -45,19 +42,24 @@ class DatasetCounts:
     first_damage: str = ""
     duplicates: int = 0
     not_chosen: int = 0
+    misspelt_versions: int = 0
 
 
 @dataclass(slots=True)
 class Dataset:
-    """Records in the order of their ids, which is independent of the order in the file."""
+    """Records in the order of their ids, which is independent of the order in the file.
+
+    ``sha256`` names what was read and written, for example ``{"train.jsonl": "9f86…"}``.
+    """
 
     train: list[Record]
     holdout: list[Record]
     counts: DatasetCounts
     own_holdout: bool = False
+    sha256: dict[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
-        """Give ``dataset.json``: counts and the split rule."""
+        """Give ``dataset.json``: counts, hashes, and the rules by which it was made."""
         return {
             "lines": self.counts.lines,
             "rejected": self.counts.rejected,
@@ -68,91 +70,17 @@ class Dataset:
             "holdout": len(self.holdout),
             "own_holdout": self.own_holdout,
             "split_rule": "the task's own holdout.jsonl" if self.own_holdout else SPLIT_RULE,
+            "choice_rule": CHOICE_RULE,
+            "warnings": self.warnings(),
+            "sha256": self.sha256,
         }
 
-
-def read_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Split a stream into lines without ever holding more than one line's limit.
-
-    Parameters
-    ----------
-    stream : binary file
-        Plain or gzip; a UTF-8 byte order mark is skipped.
-
-    Yields
-    ------
-    bytes
-        Lines without line end. A longer line than allowed is yielded cut, still over the limit, so that it is rejected.
-
-    Raises
-    ------
-    InvalidUpload
-        When the first bytes are those of another kind of file, or gzip data are damaged.
-    """
-    head = stream.read(4)
-    plain: IO[bytes] = io.BufferedReader(_Prefixed(head, stream))
-    source = cast("IO[bytes]", gzip.GzipFile(fileobj=plain)) if head[:2] == b"\x1f\x8b" else plain
-    try:
-        first = True
-        while line := source.readline(MAX_LINE_BYTES + 2):
-            if not line.endswith(b"\n") and len(line) > MAX_LINE_BYTES:
-                _skip_to_line_end(source)
-            if first:
-                _refuse_binary(line)
-            stripped = line.rstrip(b"\r\n")
-            yield stripped.removeprefix(b"\xef\xbb\xbf") if first else stripped
-            first = False
-    except (OSError, EOFError, zlib.error) as problem:
-        raise InvalidUpload(f"the gzip data are damaged: {problem}; compress the file again") from None
-
-
-def _refuse_binary(beginning: bytes) -> None:
-    for sign, kind in BINARY_SIGNS.items():
-        if beginning.startswith(sign):
-            raise InvalidUpload(f"the file is {kind}; upload JSON Lines in UTF-8, plain or gzip")
-
-
-def _skip_to_line_end(source: IO[bytes]) -> None:
-    while (rest := source.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-        pass
-
-
-class _Prefixed(io.RawIOBase):
-    """A stream that begins with bytes already read."""
-
-    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
-        self._head, self._stream = head, stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - the buffer protocol has no type in Python 3.11
-        data = self._head or self._stream.read(len(buffer))
-        self._head = data[len(buffer) :] if self._head else b""
-        count = min(len(data), len(buffer))
-        buffer[:count] = data[:count]
-        return count
-
-
-@dataclass(slots=True)
-class _Chosen:
-    """The ``limit`` records with the smallest ids, without holding more."""
-
-    limit: int
-    heap: list[tuple[int, Record]] = field(default_factory=list)
-
-    def add(self, record: Record) -> bool:
-        """Take a record; false when one had to go."""
-        item = (-int(record.id, 16), record)
-        if len(self.heap) < self.limit:
-            heapq.heappush(self.heap, item)
-            return True
-        if item[0] > self.heap[0][0]:
-            heapq.heapreplace(self.heap, item)
-        return False
-
-    def in_order(self) -> list[Record]:
-        return [record for _, record in sorted(self.heap, key=lambda item: -item[0])]
+    def warnings(self) -> list[str]:
+        """Say what was accepted and should still be mended."""
+        misspelt = self.counts.misspelt_versions
+        if not misspelt:
+            return []
+        return [f'{misspelt} usable lines have the schemaVersion "{MISSPELT_VERSION}"; it is "{SCHEMA_VERSION}"']
 
 
 def build_dataset(
@@ -160,66 +88,97 @@ def build_dataset(
     reject: Callable[[dict[str, Any]], None],
     *,
     own_holdout: Iterable[bytes] | None = None,
+    task: TaskDefinition | None = None,
 ) -> Dataset:
     """Validate, merge duplicates and split, in one pass.
 
     Parameters
     ----------
     lines : iterable of bytes
-        What :func:`read_lines` yields.
+        What :func:`~lambdas.domain.line_reader.read_lines` yields.
     reject : callable
         Called with ``{"line", "reason"}`` (and ``"file"`` for the holdout file) for every line that is not used.
     own_holdout : iterable of bytes, optional
         The user's ``holdout.jsonl`` with trusted answers: it replaces the split.
+    task : TaskDefinition, optional
+        Its schema and the student's prompt decide on golden answers and on length.
 
     Returns
     -------
     Dataset
     """
-    counts = DatasetCounts()
-    train, holdout = _Chosen(MAX_TRAINING_RECORDS), _Chosen(MAX_HOLDOUT_RECORDS)
-    seen: set[int] = set()
+    builder = _Builder(reject, _parser(task))
     if own_holdout is not None:
-        for record in _trusted(own_holdout, reject, seen):
-            holdout.add(record)
-    for number, raw in enumerate(lines, start=1):
-        if not raw.strip():
-            continue
-        counts.lines += 1
-        try:
-            record = parse_line(raw)
-        except RejectedLine as problem:
-            counts.rejected += 1
-            if isinstance(problem, DamagedLine):
-                counts.damaged += 1
-                counts.first_damage = counts.first_damage or f"line {number}: {problem}"
-            reject({"line": number, "reason": str(problem)})
-            continue
-        identity = int(record.id, 16)
-        if identity in seen:
-            counts.duplicates += 1
-            continue
-        seen.add(identity)
-        side = holdout if own_holdout is None and record.split_position < HOLDOUT_SHARE else train
-        if not side.add(record):
-            counts.not_chosen += 1
-    return Dataset(train.in_order(), holdout.in_order(), counts, own_holdout=own_holdout is not None)
+        builder.take_trusted(own_holdout)
+    builder.take(lines, HOLDOUT_SHARE if own_holdout is None else 0.0)
+    return builder.dataset(own_holdout=own_holdout is not None)
 
 
-def _trusted(lines: Iterable[bytes], reject: Callable[[dict[str, Any]], None], seen: set[int]) -> Iterator[Record]:
-    for number, raw in enumerate(lines, start=1):
-        if not raw.strip():
-            continue
-        try:
-            record = parse_line(raw)
-            if record.golden is None:
-                raise RejectedLine("a line of holdout.jsonl must end with the trusted answer as assistant message")
-        except RejectedLine as problem:
-            reject({"file": "holdout.jsonl", "line": number, "reason": str(problem)})
-            continue
-        if int(record.id, 16) not in seen:
-            seen.add(int(record.id, 16))
-            yield record
+def _parser(task: TaskDefinition | None) -> RecordParser:
+    if task is None:
+        return RecordParser()
+    return RecordParser(task.output_schema, task.student_system_prompt)
+
+
+class _Builder:
+    def __init__(self, reject: Callable[[dict[str, Any]], None], parser: RecordParser) -> None:
+        self._reject, self._parser = reject, parser
+        self._counts = DatasetCounts()
+        self._train, self._holdout = Choice(MAX_TRAINING_RECORDS), Choice(MAX_HOLDOUT_RECORDS)
+        # A whole number of eight bytes takes half the memory of the id as text.
+        self._seen: set[int] = set()
+
+    def take(self, lines: Iterable[bytes], holdout_share: float) -> None:
+        below = int(holdout_share * 2**64)
+        parse, seen, lines_read, duplicates = self._parser.parse, self._seen, 0, 0
+        for number, raw in enumerate(lines, start=1):
+            if not raw or raw.isspace():
+                continue
+            lines_read += 1
+            try:
+                record = parse(raw)
+            except RejectedLine as problem:
+                self._rejected(number, problem)
+                continue
+            identity = int(record.id, 16)
+            if identity in seen:
+                duplicates += 1
+                continue
+            seen.add(identity)
+            (self._holdout if identity < below else self._train).add(record)
+        self._counts.lines, self._counts.duplicates = lines_read, duplicates
+
+    def take_trusted(self, lines: Iterable[bytes]) -> None:
+        for number, raw in enumerate(lines, start=1):
+            if not raw or raw.isspace():
+                continue
+            try:
+                record = self._parser.parse(raw)
+                if record.golden is None:
+                    raise RejectedLine("a line of holdout.jsonl must end with the trusted answer as assistant message")
+            except RejectedLine as problem:
+                self._reject({"file": "holdout.jsonl", "line": number, "reason": str(problem)})
+                continue
+            identity = int(record.id, 16)
+            if identity not in self._seen:
+                self._seen.add(identity)
+                self._holdout.add(record)
+
+    def dataset(self, *, own_holdout: bool) -> Dataset:
+        train, holdout = self._train.in_order(), self._holdout.in_order()
+        self._counts.not_chosen = self._train.offered - len(train)
+        if not own_holdout:
+            self._counts.not_chosen += self._holdout.offered - len(holdout)
+        self._counts.misspelt_versions = self._parser.misspelt
+        return Dataset(train, holdout, self._counts, own_holdout=own_holdout)
+
+    def _rejected(self, number: int, problem: RejectedLine) -> None:
+        counts = self._counts
+        counts.rejected += 1
+        if isinstance(problem, DamagedLine):
+            counts.damaged += 1
+            counts.first_damage = counts.first_damage or f"line {number}: {problem}"
+        self._reject({"line": number, "reason": str(problem)})
 
 
 def shards(records: list[Record], kind: str) -> dict[str, list[Record]]:

@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import unicodedata
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
-SCHEMA_VERSIONS = ("bedrock-conversation-2024", "bedrock-conversion-2024")
-"""The documented value, and the misspelling that a page of the Bedrock user guide prints."""
+from lambdas.domain.line_errors import DamagedLine, RejectedLine
+from lambdas.domain.normal_form import content_id, normal_bytes
+from lambdas.domain.output_check import OutputChecker
+from lambdas.domain.strict_json import decoded, refuse_repeated_keys
+from lambdas.domain.text_rules import reserved_word, stray_character
+
+SCHEMA_VERSION = "bedrock-conversation-2024"
+
+MISSPELT_VERSION = "bedrock-conversion-2024"
+"""What a page of the Bedrock user guide prints: taken, counted and warned of."""
 
 MAX_LINE_BYTES = 64 * 1024
 """Longest line that is looked at. The service's own limit is said to be lower; a real account must confirm it."""
 
-RESERVED_WORDS = ("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]")
-"""Words that fail a Nova job wherever they stand in a prompt (Bedrock user guide, prepare data for fine-tuning)."""
-
 PARTITIONS = 64
 """How finely records are spread over shards: a stable choice, so that a grown file keeps records in their partition."""
 
+CONTEXT_TOKENS = 32_000
+"""Most tokens of a Nova training sample (Bedrock user guide, prepare data for fine-tuning)."""
+
+ANSWER_ROOM_TOKENS = 1_000
+"""What is left free for the answer, as ``prompts.ANSWER_TOKENS`` asks for it."""
+
+BYTES_A_TOKEN = 3
+"""Estimate of UTF-8 bytes in a token, on the safe side: English has about four. Nova's tokenizer is not public."""
+
+_PROMPT_TOKENS = CONTEXT_TOKENS - ANSWER_ROOM_TOKENS
 _SHORT_KEYS = {"prompt", "slices"}
 _CONVERSATION_KEYS = {"schemaVersion", "system", "messages", "slices"}
+_MESSAGE_KEYS = {"role", "content"}
+_ROLES = ("user", "assistant")
+_OTHER_MEDIA = {"image": "an image", "video": "a video", "document": "a document", "audio": "audio"}
 
 
-class RejectedLine(ValueError):
-    """A line that cannot be used, with the reason and what is allowed."""
-
-
-class DamagedLine(RejectedLine):
-    """A line that is no text or no JSON: the file was cut, mixed up or wrongly written, so more may be lost than it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One message of a conversation."""
 
     role: str
     text: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A usable prompt.
 
     Attributes
@@ -61,8 +67,8 @@ class Record:
     id: str
     system: str | None
     turns: tuple[Turn, ...]
-    golden: str | None = None
-    slices: dict[str, str] = field(default_factory=dict)
+    golden: str | None
+    slices: dict[str, str]
 
     @property
     def partition(self) -> int:
@@ -76,7 +82,7 @@ class Record:
 
     def to_json(self) -> str:
         """Write the record as one line."""
-        document: dict[str, Any] = {"id": self.id, "turns": [[turn.role, turn.text] for turn in self.turns]}
+        document: dict[str, Any] = {"id": self.id, "turns": self.turns}
         optional = {"system": self.system, "golden": self.golden, "slices": self.slices}
         document |= {name: value for name, value in optional.items() if value}
         return json.dumps(document, ensure_ascii=False, sort_keys=True)
@@ -94,135 +100,194 @@ class Record:
         )
 
 
-def normalise(text: str) -> str:
-    """Reduce a text to what makes it the same prompt: Unicode NFKC, case folded, letters, digits and symbols only."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in folded if unicodedata.category(character)[0] not in "PZC")
-
-
-def record_id(system: str | None, turns: tuple[Turn, ...]) -> str:
-    """Hash the normalised conversation to 16 hexadecimal digits."""
-    parts = [normalise(system or "")] + [f"{turn.role}\x1f{normalise(turn.text)}" for turn in turns]
-    return hashlib.sha256("\x1e".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def parse_line(raw: bytes) -> Record:
-    """Parse one line of an upload.
+@dataclass(slots=True)
+class RecordParser:
+    """Parses the lines of one file, with what the task says about them.
 
     Parameters
     ----------
-    raw : bytes
-        The line without its line end.
+    output_schema : dict, optional
+        What a golden answer must keep.
+    system_prompt : str, optional
+        The student's, which is part of its context; without it, the record's own.
 
-    Returns
-    -------
-    Record
+    Attributes
+    ----------
+    misspelt : int
+        Usable records whose ``schemaVersion`` was the misspelling.
+    """
+
+    output_schema: dict[str, Any] | None = None
+    system_prompt: str | None = None
+    misspelt: int = 0
+    _checker: OutputChecker | None = None
+    _system_bytes: int = 0
+    _unusual: bool = False
+
+    def __post_init__(self) -> None:
+        self._system_bytes = len((self.system_prompt or "").encode("utf-8", "replace"))
+        if self.output_schema is not None:
+            self._checker = OutputChecker(self.output_schema)
+
+    def parse(self, raw: bytes) -> Record:
+        """Parse one line without its line end.
+
+        Raises
+        ------
+        RejectedLine
+            With the reason and what is allowed.
+        """
+        if len(raw) > MAX_LINE_BYTES:
+            raise DamagedLine(f"the line is too long: at most {MAX_LINE_BYTES} bytes are allowed")
+        text, document = decoded(raw)
+        if not isinstance(document, dict):
+            raise RejectedLine(f"a JSON {type(document).__name__}, but each line must be an object")
+        # Stray characters are looked for only where one can be: JSON has those of ASCII, DEL aside, as escapes alone.
+        self._unusual = b"\\" in raw or b"\x7f" in raw or not raw.isascii()
+        record, strings = self._short_form(document) if "prompt" in document else self._conversation(document)
+        # Every text has two quotation marks. If there are no more, no key was lost because it stood twice.
+        if raw.count(b'"') != 2 * strings:
+            refuse_repeated_keys(text)
+        if len(raw) + self._system_bytes > _PROMPT_TOKENS * BYTES_A_TOKEN:
+            self._check_context(record)
+        if document.get("schemaVersion") == MISSPELT_VERSION:
+            self.misspelt += 1
+        return record
+
+    def _short_form(self, document: dict[str, Any]) -> tuple[Record, int]:
+        slices: dict[str, str] = {}
+        strings = 2
+        if len(document) > 1:
+            _only_keys(document, _SHORT_KEYS)
+            slices, strings = self._slices(document), 3 + 2 * len(document["slices"])
+        prompt = document["prompt"]
+        normal = self._normal(prompt, "prompt")
+        return Record(content_id(b"", [("user", normal)]), None, (Turn("user", prompt),), None, slices), strings
+
+    def _conversation(self, document: dict[str, Any]) -> tuple[Record, int]:
+        _only_keys(document, _CONVERSATION_KEYS)
+        _check_version(document.get("schemaVersion"))
+        system, normal_system, strings = None, b"", 3
+        if "system" in document:
+            strings += 1
+        if document.get("system") is not None:
+            strings += 2
+            system, normal_system = self._content(document["system"], "system")
+        messages = document.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise RejectedLine("'messages' must be a list with at least one user message")
+        turns, normals = [], []
+        for index, message in enumerate(messages):
+            role = _role(message, index)
+            text, normal = self._content(message.get("content"), f"messages[{index}].content")
+            turns.append(Turn(role, text))
+            normals.append((role, normal))
+        golden = None
+        if turns[-1].role == "assistant":
+            golden = turns.pop().text
+            normals.pop()
+            self._check_golden(golden)
+        slices = self._slices(document)
+        strings += 5 * len(messages) + ("slices" in document) + 2 * len(slices)
+        return Record(content_id(normal_system, normals), system, tuple(turns), golden, slices), strings
+
+    def _content(self, content: object, where: str) -> tuple[str, bytes]:
+        if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], dict):
+            _refuse_other_media(content, where)
+            raise RejectedLine(f'{where} must be a list with exactly one object {{"text": "…"}}')
+        block = content[0]
+        if len(block) != 1 or "text" not in block:
+            _refuse_other_media(content, where)
+            raise RejectedLine(f"{where}[0] has {', '.join(sorted(block)) or 'no key'}; only 'text' is allowed")
+        text = block["text"]
+        return text, self._normal(text, f"{where}[0].text")
+
+    def _normal(self, value: object, where: str) -> bytes:
+        """Check a text and give its normal form."""
+        if not isinstance(value, str):
+            raise RejectedLine(f"'{where}' must be text, not {type(value).__name__}")
+        normal = normal_bytes(value)
+        if not normal:
+            raise RejectedLine(f"'{where}' has no letter or digit; at least one is needed")
+        if self._unusual:
+            _refuse_stray(value, where)
+        word = reserved_word(value)
+        if word is not None:
+            raise RejectedLine(
+                f"'{where}' contains '{word}', a reserved word that fails a Nova training job; write it otherwise"
+            )
+        return normal
+
+    def _slices(self, document: dict[str, Any]) -> dict[str, str]:
+        slices = document.get("slices", {})
+        if not isinstance(slices, dict) or not all(isinstance(value, str) for value in slices.values()):
+            raise RejectedLine('\'slices\' must be an object of texts, for example {"intent": "visual"}')
+        if self._unusual:
+            for name, value in slices.items():
+                _refuse_stray(name, "slices")
+                _refuse_stray(value, "slices")
+        return slices
+
+    def _check_golden(self, golden: str) -> None:
+        problem = self._checker.problem(golden) if self._checker else None
+        if problem is not None:
+            raise RejectedLine(f"the golden answer does not keep the task's 'output_schema': {problem}")
+
+    def _check_context(self, record: Record) -> None:
+        texts = [self.system_prompt or record.system or "", *(turn.text for turn in record.turns), record.golden or ""]
+        tokens = sum(len(text.encode("utf-8", "replace")) for text in texts) // BYTES_A_TOKEN
+        if tokens > _PROMPT_TOKENS:
+            message = (
+                f"system text and turns have about {tokens} tokens (one for {BYTES_A_TOKEN} bytes), at most "
+                f"{_PROMPT_TOKENS} fit the student's context beside the answer"
+            )
+            raise RejectedLine(message)
+
+
+def parse_line(raw: bytes) -> Record:
+    """Parse one line as :class:`RecordParser` does for a task without a schema.
 
     Raises
     ------
     RejectedLine
         With the reason and what is allowed.
     """
-    if len(raw) > MAX_LINE_BYTES:
-        raise DamagedLine(f"the line has {len(raw)} bytes, at most {MAX_LINE_BYTES} are allowed")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        raise DamagedLine(f"byte {problem.start + 1} is not UTF-8 ({raw[problem.start]:#04x}); save as UTF-8") from None
-    try:
-        document = json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as problem:
-        raise DamagedLine(f"not JSON: {problem.msg} at column {problem.colno}") from None
-    except RecursionError:
-        raise DamagedLine("nested too deeply; a record has at most five levels") from None
-    except DamagedLine:
-        raise
-    except ValueError:  # Python's own bound on the digits of a whole number
-        raise DamagedLine("a number has thousands of digits; a record needs none") from None
-    if not isinstance(document, dict):
-        raise RejectedLine(f"a JSON {type(document).__name__}, but each line must be an object")
-    return _short_form(document) if "prompt" in document else _conversation(document)
+    return RecordParser().parse(raw)
 
 
-def _no_constant(name: str) -> None:
-    raise DamagedLine(f"{name} is not a JSON value")
+def _check_version(version: object) -> None:
+    if version not in (SCHEMA_VERSION, MISSPELT_VERSION):
+        shown = json.dumps(version)[:40]
+        raise RejectedLine(f'schemaVersion is {shown}, allowed is "{SCHEMA_VERSION}"; or use {{"prompt": "…"}}')
 
 
-def _short_form(document: dict[str, Any]) -> Record:
-    _only_keys(document, _SHORT_KEYS)
-    turns = (Turn("user", _text(document["prompt"], "prompt")),)
-    return Record(id=record_id(None, turns), system=None, turns=turns, slices=_slices(document))
-
-
-def _conversation(document: dict[str, Any]) -> Record:
-    _only_keys(document, _CONVERSATION_KEYS)
-    if document.get("schemaVersion") not in SCHEMA_VERSIONS:
-        shown = json.dumps(document.get("schemaVersion"))[:40]
-        raise RejectedLine(f'schemaVersion is {shown}, allowed is "{SCHEMA_VERSIONS[0]}"; or use {{"prompt": "…"}}')
-    system = None
-    if document.get("system") is not None:
-        system = _content_text(document["system"], "system")
-    messages = document.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise RejectedLine("'messages' must be a list with at least one user message")
-    turns = tuple(_turn(message, index) for index, message in enumerate(messages))
-    golden = turns[-1].text if turns[-1].role == "assistant" else None
-    asked = turns[:-1] if golden is not None else turns
-    if not asked:
-        raise RejectedLine("the record has an answer but no user message")
-    return Record(id=record_id(system, asked), system=system, turns=asked, golden=golden, slices=_slices(document))
-
-
-def _turn(message: object, index: int) -> Turn:
+def _role(message: object, index: int) -> str:
     where = f"messages[{index}]"
     if not isinstance(message, dict):
         raise RejectedLine(f"{where} must be an object with 'role' and 'content'")
-    _only_keys(message, {"role", "content"}, where)
-    expected = ("user", "assistant")[index % 2]
+    _only_keys(message, _MESSAGE_KEYS, where)
+    expected = _ROLES[index % 2]
     if message.get("role") != expected:
         shown = json.dumps(message.get("role"))[:40]
         raise RejectedLine(f'{where}.role is {shown}, expected "{expected}": user and assistant take turns, user first')
-    return Turn(expected, _content_text(message.get("content"), f"{where}.content"))
+    return expected
 
 
-def _content_text(content: object, where: str) -> str:
-    if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], dict):
-        raise RejectedLine(f'{where} must be a list with exactly one object {{"text": "…"}}')
-    if set(content[0]) != {"text"}:
-        raise RejectedLine(f"{where}[0] has {', '.join(sorted(content[0]))}; distillation is text to text: only 'text'")
-    return _text(content[0]["text"], f"{where}[0].text")
+def _refuse_other_media(content: object, where: str) -> None:
+    for index, block in enumerate(content if isinstance(content, list) else []):
+        named = [name for key, name in _OTHER_MEDIA.items() if isinstance(block, dict) and key in block]
+        if named:
+            raise RejectedLine(f"{where}[{index}] is {named[0]}; distillation is text to text: only 'text' is allowed")
 
 
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise RejectedLine(f"'{where}' must be text, not {type(value).__name__}")
-    if not normalise(value):
-        raise RejectedLine(f"'{where}' has no letter or digit")
-    _whole_characters(value, where)
-    for word in RESERVED_WORDS:
-        if word in value:
-            raise RejectedLine(f"'{where}' contains '{word}', a reserved word that fails a Nova training job")
-    return value
-
-
-def _slices(document: dict[str, Any]) -> dict[str, str]:
-    slices = document.get("slices", {})
-    if not isinstance(slices, dict) or not all(isinstance(value, str) for value in slices.values()):
-        raise RejectedLine('\'slices\' must be an object of texts, for example {"intent": "visual"}')
-    for name, value in slices.items():
-        _whole_characters(name + value, "slices")
-    return dict(slices)
-
-
-def _whole_characters(value: str, where: str) -> None:
-    """Refuse what JSON can escape but UTF-8 cannot write: the dataset could not be stored."""
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise RejectedLine(f"'{where}' has half of a surrogate pair, which is no character")
+def _refuse_stray(value: str, where: str) -> None:
+    stray = stray_character(value)
+    if stray is not None:
+        raise RejectedLine(f"'{where}' has {stray}")
 
 
 def _only_keys(document: dict[str, Any], allowed: set[str], where: str = "the record") -> None:
-    unknown = sorted(set(document) - allowed)
-    if unknown:
-        raise RejectedLine(
-            f"{where} has unknown {', '.join(map(repr, unknown))}; allowed: {', '.join(sorted(allowed))}"
-        )
+    if document.keys() <= allowed:
+        return
+    unknown = ", ".join(json.dumps(key)[:40] for key in sorted(set(document) - allowed)[:3])
+    raise RejectedLine(f"{where} has unknown {unknown}; allowed: {', '.join(sorted(allowed))}")

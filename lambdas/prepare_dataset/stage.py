@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Iterable
 from typing import IO, Any
 
-from lambdas.domain.datasets import Dataset, build_dataset, read_lines, rejection_line, shards, to_json_lines
+from lambdas.domain.datasets import Dataset, build_dataset, rejection_line, shards, to_json_lines
 from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.line_reader import HashedStream, read_lines
 from lambdas.domain.records import Record
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.sizes import check_damage, check_sizes
@@ -28,12 +29,14 @@ def execute(stage: Stage) -> Result:
     stage.progress()
     run, runs = stage.run, stage.pipeline.runs
     task = _pin_task(run, stage.pipeline.uploads, runs)
-    dataset = _build(run, stage.pipeline.uploads, runs)
+    dataset = _build(run, stage.pipeline.uploads, runs, task)
+    _write(runs, run.files, dataset)
     summary = dataset.summary()
+    # Last of the dataset's files: it names the others by their hashes.
     runs.write_json(run.files.dataset("dataset.json"), summary)
     check_damage(dataset)
     check_sizes(dataset, task)
-    teacher_shards = _write(runs, run.files, dataset)
+    teacher_shards = _write_shards(runs, run.files, "teacher", dataset.train + dataset.holdout)
     holdout_shards = _write_shards(runs, run.files, "holdout", dataset.holdout)
     stage.progress(train=summary["train"], holdout=summary["holdout"])
     counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}
@@ -54,34 +57,42 @@ def _pin_task(run: Run, uploads: Bucket, runs: Bucket) -> TaskDefinition:
     return task
 
 
-def _build(run: Run, uploads: Bucket, runs: Bucket) -> Dataset:
+def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition) -> Dataset:
     stream = uploads.open_version(run.key, run.version)
     if stream is None:
         raise InvalidUpload(f"version {run.version} of {run.key} was deleted before it was read; upload it again")
+    prompts, holdout = HashedStream(stream), _own_holdout(run, uploads)
     with tempfile.TemporaryFile() as rejected:
+        digest = hashlib.sha256()
 
         def reject(rejection: dict[str, Any]) -> None:
-            rejected.write(rejection_line(rejection))
+            line = rejection_line(rejection)
+            digest.update(line)
+            rejected.write(line)
 
-        holdout = _own_holdout(run, uploads)
-        dataset = build_dataset(read_lines(stream), reject, own_holdout=holdout)
+        trusted = None if holdout is None else read_lines(holdout)
+        dataset = build_dataset(read_lines(prompts), reject, own_holdout=trusted, task=task)
         runs.upload(run.files.dataset("rejected.jsonl"), rejected)
+    dataset.sha256 = {"upload": prompts.sha256(), "rejected.jsonl": digest.hexdigest()}
+    if holdout is not None:
+        dataset.sha256["uploaded holdout.jsonl"] = holdout.sha256()
     return dataset
 
 
-def _own_holdout(run: Run, uploads: Bucket) -> Iterable[bytes] | None:
+def _own_holdout(run: Run, uploads: Bucket) -> HashedStream | None:
     if run.holdout_version is None:
         return None
     stream: IO[bytes] | None = uploads.open_version(f"{run.folder}/holdout.jsonl", run.holdout_version)
     if stream is None:
         raise InvalidUpload(f"version {run.holdout_version} of {run.folder}/holdout.jsonl was deleted; upload it again")
-    return read_lines(stream)
+    return HashedStream(stream)
 
 
-def _write(runs: Bucket, files: RunFiles, dataset: Dataset) -> list[str]:
-    runs.write(files.dataset("train.jsonl"), to_json_lines(dataset.train))
-    runs.write(files.dataset("holdout.jsonl"), to_json_lines(dataset.holdout))
-    return _write_shards(runs, files, "teacher", dataset.train + dataset.holdout)
+def _write(runs: Bucket, files: RunFiles, dataset: Dataset) -> None:
+    for name, records in (("train.jsonl", dataset.train), ("holdout.jsonl", dataset.holdout)):
+        content = to_json_lines(records)
+        runs.write(files.dataset(name), content)
+        dataset.sha256[name] = hashlib.sha256(content).hexdigest()
 
 
 def _write_shards(runs: Bucket, files: RunFiles, kind: str, records: list[Record]) -> list[str]:

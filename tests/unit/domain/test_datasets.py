@@ -9,12 +9,13 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain import datasets
-from lambdas.domain.datasets import Dataset, build_dataset, from_json_lines, read_lines, shards, to_json_lines
+from lambdas.domain.datasets import Dataset, build_dataset, from_json_lines, shards, to_json_lines
 from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.line_reader import read_lines
 from lambdas.domain.records import MAX_LINE_BYTES
 
 GOOD = b'{"prompt": "red cats"}'
@@ -188,23 +189,6 @@ def test_about_a_fifth_becomes_the_holdout() -> None:
     # Then: within 52 of 500, which is 2.6 standard deviations of a binomial
     assert 448 <= len(dataset.holdout) <= 552
     assert len(dataset.holdout) + len(dataset.train) == 2_500
-
-
-@settings(max_examples=20)
-@given(st.randoms(use_true_random=False))
-def test_the_choice_above_the_limit_does_not_depend_on_the_order(random: Any) -> None:
-    # Given more records than fit
-    chosen = datasets._Chosen(10)
-    records = list(build(prompts(60))[0].train)
-    expected = sorted(records, key=lambda record: record.id)[:10]
-    random.shuffle(records)
-
-    # When
-    taken = [chosen.add(record) for record in records]
-
-    # Then
-    assert chosen.in_order() == expected
-    assert taken.count(True) == 10
 
 
 def trusted(question: str, answer: str) -> bytes:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, RESERVED_WORDS, Record, RejectedLine, parse_line
+from lambdas.domain.line_errors import RejectedLine
+from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, Record, parse_line
+from lambdas.domain.text_rules import RESERVED_WORDS
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -46,7 +48,7 @@ REJECTED = [
     pytest.param(b'{"prompt": NaN}', "NaN is not a JSON value", id="NaN"),
     pytest.param(b'{"prompt": -Infinity}', "-Infinity is not a JSON value", id="infinity"),
     pytest.param(b'["cats"]', "each line must be an object", id="list"),
-    pytest.param(b'{"prompt": "cats", "answer": "x"}', "unknown 'answer'; allowed: prompt, slices", id="unknown key"),
+    pytest.param(b'{"prompt": "cats", "answer": "x"}', 'unknown "answer"; allowed: prompt, slices', id="unknown key"),
     pytest.param(b'{"prompt": 7}', "'prompt' must be text, not int", id="number as prompt"),
     pytest.param(b'{"prompt": " \\t"}', "'prompt' has no letter or digit", id="white space"),
     pytest.param(b'{"prompt": "?!\\u200b"}', "no letter or digit", id="punctuation"),
@@ -63,7 +65,7 @@ REJECTED = [
     pytest.param(conversation("x", messages=["cats"]), "messages[0] must be an object", id="message text"),
     pytest.param(conversation("x", messages=[turn("assistant")]), 'role is "assistant", expected "user"', id="order"),
     pytest.param(conversation("x", messages=[turn(), turn()]), 'messages[1].role is "user"', id="no turns"),
-    pytest.param(conversation("x", messages=[turn(name="a")]), "messages[0] has unknown 'name'", id="message key"),
+    pytest.param(conversation("x", messages=[turn(name="a")]), 'messages[0] has unknown "name"', id="message key"),
     pytest.param(conversation("x", messages=[turn(content=[])]), "exactly one object", id="no content"),
     pytest.param(conversation("x", messages=[turn(content="cats")]), "exactly one object", id="content text"),
     pytest.param(conversation("x", messages=[turn(content=[{"image": {}}])]), "text to text", id="image"),

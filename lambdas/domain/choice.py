@@ -1,0 +1,112 @@
+"""Which records are taken when there are more than the service takes: the same ones in any order of the file."""
+
+from __future__ import annotations
+
+import heapq
+
+from lambdas.domain.records import Record
+
+EVEN_SHARE = 5
+"""One place in so many is shared evenly among the slices, so that a rare one is not lost."""
+
+CHOICE_RULE = (
+    "v2: above the limit, a fifth of the places is shared evenly among the records' slices (all their fields "
+    "together), smallest ids first; the other places go to the smallest ids of what is left, which keeps the mix"
+)
+
+_Item = tuple[int, Record]
+"""Negative id and record: a heap of them has the largest id on top."""
+
+
+_Name = tuple[tuple[str, str], ...]
+"""Fields and values of a record's slices, in the order of the fields."""
+
+
+class Choice:
+    """At most ``limit`` records, without holding many more (six fifths of it).
+
+    The rule looks at all records at once and not at their order: each slice has the places that it would have if the
+    places were dealt in turn, so a small one has all its records in and the large ones have equally many. What a record
+    loses here it never wins back by further records, so it can be offered to the other places at once.
+
+    Parameters
+    ----------
+    limit : int
+        Most records that are taken.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.offered = 0
+        self._limit, self._even_places = limit, limit // EVEN_SHARE
+        self._all: list[Record] | None = []
+        self._slices: dict[_Name, list[_Item]] = {}
+        self._sizes: list[tuple[int, _Name]] = []
+        self._held = 0
+        self._others: list[_Item] = []
+
+    def add(self, record: Record) -> None:
+        """Offer a record; no two may have the same id."""
+        self.offered += 1
+        if self._all is None:
+            self._weigh(record)
+            return
+        self._all.append(record)
+        if len(self._all) > self._limit:
+            offered, self._all = self._all, None
+            for earlier in offered:
+                self._weigh(earlier)
+
+    def in_order(self) -> list[Record]:
+        """Give the records that are taken, in the order of their ids."""
+        if self._all is not None:
+            return sorted(self._all)
+        even = [record for heap in self._slices.values() for _, record in heap]
+        others = [record for _, record in sorted(self._others, reverse=True)]
+        return sorted(even + others[: self._limit - len(even)])
+
+    def _weigh(self, record: Record) -> None:
+        loser = self._dealt((-int(record.id, 16), record))
+        if loser is None:
+            return
+        if len(self._others) < self._limit:
+            heapq.heappush(self._others, loser)
+        elif loser[0] > self._others[0][0]:
+            heapq.heapreplace(self._others, loser)
+
+    def _dealt(self, item: _Item) -> _Item | None:
+        """Offer a record to the places that are shared evenly; give the one that has no place among them."""
+        slices = item[1].slices
+        name = tuple(slices.items()) if len(slices) < 2 else tuple(sorted(slices.items()))  # noqa: PLR2004 - in order
+        members = self._slices.get(name, [])
+        if self._held < self._even_places:
+            self._held += 1
+            self._grow(name, members, item)
+            return None
+        largest = self._largest_slice()
+        if largest is None or (-len(members) - 1, name) < largest:
+            return heapq.heappushpop(members, item)
+        self._grow(name, members, item)
+        return self._shrink(largest[1])
+
+    def _grow(self, name: _Name, members: list[_Item], item: _Item) -> None:
+        heapq.heappush(members, item)
+        self._slices[name] = members
+        heapq.heappush(self._sizes, (-len(members), name))
+
+    def _shrink(self, name: _Name) -> _Item:
+        members = self._slices[name]
+        lost = heapq.heappop(members)
+        if members:
+            heapq.heappush(self._sizes, (-len(members), name))
+        else:
+            del self._slices[name]
+        return lost
+
+    def _largest_slice(self) -> tuple[int, _Name] | None:
+        """Give negative size and name of the largest slice, of equal ones the first by name."""
+        while self._sizes:
+            size, name = self._sizes[0]
+            if len(self._slices.get(name, ())) == -size:
+                return self._sizes[0]
+            heapq.heappop(self._sizes)  # the slice has grown or shrunk since
+        return None

@@ -1,0 +1,60 @@
+"""The fast ways to the normal form give what its definition says: an id that changes buys every answer again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.normal_form import content_id, normal_bytes, normalise
+from lambdas.domain.records import parse_line
+
+
+def by_definition(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(character for character in folded if unicodedata.category(character)[0] not in "PZC")
+
+
+@given(st.text() | st.text(st.characters(max_codepoint=127)) | st.text(st.characters()))
+def test_the_normal_form_is_its_definition(text: str) -> None:
+    # Given any text / When / Then
+    assert normalise(text) == by_definition(text)
+
+
+def test_every_character_alone_is_normalised_by_the_definition() -> None:
+    # Given every code point of the basic plane, surrogates included / When / Then
+    assert all(normalise(chr(code)) == by_definition(chr(code)) for code in range(0x10000))
+
+
+@given(st.text(), st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text()), min_size=1, max_size=4))
+def test_the_id_is_the_hash_of_the_joined_normal_forms(system: str, turns: list[tuple[str, str]]) -> None:
+    # Given
+    parts = [by_definition(system), *(f"{role}\x1f{by_definition(text)}" for role, text in turns)]
+
+    # When
+    given_id = content_id(normal_bytes(system), [(role, normal_bytes(text)) for role, text in turns])
+
+    # Then
+    assert given_id == hashlib.sha256("\x1e".join(parts).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("Red cats", "ca67746ed71f4643"),
+        ("Gr\xf6\xdfe: 5 \u20ac!", "30d282d12885bcc9"),
+        ("\uff46\uff55\uff4c\uff4c\u3000\uff57\uff49\uff44\uff54\uff48", "449fe3886664e89d"),
+        ("\u2167 \ufb01ne \u0130stanbul", "cb8c8aa8adada4e9"),
+        ("\u65e5\u672c\u8a9e\u306e\u8cea\u554f\u3001\u3067\u3059\u3002", "481c4db90ed7ff26"),
+        ("e\u0301te\u0301 \U0001f642 \U0001f469\u200d\U0001f4bb", "5a07433c1af40ab9"),
+        ("a+b", "418c4d3ee155067a"),
+        ("\u1fb3 \u1e9e \u03a3\u0391\u03a3", "620d1766d9f24c7a"),
+    ],
+)
+def test_ids_of_earlier_releases_stay(text: str, known: str) -> None:
+    # Given texts whose ids answers were bought under / When / Then
+    assert parse_line(json.dumps({"prompt": text}).encode()).id == known
