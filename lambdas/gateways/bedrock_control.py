@@ -211,7 +211,8 @@ class BedrockControl:
         except ClientError as problem:
             code = error_code(problem)
             if code == "ServiceQuotaExceededException":
-                raise QuotaTooLow(problem.response["Error"]["Message"]) from None
+                said = problem.response["Error"]["Message"].rstrip(".")
+                raise QuotaTooLow(f"{said}. Ask for more in Service Quotas (Amazon Bedrock), then retry") from None
             if code in _PASSING:
                 raise RetryLater(f"{code} while creating") from problem
             if code not in _NAME_TAKEN:

@@ -44,7 +44,8 @@ def smoke_test(runtime: BedrockRuntimeClient, endpoint_arn: str, records: list[R
             code = error_code(refused)
             if code in PASSING:
                 raise RetryLater(f"the endpoint answers {code}") from None
-            raise PromotionFailed(f"the endpoint refused the smoke test: {code}") from None
+            said = refused.response["Error"].get("Message")
+            raise PromotionFailed(f"the endpoint refused the smoke test: {code}: {said}") from None
         answer = Answer.from_api(question, endpoint_arn, dict(response), (time.perf_counter() - started) * 1000)
         problem = checker.problem(answer.text)
         if problem:

@@ -74,8 +74,9 @@ def test_a_refused_create_leaves_the_plan_as_its_trace(workshop: Workshop, code:
     workshop.client.refuses["CreateModelCustomizationJob"] = code
 
     # When / Then
-    with pytest.raises(error):
+    with pytest.raises(error) as raised:
         launch(workshop, run)
+    assert code == "ThrottlingException" or "Ask for more in Service Quotas" in str(raised.value)
     resources = workshop.pipeline.resources.of_run(run.run_id)
     assert {(item.kind, item.state) for item in resources} == {(CUSTOM_MODEL, PLANNED), (CUSTOMIZATION_JOB, PLANNED)}
 

@@ -1,0 +1,70 @@
+"""A new endpoint is believed only after it has answered, and a refusal says what the service said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambdas.domain.errors import PromotionFailed, RetryLater
+from lambdas.domain.records import Record, Turn
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.promote_student.smoke_test import QUESTIONS, smoke_test
+from tests.unit.gateways.fakes import converse_answer, refusal
+
+TASK = TaskDefinition.from_text(b'{"output_schema": {"type": "object"}}')
+RECORDS = [
+    Record(id=f"{number:016x}", turns=(Turn("user", f"query {number}"),), system=None, golden=None, slices={})
+    for number in range(QUESTIONS + 3)
+]
+
+
+class Endpoint:
+    """Answers with given texts, or refuses."""
+
+    def __init__(self, *texts: str, error: Exception | None = None) -> None:
+        self._texts, self._error, self.asked = list(texts), error, 0
+
+    def converse(self, **_request: Any) -> dict[str, Any]:
+        self.asked += 1
+        if self._error:
+            raise self._error
+        return converse_answer(self._texts.pop(0))
+
+
+def test_a_refusal_fails_the_promotion_with_the_words_of_the_service() -> None:
+    # Given
+    endpoint: Any = Endpoint(error=refusal("AccessDeniedException", "no right to decrypt with the model's key"))
+
+    # When / Then
+    with pytest.raises(PromotionFailed, match="AccessDeniedException: no right to decrypt"):
+        smoke_test(endpoint, "arn:endpoint", RECORDS, TASK)
+
+
+def test_an_endpoint_that_is_not_ready_is_asked_again_later() -> None:
+    # Given
+    endpoint: Any = Endpoint(error=refusal("ModelNotReadyException"))
+
+    # When / Then
+    with pytest.raises(RetryLater, match="ModelNotReadyException"):
+        smoke_test(endpoint, "arn:endpoint", RECORDS, TASK)
+
+
+def test_two_answers_of_five_that_break_the_schema_fail_the_promotion() -> None:
+    # Given
+    endpoint: Any = Endpoint("{}", "no JSON", "{}", "no JSON either", "{}")
+
+    # When / Then
+    with pytest.raises(PromotionFailed, match="2 of 5"):
+        smoke_test(endpoint, "arn:endpoint", RECORDS, TASK)
+
+
+def test_one_broken_answer_of_five_is_let_pass_and_no_more_than_five_are_asked() -> None:
+    # Given
+    endpoint: Any = Endpoint("{}", "{}", "no JSON", "{}", "{}")
+
+    # When
+    smoke_test(endpoint, "arn:endpoint", RECORDS, TASK)
+
+    # Then
+    assert endpoint.asked == QUESTIONS
