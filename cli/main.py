@@ -19,6 +19,7 @@ from cli.reports import save_report
 from cli.run_ids import all_runs, resolve
 from cli.screen import SIMULATED, console, print_json, print_report, run_document, runs_table
 from cli.submission import check_folder, left_from_before, rejection_lines, upload
+from cli.validation import SHOWN_PROBLEMS, validate_files
 from cli.watching import exit_code, print_outcome, watch_run
 
 
@@ -62,6 +63,7 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session)
+_PROMPTS = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 run_argument = click.argument("run", metavar="RUN")
 why_option = click.option("--why", default="", help="Kept in the registry and in the report.")
 
@@ -118,6 +120,27 @@ def submit(session: Session, task_dir: Path, file: Path | None, watching: bool) 
         _watch(session, made.run_id)
     elif not session.as_json:
         session.screen.print(f"Watch it: {session.command} watch {made.run_id}", soft_wrap=True)
+
+
+@cli.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PROMPTS)
+@click.option("--task", "task_file", type=_PROMPTS, help="The task.json that goes with the prompts.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON, with every rejected line.")
+@pass_session
+def validate(session: Session, files: tuple[Path, ...], task_file: Path | None, as_json: bool) -> None:
+    """Check prompts by the pipeline's own rules, without AWS; several files count as one upload.
+
+    Exit code 0 when they are usable, 1 when not, 2 when a file cannot be read.
+    """
+    as_json = as_json or session.as_json
+    found = validate_files(files, task_file, None if as_json else SHOWN_PROBLEMS)
+    if as_json:
+        print_json(found.to_document())
+    else:
+        for line in found.to_lines():
+            session.screen.print(line, soft_wrap=True)
+    if found.refusal is not None:
+        sys.exit(NOT_SO)
 
 
 @cli.command()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections.abc import Iterable
+from hashlib import sha256
 
 _ASCII = [chr(code) for code in range(128)]
 _LOWER = bytes(range(256)).lower()
@@ -48,5 +48,10 @@ def content_id(system: bytes, turns: Iterable[tuple[str, bytes]]) -> str:
     turns : iterable of (str, bytes)
         Role and normal form of each turn.
     """
-    parts = [system, *(role.encode() + b"\x1f" + text for role, text in turns)]
-    return hashlib.sha256(b"\x1e".join(parts)).hexdigest()[:16]
+    parts = [system, *[role.encode() + b"\x1f" + text for role, text in turns]]
+    return sha256(b"\x1e".join(parts)).hexdigest()[:16]
+
+
+def prompt_id(prompt: bytes) -> str:
+    """Hash a single question in normal form: :func:`content_id` without the general case's lists."""
+    return sha256(b"\x1euser\x1f" + prompt).hexdigest()[:16]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from lambdas.domain.line_errors import DamagedLine, RejectedLine
-from lambdas.domain.normal_form import content_id, normal_bytes
+from lambdas.domain.normal_form import content_id, normal_bytes, prompt_id
 from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.strict_json import decoded, refuse_repeated_keys
 from lambdas.domain.text_rules import reserved_word, stray_character
@@ -36,6 +36,7 @@ _PROMPT_TOKENS = CONTEXT_TOKENS - ANSWER_ROOM_TOKENS
 _SHORT_KEYS = {"prompt", "slices"}
 _CONVERSATION_KEYS = {"schemaVersion", "system", "messages", "slices"}
 _MESSAGE_KEYS = {"role", "content"}
+_SLICES = '\'slices\' must be an object of texts, for example {"intent": "visual"}'
 _ROLES = ("user", "assistant")
 _OTHER_MEDIA = {"image": "an image", "video": "a video", "document": "a document", "audio": "audio"}
 
@@ -150,7 +151,7 @@ class RecordParser:
             refuse_repeated_keys(text)
         if len(raw) + self._system_bytes > _PROMPT_TOKENS * BYTES_A_TOKEN:
             self._check_context(record)
-        if document.get("schemaVersion") == MISSPELT_VERSION:
+        if "prompt" not in document and document["schemaVersion"] == MISSPELT_VERSION:
             self.misspelt += 1
         return record
 
@@ -162,7 +163,7 @@ class RecordParser:
             slices, strings = self._slices(document), 3 + 2 * len(document["slices"])
         prompt = document["prompt"]
         normal = self._normal(prompt, "prompt")
-        return Record(content_id(b"", [("user", normal)]), None, (Turn("user", prompt),), None, slices), strings
+        return Record(prompt_id(normal), None, (Turn("user", prompt),), None, slices), strings
 
     def _conversation(self, document: dict[str, Any]) -> tuple[Record, int]:
         _only_keys(document, _CONVERSATION_KEYS)
@@ -220,10 +221,12 @@ class RecordParser:
 
     def _slices(self, document: dict[str, Any]) -> dict[str, str]:
         slices = document.get("slices", {})
-        if not isinstance(slices, dict) or not all(isinstance(value, str) for value in slices.values()):
-            raise RejectedLine('\'slices\' must be an object of texts, for example {"intent": "visual"}')
-        if self._unusual:
-            for name, value in slices.items():
+        if not isinstance(slices, dict):
+            raise RejectedLine(_SLICES)
+        for name, value in slices.items():
+            if not isinstance(value, str):
+                raise RejectedLine(_SLICES)
+            if self._unusual:
                 _refuse_stray(name, "slices")
                 _refuse_stray(value, "slices")
         return slices

@@ -49,6 +49,44 @@ def check_damage(dataset: Dataset) -> None:
         raise InvalidUpload(message)
 
 
+def check_minimum(dataset: Dataset) -> None:
+    """Stop at fewer distinct prompts than a distillation takes, however they are split.
+
+    Raises
+    ------
+    DatasetRefused
+        With what is there and what is needed.
+    """
+    counts = dataset.counts
+    usable = counts.lines - counts.rejected - counts.duplicates
+    if usable < MIN_TRAINING_RECORDS:
+        message = (
+            f"{usable} distinct usable prompts of at least {MIN_TRAINING_RECORDS} are there, from {counts.lines} lines "
+            f"({counts.rejected} rejected, {counts.duplicates} duplicates). Add distinct prompts, or mend the "
+            "rejected lines."
+        )
+        raise DatasetRefused(message)
+
+
+def size_warnings(dataset: Dataset, task: TaskDefinition) -> list[str]:
+    """Say of which part there is too little for a run of this task, in whole sentences."""
+    needed_train = training_records_needed(task.teacher_data.max_drop_rate)
+    needed_holdout = holdout_records_needed(task.gate.max_quality_drop)
+    found = []
+    if len(dataset.train) < needed_train:
+        found.append(
+            f"{len(dataset.train)} training records; a run needs {needed_train}, so that {MIN_TRAINING_RECORDS} are "
+            "left after the drops that 'teacher_data.max_drop_rate' allows. Add distinct prompts"
+        )
+    if len(dataset.holdout) < needed_holdout:
+        found.append(
+            f"{len(dataset.holdout)} holdout records; a run needs {needed_holdout} to show a quality drop within "
+            f"{task.gate.max_quality_drop:g} judge points. Add distinct prompts, a holdout.jsonl with trusted answers, "
+            "or allow a larger 'gate.max_quality_drop'"
+        )
+    return found
+
+
 def check_sizes(dataset: Dataset, task: TaskDefinition) -> None:
     """Stop a run that could not train or could not prove anything, before anything is paid.
 

@@ -48,7 +48,7 @@ def decoded(raw: bytes) -> tuple[str, Any]:
         return text, value if end == len(text) else _DECODER.decode(text)
     except json.JSONDecodeError as problem:
         raise DamagedLine(
-            f"not JSON: {problem.msg} at column {problem.colno}; each line must be one whole JSON object"
+            f"not JSON: {problem.msg.removesuffix(' at')} at column {problem.colno}; each line must be one whole JSON object"
         ) from None
     except RecursionError:
         raise DamagedLine("nested too deeply; a record has at most five levels") from None

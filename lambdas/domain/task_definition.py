@@ -9,6 +9,7 @@ from typing import Any, Self
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidTaskDefinition
 from lambdas.domain.output_check import InvalidSchema, OutputChecker
+from lambdas.domain.text_rules import reserved_word, stray_character
 
 DEFAULT_RUBRIC = """\
 5: says the same as the reference, complete and correct, in the form that was asked for.
@@ -105,6 +106,8 @@ class TaskDefinition:
             checked = check_document(document, "task.schema.json")
         except InvalidDocument as problem:
             raise InvalidTaskDefinition(f"task.json: {problem}") from None
+        for name in ("teacher_system_prompt", "student_system_prompt"):
+            _check_prompt(name, checked.get(name) or "")
         schema = checked.get("output_schema")
         _check_output_schema(schema)
         serving = checked["serving"]
@@ -127,6 +130,16 @@ class TaskDefinition:
             teacher_data=TeacherDataRules(**checked["teacher_data"]),
             secrets=checked["secrets"],
         )
+
+
+def _check_prompt(name: str, text: str) -> None:
+    word = reserved_word(text)
+    if word is not None:
+        message = f"task.json: '{name}' contains '{word}', a reserved word that fails a Nova training job"
+        raise InvalidTaskDefinition(f"{message}; write it otherwise, for example with a space before the colon")
+    stray = stray_character(text)
+    if stray is not None:
+        raise InvalidTaskDefinition(f"task.json: '{name}' has {stray}")
 
 
 def _check_output_schema(schema: dict[str, Any] | None) -> None:

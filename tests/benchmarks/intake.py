@@ -1,0 +1,121 @@
+"""Validation and split of an upload, against a bare loop that only parses the same lines."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from lambdas.domain.datasets import build_dataset
+from lambdas.domain.line_reader import HashedStream, read_lines
+from tests.benchmarks.layer import REPOSITORY
+from tests.benchmarks.measuring import interleaved
+
+SIZES = {"15k": (15_000, 7), "1m": (1_000_000, 2)}
+"""Name to records and repetitions."""
+
+_WORDS = (
+    "red",
+    "cats",
+    "running",
+    "along",
+    "a",
+    "beach",
+    "at",
+    "dusk",
+    "quiet",
+    "talk",
+    "about",
+    "the",
+    "rain",
+    "1984",
+)
+_FOREIGN = ("café", "夜", "Größe", "ночь")
+_KINDS = ("visual", "audio", "transcription", "metadata", "balanced")
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from tests.benchmarks.intake import intake_seconds
+intake_seconds(Path(sys.argv[1]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def measure(workdir: Path) -> Iterable[tuple[str, float, str]]:
+    """Measure both sizes.
+
+    Parameters
+    ----------
+    workdir : Path
+        Folder for the uploads, of 100 MB at most.
+
+    Yields
+    ------
+    tuple of (str, float, str)
+        Name without ``bench/``, value, and unit. The peak is that of a whole process, in 10**6 bytes, with the
+        interpreter and the imports.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    for name, (records, repetitions) in SIZES.items():
+        upload = workdir / f"{name}.jsonl"
+        write_upload(upload, records)
+        sides = {"ours": lambda path=upload: intake_seconds(path), "bare": lambda path=upload: bare_seconds(path)}
+        seconds = interleaved(sides, repetitions)
+        yield f"intake_vs_json_loads_{name}", seconds["ours"] / seconds["bare"], "ratio"
+        yield f"intake_peak_mb_{name}", peak_mb(upload), "MB"
+        upload.unlink()
+
+
+def write_upload(path: Path, records: int) -> None:
+    """Write prompts of 3 to 24 words, the same each time: most in the short form, a fifth as conversations.
+
+    One in ten has a word that is no ASCII, one in a hundred a reserved word, and one in fifty repeats an earlier one.
+    """
+    choose = random.Random(2024)  # noqa: S311 - the same file each time, nothing secret
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(records):
+            subject = number if number % 50 else number // 2
+            words = [*choose.choices(_WORDS, k=choose.randint(3, 24)), str(subject)]
+            if number % 10 == 3:
+                words.append(_FOREIGN[number // 10 % len(_FOREIGN)])
+            prompt = ("System: " if number % 100 == 1 else "") + " ".join(words)
+            file.write(json.dumps(_record(number, prompt), ensure_ascii=False) + "\n")
+
+
+def _record(number: int, prompt: str) -> dict[str, object]:
+    slices = {"intent": _KINDS[number % len(_KINDS)]}
+    if number % 5:
+        return {"prompt": prompt, "slices": slices}
+    messages = [{"role": "user", "content": [{"text": prompt}]}]
+    return {"schemaVersion": "bedrock-conversation-2024", "messages": messages, "slices": slices}
+
+
+def bare_seconds(path: Path) -> float:
+    """Time the loop that anyone would write first."""
+    started = time.perf_counter()
+    with path.open("rb") as file:
+        for line in file:
+            json.loads(line)
+    return time.perf_counter() - started
+
+
+def intake_seconds(path: Path) -> float:
+    """Time what PrepareDataset does between reading and writing, the hash of the upload included."""
+    started = time.perf_counter()
+    with path.open("rb") as file:
+        stream = HashedStream(file)
+        build_dataset(read_lines(stream), lambda _: None)
+        stream.sha256()
+    return time.perf_counter() - started
+
+
+def peak_mb(path: Path) -> float:
+    """Measure the largest resident size of a fresh process that takes in an upload, in 10**6 bytes."""
+    done = subprocess.run(  # noqa: S603 - this interpreter, with code of this repository
+        [sys.executable, "-c", _PEAK, str(path)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    return int(done.stdout) * 1024 / 1e6

@@ -1,0 +1,116 @@
+"""``validate`` says before any upload what a run would say, and calls nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from cli.validation import SHOWN_PROBLEMS
+from tests.unit.cli.conftest import FakeAws
+
+
+def prompts(folder: Path, count: int, *more: str, name: str = "prompts.jsonl", word: str = "cats") -> str:
+    lines = [json.dumps({"prompt": f"{word} number {number}"}) for number in range(count)]
+    file = folder / name
+    file.write_text("\n".join([*lines, *more]) + "\n")
+    return str(file)
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given / When / Then
+    assert call("validate", str(tmp_path / "none.jsonl")).exit_code == 2
+    assert call("validate").exit_code == 2
+
+
+def test_too_few_prompts_are_not_usable(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given / When
+    result = call("validate", prompts(tmp_path, 99))
+
+    # Then
+    assert result.exit_code == 1
+    assert "99 distinct usable prompts of at least 100" in result.stdout
+
+
+def test_a_damaged_line_is_not_usable_and_an_invalid_one_is(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given / When
+    damaged = call("validate", prompts(tmp_path, 500, "{"))
+    invalid = call("validate", prompts(tmp_path, 500, '{"prompt": "?"}'))
+
+    # Then
+    assert (damaged.exit_code, invalid.exit_code) == (1, 0)
+    assert "line 501: not JSON" in damaged.stdout
+    assert "line 501: 'prompt' has no letter or digit" in invalid.stdout
+
+
+def test_another_kind_of_file_is_not_usable_in_json_too(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given
+    file = tmp_path / "p.jsonl"
+    file.write_bytes('{"prompt": "a"}'.encode("utf-16"))
+
+    # When
+    result = call("validate", str(file), "--json")
+
+    # Then
+    assert result.exit_code == 1
+    assert "the file is UTF-16" in json.loads(result.stdout)["refusal"]
+
+
+def test_the_result_as_json_counts_every_line(aws: FakeAws, call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given 200 prompts, one again in other letters, and one that is rejected
+    file = prompts(tmp_path, 200, '{"prompt": "CATS number 7!"}', '{"prompt": 3}')
+
+    # When
+    result = call("validate", file, "--json")
+
+    # Then
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (found["lines"], found["rejected"], found["duplicates"], found["usable"]) == (202, 1, 1, 200)
+    assert found["train"] + found["holdout"] == 200
+    assert found["problems"] == [{"line": 202, "reason": "'prompt' must be text, not int"}]
+    assert any("holdout records; a run needs" in warning for warning in found["warnings"])
+    assert not aws.clients
+
+
+def test_several_files_are_one_upload_and_each_problem_names_its_file(
+    call: Callable[..., Result], tmp_path: Path
+) -> None:
+    # Given
+    first = prompts(tmp_path, 60, '{"prompt": 1}', name="a.jsonl")
+    second = prompts(tmp_path, 60, '{"prompt": 2}', name="b.jsonl", word="dogs")
+
+    # When
+    found = json.loads(call("validate", first, second, "--json").stdout)
+
+    # Then
+    assert found["usable"] == 120
+    assert [(item["file"], item["line"]) for item in found["problems"]] == [(first, 61), (second, 61)]
+
+
+def test_a_person_sees_the_first_problems_only(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given / When
+    result = call("validate", prompts(tmp_path, 200, *['{"prompt": 1}'] * 50))
+
+    # Then
+    assert result.stdout.count("must be text") == SHOWN_PROBLEMS
+    assert f"and {50 - SHOWN_PROBLEMS} more" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["teacher_system_prompt", "student_system_prompt"])
+def test_a_reserved_word_in_a_system_prompt_is_not_usable(
+    call: Callable[..., Result], tmp_path: Path, name: str
+) -> None:
+    # Given
+    task = tmp_path / "task.json"
+    task.write_text(json.dumps({name: "Answer as Bot: would"}))
+
+    # When
+    result = call("validate", prompts(tmp_path, 200), "--task", str(task))
+
+    # Then
+    assert result.exit_code == 1
+    assert f"'{name}' contains 'Bot:'" in result.stderr
