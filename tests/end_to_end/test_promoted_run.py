@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.end_to_end.account import Account, example_lines, lenient, until
+from lambdas.gateways.registry import Run
+from tests.end_to_end.account import EXAMPLE, Account, example_lines, lenient, until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -100,3 +101,34 @@ def test_a_person_rejects_and_nothing_is_left(account: Account) -> None:
     ended = account.ended(run.run_id)
     assert (ended.outcome, ended.reason) == ("REJECTED", "rejected by a person: too dear")
     assert all(item.state == "RELEASED" for item in account.resources().of_run(run.run_id))
+
+
+def test_conversation_records_without_a_task_definition_reach_a_verdict(account: Account) -> None:
+    # Given records that bring their own system text, and no task.json: the defaults hold, approval included
+    system = json.loads((EXAMPLE / "task.json").read_text())["student_system_prompt"]
+    records = [
+        {
+            "schemaVersion": "bedrock-conversation-2024",
+            "system": [{"text": system}],
+            "messages": [{"role": "user", "content": [{"text": json.loads(line)["prompt"]}]}],
+        }
+        for line in example_lines()
+    ]
+    # When
+    upload = account.upload("no-task", [json.dumps(record).encode() for record in records])
+
+    def decided() -> Run | None:
+        run = account.registry.find(upload.run_id)
+        waiting = run and run.progress.get("stage") == "RequestApproval"
+        return run if run and (waiting or run.state == "ENDED") else None
+
+    run = until(decided, "a verdict")
+    # Then
+    report = account.report(run)
+    assert report["decision"] in ("PROMOTE", "REJECT"), run.reason
+    assert {line["rule"] for line in report["gate"]} >= {"min_judge_score", "max_quality_drop"}
+    assert run.outcome in (None, "REJECTED"), run.reason
+    if run.outcome is None:
+        answer = {"run_id": run.run_id, "answer": "rejected", "report_sha256": run.report_sha256}
+        until(lambda: account.invoke("AnswerApprovalFunction", answer).get("answer"), "an answer that counts")
+        assert account.ended(run.run_id).outcome == "REJECTED"
