@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from operator import attrgetter
 
 from lambdas.domain.records import Record
 
@@ -17,6 +18,8 @@ CHOICE_RULE = (
 _Item = tuple[int, Record]
 """Negative id and record: a heap of them has the largest id on top."""
 
+
+_id = attrgetter("id")
 
 _Name = tuple[tuple[str, str], ...]
 """Fields and values of a record's slices, in the order of the fields."""
@@ -41,6 +44,7 @@ class Choice:
         self._all: list[Record] | None = []
         self._slices: dict[_Name, list[_Item]] = {}
         self._sizes: list[tuple[int, _Name]] = []
+        self._largest: tuple[int, _Name] | None = None
         self._held = 0
         self._others: list[_Item] = []
 
@@ -59,10 +63,10 @@ class Choice:
     def in_order(self) -> list[Record]:
         """Give the records that are taken, in the order of their ids."""
         if self._all is not None:
-            return sorted(self._all)
+            return sorted(self._all, key=_id)
         even = [record for heap in self._slices.values() for _, record in heap]
         others = [record for _, record in sorted(self._others, reverse=True)]
-        return sorted(even + others[: self._limit - len(even)])
+        return sorted(even + others[: self._limit - len(even)], key=_id)
 
     def _weigh(self, record: Record) -> None:
         loser = self._dealt((-int(record.id, 16), record))
@@ -77,23 +81,27 @@ class Choice:
         """Offer a record to the places that are shared evenly; give the one that has no place among them."""
         slices = item[1].slices
         name = tuple(slices.items()) if len(slices) < 2 else tuple(sorted(slices.items()))  # noqa: PLR2004 - in order
-        members = self._slices.get(name, [])
+        members = self._slices.get(name)
+        if members is None:
+            members = []
         if self._held < self._even_places:
             self._held += 1
             self._grow(name, members, item)
             return None
-        largest = self._largest_slice()
+        largest = self._largest or self._largest_slice()
         if largest is None or (-len(members) - 1, name) < largest:
-            return heapq.heappushpop(members, item)
+            return item if not members or item[0] < members[0][0] else heapq.heapreplace(members, item)
         self._grow(name, members, item)
-        return self._shrink(largest[1])
+        return self._shrink((self._largest_slice() or largest)[1])
 
     def _grow(self, name: _Name, members: list[_Item], item: _Item) -> None:
+        self._largest = None
         heapq.heappush(members, item)
         self._slices[name] = members
         heapq.heappush(self._sizes, (-len(members), name))
 
     def _shrink(self, name: _Name) -> _Item:
+        self._largest = None
         members = self._slices[name]
         lost = heapq.heappop(members)
         if members:
@@ -107,6 +115,7 @@ class Choice:
         while self._sizes:
             size, name = self._sizes[0]
             if len(self._slices.get(name, ())) == -size:
-                return self._sizes[0]
+                self._largest = self._sizes[0]
+                return self._largest
             heapq.heappop(self._sizes)  # the slice has grown or shrunk since
         return None

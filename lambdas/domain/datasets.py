@@ -130,7 +130,9 @@ class _Builder:
 
     def take(self, lines: Iterable[bytes], holdout_share: float) -> None:
         below = int(holdout_share * 2**64)
-        parse, seen, lines_read, duplicates = self._parser.parse, self._seen, 0, 0
+        parse, seen, remember = self._parser.parse, self._seen, self._seen.add
+        train, hold_out = self._train.add, self._holdout.add
+        lines_read = duplicates = 0
         for number, raw in enumerate(lines, start=1):
             if not raw or raw.isspace():
                 continue
@@ -144,8 +146,11 @@ class _Builder:
             if identity in seen:
                 duplicates += 1
                 continue
-            seen.add(identity)
-            (self._holdout if identity < below else self._train).add(record)
+            remember(identity)
+            if identity < below:
+                hold_out(record)
+            else:
+                train(record)
         self._counts.lines, self._counts.duplicates = lines_read, duplicates
 
     def take_trusted(self, lines: Iterable[bytes]) -> None:

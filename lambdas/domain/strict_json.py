@@ -41,15 +41,14 @@ def decoded(raw: bytes) -> tuple[str, Any]:
     except UnicodeDecodeError as problem:
         raise DamagedLine(f"byte {problem.start + 1} is not UTF-8 ({raw[problem.start]:#04x}); save as UTF-8") from None
     try:
-        try:
-            value, end = _raw_decode(text)
-        except json.JSONDecodeError:
-            return text, _DECODER.decode(text)  # white space in front, or no JSON at all
+        if text[:1] != "{":
+            return text, _DECODER.decode(text)  # white space in front, or no object
+        value, end = _raw_decode(text)
+        # More behind it is white space, or a second value that is refused with its column.
         return text, value if end == len(text) else _DECODER.decode(text)
     except json.JSONDecodeError as problem:
-        raise DamagedLine(
-            f"not JSON: {problem.msg.removesuffix(' at')} at column {problem.colno}; each line must be one whole JSON object"
-        ) from None
+        found = f"{problem.msg.removesuffix(' at')} at column {problem.colno}"
+        raise DamagedLine(f"not JSON: {found}; each line must be one whole JSON object") from None
     except RecursionError:
         raise DamagedLine("nested too deeply; a record has at most five levels") from None
     except DamagedLine:

@@ -12,11 +12,7 @@ _NO_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def reserved_word(text: str) -> str | None:
     """Name the reserved word that a text contains, if it does."""
-    if ":" in text or "<" in text or "[" in text:
-        for word in RESERVED_WORDS:
-            if word in text:
-                return word
-    return None
+    return next((word for word in RESERVED_WORDS if word in text), None)
 
 
 def stray_character(text: str) -> str | None:
