@@ -154,6 +154,35 @@ def test_the_counts_add_up(lines: list[bytes]) -> None:
     assert counts.rejected == len(rejected)
 
 
+@given(st.binary(max_size=400) | st.lists(st.binary(max_size=30) | st.just(GOOD), max_size=12).map(b"\n".join))
+def test_any_bytes_are_read_to_their_end_or_refused_as_a_file(content: bytes) -> None:
+    # Given any bytes at all, as a file
+    # When
+    try:
+        dataset, rejected = build(list(read_lines(io.BytesIO(content))))
+    except InvalidUpload:
+        return
+
+    # Then no other error gets out, and the counts add up
+    counts = dataset.counts
+    assert counts.lines == len(dataset.train) + len(dataset.holdout) + counts.rejected + counts.duplicates
+    assert counts.rejected == len(rejected)
+
+
+def test_the_same_prompts_in_another_order_give_the_same_bytes() -> None:
+    # Given more prompts than the holdout takes
+    lines = prompts(6_000)
+
+    # When
+    forwards, backwards = build(lines)[0], build(lines[::-1])[0]
+
+    # Then
+    assert len(forwards.holdout) == datasets.MAX_HOLDOUT_RECORDS
+    assert to_json_lines(forwards.train) == to_json_lines(backwards.train)
+    assert to_json_lines(forwards.holdout) == to_json_lines(backwards.holdout)
+    assert forwards.summary() == backwards.summary()
+
+
 @given(LINES, LINES, st.randoms(use_true_random=False))
 def test_growth_and_reordering_move_no_record(lines: list[bytes], more: list[bytes], random: Any) -> None:
     # Given a file, and the same file grown and shuffled

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.line_errors import RejectedLine
-from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, Record, parse_line
+from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, Record, RecordParser, parse_line
 from lambdas.domain.text_rules import RESERVED_WORDS
 
 JSON = st.recursive(
@@ -87,6 +87,20 @@ def test_a_line_that_cannot_be_used_is_rejected_with_its_reason(line: bytes, rea
 
     # Then the reason says what is wrong
     assert reason in str(rejected.value)
+
+
+@pytest.mark.parametrize(("characters", "fits"), [(27_000, True), (29_000, False)])
+def test_a_prompt_that_does_not_fit_the_student_with_its_system_prompt_is_rejected(characters: int, fits: bool) -> None:
+    # Given a student's prompt of 65,000 bytes, and a limit of 93,000 by the estimate
+    parser = RecordParser(system_prompt="é" * 32_500)
+    line = json.dumps({"prompt": "a" * characters}).encode()
+
+    # When / Then
+    if fits:
+        assert parser.parse(line).turns[0].text == "a" * characters
+    else:
+        with pytest.raises(RejectedLine, match=r"about 31333 tokens .one for 3 bytes., at most 31000 fit"):
+            parser.parse(line)
 
 
 @given(st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()))
