@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 
-from lambdas.domain.errors import AttemptSuperseded, PipelineError
+from lambdas.domain.errors import AttemptSuperseded, PipelineError, RetryLater
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways import clients
@@ -27,7 +27,6 @@ from lambdas.gateways.task_book import TaskBook
 Result = dict[str, Any]
 
 logger = Logger()
-metrics = Metrics()
 
 SECONDS_KEPT_BACK = 15.0
 """A stage stops this long before its Lambda would be cut off, so that what was bought is stored."""
@@ -187,7 +186,7 @@ def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Ma
         )
         try:
             result = execute(stage)
-        except PipelineError as error:
+        except (PipelineError, RetryLater) as error:
             # A Distributed Map reports a failed child as a number: what the child said must be kept elsewhere.
             stage.pipeline.registry.record_facts(run_id, failure={"name": type(error).__name__, "message": str(error)})
             raise

@@ -48,7 +48,7 @@ class StagePermissions:
         """Claim a run, pin its task definition's version, start its execution."""
         return [
             *self._read_uploads(),
-            self._registry("GetItem", "PutItem", "UpdateItem"),
+            self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
             allow("states:StartExecution", on=[machine]),
             self._data_key(),
         ]
@@ -175,7 +175,6 @@ class StagePermissions:
             self._approvals("GetItem", "DeleteItem"),
             allow(
                 "states:SendTaskSuccess",
-                "states:SendTaskFailure",
                 on=["*"],
                 because=f"{_NO_RESOURCE} What can be answered is bounded by the token, which only this role may read.",
             ),
@@ -204,7 +203,6 @@ class StagePermissions:
             allow("bedrock:GetCustomModelDeployment", on=[deployments], because=_BEDROCK_IDS),
             allow("bedrock:InvokeModel", on=[throughputs, deployments], because=_BEDROCK_IDS),
             self._list_endpoints(),
-            allow("bedrock:GetCustomModel", on=[models], because=_BEDROCK_IDS),
             self._tag(throughputs, deployments),
             self._champion_parameters(),
             self._runs("s3:GetObject"),

@@ -275,7 +275,7 @@ class DistillationMachine(Construct):
             "PublishReport": publish,
             "HasFailed": {
                 "Type": "Choice",
-                "Choices": [{"Condition": '{% $outcome = "FAILED" %}', "Next": "RunFailed"}],
+                "Choices": [{"Condition": '{% $states.input.outcome = "FAILED" %}', "Next": "RunFailed"}],
                 "Default": "RunEnded",
             },
             "RunFailed": {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.model_ids import foundation_model_id, is_profile
+from lambdas.domain.model_ids import foundation_model_id, is_profile, model_family
 from lambdas.domain.models import ModelFacts
 from lambdas.gateways.storage import error_code
 
@@ -78,6 +78,8 @@ class ModelCatalog:
         agreement: Any = answer.get("agreementAvailability", {})
         states = {**answer, "agreementAvailability": agreement.get("status")}
         for field, advice in _ACCESS.items():
+            if field == "authorizationStatus" and model_family(model) == "amazon":
+                continue  # seen as NOT_AUTHORIZED for Amazon's own models in accounts that can call them
             if states.get(field) not in ("AVAILABLE", "AUTHORIZED"):
                 return advice
         return None

@@ -102,7 +102,8 @@ def _estimate(stage: Stage, models: ModelChoice) -> Estimate:
     files, runs = stage.run.files, stage.pipeline.runs
     train = from_json_lines(runs.read(files.dataset("train.jsonl")))
     holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
-    return estimate_run(train, holdout, stage.task, models, stage.pipeline.prices)
+    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    return estimate_run(train, holdout, stage.task, models, stage.pipeline.prices, with_champion=champion is not None)
 
 
 def _plan_document(

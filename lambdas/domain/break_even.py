@@ -46,7 +46,6 @@ def work_out(
     task: TaskDefinition,
     prices: PriceBook,
     student_model: str,
-    hourly_price: float | None = None,
 ) -> BreakEven:
     """Work the break-even out from measured tokens.
 
@@ -58,12 +57,9 @@ def work_out(
     prices : PriceBook
     student_model : str
         Base model of the student.
-    hourly_price : float, optional
-        US dollars of a model unit hour that a person gave with the approval; it goes before the price book's.
     """
     line = prices.find(student_model, throughput_usage(task.serving.commitment))
-    unit_hour = hourly_price if hourly_price is not None else (line.usd if line else None)
-    hour = None if unit_hour is None else unit_hour * task.serving.model_units
+    hour = line.usd * task.serving.model_units if line else None
     month = None if hour is None else hour * HOURS_A_MONTH
     volume = task.serving.expected_requests_per_month
     per_request = {role: summaries[role].usd_per_1k_requests / 1000 for role in ("teacher", "baseline", "student")}
@@ -81,5 +77,5 @@ def work_out(
         usd_per_month=monthly,
         provisioned_throughput_usd_per_hour=hour,
         requests_per_month_at_break_even=None if month is None else month / per_request["student"],
-        price_simulated=bool(line and line.simulated and hourly_price is None),
+        price_simulated=bool(line and line.simulated),
     )

@@ -88,7 +88,13 @@ def question_tokens(question: Question) -> float:
 
 
 def estimate_run(
-    train: list[Record], holdout: list[Record], task: TaskDefinition, models: ModelChoice, prices: PriceBook
+    train: list[Record],
+    holdout: list[Record],
+    task: TaskDefinition,
+    models: ModelChoice,
+    prices: PriceBook,
+    *,
+    with_champion: bool = False,
 ) -> Estimate:
     """Estimate a run.
 
@@ -100,6 +106,9 @@ def estimate_run(
     models : ModelChoice
         Models as they will be called.
     prices : PriceBook
+    with_champion : bool
+        Whether the task has a champion, which then is judged as a fifth contestant. Its answers are counted as if they
+        were paid by the token; on provisioned throughput they are not.
 
     Raises
     ------
@@ -117,18 +126,18 @@ def estimate_run(
         usd = prices.call_usd(model, usage["input_tokens"], usage["output_tokens"])
         return LedgerEntry(id=f"{stage}.{model}", stage=stage, model=model, kind="estimated", usage=usage, usd=usd)
 
+    contestants = 5 if with_champion else 4
     long = [teacher_question(record, task) for record in holdout]
     short = [student_question(record, task) for record in holdout]
     everything = [teacher_question(record, task) for record in [*train, *holdout]]
-    judged = [judge_question(record, "x" * 320, "x" * 320, task.judge_rubric) for record in holdout] * 4
+    judged = [judge_question(record, "x" * 320, "x" * 320, task.judge_rubric) for record in holdout] * contestants
     trained = sum(question_tokens(student_question(record, task)) + ANSWER_TOKENS_GUESS for record in train)
     lines = [calls("GenerateTeacherData", models.teacher, everything, ANSWER_TOKENS_GUESS)]
     if models.training == "distillation":
         lines.append(own_teacher_calls(train, task, models, prices, kind="estimated"))
     lines.append(training_entry("LaunchDistillation", models, trained * TRAINING_EPOCHS, prices, kind="estimated"))
     lines += [
-        calls("EvaluateStudent", models.student, short, ANSWER_TOKENS_GUESS),
-        calls("EvaluateStudent", models.student, short, ANSWER_TOKENS_GUESS),
+        calls("EvaluateStudent", models.student, short * (contestants - 2), ANSWER_TOKENS_GUESS),
         calls("EvaluateStudent", models.baseline, long, ANSWER_TOKENS_GUESS),
         calls("EvaluateStudent", models.judge, judged, VERDICT_TOKENS_GUESS),
     ]

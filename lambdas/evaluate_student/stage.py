@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lambdas.domain.answers import Answer, Question
 from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.evaluation import Measurement
 from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
 from lambdas.domain.models import ModelChoice
@@ -16,7 +17,7 @@ from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import Record
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.answerer import Answerer, ModelUse
-from lambdas.pipeline import Result, Stage
+from lambdas.pipeline import Result, Stage, logger
 
 Asker = Callable[[Record, TaskDefinition], Question]
 
@@ -48,11 +49,15 @@ def execute(stage: Stage) -> Result:
     }
     records = [item for item in from_json_lines(runs.read(files.shard("holdout", shard))) if item.id in references]
     answerer = stage.answerer()
-    measurements = [
-        measurement
-        for contestant in contestants(stage)
-        for measurement in _measure(stage, answerer, contestant, records, references, shard)
-    ]
+    measurements: list[Measurement] = []
+    for contestant in contestants(stage):
+        try:
+            measurements += _measure(stage, answerer, contestant, records, references, shard)
+        except ModelUnavailable:
+            if contestant.role != "champion":
+                raise
+            # Somebody deleted the champion's endpoint: that must not keep a new student from taking its place.
+            logger.warning("the champion does not answer and is left out", extra={"endpoint": contestant.use.invoke_id})
     content = "".join(f"{measurement.to_json()}\n" for measurement in measurements).encode()
     runs.write(files.evaluation(stage.attempt, f"{shard}.jsonl"), content)
     stage.progress(shard=shard)

@@ -224,7 +224,7 @@ class Answerer:
             try:
                 response = self._runtime.converse(modelId=use.invoke_id, **question.to_api())
             except ClientError as refused:
-                problem = self._passing(refused, use)
+                problem = self._passing(refused, use, question)
             except BotoCoreError as broken:
                 problem = type(broken).__name__
             else:
@@ -238,11 +238,15 @@ class Answerer:
         raise RetryLater(f"{use.invoke_id} gave no usable answer in {MAX_ATTEMPTS} attempts, at last: {problem}")
 
     @staticmethod
-    def _passing(refused: ClientError, use: ModelUse) -> str:
+    def _passing(refused: ClientError, use: ModelUse, question: Question) -> str:
         code = error_code(refused)
         if code in PASSING:
             return code
-        message = f"{use.stage}: {use.invoke_id} refused a request: {code}: {refused.response['Error'].get('Message')}"
+        message = (
+            f"{use.invoke_id} refused the request for record {question.record_id}: {code}: "
+            f"{refused.response['Error'].get('Message')}. Mend what it names (access to the model, or that record in "
+            "the upload), then retry the run: answers that were bought are kept"
+        )
         raise ModelUnavailable(message) from None
 
 

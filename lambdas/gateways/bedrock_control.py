@@ -65,7 +65,7 @@ class BedrockControl:
     def find_job(self, name: str) -> Found | None:
         """Find a customization job by its exact name."""
         pages = self._client.get_paginator("list_model_customization_jobs").paginate(nameContains=name)
-        items = (item for page in pages for item in page["modelCustomizationJobSummaries"])
+        items = (item for page in pages for item in page.get("modelCustomizationJobSummaries", []))
         arn = _first(items, "jobName", "jobArn", name)
         answer = _or_none(lambda: self._client.get_model_customization_job(jobIdentifier=arn)) if arn else None
         if answer is None:
@@ -106,7 +106,7 @@ class BedrockControl:
     def find_model(self, name: str) -> Found | None:
         """Find a custom model by its exact name."""
         pages = self._client.get_paginator("list_custom_models").paginate(nameContains=name)
-        arn = _first((item for page in pages for item in page["modelSummaries"]), "modelName", "modelArn", name)
+        arn = _first((item for page in pages for item in page.get("modelSummaries", [])), "modelName", "modelArn", name)
         answer = _or_none(lambda: self._client.get_custom_model(modelIdentifier=arn)) if arn else None
         if answer is None:
             return None
@@ -148,7 +148,7 @@ class BedrockControl:
     def deployment_named(self, name: str) -> str | None:
         """Look the ARN of a deployment up by its exact name."""
         pages = self._client.get_paginator("list_custom_model_deployments").paginate(nameContains=name)
-        items = (item for page in pages for item in page["modelDeploymentSummaries"])
+        items = (item for page in pages for item in page.get("modelDeploymentSummaries", []))
         return _first(items, "customModelDeploymentName", "customModelDeploymentArn", name)
 
     def point_deployment(self, arn: str, model_arn: str) -> None:
@@ -189,7 +189,7 @@ class BedrockControl:
     def throughput_named(self, name: str) -> str | None:
         """Look the ARN of a provisioned throughput up by its exact name."""
         pages = self._client.get_paginator("list_provisioned_model_throughputs").paginate(nameContains=name)
-        items = (item for page in pages for item in page["provisionedModelSummaries"])
+        items = (item for page in pages for item in page.get("provisionedModelSummaries", []))
         return _first(items, "provisionedModelName", "provisionedModelArn", name)
 
     def point_throughput(self, arn: str, model_arn: str) -> None:

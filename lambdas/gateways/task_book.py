@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.gateways.items import Item
 from lambdas.gateways.table import ConditionFailed, Table
+
+CALLERS_NOTICE = timedelta(hours=1)
+"""How long a replaced endpoint is left to callers that have not read the changed pointer yet."""
 
 NO_CHAMPION = "none"
 """Stands for "no champion yet" in conditions, where an absent attribute cannot be compared."""
@@ -48,6 +52,21 @@ class TaskState:
     lease_owner: str | None = None
     lease_expires: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    def uses(self, arn: str | None, now: datetime) -> bool:
+        """Tell whether a model or an endpoint serves the task, or is what a rollback returns to.
+
+        The previous champion's model is kept; its endpoint, where it is another one than the champion's, bills by the
+        hour, so it stays only as long as callers need to notice that the pointer has changed.
+        """
+        if self.champion is None:
+            return False
+        used = {self.champion.model_arn, self.champion.endpoint_arn}
+        if self.previous is not None:
+            used.add(self.previous.model_arn)
+            if now < datetime.fromisoformat(self.champion.promoted_at) + CALLERS_NOTICE:
+                used.add(self.previous.endpoint_arn)
+        return arn in used
 
 
 class TaskBook:

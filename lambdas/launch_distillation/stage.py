@@ -44,7 +44,8 @@ def execute(stage: Stage) -> Result:
         job = stage.pipeline.bedrock.find_job(name)
         if job is None:
             return _launch(stage, models, name)
-        result = _look_after(stage, models, job, launched_in=ours.get(name))
+        launched_in = ours.get(name) if _is_tagged_ours(stage, job.arn) else None
+        result = _look_after(stage, models, job, launched_in=launched_in)
         if result is not None:
             return result
     message = (
@@ -66,8 +67,15 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
     stage.pipeline.resources.plan(job)
     arn = stage.pipeline.bedrock.create_job(job_request(stage, models, name))
     stage.pipeline.resources.created(job, arn)
+    if not _is_tagged_ours(stage, arn):
+        # Another run on the same content was faster: this one waits for its job, but must neither stop nor pay it.
+        stage.pipeline.resources.released(job, stage.now())
     stage.progress(job_name=name, phase="submitted")
     return {"status": "IN_PROGRESS", "phase": "submitted", "job_name": name}
+
+
+def _is_tagged_ours(stage: Stage, arn: str) -> bool:
+    return stage.pipeline.bedrock.tags(arn).get("run") == stage.run.run_id
 
 
 def job_request(stage: Stage, models: ModelChoice, name: str) -> dict[str, Any]:

@@ -68,11 +68,12 @@ def _endpoint(stage: Stage, before: Champion | None, model_arn: str) -> Resource
     kind = THROUGHPUT if mode == "provisioned_throughput" else DEPLOYMENT
     if before is not None and before.mode == mode and before.base_model == base:
         resource = _resource(stage, kind, before.endpoint_name, arn=before.endpoint_arn)
-        stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint=before.to_document())
-        found = _find(stage, resource)
-        if found.model_arn != model_arn and found.status == READY[kind]:
-            _point(stage, resource, model_arn)
-        return resource
+        found = _look_up(stage, resource)
+        if found is not None and _sells_what_was_approved(stage, found):
+            stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint=before.to_document())
+            if found.model_arn != model_arn and found.status == READY[kind]:
+                _point(stage, resource, model_arn)
+            return resource
     content = digest(model_arn, stage.run.run_id, stage.attempt, length=16)
     name = content_name(stage.pipeline.environment.name, stage.run.task, content, "champion")
     resource = stage.pipeline.resources.plan(_resource(stage, kind, name))
@@ -106,11 +107,28 @@ def _point(stage: Stage, resource: Resource, model_arn: str) -> None:
         stage.pipeline.bedrock.point_deployment(str(resource.arn), model_arn)
 
 
-def _find(stage: Stage, resource: Resource) -> Found:
+def _look_up(stage: Stage, resource: Resource) -> Found | None:
     bedrock, arn = stage.pipeline.bedrock, str(resource.arn)
-    found = bedrock.find_throughput(arn) if resource.kind == THROUGHPUT else bedrock.find_deployment(arn)
+    return bedrock.find_throughput(arn) if resource.kind == THROUGHPUT else bedrock.find_deployment(arn)
+
+
+def _sells_what_was_approved(stage: Stage, found: Found) -> bool:
+    """Tell whether a champion's endpoint has the units and the commitment that gate and approval were about.
+
+    Neither can be changed on a throughput that exists (UpdateProvisionedModelThroughput takes name and model only).
+    """
+    serving = stage.task.serving
+    units = found.details.get("modelUnits", serving.model_units)
+    return (units, found.details.get("commitmentDuration", "none")) == (serving.model_units, serving.commitment)
+
+
+def _find(stage: Stage, resource: Resource) -> Found:
+    found = _look_up(stage, resource)
     if found is None:
-        raise PromotionFailed(f"endpoint {arn} does not exist; somebody deleted it")
+        message = (
+            f"endpoint {resource.arn} was deleted while it was being promoted; retry the run: it makes another one"
+        )
+        raise PromotionFailed(message)
     return found
 
 

@@ -12,6 +12,7 @@ from lambdas.domain.identity import execution_name
 from lambdas.gateways.registry import ENDED, FAILED, RUNNING, Run
 from lambdas.gateways.resource_book import IN_USE, KEPT
 from lambdas.gateways.storage import error_code
+from lambdas.gateways.task_book import TaskState
 from lambdas.pipeline import Pipeline, Result, iso, logger
 from lambdas.start_run.stage import Starter
 
@@ -83,10 +84,13 @@ class Reconciler:
 
     def _with_leftovers(self) -> list[Run]:
         """Find ended runs with resources that should be gone, or whose keeping time has passed."""
-        now, found = self._now(), {}
+        found: dict[str, Run] = {}
+        tasks: dict[str, TaskState] = {}
         for resource in self._line.resources.open():
-            waiting = resource.state == KEPT and str(resource.keep_until) > now
-            if resource.state == IN_USE or waiting or resource.run_id in found:
+            task = tasks.setdefault(resource.task, self._line.tasks.state(resource.task))
+            waiting = resource.state == KEPT and str(resource.keep_until) > self._now()
+            serving = resource.state == IN_USE and task.uses(resource.arn, self._line.now())
+            if serving or waiting or resource.run_id in found:
                 continue
             run = self._line.registry.find(resource.run_id)
             if run and run.state == ENDED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, Resource
-from lambdas.gateways.task_book import Champion, TaskState
+from lambdas.gateways.task_book import TaskState
 from lambdas.pipeline import Result, Stage, iso
 from lambdas.release_resources.deleter import Deleter
 
@@ -28,7 +28,10 @@ def execute(stage: Stage) -> Result:
     deleter = Deleter(stage.pipeline.bedrock)
     released = 0
     for resource in stage.pipeline.resources.of_run(stage.run.run_id):
-        if resource.state == RELEASED or _serves(resource, task.champion, task.previous):
+        if resource.state == RELEASED:
+            continue
+        if task.uses(resource.arn, stage.pipeline.now()):
+            stage.pipeline.resources.mark(resource, IN_USE)
             continue
         if resource.kind == CUSTOM_MODEL and not champion_is_back:
             # The endpoint may still serve it. While it is neither kept nor gone, the schedule comes back to this run.
@@ -43,12 +46,6 @@ def execute(stage: Stage) -> Result:
             pending.append(f"{resource.kind} {resource.name}")
     stage.progress(released=released, pending=pending)
     return {"status": "IN_PROGRESS" if pending else "COMPLETED", "released": released, "pending": len(pending)}
-
-
-def _serves(resource: Resource, champion: Champion | None, previous: Champion | None) -> bool:
-    """Tell whether a champion, or the one that a rollback returns to, lives on this resource."""
-    used = {arn for one in (champion, previous) if one for arn in (one.model_arn, one.endpoint_arn)}
-    return resource.arn in used or resource.state == IN_USE
 
 
 def _another_run_needs(stage: Stage, resource: Resource) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from botocore.exceptions import ClientError
+
 from lambdas.domain.notification import approval_message
 from lambdas.gateways import clients
 from lambdas.gateways.approvals import Approvals, PendingApproval
-from lambdas.pipeline import Result, Stage, iso
+from lambdas.pipeline import Result, Stage, iso, logger
 
 
 def execute(stage: Stage) -> Result:
@@ -34,5 +36,9 @@ def execute(stage: Stage) -> Result:
         report_uri=f"s3://{environment.runs_bucket}/{run.report_key}",
         simulated=environment.settings.simulated,
     )
-    clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+    try:
+        clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+    except ClientError:
+        # Everything is paid by now: the run waits, and the command line shows that it does.
+        logger.exception("the request for approval could not be sent")
     return {"expires": iso(expires)}

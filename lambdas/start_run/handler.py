@@ -6,7 +6,7 @@ from typing import Any
 from lambdas.domain.identity import Upload
 from lambdas.gateways import clients
 from lambdas.pipeline import iso, logger, pipeline
-from lambdas.start_run.stage import Starter, claim_upload
+from lambdas.start_run.stage import Starter, check_released, claim_upload
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
@@ -20,7 +20,9 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
         line.environment.settings.max_running,
     )
     if "retry" in event:
-        run = line.registry.begin_retry(str(event["retry"]), now)
+        run_id = str(event["retry"])
+        check_released(line.resources.of_run(run_id), run_id)
+        run = line.registry.begin_retry(run_id, now)
     else:
         # S3 sends keys to EventBridge literally: they must not be URL-decoded (S3 user guide, EventBridge).
         detail = event["detail"]

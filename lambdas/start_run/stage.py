@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.errors import RetryRefused
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.registry import ENDED, QUEUED, RUNNING, Registry, Run
+from lambdas.gateways.resource_book import CREATED, DEPLOYMENT, PLANNED, THROUGHPUT, Resource
 from lambdas.gateways.storage import Bucket, error_code
 
 if TYPE_CHECKING:
@@ -65,6 +67,22 @@ class Starter:
                 break
             started.append(run.run_id)
         return started
+
+
+def check_released(resources: list[Resource], run_id: str) -> None:
+    """Refuse a retry while something of an earlier attempt still bills by the hour and is being deleted.
+
+    The schedule looks after ended runs only: a retry would hide the leftover from it while the new attempt runs.
+
+    Raises
+    ------
+    RetryRefused
+        Names what is left.
+    """
+    left = [item for item in resources if item.kind in (DEPLOYMENT, THROUGHPUT) and item.state in (PLANNED, CREATED)]
+    if left:
+        names = ", ".join(f"{item.kind} {item.name}" for item in left)
+        raise RetryRefused(f"run '{run_id}' is still being released ({names}); retry it in five minutes")
 
 
 def claim_upload(registry: Registry, uploads: Bucket, upload: Upload, now: str) -> Run:

@@ -59,10 +59,11 @@ class Walker:
     definition : dict
         The state machine's.
     result_of : callable
-        Gives the result of a Task or map from its state's name; may raise :class:`TaskFailed`.
+        Gives the result of a Task or map from its state's name and what it was sent (``{}`` for a map); may raise
+        :class:`TaskFailed`.
     """
 
-    def __init__(self, definition: Json, result_of: Callable[[str], Any]) -> None:
+    def __init__(self, definition: Json, result_of: Callable[[str, Json], Any]) -> None:
         self._definition = definition
         self._result_of = result_of
         self._walk = Walk()
@@ -107,12 +108,14 @@ class Walker:
             self._walk.error, self._walk.cause = self._evaluated(state["Error"]), self._evaluated(state["Cause"])
 
     def _call(self, name: str, state: Json) -> tuple[str, Any]:
+        sent: Json = {}
         if state["Type"] == "Task":
-            self._walk.payloads.append((name, self._evaluated(state["Arguments"]["Payload"])))
+            sent = self._evaluated(state["Arguments"]["Payload"])
+            self._walk.payloads.append((name, sent))
         else:
             assert isinstance(self._evaluated(state["Items"]), list)
         try:
-            self._states["result"] = self._result_of(name)
+            self._states["result"] = self._result_of(name, sent)
         except TaskFailed as failure:
             self._states["errorOutput"] = failure.output
             [catcher, *_] = [

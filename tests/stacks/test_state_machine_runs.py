@@ -44,6 +44,8 @@ class Results:
         How often a polled Task says IN_PROGRESS before COMPLETED; never again after a number too large.
     failing : dict, optional
         Task or map to the error with which it fails.
+    registry_says : str, optional
+        Outcome that PublishReport finds in the registry, whatever it was told.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Results:
         answer: str = "approved",
         polls: dict[str, int] | None = None,
         failing: dict[str, TaskFailed] | None = None,
+        registry_says: str | None = None,
     ) -> None:
+        self._registry_says = registry_says
         self._polls = dict(polls or {})
         self._failing = failing or {}
         self._payloads: Json = {
@@ -62,17 +66,18 @@ class Results:
             "CheckRun": {"approval": approval},
             "CollectTeacherData": {"training_records": 900},
             "ScoreEvaluation": {"decision": decision, "reasons": []},
-            "PublishReport": {"run_id": "run", "outcome": "as it was told"},
         }
         self._answer = answer
 
-    def __call__(self, state: str) -> Any:
+    def __call__(self, state: str, sent: Json) -> Any:
         if state in self._failing:
             raise self._failing[state]
         if state.startswith("Each"):
             return ["00-15"]
         if state == "RequestApproval":
             return {"answer": self._answer}
+        if state == "PublishReport":
+            return {"StatusCode": 200, "Payload": {"run_id": "run", "outcome": self._registry_says or sent["outcome"]}}
         if state in self._payloads:
             return {"StatusCode": 200, "Payload": self._payloads[state]}
         left = self._polls.get(state, 0)
@@ -186,6 +191,15 @@ def test_an_approved_student_is_promoted(walked: Callable[..., Walk]) -> None:
     assert walk.last_payload("PublishReport") == {"run_id": "run", "attempt": 1, "outcome": "PROMOTED", "error": None}
     assert walk.status == "SUCCEEDED"
     assert walk.visits("LaunchDistillation") == 3
+
+
+def test_an_execution_ends_as_the_report_says_not_as_the_machine_thought(walked: Callable[..., Walk]) -> None:
+    # Given a student that was crowned before the state that made it failed
+    # When
+    walk = walked(failing={"PromoteStudent": TaskFailed("RetryLater")}, registry_says="PROMOTED")
+    # Then
+    assert walk.last_payload("PublishReport")["outcome"] == "FAILED"
+    assert walk.status == "SUCCEEDED"
 
 
 def test_automatic_approval_asks_nobody(walked: Callable[..., Walk]) -> None:

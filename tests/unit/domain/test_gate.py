@@ -154,16 +154,16 @@ def test_without_a_price_of_an_hour_nothing_is_guessed() -> None:
     assert "price of a throughput hour is unknown" in next(line for line in lines if "cost" in line.rule).explanation
 
 
-def test_a_price_that_a_person_gave_goes_before_the_book_and_counts_every_unit() -> None:
+def test_the_hour_counts_every_unit() -> None:
     # Given
     task = TaskDefinition.from_document({"serving": {"model_units": 3}})
 
     # When
-    even = work_out(published(), task, BOOK.with_lines([HOUR]), MICRO, hourly_price=7.0)
+    even = work_out(published(), task, BOOK.with_lines([HOUR]), MICRO)
 
     # Then
-    assert even.provisioned_throughput_usd_per_hour == 21.0
-    assert not even.price_simulated
+    assert even.provisioned_throughput_usd_per_hour == 3 * HOUR.usd
+    assert even.price_simulated is HOUR.simulated
     assert even.usd_per_month is None
 
 

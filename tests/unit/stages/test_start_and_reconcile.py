@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.errors import InvalidUpload, RetryRefused
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.registry import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
-from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, KEPT
+from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, KEPT, THROUGHPUT
 from lambdas.reconcile_runs.stage import Reconciler
-from lambdas.start_run.stage import Starter, claim_upload
+from lambdas.start_run.stage import Starter, check_released, claim_upload
 from tests.unit.stages.workshop import Workshop
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:machine"
@@ -251,6 +251,7 @@ def test_the_schedule_releases_leftovers_but_neither_what_serves_nor_what_is_kep
     office.ended(run, "FAILED")
     serving = office.deliver("2")
     workshop.pipeline.resources.mark(workshop.made(serving, CUSTOM_MODEL, "serving", "arn:serving"), IN_USE)
+    workshop.crown(serving.run_id, "arn:serving", "arn:endpoint")
     kept = workshop.made(serving, CUSTOM_MODEL, "kept", "arn:kept")
     workshop.pipeline.resources.mark(kept, KEPT, "2026-09-08T10:00:00.000Z")
     office.registry.end(serving.run_id, 1, PROMOTED, "good", workshop.now(), None)
@@ -266,6 +267,44 @@ def test_the_schedule_releases_leftovers_but_neither_what_serves_nor_what_is_kep
     assert now == [run.run_id]
     assert sorted(later) == sorted([run.run_id, serving.run_id])
     assert {payload["outcome"] for _, payload in office.functions.invoked} == {FAILED, PROMOTED}
+
+
+def test_a_replaced_endpoint_is_left_to_its_callers_for_an_hour_and_then_released(office: Office) -> None:
+    # Given a champion whose endpoint is replaced by another one, as after a change of the serving mode
+    workshop = office.workshop
+    old = office.deliver("1")
+    for kind, name, arn in ((THROUGHPUT, "old", "arn:old"), (CUSTOM_MODEL, "old", "arn:old-model")):
+        workshop.pipeline.resources.mark(workshop.made(old, kind, name, arn), IN_USE)
+    workshop.crown(old.run_id, "arn:old-model", "arn:old")
+    office.registry.end(old.run_id, 1, PROMOTED, "good", workshop.now(), None)
+    office.ended(old, "SUCCEEDED")
+    workshop.crown("video-new", "arn:new-model", "arn:new")
+
+    # When looked after within the hour, and after it
+    soon = office.reconciler.look_after_all()["released"]
+    workshop.pass_time(hours=1, minutes=1)
+    later = office.reconciler.look_after_all()["released"]
+
+    # Then its throughput does not bill on, and the model stays for a rollback
+    assert soon == []
+    assert later == [old.run_id]
+    uses = workshop.pipeline.tasks.state("video").uses
+    assert not uses("arn:old", workshop.time)
+    assert uses("arn:old-model", workshop.time)
+
+
+def test_a_retry_waits_until_what_bills_by_the_hour_is_gone(office: Office) -> None:
+    # Given a failed run whose endpoint is still being deleted
+    workshop = office.workshop
+    run = office.deliver("1")
+    left = workshop.made(run, THROUGHPUT, "left", "arn:left")
+    resources = workshop.pipeline.resources
+
+    # When / Then
+    with pytest.raises(RetryRefused, match="provisioned_throughput left"):
+        check_released(resources.of_run(run.run_id), run.run_id)
+    resources.released(left, workshop.now())
+    check_released(resources.of_run(run.run_id), run.run_id)
 
 
 def test_a_report_that_cannot_be_written_neither_loses_the_run_nor_what_it_made(office: Office) -> None:
