@@ -11,7 +11,7 @@ from lambdas.domain.datasets import Dataset, build_dataset
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload
 from lambdas.domain.identity import Upload
 from lambdas.domain.line_reader import read_lines
-from lambdas.domain.sizes import check_sizes
+from lambdas.domain.sizes import check_damage, check_sizes
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.storage import Bucket
 
@@ -65,10 +65,11 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         _check_key(f"{name}/{prompts.name}")
         task = TaskDefinition.from_text(task_file.read_bytes()) if task_file else TaskDefinition.default()
         dataset = _build(prompts, holdout_file, task, rejections)
+        check_damage(dataset)
         check_sizes(dataset, task)
-    except (InvalidTaskDefinition, InvalidUpload) as problem:
+    except InvalidTaskDefinition as problem:
         raise CliError(f"Nothing was uploaded. {problem}", NOT_SO) from None
-    except DatasetRefused as problem:
+    except (InvalidUpload, DatasetRefused) as problem:
         raise CliError("\n".join([f"Nothing was uploaded. {problem}", *rejection_lines(rejections)]), NOT_SO) from None
     except OSError as problem:
         raise CliError(f"Nothing was uploaded. {problem.filename} cannot be read: {problem.strerror}", USAGE) from None

@@ -51,6 +51,18 @@ def test_too_few_prompts_upload_nothing_and_show_the_rejected_lines(
     assert not aws.clients
 
 
+def test_one_damaged_line_among_many_uploads_nothing(aws: FakeAws, call: Callable[..., Result], task_dir: Path) -> None:
+    # Given a file that would be large enough without its damaged line
+    lines = [json.dumps({"prompt": f"find reel number {number}"}) for number in range(800)]
+    (task_dir / "prompts.jsonl").write_text("\n".join([*lines[:517], '{"prompt": "cut in the mid', *lines[517:]]))
+    # When
+    result = call("submit", str(task_dir))
+    # Then
+    assert result.exit_code == 1
+    assert "line 518: not JSON" in result.stderr
+    assert not aws.clients
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfeh\x00", b"PK\x03\x04zip", b"\x1f\x8bdamaged"])
 def test_another_kind_of_file_uploads_nothing(
     aws: FakeAws, call: Callable[..., Result], task_dir: Path, content: bytes
