@@ -98,10 +98,11 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
     mine = {item.arn for item in account.resources().of_run(run_id)}
     left = {thing["arn"] for thing in account.billable()} & mine
     assert left == ({run.facts["endpoint_arn"]} if crowned else set())
-    assert "somebody stopped the execution" in str(run.reason)
-    assert run.outcome == ("PROMOTED" if crowned else "FAILED")
-    if crowned:  # the student serves: there is nothing to finish
+    if crowned:  # the student serves: there is nothing to finish, and the report may have been under way already
+        assert run.outcome == "PROMOTED", run.reason
         return
+    assert run.outcome == "FAILED"
+    assert "somebody stopped the execution" in str(run.reason)
     # When
     assert account.invoke("StartRunFunction", {"retry": run_id})["attempt"] == 2
     answer_approval(account, run_id, wanted=state == "RequestApproval")
