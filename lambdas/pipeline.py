@@ -19,7 +19,7 @@ from lambdas.gateways.answerer import Answerer
 from lambdas.gateways.bedrock_control import BedrockControl
 from lambdas.gateways.environment import Environment
 from lambdas.gateways.registry import Registry, Run
-from lambdas.gateways.resource_book import ResourceBook
+from lambdas.gateways.resource_book import CREATED, PLANNED, Resource, ResourceBook
 from lambdas.gateways.storage import Bucket
 from lambdas.gateways.table import Table
 from lambdas.gateways.task_book import TaskBook
@@ -133,6 +133,20 @@ class Stage:
     def progress(self, **details: object) -> None:
         """Say what the stage is doing, for whoever watches the run."""
         self.pipeline.registry.record_progress(self.run.run_id, self.name, self.now(), **details)
+
+    def resource(self, kind: str, name: str, *, arn: str | None = None, usd_per_hour: float | None = None) -> Resource:
+        """Describe a billable thing of this attempt: planned, or created where its ARN is known."""
+        return Resource(
+            run_id=self.run.run_id,
+            attempt=self.attempt,
+            task=self.run.task,
+            kind=kind,
+            name=name,
+            state=PLANNED if arn is None else CREATED,
+            created_at=self.now(),
+            arn=arn,
+            usd_per_hour=usd_per_hour,
+        )
 
     def answerer(self) -> Answerer:
         """Make the buyer of answers for this run."""

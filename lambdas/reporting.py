@@ -12,8 +12,6 @@ from lambdas.pipeline import Stage
 
 SCHEMA_VERSION = 1
 
-PHASES_UNKNOWN: list[dict[str, Any]] = []
-
 
 def publish(stage: Stage, *, outcome: str | None, reason: str | None, error: dict[str, str] | None = None) -> str:
     """Write ``report.json`` and ``report.html`` of an attempt and note them in the registry.
@@ -101,7 +99,7 @@ def _training(teacher_data: dict[str, Any], facts: dict[str, Any]) -> dict[str, 
         "job_name": facts.get("job_name"),
         "job_arn": facts.get("job_arn"),
         "adopted": facts.get("adopted"),
-        "phases": facts.get("phases", PHASES_UNKNOWN),
+        "phases": facts.get("phases", []),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
 from lambdas.domain.errors import DeploymentFailed
 from lambdas.domain.identity import digest
-from lambdas.gateways.resource_book import DEPLOYMENT, PLANNED, Resource
+from lambdas.gateways.resource_book import DEPLOYMENT, Resource
 from lambdas.pipeline import Result, Stage
 
 
@@ -38,15 +38,8 @@ def execute(stage: Stage) -> Result:
 
 def _candidate(stage: Stage, model_arn: str) -> Resource:
     content = digest(model_arn, stage.run.run_id, stage.attempt, length=16)
-    return Resource(
-        run_id=stage.run.run_id,
-        attempt=stage.attempt,
-        task=stage.run.task,
-        kind=DEPLOYMENT,
-        name=content_name(stage.pipeline.environment.name, stage.run.task, content, "candidate"),
-        state=PLANNED,
-        created_at=stage.now(),
-    )
+    name = content_name(stage.pipeline.environment.name, stage.run.task, content, "candidate")
+    return stage.resource(DEPLOYMENT, name)
 
 
 def _create(stage: Stage, resource: Resource, model_arn: str) -> str:

@@ -12,10 +12,8 @@ from typing import Any, Self
 from lambdas.domain.errors import EvaluationIncomplete
 from lambdas.domain.prices import PriceBook
 
-CONTESTANTS = ("student", "undistilled_student", "teacher", "baseline", "champion")
-"""Roles of an evaluation; ``champion`` only where the task has one."""
-
-REQUIRED = CONTESTANTS[:4]
+REQUIRED = ("student", "undistilled_student", "teacher", "baseline")
+"""Contestants without whom there is no verdict; the champion is a fifth where the task has one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -200,6 +200,15 @@ class BedrockControl:
         """Delete a throughput; true when it is gone, false when the service refuses for now (creating, committed)."""
         return _deleted(lambda: self._client.delete_provisioned_model_throughput(provisionedModelId=arn))
 
+    def find_endpoint(self, arn: str, *, throughput: bool) -> Found | None:
+        """Find what serves a task: a provisioned throughput, else a deployment."""
+        return self.find_throughput(arn) if throughput else self.find_deployment(arn)
+
+    def point_endpoint(self, arn: str, model_arn: str, *, throughput: bool) -> None:
+        """Point what serves a task at another custom model; its ARN stays."""
+        point = self.point_throughput if throughput else self.point_deployment
+        point(arn, model_arn)
+
     def tags(self, arn: str) -> dict[str, str]:
         """Read the tags of a resource."""
         answer = self._client.list_tags_for_resource(resourceARN=arn)

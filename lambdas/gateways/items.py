@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Item = dict[str, Any]
 
@@ -21,6 +25,11 @@ def to_values(document: Item) -> dict[str, Any]:
 def from_values(values: dict[str, Any]) -> Item:
     """Turn DynamoDB's attribute values into plain values; decimals become int where whole, else float."""
     return {name: _without_decimals(_deserialize(value)) for name, value in values.items()}
+
+
+def known_fields(kind: type[DataclassInstance], item: Item) -> Item:
+    """Pick what a dataclass knows of an item: keys, index attributes and fields of later versions are left out."""
+    return {known.name: item[known.name] for known in fields(kind) if known.name in item}
 
 
 def _with_decimals(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -10,7 +10,7 @@ from lambdas.domain.errors import RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
 from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.run_files import RunFiles
-from lambdas.gateways.items import Item
+from lambdas.gateways.items import Item, known_fields
 from lambdas.gateways.table import ConditionFailed, Table
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
@@ -46,7 +46,7 @@ class Run:
     @classmethod
     def from_item(cls, item: Item) -> Self:
         """Read an item of the table."""
-        return cls(**{name: item[name] for name in cls.__dataclass_fields__ if name in item})
+        return cls(**known_fields(cls, item))
 
     @property
     def upload(self) -> Upload:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lambdas.gateways.items import Item
+from lambdas.gateways.items import Item, known_fields
 from lambdas.gateways.table import ConditionFailed, Table
 
 PLANNED, CREATED, IN_USE, KEPT, RELEASED = "PLANNED", "CREATED", "IN_USE", "KEPT", "RELEASED"
@@ -50,7 +50,7 @@ class Resource:
     @classmethod
     def from_item(cls, item: Item) -> Self:
         """Read an item of the table."""
-        return cls(**{name: item[name] for name in cls.__dataclass_fields__ if name in item})
+        return cls(**known_fields(cls, item))
 
     def to_document(self) -> dict[str, Any]:
         """Give the resource as it stands in ``report.json``."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
-from lambdas.gateways.items import Item
+from lambdas.gateways.items import Item, known_fields
 from lambdas.gateways.table import ConditionFailed, Table
 
 CALLERS_NOTICE = timedelta(hours=1)
@@ -36,11 +36,11 @@ class Champion:
     @classmethod
     def from_item(cls, item: Item) -> Self:
         """Read the map of a task's item."""
-        return cls(**{name: item[name] for name in cls.__dataclass_fields__})
+        return cls(**known_fields(cls, item))
 
     def to_document(self) -> dict[str, Any]:
         """Give the champion as a map."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

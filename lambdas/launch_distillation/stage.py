@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags, s3_uri
@@ -14,9 +14,9 @@ from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import ANSWER_TOKENS
 from lambdas.gateways.bedrock_control import Found
-from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB, Resource
+from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB
 from lambdas.launch_distillation.job_phases import job_phases, last_progress
-from lambdas.pipeline import Result, Stage, iso
+from lambdas.pipeline import Result, Stage
 
 LONGEST_TRIES = 9
 """Names for one content: a job name is never freed, so a job that failed or was stopped needs the next one."""
@@ -62,7 +62,7 @@ def _content(stage: Stage, models: ModelChoice) -> str:
 
 def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
     """Write job and model down, then create: a crash in between leaves a trace, a repetition adopts."""
-    job, model = (_resource(stage, kind, name) for kind in (CUSTOMIZATION_JOB, CUSTOM_MODEL))
+    job, model = (stage.resource(kind, name) for kind in (CUSTOMIZATION_JOB, CUSTOM_MODEL))
     stage.pipeline.resources.plan(model)
     stage.pipeline.resources.plan(job)
     arn = stage.pipeline.bedrock.create_job(job_request(stage, models, name))
@@ -114,7 +114,7 @@ def _look_after(stage: Stage, models: ModelChoice, job: Found, *, launched_in: i
         if mine:
             _check_stall(stage, job)
         elif launched_in is not None:
-            stage.pipeline.resources.plan(_resource(stage, CUSTOMIZATION_JOB, job.name, job.arn))
+            stage.pipeline.resources.plan(stage.resource(CUSTOMIZATION_JOB, job.name, arn=job.arn))
         current = next((phase["name"] for phase in phases if phase["status"] == "InProgress"), "waiting")
         stage.progress(job_name=job.name, phase=current, phases=phases)
         return {"status": "IN_PROGRESS", "phase": current, "job_name": job.name}
@@ -144,7 +144,7 @@ def _check_stall(stage: Stage, job: Found) -> None:
 
 
 def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *, ours: bool) -> Result:
-    model = _resource(stage, CUSTOM_MODEL, job.name, model_arn)
+    model = stage.resource(CUSTOM_MODEL, job.name, arn=model_arn)
     stage.pipeline.resources.plan(model)
     stage.pipeline.resources.created(model, model_arn)
     stage.pipeline.registry.record_facts(
@@ -174,17 +174,3 @@ def _costs(stage: Stage, models: ModelChoice, job: Found) -> list[LedgerEntry]:
         entry_id = f"own-teacher-calls.{job.name}"
         entries.append(own_teacher_calls(train, stage.task, models, prices, kind="derived", entry_id=entry_id))
     return entries
-
-
-def _resource(stage: Stage, kind: str, name: str, arn: str | None = None) -> Resource:
-    now: datetime = stage.pipeline.now()
-    return Resource(
-        run_id=stage.run.run_id,
-        attempt=stage.attempt,
-        task=stage.run.task,
-        kind=kind,
-        name=name,
-        state="PLANNED" if arn is None else "CREATED",
-        created_at=iso(now),
-        arn=arn,
-    )

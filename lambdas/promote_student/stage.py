@@ -13,7 +13,7 @@ from lambdas.domain.identity import digest
 from lambdas.domain.models import ModelChoice
 from lambdas.gateways import clients
 from lambdas.gateways.bedrock_control import Found
-from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, PLANNED, THROUGHPUT, Resource
+from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, THROUGHPUT, Resource
 from lambdas.gateways.task_book import Champion
 from lambdas.pipeline import Result, Stage, iso
 from lambdas.promote_student.pointer import publish_pointer
@@ -72,7 +72,7 @@ def _endpoint(stage: Stage, before: Champion | None, model_arn: str) -> Resource
         if found is not None and _sells_what_was_approved(stage, found):
             stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint=before.to_document())
             if found.model_arn != model_arn and found.status == READY[kind]:
-                _point(stage, resource, model_arn)
+                stage.pipeline.bedrock.point_endpoint(found.arn, model_arn, throughput=kind == THROUGHPUT)
             return resource
     content = digest(model_arn, stage.run.run_id, stage.attempt, length=16)
     name = content_name(stage.pipeline.environment.name, stage.run.task, content, "champion")
@@ -100,16 +100,8 @@ def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
     return stage.pipeline.bedrock.create_throughput(request)
 
 
-def _point(stage: Stage, resource: Resource, model_arn: str) -> None:
-    if resource.kind == THROUGHPUT:
-        stage.pipeline.bedrock.point_throughput(str(resource.arn), model_arn)
-    else:
-        stage.pipeline.bedrock.point_deployment(str(resource.arn), model_arn)
-
-
 def _look_up(stage: Stage, resource: Resource) -> Found | None:
-    bedrock, arn = stage.pipeline.bedrock, str(resource.arn)
-    return bedrock.find_throughput(arn) if resource.kind == THROUGHPUT else bedrock.find_deployment(arn)
+    return stage.pipeline.bedrock.find_endpoint(str(resource.arn), throughput=resource.kind == THROUGHPUT)
 
 
 def _sells_what_was_approved(stage: Stage, found: Found) -> bool:
@@ -167,14 +159,4 @@ def _resource(stage: Stage, kind: str, name: str, arn: str | None = None) -> Res
         serving, settings = stage.task.serving, stage.pipeline.environment.settings
         line = stage.pipeline.prices.find(settings.student_model, throughput_usage(serving.commitment))
         price = line.usd * serving.model_units if line else None
-    return Resource(
-        run_id=stage.run.run_id,
-        attempt=stage.attempt,
-        task=stage.run.task,
-        kind=kind,
-        name=name,
-        state=PLANNED,
-        created_at=stage.now(),
-        arn=arn,
-        usd_per_hour=price,
-    )
+    return stage.resource(kind, name, arn=arn, usd_per_hour=price)

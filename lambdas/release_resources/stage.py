@@ -83,15 +83,12 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
         return True
     bedrock = stage.pipeline.bedrock
     throughput = champion.mode == "provisioned_throughput"
-    found = (
-        bedrock.find_throughput(champion.endpoint_arn) if throughput else bedrock.find_deployment(champion.endpoint_arn)
-    )
+    found = bedrock.find_endpoint(champion.endpoint_arn, throughput=throughput)
     if found is None:
         return True
     if found.status in ("Updating", "Creating"):
         return False
     if found.model_arn == champion.model_arn:
         return True
-    point = bedrock.point_throughput if throughput else bedrock.point_deployment
-    point(champion.endpoint_arn, champion.model_arn)
+    bedrock.point_endpoint(champion.endpoint_arn, champion.model_arn, throughput=throughput)
     return False
