@@ -15,9 +15,10 @@ from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways import clients
 from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.answerer import Answerer
+from lambdas.gateways.answerer import Answerer, Kept
 from lambdas.gateways.bedrock_control import BedrockControl
 from lambdas.gateways.environment import Environment
+from lambdas.gateways.failure_store import FailureStore
 from lambdas.gateways.registry import Registry, Run
 from lambdas.gateways.resource_book import CREATED, PLANNED, Resource, ResourceBook
 from lambdas.gateways.storage import Bucket
@@ -153,7 +154,7 @@ class Stage:
         pipeline = self.pipeline
         return Answerer(
             clients.bedrock_runtime(),
-            AnswerStore(pipeline.runs, self.run.task),
+            Kept(AnswerStore(pipeline.runs, self.run.task), FailureStore(pipeline.runs, self.run.task, self.owner)),
             pipeline.registry,
             pipeline.prices,
             run_id=self.run.run_id,

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.domain.answers import Answer
+from lambdas.domain.answers import Asked
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import TeacherDataRefused
 from lambdas.domain.models import ModelChoice
@@ -18,6 +18,7 @@ from lambdas.domain.records import PARTITIONS, Record
 from lambdas.domain.sizes import MIN_TRAINING_RECORDS
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.answer_store import AnswerStore
+from lambdas.gateways.failure_store import FailureStore
 from lambdas.pipeline import Result, Stage
 
 WHOLE_RANGE = f"00-{PARTITIONS - 1:02d}"
@@ -46,8 +47,8 @@ def execute(stage: Stage) -> Result:
     holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
     own_holdout = bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"])
     teacher = ModelChoice.from_document(stage.plan["models"]).teacher
-    answers = _answers(stage, teacher, train + holdout)
-    collected = collect(train, holdout, answers, stage.task, own_holdout=own_holdout)
+    asked = _asked(stage, teacher, train + holdout)
+    collected = collect(train, holdout, asked, stage.task, own_holdout=own_holdout)
     summary = _summary(collected, teacher)
     runs.write(files.teacher_data("training.jsonl"), _lines(collected.training))
     runs.write(files.teacher_data("references.jsonl"), _lines(map(_json, collected.references)))
@@ -60,7 +61,7 @@ def execute(stage: Stage) -> Result:
 def collect(
     train: list[Record],
     holdout: list[Record],
-    answers: dict[str, Answer],
+    asked: Asked,
     task: TaskDefinition,
     *,
     own_holdout: bool,
@@ -70,8 +71,8 @@ def collect(
     Parameters
     ----------
     train, holdout : list of Record
-    answers : dict of str to Answer
-        The teacher's, by record id.
+    asked : Asked
+        The teacher's answers, and why there are none for some records.
     task : TaskDefinition
     own_holdout : bool
         Whether the holdout brings trusted answers, which then are the references.
@@ -82,10 +83,11 @@ def collect(
         """Give the text to learn from or to compare with; a golden answer goes before the teacher's."""
         if record.golden is not None:
             reason, text = checker.problem(record.golden), record.golden
-        elif record.id not in answers:
-            reason, text = "no answer", ""
+        elif record.id not in asked.answers:
+            reason, text = asked.failed.get(record.id, "no answer"), ""
         else:
-            reason, text = drop_reason(answers[record.id], checker), answers[record.id].text
+            answer = asked.answers[record.id]
+            reason, text = drop_reason(answer, checker), answer.text
         if reason is None:
             return text
         collected.dropped.append({"record_id": record.id, "reason": reason})
@@ -123,11 +125,20 @@ def check_drops(collected: Collected, train: int, task: TaskDefinition) -> None:
     raise TeacherDataRefused(message)
 
 
-def _answers(stage: Stage, teacher: str, records: list[Record]) -> dict[str, Answer]:
+def _asked(stage: Stage, teacher: str, records: list[Record]) -> Asked:
+    """Find what GenerateTeacherData bought and what it could not get, without asking."""
     questions = [teacher_question(record, stage.task) for record in records]
-    known = AnswerStore(stage.pipeline.runs, stage.run.task).load(questions[0].pool(teacher), WHOLE_RANGE)
-    keyed = ((question.record_id, known.get(question.key(teacher))) for question in questions)
-    return {record_id: answer for record_id, answer in keyed if answer}
+    pool, runs = questions[0].pool(teacher), stage.pipeline.runs
+    known = AnswerStore(runs, stage.run.task).load(pool, WHOLE_RANGE)
+    reasons = FailureStore(runs, stage.run.task, stage.owner).load(pool)
+    asked = Asked({}, {})
+    for question in questions:
+        key = question.key(teacher)
+        if key in known:
+            asked.answers[question.record_id] = known[key]
+        elif key in reasons:
+            asked.failed[question.record_id] = reasons[key]
+    return asked
 
 
 def _summary(collected: Collected, teacher: str) -> dict[str, Any]:

@@ -95,6 +95,12 @@ class Answer:
         The service's own latency (``metrics.latencyMs``).
     client_ms : float
         Time on the client's clock, the network included, of the attempt that succeeded.
+    cache_read_tokens, cache_write_tokens : int
+        Input tokens read from the prompt cache or written to it; not part of ``input_tokens``.
+    throttled : int
+        Throttled or failed tries before the one that succeeded.
+    batch : bool
+        Whether it was bought by batch inference.
     """
 
     key: str
@@ -106,9 +112,15 @@ class Answer:
     output_tokens: int
     latency_ms: float
     client_ms: float
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    throttled: int = 0
+    batch: bool = False
 
     @classmethod
-    def from_api(cls, question: Question, model: str, response: dict[str, Any], client_ms: float) -> Self:
+    def from_api(
+        cls, question: Question, model: str, response: dict[str, Any], client_ms: float, throttled: int = 0
+    ) -> Self:
         """Read a Converse response (shape of botocore's service model)."""
         content = response["output"]["message"]["content"]
         tool_inputs = [block["toolUse"]["input"] for block in content if "toolUse" in block]
@@ -128,6 +140,9 @@ class Answer:
             output_tokens=usage["outputTokens"],
             latency_ms=float(response.get("metrics", {}).get("latencyMs", client_ms)),
             client_ms=round(client_ms, 1),
+            cache_read_tokens=usage.get("cacheReadInputTokens", 0),
+            cache_write_tokens=usage.get("cacheWriteInputTokens", 0),
+            throttled=throttled,
         )
 
     def to_json(self) -> str:
@@ -138,3 +153,19 @@ class Answer:
     def from_json(cls, line: str | bytes) -> Self:
         """Read what :meth:`to_json` wrote."""
         return cls(**json.loads(line))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of questions: every record is in exactly one of the two.
+
+    Attributes
+    ----------
+    answers : dict of str to Answer
+        By record id.
+    failed : dict of str to str
+        Record id to the reason why it has no usable answer.
+    """
+
+    answers: dict[str, Answer]
+    failed: dict[str, str]

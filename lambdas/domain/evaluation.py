@@ -114,9 +114,11 @@ def summarise(measurements: Sequence[Measurement], price_model: str, prices: Pri
     scores = [float(item.score) for item in measurements]
     mean = statistics.fmean(scores)
     half = 1.96 * statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
-    latencies = [item.latency_ms for item in measurements]
-    input_mean = statistics.fmean(item.input_tokens for item in measurements)
-    output_mean = statistics.fmean(item.output_tokens for item in measurements)
+    # A question without an answer took no tokens and no time: it may not make its contestant look cheap or fast.
+    answered = [item for item in measurements if item.input_tokens] or measurements
+    latencies = [item.latency_ms for item in answered]
+    input_mean = statistics.fmean(item.input_tokens for item in answered)
+    output_mean = statistics.fmean(item.output_tokens for item in answered)
     return ContestantSummary(
         role=measurements[0].role,
         model=measurements[0].model,

@@ -65,11 +65,32 @@ def entry_for_answers(
     PriceMissing
         When the model has no price.
     """
-    input_tokens = sum(answer.input_tokens for answer in answers)
-    output_tokens = sum(answer.output_tokens for answer in answers)
-    usage: dict[str, float] = {"calls": len(answers), "input_tokens": input_tokens, "output_tokens": output_tokens}
-    usd = prices.call_usd(model, input_tokens, output_tokens)
-    return LedgerEntry(id=entry_id, stage=stage, model=model, kind="actual", usage=usage, usd=usd)
+    entry_usage: dict[str, float] = {
+        "calls": len(answers),
+        "input_tokens": sum(answer.input_tokens for answer in answers),
+        "output_tokens": sum(answer.output_tokens for answer in answers),
+    }
+    for name in ("cache_read_tokens", "cache_write_tokens"):
+        tokens = sum(getattr(answer, name) for answer in answers)
+        if tokens:
+            entry_usage[name] = tokens
+    batch = sum(answer.batch for answer in answers)
+    if batch:
+        entry_usage["batch_calls"] = batch
+    usd = sum(_answer_usd(answer, model, prices) for answer in answers)
+    return LedgerEntry(id=entry_id, stage=stage, model=model, kind="actual", usage=entry_usage, usd=usd)
+
+
+def _answer_usd(answer: Answer, model: str, prices: PriceBook) -> float:
+    """Price one answer; batch inference has prices of its own and no prompt cache."""
+    way = "batch_" if answer.batch else ""
+    usd = prices.usd(model, f"{way}input", answer.input_tokens) + prices.usd(
+        model, f"{way}output", answer.output_tokens
+    )
+    for usage, tokens in (("cache_read", answer.cache_read_tokens), ("cache_write", answer.cache_write_tokens)):
+        if tokens:
+            usd += prices.usd(model, usage, tokens)
+    return usd
 
 
 def summed(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from lambdas.domain.answers import Answer, Question
 from lambdas.domain.datasets import from_json_lines
-from lambdas.domain.errors import ModelUnavailable
+from lambdas.domain.errors import EvaluationIncomplete, ModelUnavailable
 from lambdas.domain.evaluation import Measurement
-from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
+from lambdas.domain.judging import LOWEST, InvalidVerdict, judge_question, read_verdict
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.prompts import student_question, teacher_question
@@ -99,15 +99,45 @@ def _measure(
     task, checker = stage.task, OutputChecker(stage.task.output_schema)
     judge = ModelChoice.from_document(stage.plan["models"]).judge
     judge_use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
-    answers = answerer.ask([contestant.ask(record, task) for record in records], contestant.use, shard)
+    asked = answerer.ask([contestant.ask(record, task) for record in records], contestant.use, shard)
+    answers = asked.answers
     to_judge = [
-        judge_question(record, references[record.id], answers[record.id].text, task.judge_rubric) for record in records
+        judge_question(record, references[record.id], answers[record.id].text, task.judge_rubric)
+        for record in records
+        if record.id in answers
     ]
-    verdicts = answerer.ask(to_judge, judge_use, shard, unusable=_no_verdict)
+    judged = answerer.ask(to_judge, judge_use, shard, unusable=_no_verdict)
+    if judged.failed:
+        record_id, reason = next(iter(judged.failed.items()))
+        raise EvaluationIncomplete(
+            f"{len(judged.failed)} answers of {contestant.role} in shard {shard} have no verdict, {record_id}: {reason}"
+        )
     return [
-        _measurement(contestant, record, references[record.id], answers[record.id], verdicts[record.id], checker)
+        _measurement(contestant, record, references[record.id], answers[record.id], judged.answers[record.id], checker)
+        if record.id in answers
+        else _unanswered(contestant, record, references[record.id], asked.failed[record.id])
         for record in records
     ]
+
+
+def _unanswered(contestant: Contestant, record: Record, reference: str, reason: str) -> Measurement:
+    """Count a question that got no answer against the contestant: as an answer with a problem and the lowest score."""
+    return Measurement(
+        record_id=record.id,
+        role=contestant.role,
+        model=contestant.use.invoke_id,
+        question=record.turns[-1].text,
+        reference=reference,
+        answer="",
+        problem=reason,
+        latency_ms=0.0,
+        client_ms=0.0,
+        input_tokens=0,
+        output_tokens=0,
+        score=LOWEST,
+        explanation="",
+        slices=record.slices,
+    )
 
 
 def _no_verdict(answer: Answer) -> str | None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.domain.answers import Answer, Question
+from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.ledger import entry_for_answers
 from lambdas.domain.prices import PriceBook
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.clients import LONGEST_CALL_S
+from lambdas.gateways.failure_store import Failure, FailureStore
 from lambdas.gateways.registry import Registry
 from lambdas.gateways.storage import error_code
 
@@ -29,6 +30,12 @@ FLUSH_EVERY = 50
 
 MAX_ATTEMPTS = 8
 """Attempts of one call before the stage gives up and lets the state machine wait."""
+
+MAX_UNUSABLE = 3
+"""Paid tries of one question whose answers cannot be used: at temperature 0 more of them would rarely help."""
+
+REFUSALS_OF_THE_MODEL = 10
+"""Refused requests, and not one answer, after which it is the model that refuses and not the record."""
 
 LONGEST_PAUSE_S = 20.0
 
@@ -66,12 +73,42 @@ class ModelUse:
     price_model: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where answers and failures are kept."""
+
+    answers: AnswerStore
+    failures: FailureStore
+
+
 @dataclass(slots=True)
 class _Batch:
     """Answers bought but not yet stored, and answers paid for that turned out unusable."""
 
     good: list[Answer] = field(default_factory=list)
     wasted: list[Answer] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    refusals: int = 0
+
+    def take(self, future: Future[Answer]) -> BaseException | None:
+        """Add the outcome of a call; give the error that ends the stage."""
+        problem = future.exception()
+        if problem is None:
+            self.good.append(future.result())
+        elif isinstance(problem, _RecordFailed):
+            self.failed.append(problem.failure)
+            self.refusals += problem.refused
+        else:
+            return problem
+        return None
+
+
+class _RecordFailed(Exception):
+    """One question gets no usable answer."""
+
+    def __init__(self, failure: Failure, *, refused: bool = False) -> None:
+        super().__init__(failure.reason)
+        self.failure, self.refused = failure, refused
 
 
 class Answerer:
@@ -81,7 +118,8 @@ class Answerer:
     ----------
     runtime : bedrock-runtime client
         With one attempt a call: throttles are counted and paused for here.
-    store : AnswerStore
+    kept : Kept
+        Answers of the task and failures of this attempt.
     registry : Registry
         Keeps the ledger.
     prices : PriceBook
@@ -98,7 +136,7 @@ class Answerer:
     def __init__(
         self,
         runtime: BedrockRuntimeClient,
-        store: AnswerStore,
+        kept: Kept,
         registry: Registry,
         prices: PriceBook,
         *,
@@ -107,7 +145,8 @@ class Answerer:
         seconds_left: Callable[[], float],
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._runtime, self._store, self._registry, self._prices = runtime, store, registry, prices
+        self._runtime, self._store, self._failures = runtime, kept.answers, kept.failures
+        self._registry, self._prices = registry, prices
         self._run_id, self._calls_at_once = run_id, calls_at_once
         self._seconds_left, self._pause = seconds_left, pause
         self.bought = 0
@@ -118,8 +157,8 @@ class Answerer:
         use: ModelUse,
         shard: str,
         unusable: Callable[[Answer], str | None] = lambda _answer: None,
-    ) -> dict[str, Answer]:
-        """Give an answer to every question.
+    ) -> Asked:
+        """Give an answer to every question, or the reason why there is none.
 
         Parameters
         ----------
@@ -133,31 +172,32 @@ class Answerer:
 
         Returns
         -------
-        dict of str to Answer
-            By record id.
+        Asked
+            Answers and failures of this attempt; both are stored, so that asking again costs nothing.
 
         Raises
         ------
         ModelUnavailable
-            The service refuses the model or the request for good.
+            The service refuses the model, or every request, for good.
         RetryLater
-            Throttled, out of time, or unusable answers only; what was bought is stored.
+            Throttled or out of time; what was bought is stored.
         """
+        asked = Asked({}, {})
         if not questions:
-            return {}
+            return asked
         pool = questions[0].pool(use.identity)
-        known = self._store.load(pool, shard)
-        found: dict[str, Answer] = {}
+        known, failed = self._store.load(pool, shard), self._failures.load(pool)
         missing: list[Question] = []
         for question in questions:
-            answer = known.get(question.key(use.identity))
-            if answer is None:
-                missing.append(question)
+            key = question.key(use.identity)
+            if key in known:
+                asked.answers[question.record_id] = known[key]
+            elif key in failed:
+                asked.failed[question.record_id] = failed[key]
             else:
-                found[question.record_id] = answer
-        for answer in self._buy(pool, missing, use, shard, unusable):
-            found[answer.record_id] = answer
-        return found
+                missing.append(question)
+        self._buy(pool, missing, use, shard, unusable, asked)
+        return asked
 
     def _buy(
         self,
@@ -166,7 +206,8 @@ class Answerer:
         use: ModelUse,
         shard: str,
         unusable: Callable[[Answer], str | None],
-    ) -> Iterator[Answer]:
+        asked: Asked,
+    ) -> None:
         batch = _Batch()
         remaining = iter(questions)
         failure: BaseException | None = None
@@ -182,16 +223,19 @@ class Answerer:
                     break
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    failure = future.exception() or failure
-                    if future.exception() is None:
-                        batch.good.append(future.result())
+                    problem = batch.take(future)
+                    failure = problem or failure
+                if batch.refusals >= REFUSALS_OF_THE_MODEL and not asked.answers and not batch.good:
+                    failure = ModelUnavailable(_refusal(use, batch.failed[-1].record_id, batch.failed[-1].reason))
                 if len(batch.good) >= FLUSH_EVERY:
-                    yield from self._flush(pool, use, shard, batch)
-        yield from self._flush(pool, use, shard, batch)
+                    self._flush(pool, use, shard, batch, asked)
+        if isinstance(failure, ModelUnavailable):
+            batch.failed.clear()  # it was not the records
+        self._flush(pool, use, shard, batch, asked)
         if failure:
             raise failure
 
-    def _flush(self, pool: str, use: ModelUse, shard: str, batch: _Batch) -> list[Answer]:
+    def _flush(self, pool: str, use: ModelUse, shard: str, batch: _Batch, asked: Asked) -> None:
         """Write the ledger first: the money is spent even if the answers were lost in the next moment."""
         wasted = list(batch.wasted)  # other threads add to it meanwhile
         paid = batch.good + wasted
@@ -200,13 +244,16 @@ class Answerer:
             entry_id = f"{pool}.{shard}.{uuid.uuid4().hex[:16]}"
             entry = entry_for_answers(entry_id, use.stage, use.price_model, paid, self._prices)
             self._registry.record_cost(self._run_id, entry)
-        flushed = list(batch.good)
-        if flushed:
-            self._store.save(pool, shard, flushed)
-        self.bought += len(flushed)
+        if batch.good:
+            self._store.save(pool, shard, list(batch.good))
+        if batch.failed:
+            self._failures.save(pool, shard, batch.failed)
+        self.bought += len(batch.good)
+        asked.answers.update({answer.record_id: answer for answer in batch.good})
+        asked.failed.update({failure.record_id: failure.reason for failure in batch.failed})
         batch.good.clear()
+        batch.failed.clear()
         del batch.wasted[: len(wasted)]
-        return flushed
 
     def _call(
         self,
@@ -215,7 +262,7 @@ class Answerer:
         unusable: Callable[[Answer], str | None],
         wasted: list[Answer],
     ) -> Answer:
-        problem = ""
+        problem, useless = "", 0
         for attempt in range(MAX_ATTEMPTS):
             # A call that is cut off with its Lambda is paid, and neither kept nor written down.
             if self._seconds_left() < LONGEST_CALL_S:
@@ -229,11 +276,15 @@ class Answerer:
                 problem = type(broken).__name__
             else:
                 client_ms = (time.perf_counter() - started) * 1000
-                answer = Answer.from_api(question, use.identity, _plain(response), client_ms)
+                failed_tries = attempt - useless
+                answer = Answer.from_api(question, use.identity, _plain(response), client_ms, failed_tries)
                 problem = unusable(answer) or ""
                 if not problem:
                     return answer
                 wasted.append(answer)
+                useless += 1
+                if useless == MAX_UNUSABLE:
+                    raise _RecordFailed(_failure(question, use, f"no usable answer in {useless} tries: {problem}"))
             self._pause(random.uniform(0, min(LONGEST_PAUSE_S, 0.2 * 2**attempt)))  # noqa: S311 - jitter, not a secret
         raise RetryLater(f"{use.invoke_id} gave no usable answer in {MAX_ATTEMPTS} attempts, at last: {problem}")
 
@@ -242,12 +293,21 @@ class Answerer:
         code = error_code(refused)
         if code in PASSING:
             return code
-        message = (
-            f"{use.invoke_id} refused the request for record {question.record_id}: {code}: "
-            f"{refused.response['Error'].get('Message')}. Mend what it names (access to the model, or that record in "
-            "the upload), then retry the run: answers that were bought are kept"
-        )
-        raise ModelUnavailable(message) from None
+        reason = f"{code}: {refused.response['Error'].get('Message')}"
+        if code == "ValidationException":
+            raise _RecordFailed(_failure(question, use, f"refused: {reason}"), refused=True) from None
+        raise ModelUnavailable(_refusal(use, question.record_id, reason)) from None
+
+
+def _failure(question: Question, use: ModelUse, reason: str) -> Failure:
+    return Failure(key=question.key(use.identity), record_id=question.record_id, reason=reason)
+
+
+def _refusal(use: ModelUse, record_id: str, reason: str) -> str:
+    return (
+        f"{use.invoke_id} refused the request for record {record_id}: {reason}. Mend what it names (access to the "
+        "model, or that record in the upload), then retry the run: answers that were bought are kept"
+    )
 
 
 def _plain(response: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's response types differ by stub version

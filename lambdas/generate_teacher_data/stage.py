@@ -15,7 +15,7 @@ def execute(stage: Stage) -> Result:
     Raises
     ------
     ModelUnavailable
-        The teacher refuses the request for good.
+        The teacher refuses every request for good; a record that it refuses is dropped by CollectTeacherData.
     RetryLater
         Throttled or out of time; what was bought is kept.
     """
@@ -23,9 +23,9 @@ def execute(stage: Stage) -> Result:
     models = ModelChoice.from_document(stage.plan["models"])
     records = from_json_lines(stage.pipeline.runs.read(stage.run.files.shard("teacher", shard)))
     answerer = stage.answerer()
-    answers = answerer.ask([teacher_question(record, stage.task) for record in records], teacher_use(models), shard)
+    asked = answerer.ask([teacher_question(record, stage.task) for record in records], teacher_use(models), shard)
     stage.progress(shard=shard)
-    return {"shard": shard, "answered": len(answers), "bought": answerer.bought}
+    return {"shard": shard, "answered": len(asked.answers), "failed": len(asked.failed), "bought": answerer.bought}
 
 
 def teacher_use(models: ModelChoice, stage: str = "GenerateTeacherData") -> ModelUse:

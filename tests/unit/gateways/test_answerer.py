@@ -8,14 +8,24 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from lambdas.domain.answers import Answer, Question
+from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
 from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.records import Turn, parse_line
 from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.answerer import FLUSH_EVERY, MAX_ATTEMPTS, Answerer, ModelUse, _Batch
+from lambdas.gateways.answerer import (
+    FLUSH_EVERY,
+    MAX_ATTEMPTS,
+    MAX_UNUSABLE,
+    REFUSALS_OF_THE_MODEL,
+    Answerer,
+    Kept,
+    ModelUse,
+    _Batch,
+)
+from lambdas.gateways.failure_store import FailureStore
 from tests.unit.gateways.fakes import FakeRuntime, MemoryBucket, MemoryLedger, converse_answer, refusal
 
 TEACHER = "us.amazon.nova-pro-v1:0"
@@ -29,11 +39,15 @@ class Desk:
         self.bucket, self.ledger = MemoryBucket(), MemoryLedger()
         self.pauses: list[float] = []
         self.seconds_left = 900.0
+        self.attempt = 1
 
     def answerer(self, runtime: FakeRuntime, calls_at_once: int = 4) -> Answerer:
         return Answerer(
             cast("Any", runtime),
-            AnswerStore(self.bucket.as_bucket(), "video"),
+            Kept(
+                AnswerStore(self.bucket.as_bucket(), "video"),
+                FailureStore(self.bucket.as_bucket(), "video", f"video-1-{self.attempt}"),
+            ),
             self.ledger.as_registry(),
             PriceBook.shipped(),
             run_id="video-1",
@@ -66,7 +80,7 @@ def test_a_model_that_refuses_for_good_ends_the_stage_at_once(code: str) -> None
     # Then the message is the service's, nobody waited, and no more was asked than was under way
     assert all(word in str(refused.value) for word in (code, TEACHER, "you don't have access"))
     assert desk.pauses == []
-    assert len(runtime.calls) <= 8
+    assert len(runtime.calls) <= (REFUSALS_OF_THE_MODEL + 8 if code == "ValidationException" else 8)
     assert desk.ledger.entries == {}
 
 
@@ -84,7 +98,7 @@ def test_endless_throttling_ends_in_retry_later_and_keeps_what_was_bought() -> N
     # Then
     assert desk.ledger.total("calls") == 1
     again = FakeRuntime(good)
-    assert len(desk.answerer(again).ask(questions(4), USE, "00-63")) == 4
+    assert len(desk.answerer(again).ask(questions(4), USE, "00-63").answers) == 4
     assert sorted(again.calls) == ["query 1", "query 2", "query 3"]
 
 
@@ -102,7 +116,7 @@ def test_a_passing_error_is_tried_again_with_growing_pauses(passing: Exception) 
     found = desk.answerer(runtime).ask(questions(3), USE, "00-63")
 
     # Then three answers are paid, not nine calls
-    assert len(found) == 3
+    assert len(found.answers) == 3
     assert len(runtime.calls) == 9
     assert len(desk.pauses) == 6
     assert all(0 <= pause <= 0.4 for pause in desk.pauses)
@@ -150,7 +164,7 @@ def test_a_crash_in_the_middle_keeps_what_was_stored_and_the_next_attempt_buys_o
     found = desk.answerer(runtime).ask(bought, USE, "00-63")
 
     # Then what was stored is not bought again; the third batch was paid twice, and the ledger says so
-    assert len(found) == 200
+    assert len(found.answers) == 200
     assert len(runtime.calls) == 200 - stored
     assert desk.ledger.total("calls") == paid + 200 - stored
 
@@ -181,7 +195,7 @@ def test_a_grown_file_buys_only_what_is_new() -> None:
     found = desk.answerer(runtime).ask(questions(70), USE, "00-63")
 
     # Then
-    assert len(found) == 70
+    assert len(found.answers) == 70
     assert sorted(runtime.calls) == sorted(f"query {number}" for number in range(60, 70))
 
 
@@ -248,7 +262,7 @@ def test_a_verdict_that_cannot_be_used_is_asked_again_and_both_calls_are_paid() 
     found = desk.answerer(runtime).ask([question], USE, "00-63", _no_verdict)
 
     # Then
-    assert read_verdict(found[record.id]).score == 4
+    assert read_verdict(found.answers[record.id]).score == 4
     assert desk.ledger.total("calls") == 3
     assert desk.ledger.total("input_tokens") == 300
     (stored,) = desk.bucket.objects.values()
@@ -260,18 +274,46 @@ def test_a_judge_that_never_gives_a_verdict_is_paid_for_and_never_guessed() -> N
     question = judge_question(parse_line(b'{"prompt": "cats"}'), "reference", "answer", "rubric")
     desk, runtime = Desk(), FakeRuntime(lambda _text, _earlier: converse_answer(tool={"score": True}))
 
-    # When / Then
-    with pytest.raises(RetryLater, match="not a whole number from 1 to 5"):
-        desk.answerer(runtime).ask([question], USE, "00-63", _no_verdict)
-    assert desk.ledger.total("calls") == MAX_ATTEMPTS
-    assert desk.bucket.objects == {}
+    # When
+    found = desk.answerer(runtime).ask([question], USE, "00-63", _no_verdict)
+
+    # Then
+    assert found.answers == {}
+    assert "not a whole number from 1 to 5" in found.failed[question.record_id]
+    assert desk.ledger.total("calls") == MAX_UNUSABLE
+
+    # When the shard is retried in the same attempt, and in a later one
+    again = desk.answerer(runtime).ask([question], USE, "00-63", _no_verdict)
+    assert again == found
+    assert desk.ledger.total("calls") == MAX_UNUSABLE
+    desk.attempt = 2
+    desk.answerer(runtime).ask([question], USE, "00-63", _no_verdict)
+
+    # Then only the later attempt asks, since a person may have mended the cause
+    assert desk.ledger.total("calls") == 2 * MAX_UNUSABLE
+
+
+def test_a_record_that_the_service_refuses_costs_the_others_nothing() -> None:
+    # Given a service that finds one record too long
+    desk = Desk()
+    too_long = refusal("ValidationException", "Input is too long for requested model.")
+    runtime = FakeRuntime(lambda text, _earlier: too_long if text == "query 7" else converse_answer())
+
+    # When
+    found = desk.answerer(runtime).ask(questions(40), USE, "00-63")
+
+    # Then
+    assert len(found.answers) == 39
+    assert found.failed == {f"{7:016x}": "refused: ValidationException: Input is too long for requested model."}
+    assert len(runtime.calls) == 40
+    assert desk.pauses == []
 
 
 def test_an_unusable_answer_that_comes_while_a_batch_is_stored_is_not_lost_from_the_ledger() -> None:
     # Given a buyer whose ledger is slow, so that another call wastes an answer in the meantime
     desk = Desk()
     answerer = desk.answerer(FakeRuntime(good))
-    (late,) = desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63").values()
+    (late,) = desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63").answers.values()
     desk.ledger.entries.clear()
     batch = _Batch(good=[late])
     record = desk.ledger.record_cost
@@ -284,8 +326,8 @@ def test_an_unusable_answer_that_comes_while_a_batch_is_stored_is_not_lost_from_
     desk.ledger.record_cost = slow  # type: ignore[method-assign, assignment]
 
     # When
-    answerer._flush("pool", USE, "00-63", batch)
-    answerer._flush("pool", USE, "01-63", batch)
+    answerer._flush("pool", USE, "00-63", batch, Asked({}, {}))
+    answerer._flush("pool", USE, "01-63", batch, Asked({}, {}))
 
     # Then
     assert desk.ledger.total("calls") == 2
@@ -308,7 +350,7 @@ def test_calls_to_a_provisioned_throughput_are_not_billed_one_by_one() -> None:
     found = desk.answerer(FakeRuntime(good)).ask(questions(2), use, "00-63")
 
     # Then
-    assert len(found) == 2
+    assert len(found.answers) == 2
     assert desk.ledger.entries == {}
 
 
@@ -317,7 +359,7 @@ def test_latency_and_tokens_are_those_of_the_service() -> None:
     desk = Desk()
 
     # When
-    (answer,) = desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63").values()
+    (answer,) = desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63").answers.values()
 
     # Then
     assert (answer.latency_ms, answer.input_tokens, answer.output_tokens) == (321, 100, 10)
@@ -331,8 +373,8 @@ def test_an_answer_with_half_a_character_is_stored_and_read_again() -> None:
     runtime = FakeRuntime(lambda _text, _earlier: converse_answer("cat \ud83d \U0001f408"))
 
     # When
-    (answer,) = desk.answerer(runtime).ask(questions(1), USE, "00-63").values()
+    (answer,) = desk.answerer(runtime).ask(questions(1), USE, "00-63").answers.values()
 
     # Then
     assert answer.text == "cat \ufffd \U0001f408"
-    assert desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63") == {answer.record_id: answer}
+    assert desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63") == Asked({answer.record_id: answer}, {})
