@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GENERIC_ERROR = "ThrottlingException"
-TRAINING_FAULTS = ("keep_records", "keep_fraction", "one_category_only", "permuted_labels", "label_noise")
-JOB_FAULTS = ("drop_records", "stall_job", "fail_job")
+TRAINING_FAULTS = (
+    "keep_records", "keep_fraction", "one_category_only", "remove_category", "permuted_labels", "label_noise",
+)  # fmt: skip
+JOB_FAULTS = ("drop_records", "stall_job", "fail_job", "no_outputs")
 PHASES = ("validation", "dataProcessing", "training")
 INTERNAL_ERROR = "Encountered an internal error when processing the request."
 
@@ -20,11 +22,13 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "keep_records": {"records": ..., "seed": 0},
     "keep_fraction": {"fraction": ..., "seed": 0},
     "one_category_only": {},
+    "remove_category": {"category": None},
     "permuted_labels": {"seed": 0},
     "label_noise": {"fraction": ..., "seed": 0},
     "drop_records": {"fraction": ..., "seed": 0},
     "stall_job": {"phase": "training"},
     "fail_job": {"phase": "training", "message": INTERNAL_ERROR},
+    "no_outputs": {},
     "fail_deployment": {"message": INTERNAL_ERROR},
     "fail_throughput": {"message": INTERNAL_ERROR},
     "fail_update": {"message": INTERNAL_ERROR},
@@ -150,6 +154,8 @@ class Faults:
             raise FaultError(f"fraction must be above 0 and at most 1; got {options['fraction']!r}")
         if "records" in options and not _whole(options["records"], 1):
             raise FaultError(f"records must be a whole number of 1 or more; got {options['records']!r}")
+        if options.get("category") is not None and not isinstance(options["category"], str):
+            raise FaultError(f"category must be a text or null for the most frequent; got {options['category']!r}")
         if "phase" in options and options["phase"] not in PHASES:
             raise FaultError(f"phase must be one of {', '.join(PHASES)}; got {options['phase']!r}")
 

@@ -28,13 +28,19 @@ def fewer_records(records: Sequence[Item], faults: Sequence[Fault]) -> list[Item
 
 
 def worse_labels(pairs: Sequence[Pair], faults: Sequence[Fault]) -> list[Pair]:
-    """Apply ``one_category_only``, ``permuted_labels`` and ``label_noise`` (which permutes a share of the labels)."""
+    """Apply the faults that concern answers, in the order in which they struck.
+
+    ``one_category_only`` keeps the most frequent category, ``remove_category`` takes one away (by name, else the most
+    frequent), ``permuted_labels`` shuffles the labels and ``label_noise`` a share of them.
+    """
     worse = list(pairs)
     for fault in faults:
-        if fault.kind == "one_category_only":
+        if fault.kind in ("one_category_only", "remove_category"):
             categories = [category_of(pair.answer) for pair in worse]
-            most = Counter(categories).most_common(1)[0][0]
-            worse = [pair for pair, category in zip(worse, categories, strict=True) if category == most]
+            named = fault.options.get("category") or Counter(categories).most_common(1)[0][0]
+            keep = fault.kind == "one_category_only"
+            chosen = [pair for pair, category in zip(worse, categories, strict=True) if (category == named) is keep]
+            worse = chosen or worse  # a file of one category only cannot lose it: a job trains on something
         elif fault.kind in ("permuted_labels", "label_noise"):
             worse = _permuted(worse, fault)
     return worse

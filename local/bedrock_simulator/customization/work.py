@@ -65,7 +65,7 @@ def perform(job: Job, body: bytes, label_semantics: str, teacher: Brain) -> Outc
         student=student,
         trained_tokens=tokens * epochs,
         teacher_tokens=labelled.teacher_tokens,
-        artifacts=(manifest, _validated(records), _metrics(student.losses, epochs)),
+        artifacts=() if job.fault("no_outputs") else (manifest, _validated(records), _metrics(student.losses, epochs)),
     )
 
 
