@@ -15,7 +15,7 @@ from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways import clients
 from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.answerer import Answerer, Kept
+from lambdas.gateways.answerer import Answerer, Kept, Limits
 from lambdas.gateways.bedrock_control import BedrockControl
 from lambdas.gateways.environment import Environment
 from lambdas.gateways.failure_store import FailureStore
@@ -83,6 +83,11 @@ class Pipeline:
     def bedrock(self) -> BedrockControl:
         """The Bedrock control plane."""
         return BedrockControl(clients.bedrock())
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Calls under way, model by model; a warm Lambda keeps what it found out."""
+        return Limits(self.environment.settings.calls_at_once)
 
     @cached_property
     def prices(self) -> PriceBook:
@@ -158,7 +163,7 @@ class Stage:
             pipeline.registry,
             pipeline.prices,
             run_id=self.run.run_id,
-            calls_at_once=pipeline.environment.settings.calls_at_once,
+            limits=pipeline.limits,
             seconds_left=self.seconds_left,
         )
 

@@ -57,14 +57,19 @@ class Question:
         """Name the pool of answers in which this one is kept: same model, tool and inference parameters."""
         return digest(KEY_VERSION, model, self.max_tokens, self.temperature, self.tool and self.tool.name, length=24)
 
-    def to_api(self) -> dict[str, Any]:
-        """Give the keyword arguments of ``bedrock-runtime`` ``Converse``, without ``modelId``."""
+    def to_api(self, *, cache_point: bool = False) -> dict[str, Any]:
+        """Give the keyword arguments of ``bedrock-runtime`` ``Converse``, without ``modelId``.
+
+        A cache point stands after the system text and so keeps tool and system text. It changes no answer, and so no
+        content key.
+        """
         request: dict[str, Any] = {
             "messages": [{"role": turn.role, "content": [{"text": turn.text}]} for turn in self.turns],
             "inferenceConfig": {"maxTokens": self.max_tokens, "temperature": self.temperature},
         }
         if self.system:
-            request["system"] = [{"text": self.system}]
+            point = [{"cachePoint": {"type": "default"}}] if cache_point else []
+            request["system"] = [{"text": self.system}, *point]
         if self.tool:
             spec = {
                 "name": self.tool.name,

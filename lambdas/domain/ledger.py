@@ -89,7 +89,8 @@ def _answer_usd(answer: Answer, model: str, prices: PriceBook) -> float:
     )
     for usage, tokens in (("cache_read", answer.cache_read_tokens), ("cache_write", answer.cache_write_tokens)):
         if tokens:
-            usd += prices.usd(model, usage, tokens)
+            # Where a model has no price of its own for it, such tokens cost what other input tokens cost.
+            usd += prices.usd(model, usage if prices.find(model, usage) else "input", tokens)
     return usd
 
 

@@ -29,7 +29,7 @@ RUNTIME = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     connect_timeout=5,
     read_timeout=LONGEST_CALL_S - 5,
-    max_pool_connections=64,
+    max_pool_connections=128,
 )
 """For model calls: one attempt a call, because the caller counts throttles and keeps them out of the latency."""
 

@@ -13,7 +13,7 @@ from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.prompts import student_question
 from lambdas.domain.records import Record
 from lambdas.domain.task_definition import TaskDefinition
-from lambdas.gateways.answerer import PASSING
+from lambdas.gateways.converse import PASSING
 from lambdas.gateways.storage import error_code
 
 if TYPE_CHECKING:

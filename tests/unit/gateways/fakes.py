@@ -75,12 +75,14 @@ class FakeRuntime:
         self._behave = behave
         self._lock = threading.Lock()
         self.calls: list[str] = []
+        self.requests: list[dict[str, Any]] = []
 
     def converse(self, **request: Any) -> dict[str, Any]:
         text = request["messages"][-1]["content"][0]["text"]
         with self._lock:
             earlier = self.calls.count(text)
             self.calls.append(text)
+            self.requests.append(request)
             answer = self._behave(text, earlier)
         if isinstance(answer, Exception):
             raise answer

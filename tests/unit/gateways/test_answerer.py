@@ -8,24 +8,22 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from lambdas.domain import call_limit
 from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
-from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.records import Turn, parse_line
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.answerer import (
     FLUSH_EVERY,
-    MAX_ATTEMPTS,
-    MAX_UNUSABLE,
-    REFUSALS_OF_THE_MODEL,
     Answerer,
     Kept,
+    Limits,
     ModelUse,
-    _Batch,
 )
 from lambdas.gateways.failure_store import FailureStore
+from lambdas.gateways.purchase import MAX_BROKEN, MAX_STREAK, MAX_UNUSABLE, REFUSALS_OF_THE_MODEL
 from tests.unit.gateways.fakes import FakeRuntime, MemoryBucket, MemoryLedger, converse_answer, refusal
 
 TEACHER = "us.amazon.nova-pro-v1:0"
@@ -37,7 +35,6 @@ class Desk:
 
     def __init__(self) -> None:
         self.bucket, self.ledger = MemoryBucket(), MemoryLedger()
-        self.pauses: list[float] = []
         self.seconds_left = 900.0
         self.attempt = 1
 
@@ -51,9 +48,9 @@ class Desk:
             self.ledger.as_registry(),
             PriceBook.shipped(),
             run_id="video-1",
-            calls_at_once=calls_at_once,
+            limits=Limits(calls_at_once),
             seconds_left=lambda: self.seconds_left,
-            pause=self.pauses.append,
+            backoff_s=0.001,
         )
 
 
@@ -77,13 +74,19 @@ def test_a_model_that_refuses_for_good_ends_the_stage_at_once(code: str) -> None
     with pytest.raises(ModelUnavailable) as refused:
         desk.answerer(runtime).ask(questions(200), USE, "00-63")
 
-    # Then the message is the service's, nobody waited, and no more was asked than was under way
+    # Then the message is the service's, and no more was asked than was under way
     assert all(word in str(refused.value) for word in (code, TEACHER, "you don't have access"))
-    assert desk.pauses == []
     assert len(runtime.calls) <= (REFUSALS_OF_THE_MODEL + 8 if code == "ValidationException" else 8)
     assert desk.ledger.entries == {}
 
 
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_limit, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(call_limit, "LONGEST_PAUSE_S", 0.002)
+
+
+@pytest.mark.usefixtures("short_pauses")
 def test_endless_throttling_ends_in_retry_later_and_keeps_what_was_bought() -> None:
     # Given a service that answers one question and throttles all others
     desk = Desk()
@@ -92,7 +95,7 @@ def test_endless_throttling_ends_in_retry_later_and_keeps_what_was_bought() -> N
     )
 
     # When
-    with pytest.raises(RetryLater, match=f"no usable answer in {MAX_ATTEMPTS} attempts, at last: ThrottlingException"):
+    with pytest.raises(RetryLater, match=f"throttled {MAX_STREAK} times without an answer: ThrottlingException"):
         desk.answerer(runtime).ask(questions(4), USE, "00-63")
 
     # Then
@@ -102,12 +105,13 @@ def test_endless_throttling_ends_in_retry_later_and_keeps_what_was_bought() -> N
     assert sorted(again.calls) == ["query 1", "query 2", "query 3"]
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize(
     "passing",
     [refusal("ThrottlingException"), refusal("ModelErrorException"), ReadTimeoutError(endpoint_url="https://x")],
     ids=["throttled", "model error", "time-out"],
 )
-def test_a_passing_error_is_tried_again_with_growing_pauses(passing: Exception) -> None:
+def test_a_passing_error_is_tried_again_and_counted(passing: Exception) -> None:
     # Given two refusals before each answer
     desk = Desk()
     runtime = FakeRuntime(lambda _text, earlier: passing if earlier < 2 else converse_answer())
@@ -115,12 +119,40 @@ def test_a_passing_error_is_tried_again_with_growing_pauses(passing: Exception) 
     # When
     found = desk.answerer(runtime).ask(questions(3), USE, "00-63")
 
-    # Then three answers are paid, not nine calls
-    assert len(found.answers) == 3
+    # Then three answers are paid, not nine calls, and each says that it was not got at the first try
+    assert [answer.throttled for answer in found.answers.values()] == [2, 2, 2]
     assert len(runtime.calls) == 9
-    assert len(desk.pauses) == 6
-    assert all(0 <= pause <= 0.4 for pause in desk.pauses)
     assert desk.ledger.total("calls") == 3
+
+
+@pytest.mark.parametrize("code", ["ModelErrorException", "InternalServerException"])
+def test_one_request_that_always_breaks_the_model_holds_nobody_up_but_a_broken_service_does(code: str) -> None:
+    # Given a service that never answers the last of the questions
+    desk = Desk()
+    runtime = FakeRuntime(lambda text, _earlier: refusal(code) if text == "query 5" else converse_answer())
+
+    # When / Then the service's own trouble is waited for, the model's with one request is not
+    if code == "InternalServerException":
+        with pytest.raises(RetryLater, match=f"no answer in {MAX_BROKEN} tries, at last: {code}"):
+            desk.answerer(runtime).ask(questions(6), USE, "00-63")
+        assert desk.ledger.total("calls") == 5
+    else:
+        found = desk.answerer(runtime).ask(questions(6), USE, "00-63")
+        assert (len(found.answers), list(found.failed)) == (5, [f"{5:016x}"])
+    assert runtime.calls.count("query 5") == MAX_BROKEN
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_the_service_is_not_asked_again_before_it_wants_to_be() -> None:
+    # Given one throttle that names a time far beyond what the Lambda has left
+    desk, waiting = Desk(), refusal("ThrottlingException")
+    waiting.response["ResponseMetadata"] = {"HTTPHeaders": {"retry-after": "850"}}  # type: ignore[typeddict-item]
+    runtime = FakeRuntime(lambda text, _earlier: waiting if text == "query 0" else converse_answer())
+
+    # When / Then the Lambda ends instead of waiting
+    with pytest.raises(RetryLater, match="out of time"):
+        desk.answerer(runtime, calls_at_once=1).ask(questions(4), USE, "00-63")
+    assert runtime.calls == ["query 0"]
 
 
 def test_out_of_time_stops_before_the_next_call() -> None:
@@ -306,31 +338,43 @@ def test_a_record_that_the_service_refuses_costs_the_others_nothing() -> None:
     assert len(found.answers) == 39
     assert found.failed == {f"{7:016x}": "refused: ValidationException: Input is too long for requested model."}
     assert len(runtime.calls) == 40
-    assert desk.pauses == []
 
 
-def test_an_unusable_answer_that_comes_while_a_batch_is_stored_is_not_lost_from_the_ledger() -> None:
-    # Given a buyer whose ledger is slow, so that another call wastes an answer in the meantime
-    desk = Desk()
-    answerer = desk.answerer(FakeRuntime(good))
-    (late,) = desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63").answers.values()
-    desk.ledger.entries.clear()
-    batch = _Batch(good=[late])
-    record = desk.ledger.record_cost
-
-    def slow(run_id: str, entry: LedgerEntry) -> None:
-        record(run_id, entry)
-        if len(desk.ledger.entries) == 1:
-            batch.wasted.append(late)
-
-    desk.ledger.record_cost = slow  # type: ignore[method-assign, assignment]
+def test_a_long_shared_prompt_is_kept_by_the_service_and_each_kind_of_token_is_priced() -> None:
+    # Given a system prompt of 1,200 tokens, and a model that keeps 1,000 or more
+    desk, system = Desk(), "Weigh the modalities. " * 300
+    asked = [Question(record_id=str(n), system=system, turns=(Turn("user", f"q{n}"),)) for n in range(3)]
+    cached = converse_answer()
+    cached["usage"] |= {"cacheReadInputTokens": 1_000, "cacheWriteInputTokens": 200}
+    runtime = FakeRuntime(lambda _text, _earlier: cached)
 
     # When
-    answerer._flush("pool", USE, "00-63", batch, Asked({}, {}))
-    answerer._flush("pool", USE, "01-63", batch, Asked({}, {}))
+    found = desk.answerer(runtime).ask(asked, USE, "00-63")
 
     # Then
-    assert desk.ledger.total("calls") == 2
+    assert {json.dumps(request["system"][1:]) for request in runtime.requests} == {
+        '[{"cachePoint": {"type": "default"}}]'
+    }
+    (entry,) = desk.ledger.entries.values()
+    assert (entry.usage["cache_read_tokens"], entry.usage["cache_write_tokens"]) == (3_000, 600)
+    # Nova has no price of its own for writing: it costs what other input tokens cost.
+    assert entry.usd == pytest.approx((300 * 0.8 + 30 * 3.2 + 3_000 * 0.2 + 600 * 0.8) / 1e6)
+
+    # When the same is asked again, the point changes no content key
+    assert desk.answerer(FakeRuntime(good)).ask(asked, USE, "00-63") == found
+
+
+@pytest.mark.parametrize("systems", [["short"] * 3, ["x" * 9_000, "y" * 9_000]], ids=["too short", "not shared"])
+def test_a_prompt_that_would_not_be_read_again_carries_no_cache_point(systems: list[str]) -> None:
+    # Given
+    asked = [Question(record_id=str(n), system=text, turns=(Turn("user", "q"),)) for n, text in enumerate(systems)]
+    runtime = FakeRuntime(good)
+
+    # When
+    Desk().answerer(runtime).ask(asked, USE, "00-63")
+
+    # Then
+    assert all(len(request["system"]) == 1 for request in runtime.requests)
 
 
 def _no_verdict(answer: Answer) -> str | None:

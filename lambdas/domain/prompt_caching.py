@@ -1,0 +1,71 @@
+"""Which requests carry a cache point: those whose shared beginning is long enough for the model to keep.
+
+Source of the table: Amazon Bedrock user guide, prompt caching, supported models, minimum tokens per cache checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambdas.domain.answers import Question
+from lambdas.domain.model_ids import foundation_model_id
+
+CHARACTERS_A_TOKEN = 5.0
+"""Ordinary English has about four: at five, a beginning said to be long enough is long enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSupport:
+    """Fewest tokens that a model keeps, and whether tools before the system text count towards them."""
+
+    least_tokens: int
+    tools: bool
+
+
+_NOVA = CacheSupport(1_000, tools=False)
+SUPPORT = {
+    "amazon.nova-micro-v1:0": _NOVA,
+    "amazon.nova-lite-v1:0": _NOVA,
+    "amazon.nova-pro-v1:0": _NOVA,
+    "amazon.nova-premier-v1:0": _NOVA,
+    "amazon.nova-2-lite-v1:0": _NOVA,
+    "anthropic.claude-haiku-4-5-20251001-v1:0": CacheSupport(4_096, tools=True),
+    "anthropic.claude-sonnet-4-5-20250929-v1:0": CacheSupport(1_024, tools=True),
+    # The page's crawls disagree between 1,024 and 2,048: the larger one never sends a point in vain.
+    "anthropic.claude-sonnet-4-6": CacheSupport(2_048, tools=True),
+    "anthropic.claude-opus-4-5-20251101-v1:0": CacheSupport(4_096, tools=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CacheDecision:
+    """Whether a request carries a cache point, and why or why not, for the report."""
+
+    point: bool
+    reason: str
+
+
+def decide(question: Question, model: str) -> CacheDecision:
+    """Decide for questions that share tool and system text.
+
+    Parameters
+    ----------
+    question : Question
+        Any of them.
+    model : str
+        What Converse takes as ``modelId``; the ARN of an endpoint is no model that is known to cache.
+    """
+    support = SUPPORT.get(foundation_model_id(model))
+    if support is None:
+        return CacheDecision(False, f"{model} is not known to cache prompts")
+    if not question.system:
+        return CacheDecision(False, "there is no system prompt that the requests share")
+    characters = len(question.system)
+    if question.tool and support.tools:
+        # Tools come before the system text, so one point after the system text keeps both.
+        characters += sum(map(len, (question.tool.name, question.tool.description, question.tool.input_schema)))
+    tokens = int(characters / CHARACTERS_A_TOKEN)
+    measured = f"the shared prompt has at least {tokens} tokens (estimated at {CHARACTERS_A_TOKEN:g} characters each)"
+    if tokens < support.least_tokens:
+        return CacheDecision(False, f"{measured}, fewer than the {support.least_tokens} that {model} keeps")
+    return CacheDecision(True, f"{measured}; {model} keeps {support.least_tokens} or more")

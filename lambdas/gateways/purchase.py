@@ -1,0 +1,251 @@
+"""Calls under way for one list of questions: as many as the account's quota allows, each tried again while it helps."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambdas.domain.answers import Answer, Question
+from lambdas.domain.call_limit import CallLimit, Started
+from lambdas.domain.errors import ModelUnavailable, RetryLater
+from lambdas.gateways.clients import LONGEST_CALL_S
+from lambdas.gateways.converse import Answered, Broken, Outcome, Refused, Throttled, call
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+MAX_BROKEN = 6
+"""Tries of one question that end in an error of the service before it is given up."""
+
+MAX_UNUSABLE = 3
+"""Paid tries of one question whose answers cannot be used: at temperature 0 more of them would rarely help."""
+
+MAX_STREAK = 12
+"""Throttles in a row, with growing pauses and no answer between them, before the state machine is let wait."""
+
+REFUSALS_OF_THE_MODEL = 10
+"""Refused requests, and not one answer, after which it is the model that refuses and not the record."""
+
+FIRST_BACKOFF_S = 0.2
+LONGEST_BACKOFF_S = 20.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """How the questions are asked.
+
+    Attributes
+    ----------
+    model : str
+        What Converse takes as ``modelId``.
+    identity : str
+        What the answers are kept under.
+    cache_point : bool
+        Whether the shared system prompt is to be kept by the service.
+    unusable : callable
+        Says why an answer cannot be kept, or ``None``.
+    """
+
+    model: str
+    identity: str
+    cache_point: bool
+    unusable: Callable[[Answer], str | None]
+
+
+@dataclass(slots=True)
+class Try:
+    """One question and what became of its tries so far."""
+
+    question: Question
+    failed: int = 0
+    broken: int = 0
+    useless: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A paid answer; ``usable`` or to be asked for again."""
+
+    answer: Answer
+    usable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A question that gets no usable answer."""
+
+    question: Question
+    reason: str
+
+
+Event = Bought | Failed
+
+
+class Purchase:
+    """Ask questions; the limit, the order of tries and all decisions belong to the one thread that iterates.
+
+    Parameters
+    ----------
+    runtime : bedrock-runtime client
+    limit : CallLimit
+        Of the model, shared by all purchases of the process.
+    request : Request
+    seconds_left : callable
+    answers_known : int
+        Answers that exist already: they show that the model answers.
+    backoff_s : float
+        First pause after an error of the service.
+    """
+
+    def __init__(
+        self,
+        runtime: BedrockRuntimeClient,
+        limit: CallLimit,
+        request: Request,
+        seconds_left: Callable[[], float],
+        *,
+        answers_known: int = 0,
+        backoff_s: float = FIRST_BACKOFF_S,
+    ) -> None:
+        self._runtime, self._limit, self._request = runtime, limit, request
+        self._seconds_left, self._backoff_s = seconds_left, backoff_s
+        self._answered, self._refusals = answers_known, 0
+        self._ready: deque[Try] = deque()
+        self._later: list[tuple[float, int, Try]] = []
+        self._order = itertools.count()
+        self._done: queue.SimpleQueue[tuple[Try, Started, Outcome | BaseException]] = queue.SimpleQueue()
+        self._running = 0
+        self._end: BaseException | None = None
+
+    def events(self, questions: Sequence[Question]) -> Iterator[Event]:
+        """Yield what was paid and what failed, as it happens.
+
+        Raises
+        ------
+        ModelUnavailable, RetryLater
+            After every call that was under way has ended and been yielded.
+        """
+        self._ready.extend(map(Try, questions))
+        try:
+            with ThreadPoolExecutor(self._limit.most) as executor:
+                yield from self._until_done(executor)
+        finally:
+            # Calls that nobody waited for, after a crash: the limit outlives this purchase.
+            for _ in range(self._running):
+                self._limit.ended()
+        if self._end is None and self._refusals == len(questions) > 1 and not self._answered:
+            self._end = ModelUnavailable(self._refusal(questions[0], "every request of this shard was refused"))
+        if self._end:
+            raise self._end
+
+    def _until_done(self, executor: ThreadPoolExecutor) -> Iterator[Event]:
+        while True:
+            patience = self._start(executor)
+            if self._running == 0 and (self._end or not (self._ready or self._later)):
+                return
+            try:
+                tried, started, outcome = self._done.get(timeout=patience)
+            except queue.Empty:
+                continue
+            self._running -= 1
+            yield from self._settle(tried, started, outcome)
+
+    def _start(self, executor: ThreadPoolExecutor) -> float | None:
+        """Start what may start now; give the seconds after which more may, or ``None`` where only an end helps."""
+        while self._end is None:
+            now = time.monotonic()
+            while self._later and self._later[0][0] <= now:
+                self._ready.append(heapq.heappop(self._later)[2])
+            if not self._ready:
+                return self._later[0][0] - now if self._later else None
+            # A call that is cut off with its Lambda is paid, and neither kept nor written down.
+            delay = self._limit.delay(now)
+            waited = 0.0 if delay == float("inf") else delay
+            if self._seconds_left() - waited < LONGEST_CALL_S:
+                self._end = RetryLater(f"out of time for {self._request.model}; answered records are kept")
+                return None
+            if delay == float("inf"):
+                return None
+            if delay > 0:
+                return delay
+            self._running += 1
+            executor.submit(self._call, self._ready.popleft(), self._limit.start(now))
+        return None
+
+    def _call(self, tried: Try, started: Started) -> None:
+        outcome: Outcome | BaseException
+        try:
+            api = tried.question.to_api(cache_point=self._request.cache_point)
+            outcome = call(self._runtime, self._request.model, api)
+        except BaseException as crashed:  # noqa: BLE001 - raised again by the thread that iterates
+            outcome = crashed
+        self._done.put((tried, started, outcome))
+
+    def _settle(self, tried: Try, started: Started, outcome: Outcome | BaseException) -> Iterator[Event]:
+        if isinstance(outcome, Answered):
+            self._limit.answered(started, outcome.client_ms / 1000)
+            yield from self._take(tried, outcome)
+        elif isinstance(outcome, Throttled):
+            self._limit.throttled(started, time.monotonic(), outcome.retry_after)
+            tried.failed += 1
+            self._ready.appendleft(tried)  # the limit paces it
+            if self._limit.streak >= MAX_STREAK:
+                said = f"{self._request.model} throttled {MAX_STREAK} times without an answer: {outcome.problem}"
+                self._end = self._end or RetryLater(f"{said}; answered records are kept")
+        else:
+            self._limit.ended()
+            if isinstance(outcome, Broken):
+                yield from self._try_again(tried, outcome)
+            elif isinstance(outcome, Refused):
+                yield from self._refuse(tried, outcome)
+            else:
+                self._end = self._end or outcome
+
+    def _take(self, tried: Try, outcome: Answered) -> Iterator[Event]:
+        question, request = tried.question, self._request
+        answer = Answer.from_api(question, request.identity, outcome.response, outcome.client_ms, tried.failed)
+        problem = request.unusable(answer)
+        yield Bought(answer, usable=problem is None)
+        if problem is None:
+            self._answered += 1
+            return
+        tried.useless += 1
+        if tried.useless == MAX_UNUSABLE:
+            yield Failed(question, f"no usable answer in {MAX_UNUSABLE} tries: {problem}")
+        else:
+            self._ready.append(tried)
+
+    def _try_again(self, tried: Try, outcome: Broken) -> Iterator[Event]:
+        tried.failed += 1
+        tried.broken += 1
+        if tried.broken < MAX_BROKEN:
+            pause = min(LONGEST_BACKOFF_S, self._backoff_s * 2.0**tried.broken)
+            heapq.heappush(self._later, (time.monotonic() + pause, next(self._order), tried))
+        elif outcome.about_the_request and self._answered:
+            # Others are answered, so this one question must not hold the run up for ever.
+            yield Failed(tried.question, f"no answer in {MAX_BROKEN} tries: {outcome.problem}")
+        else:
+            said = f"{self._request.model} gave no answer in {MAX_BROKEN} tries, at last: {outcome.problem}"
+            self._end = self._end or RetryLater(said)
+
+    def _refuse(self, tried: Try, outcome: Refused) -> Iterator[Event]:
+        if not outcome.request:
+            self._end = ModelUnavailable(self._refusal(tried.question, outcome.problem))
+            return
+        self._refusals += 1
+        if self._refusals >= REFUSALS_OF_THE_MODEL and not self._answered:
+            self._end = ModelUnavailable(self._refusal(tried.question, outcome.problem))
+        yield Failed(tried.question, f"refused: {outcome.problem}")
+
+    def _refusal(self, question: Question, problem: str) -> str:
+        return (
+            f"{self._request.model} refused the request for record {question.record_id}: {problem}. Mend what it names "
+            "(access to the model, or that record in the upload), then retry the run: answers that were bought are kept"
+        )
