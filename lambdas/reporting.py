@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 from lambdas.domain.ledger import LedgerEntry, summed, total_usd
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.prompt_caching import explain
 from lambdas.domain.report_page.render import render_report
 from lambdas.pipeline import Stage
 
@@ -69,7 +71,7 @@ def gather(
         "created_at": run.created_at,
         "ended_at": stage.now() if outcome else None,
         "error": error,
-        "models": _models(plan, run.facts) if plan else None,
+        "models": _models(stage, plan, run.facts) if plan else None,
         "dataset": runs.find_json(files.dataset("dataset.json")),
         "training": _training(teacher_data, run.facts) if teacher_data else None,
         "contestants": evaluation.get("contestants", []),
@@ -87,8 +89,12 @@ def gather(
     }
 
 
-def _models(plan: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    return {**plan["models"], "student_custom_model_arn": facts.get("custom_model_arn")}
+def _models(stage: Stage, plan: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **plan["models"],
+        "student_custom_model_arn": facts.get("custom_model_arn"),
+        "prompt_caching": explain(stage.task, ModelChoice.from_document(plan["models"])),
+    }
 
 
 def _training(teacher_data: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:

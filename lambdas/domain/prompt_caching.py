@@ -8,7 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambdas.domain.answers import Question
+from lambdas.domain.judging import judge_question
 from lambdas.domain.model_ids import foundation_model_id
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.prompts import student_question, teacher_question
+from lambdas.domain.records import Record, Turn
+from lambdas.domain.task_definition import TaskDefinition
 
 CHARACTERS_A_TOKEN = 5.0
 """Ordinary English has about four: at five, a beginning said to be long enough is long enough."""
@@ -69,3 +74,17 @@ def decide(question: Question, model: str) -> CacheDecision:
     if tokens < support.least_tokens:
         return CacheDecision(False, f"{measured}, fewer than the {support.least_tokens} that {model} keeps")
     return CacheDecision(True, f"{measured}; {model} keeps {support.least_tokens} or more")
+
+
+def explain(task: TaskDefinition, models: ModelChoice) -> dict[str, dict[str, object]]:
+    """Say for each role whether its requests carry a cache point and why: ``{"teacher": {"point", "reason"}, ...}``."""
+    # Only system text and tool decide, and those are the same for every record of the task.
+    record = Record(id="0" * 16, system=None, turns=(Turn("user", "-"),), golden=None, slices={})
+    asked = {
+        "teacher": (models.teacher, teacher_question(record, task)),
+        "student": (models.student, student_question(record, task)),
+        "baseline": (models.baseline, teacher_question(record, task)),
+        "judge": (models.judge, judge_question(record, "", "", task.judge_rubric)),
+    }
+    decisions = {role: decide(question, model) for role, (model, question) in asked.items()}
+    return {role: {"point": decision.point, "reason": decision.reason} for role, decision in decisions.items()}

@@ -179,7 +179,19 @@ def chosen_models(report: dict[str, Any]) -> list[Fact]:
         return []
     facts = [Fact(role.capitalize(), _label(models.get(role), 160), is_code=True) for role in _ROLES]
     arn = models.get("student_custom_model_arn")
-    return [*facts, Fact("Custom model", _label(arn, 250), is_code=True)] if arn else facts
+    facts += [Fact("Custom model", _label(arn, 250), is_code=True)] if arn else []
+    return facts + _prompt_caches(models.get("prompt_caching"))
+
+
+def _prompt_caches(caching: object) -> list[Fact]:
+    """Say for which roles the service keeps the shared prompt, and for the others why not."""
+    decisions = caching if isinstance(caching, dict) else {}
+    found = [(role, decisions.get(role)) for role in _ROLES]
+    return [
+        Fact(f"Prompt cache, {role}", ("used: " if item.get("point") is True else "not used: ") + _label(reason, 200))
+        for role, item in found
+        if isinstance(item, dict) and (reason := item.get("reason"))
+    ]
 
 
 def models_considered(report: dict[str, Any]) -> Table:
