@@ -1,0 +1,195 @@
+"""The task's own measure, read from its output schema: how far numbers are off, how often choices are right.
+
+The judge gives an opinion; this is arithmetic. Numeric fields are compared by absolute error, enumerations and booleans
+by equality. Free text has no measure of its own and is left to the judge.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lambdas.domain.answer_repair import read_object
+
+Kind = Literal["number", "choice"]
+Path = tuple[str, ...]
+
+MOST_DEPTH = 8
+"""Objects nested deeper than this are not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDifference:
+    """One field of one answer against the reference.
+
+    Attributes
+    ----------
+    field : str
+        Names of the properties on the way, joined by dots.
+    kind : str
+        ``number`` or ``choice``.
+    error : float or None
+        Absolute error of a number; ``None`` for a choice, and where the answer has no number there.
+    equal : bool
+        Whether both say the same.
+    """
+
+    field: str
+    kind: Kind
+    error: float | None
+    equal: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskMetric:
+    """What the differences of many answers add up to.
+
+    Attributes
+    ----------
+    numbers : dict
+        Field to ``mean_absolute_error``, ``largest_error`` and ``compared`` (answers that have a number there).
+    choices : dict
+        Field to ``exact_match`` (share, 0 to 1; an answer without the field does not match) and ``compared``.
+    unreadable : int
+        Answers without a JSON object, even after repair: they have no errors, and count as not matching.
+    """
+
+    numbers: dict[str, dict[str, float]]
+    choices: dict[str, dict[str, float]]
+    unreadable: int
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the metric as it stands in ``report.json``."""
+        return {"numbers": self.numbers, "choices": self.choices, "unreadable": self.unreadable}
+
+
+def measured_fields(schema: dict[str, Any] | None) -> dict[Path, Kind]:
+    """List the fields of an output schema that can be compared, also within nested objects (not within arrays)."""
+    return dict(_fields(schema, (), MOST_DEPTH)) if schema else {}
+
+
+def field_differences(
+    schema: dict[str, Any] | None, answer_text: str, reference_text: str
+) -> list[FieldDifference] | None:
+    """Compare an answer with a reference, field by field.
+
+    Parameters
+    ----------
+    schema : dict or None
+        The task's output schema.
+    answer_text, reference_text : str
+        As the models gave them; both are read after repair.
+
+    Returns
+    -------
+    list of FieldDifference or None
+        One for each measured field that the reference has. ``None`` where the answer or the reference is no JSON
+        object, or where the schema has nothing to measure: then nothing can be said.
+    """
+    fields = measured_fields(schema)
+    reference = read_object(reference_text)
+    answer = read_object(answer_text)
+    if not fields or reference is None or answer is None:
+        return None
+    found = ((path, kind, _at(reference, path), _at(answer, path)) for path, kind in fields.items())
+    return [_difference(path, kind, wanted, given) for path, kind, wanted, given in found if wanted is not None]
+
+
+def measure_task(schema: dict[str, Any] | None, pairs: Iterable[tuple[str, str]]) -> TaskMetric | None:
+    """Add up the differences of many answers.
+
+    Parameters
+    ----------
+    schema : dict or None
+    pairs : iterable of tuple
+        Answer and reference.
+
+    Returns
+    -------
+    TaskMetric or None
+        ``None`` where the schema has neither numbers nor choices.
+    """
+    fields = measured_fields(schema)
+    if not fields:
+        return None
+    differences: dict[str, list[FieldDifference]] = {".".join(path): [] for path in fields}
+    unreadable = 0
+    for answer, reference in pairs:
+        found = field_differences(schema, answer, reference)
+        if found is None and read_object(reference) is not None:
+            unreadable += 1
+        for difference in found or ():
+            differences[difference.field].append(difference)
+    kinds = {".".join(path): kind for path, kind in fields.items()}
+    return TaskMetric(
+        numbers={name: _errors(found) for name, found in differences.items() if kinds[name] == "number" and found},
+        choices={
+            name: _matches(found, unreadable)
+            for name, found in differences.items()
+            if kinds[name] == "choice" and found
+        },
+        unreadable=unreadable,
+    )
+
+
+def _fields(schema: dict[str, Any], path: Path, depth: int) -> Iterable[tuple[Path, Kind]]:
+    properties = schema.get("properties")
+    for name, inner in properties.items() if isinstance(properties, dict) and depth else ():
+        if not isinstance(inner, dict):
+            continue
+        kind = _kind(inner)
+        if kind:
+            yield (*path, name), kind
+        else:
+            yield from _fields(inner, (*path, name), depth - 1)
+
+
+def _kind(schema: dict[str, Any]) -> Kind | None:
+    if "enum" in schema or "const" in schema:
+        return "choice"
+    named = schema.get("type")
+    types = {named} if isinstance(named, str) else set(named if isinstance(named, list) else ())
+    types.discard("null")
+    if types and types <= {"number", "integer"}:
+        return "number"
+    return "choice" if types == {"boolean"} else None
+
+
+def _at(value: object, path: Path) -> object:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _difference(path: Path, kind: Kind, wanted: object, given: object) -> FieldDifference:
+    name = ".".join(path)
+    if kind == "choice":
+        return FieldDifference(name, kind, None, wanted == given and type(wanted) is type(given))
+    first, second = _number(wanted), _number(given)
+    error = None if first is None or second is None else abs(first - second)
+    return FieldDifference(name, kind, error, error == 0)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _errors(found: Sequence[FieldDifference]) -> dict[str, float]:
+    errors = [item.error for item in found if item.error is not None]
+    if not errors:
+        return {"compared": 0}
+    return {"mean_absolute_error": statistics.fmean(errors), "largest_error": max(errors), "compared": len(errors)}
+
+
+def _matches(found: Sequence[FieldDifference], unreadable: int) -> dict[str, float]:
+    compared = len(found) + unreadable
+    return {"exact_match": sum(item.equal for item in found) / compared, "compared": compared}

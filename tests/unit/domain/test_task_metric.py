@@ -1,0 +1,103 @@
+"""The task's own measure is arithmetic on what the schema calls numbers and choices."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.answer_repair import read_object, repaired
+from lambdas.domain.task_metric import FieldDifference, field_differences, measure_task, measured_fields
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "weight": {"type": "number"},
+        "label": {"enum": ["cat", "dog"]},
+        "sure": {"type": "boolean"},
+        "why": {"type": "string"},
+        "inner": {"type": "object", "properties": {"count": {"type": ["integer", "null"]}}},
+        "list": {"type": "array", "items": {"type": "number"}},
+    },
+}
+REFERENCE = '{"weight": 0.5, "label": "cat", "sure": true, "why": "x", "inner": {"count": 3}}'
+
+
+@pytest.mark.parametrize("text", ["", "no object", "[1, 2]", '{"weight": ', "[" * 100_000, '{"a":' * 100_000])
+def test_a_text_without_an_object_is_not_compared(text: str) -> None:
+    # Given / When / Then
+    assert read_object(text) is None
+    assert field_differences(SCHEMA, text, REFERENCE) is None
+    assert field_differences(SCHEMA, REFERENCE, text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```json\n{"a": {"b": 1}}\n```',
+        'Here it is: {"a": {"b": 1}} I hope it helps {',
+        '{"a": {"b": 1}}',
+        ' {"a": {"b": 1}}',
+    ],
+)
+def test_fences_and_prose_go_and_the_object_stays_as_it_is(text: str) -> None:
+    # Given / When / Then
+    assert repaired(text) == '{"a": {"b": 1}}'
+
+
+@given(st.text())
+def test_no_text_breaks_the_repair_and_what_it_takes_stands_in_the_text(text: str) -> None:
+    # Given / When / Then
+    assert repaired(text) in text
+
+
+def test_numbers_and_choices_are_found_also_in_nested_objects() -> None:
+    # Given / When / Then free text and lists have no measure of their own
+    assert measured_fields(SCHEMA) == {
+        ("weight",): "number",
+        ("label",): "choice",
+        ("sure",): "choice",
+        ("inner", "count"): "number",
+    }
+    assert measured_fields(None) == {}
+
+
+def test_each_field_is_compared_in_its_own_way() -> None:
+    # Given an answer in a fence, whose boolean is a number and whose count is missing
+    answer = '```\n{"weight": 0.75, "label": "cat", "sure": 1}\n```'
+
+    # When
+    found = field_differences(SCHEMA, answer, REFERENCE)
+
+    # Then
+    assert found == [
+        FieldDifference("weight", "number", 0.25, equal=False),
+        FieldDifference("label", "choice", None, equal=True),
+        FieldDifference("sure", "choice", None, equal=False),
+        FieldDifference("inner.count", "number", None, equal=False),
+    ]
+
+
+def test_mean_and_largest_error_and_exact_matches_add_up_and_unreadable_answers_are_counted() -> None:
+    # Given three answers, one of them no object
+    answers = ['{"weight": 0.5, "label": "cat"}', '{"weight": 0.2, "label": "dog"}', "I cannot"]
+
+    # When
+    metric = measure_task(SCHEMA, [(answer, REFERENCE) for answer in answers])
+
+    # Then
+    assert metric is not None
+    assert metric.numbers["weight"] == pytest.approx({"mean_absolute_error": 0.15, "largest_error": 0.3, "compared": 2})
+    assert metric.choices["label"] == pytest.approx({"exact_match": 1 / 3, "compared": 3})
+    assert metric.numbers["inner.count"] == {"compared": 0}
+    assert metric.unreadable == 1
+    json.dumps(metric.to_document(), allow_nan=False)
+
+
+def test_a_schema_without_numbers_and_choices_has_no_metric() -> None:
+    # Given / When / Then
+    assert measure_task({"type": "object", "properties": {"text": {"type": "string"}}}, [("{}", "{}")]) is None
+    assert measure_task(None, [("a", "a")]) is None
