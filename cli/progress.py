@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from cli.errors import NOT_SO, CliError
-from lambdas.domain.report_page.figures import count, number, usd
+from lambdas.domain.report_page.figures import count, duration, number, rows_of, usd
 from lambdas.gateways.registry import ENDED, QUEUED, Registry, Run
 
 CLAIM_SECONDS = 180.0
@@ -146,6 +147,21 @@ def _details(run: Run, *, simulated: bool) -> list[str]:
         pending = progress["pending"]
         texts.append(f"{len(pending) if isinstance(pending, list) else pending} pending")
     texts += [f"{name} {progress[name]}" for name in ("phase", "status", "shard", "decision") if progress.get(name)]
+    texts += _phases(progress)
     if progress.get("expires"):
         texts.append(f"until {progress['expires']}; answer with 'approve' or 'reject'")
+    return texts
+
+
+def _phases(progress: dict[str, Any]) -> list[str]:
+    """Say how long each phase of a customization job took, or since when it is under way."""
+    texts = []
+    for phase in rows_of(progress.get("phases")):
+        name, started, ended = (phase.get(key) for key in ("name", "started_at", "ended_at"))
+        if ended:
+            texts.append(f"{name} took {duration(started, ended)}")
+        elif started:
+            texts.append(f"{name} for {age(started)}")
+    if progress.get("failed_tries"):
+        texts.append("second try: the first job failed or stalled")
     return texts

@@ -53,6 +53,7 @@ def gather(
     plan = runs.find_json(files.plan(stage.attempt)) or {}
     evaluation = runs.find_json(files.evaluation(stage.attempt, "evaluation.json")) or {}
     teacher_data = runs.find_json(files.teacher_data("teacher_data.json"))
+    learnt = runs.find_json(files.training(stage.attempt))
     ledger = stage.pipeline.registry.ledger(run.run_id)
     reasons = list(evaluation.get("reasons", []))
     if reason and reason not in reasons:
@@ -73,7 +74,7 @@ def gather(
         "error": error,
         "models": _models(stage, plan, run.facts) if plan else None,
         "dataset": runs.find_json(files.dataset("dataset.json")),
-        "training": _training(teacher_data, run.facts) if teacher_data else None,
+        "training": _training(teacher_data, run.facts, learnt) if teacher_data else None,
         "contestants": evaluation.get("contestants", []),
         "gate": evaluation.get("gate", []),
         "worst_answers": evaluation.get("worst_answers", []),
@@ -90,14 +91,16 @@ def gather(
 
 
 def _models(stage: Stage, plan: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    refused = (facts.get("pair_refused") or {}).get("attempt") == stage.attempt
     return {
         **plan["models"],
+        "training": "fine_tuning" if refused else plan["models"]["training"],
         "student_custom_model_arn": facts.get("custom_model_arn"),
         "prompt_caching": explain(stage.task, ModelChoice.from_document(plan["models"])),
     }
 
 
-def _training(teacher_data: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+def _training(teacher_data: dict[str, Any], facts: dict[str, Any], learnt: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "records": teacher_data["training_records"],
         "dropped": teacher_data["dropped"],
@@ -106,6 +109,9 @@ def _training(teacher_data: dict[str, Any], facts: dict[str, Any]) -> dict[str, 
         "job_arn": facts.get("job_arn"),
         "adopted": facts.get("adopted"),
         "phases": facts.get("phases", []),
+        "failed_tries": facts.get("failed_tries", []),
+        "pair_refused": (facts.get("pair_refused") or {}).get("message"),
+        "learnt": learnt,
     }
 
 

@@ -114,6 +114,7 @@ class StagePermissions:
             ),
             allow("kms:DescribeKey", "kms:CreateGrant", on=[self._data.key_arn], when=through_bedrock),
             self._runs("s3:GetObject", "s3:PutObject"),
+            self._list_runs_bucket("runs/*/distillation/*"),
             *self._record_progress("PutItem", "Query"),
         ]
 

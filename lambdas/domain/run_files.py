@@ -38,6 +38,10 @@ class RunFiles:
         """``training.jsonl`` (Bedrock's input), ``references.jsonl``, ``dropped.jsonl``, ``teacher_data.json``."""
         return f"{self.root}/teacher_data/{name}"
 
+    def training(self, attempt: int) -> str:
+        """What a completed job's output says: records taken and the loss curve."""
+        return f"{self.root}/attempts/{attempt}/training.json"
+
     @property
     def distillation_output(self) -> str:
         """Prefix under which Bedrock writes metrics and manifests."""

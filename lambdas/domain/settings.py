@@ -35,6 +35,7 @@ class Settings:
     distillation_poll_seconds: int
     distillation_deadline_hours: int
     distillation_stall_hours: float
+    training_data_max_rejected_rate: float
     endpoint_poll_seconds: int
     endpoint_deadline_minutes: int
     approval_expiry_hours: int

@@ -51,6 +51,10 @@ class Found:
     details: dict[str, Any]
 
 
+class JobRefused(Exception):
+    """The service refuses a customization job as it is asked for; the message is the service's own."""
+
+
 class BedrockControl:
     """Create, find and delete what a run needs.
 
@@ -85,15 +89,28 @@ class BedrockControl:
         -------
         str
             The job's ARN.
+
+        Raises
+        ------
+        JobRefused
+            The service refuses the request itself, for example because the pair is not open in this account.
+        QuotaTooLow
+            With the quota to ask for.
         """
 
         def lookup() -> str | None:
             job = self.find_job(request["jobName"])
             return job.arn if job else None
 
-        return self._create(
-            lambda: self._client.create_model_customization_job(**request)["jobArn"], lookup, request["jobTags"]
-        )
+        try:
+            return self._create(
+                lambda: self._client.create_model_customization_job(**request)["jobArn"], lookup, request["jobTags"]
+            )
+        except ClientError as problem:
+            code = error_code(problem)
+            if code not in ("ValidationException", "AccessDeniedException", "ResourceNotFoundException"):
+                raise
+            raise JobRefused(f"{code}: {problem.response['Error'].get('Message', '')}") from problem
 
     def stop_job(self, arn: str) -> None:
         """Stop a customization job; one that has ended or does not exist is no error."""

@@ -34,6 +34,12 @@ def job_phases(job: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def has_begun(details: dict[str, Any], phase: str) -> bool:
+    """Tell whether a phase (its field's name, for example ``trainingDetails``) has begun."""
+    status = ((details.get("statusDetails") or {}).get(phase) or {}).get("status", "NotStarted")
+    return bool(status != "NotStarted")
+
+
 def last_progress(job: dict[str, Any]) -> datetime | None:
     """Give the newest time at which a phase changed, or when the job was created.
 

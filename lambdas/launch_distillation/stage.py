@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
-from lambdas.domain.bedrock_names import client_token, content_name, resource_tags, s3_uri
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import DistillationFailed
-from lambdas.domain.estimate import CHARACTERS_A_TOKEN, TRAINING_EPOCHS, own_teacher_calls, training_entry
 from lambdas.domain.identity import digest
-from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.models import ModelChoice
-from lambdas.domain.prompts import ANSWER_TOKENS
-from lambdas.gateways.bedrock_control import Found
+from lambdas.gateways.bedrock_control import Found, JobRefused
 from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB
-from lambdas.launch_distillation.job_phases import job_phases, last_progress
+from lambdas.launch_distillation.costs import record_costs
+from lambdas.launch_distillation.job_output import check_taken, read_output
+from lambdas.launch_distillation.job_phases import job_phases
+from lambdas.launch_distillation.job_request import job_request
+from lambdas.launch_distillation.second_try import failed_tries, judge_failure, stop_when_stalled
+from lambdas.launch_distillation.way_of_training import models_now, take_the_other_way
 from lambdas.pipeline import Result, Stage
 
 LONGEST_TRIES = 9
@@ -33,9 +31,10 @@ def execute(stage: Stage) -> Result:
     Raises
     ------
     DistillationFailed
-        The job of this attempt failed, was stopped or made no progress for too long.
+        The job of this attempt failed or stalled and a second one would not help or did not; Bedrock refused the
+        request; or the job took fewer records than were sent.
     """
-    models = ModelChoice.from_document(stage.plan["models"])
+    models = models_now(stage)
     content = _content(stage, models)
     resources = stage.pipeline.resources.of_run(stage.run.run_id)
     ours = {resource.name: resource.attempt for resource in resources if resource.kind == CUSTOMIZATION_JOB}
@@ -65,7 +64,11 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
     job, model = (stage.resource(kind, name) for kind in (CUSTOMIZATION_JOB, CUSTOM_MODEL))
     stage.pipeline.resources.plan(model)
     stage.pipeline.resources.plan(job)
-    arn = stage.pipeline.bedrock.create_job(job_request(stage, models, name))
+    try:
+        arn = stage.pipeline.bedrock.create_job(job_request(stage, models, name))
+    except JobRefused as refusal:
+        take_the_other_way(stage, models, str(refusal))
+        return {"status": "IN_PROGRESS", "phase": "refused", "job_name": name}
     stage.pipeline.resources.created(job, arn)
     if not _is_tagged_ours(stage, arn):
         # Another run on the same content was faster: this one waits for its job, but must neither stop nor pay it.
@@ -78,30 +81,6 @@ def _is_tagged_ours(stage: Stage, arn: str) -> bool:
     return stage.pipeline.bedrock.tags(arn).get("run") == stage.run.run_id
 
 
-def job_request(stage: Stage, models: ModelChoice, name: str) -> dict[str, Any]:
-    """Write the request of CreateModelCustomizationJob (shape: botocore service model)."""
-    environment, files = stage.pipeline.environment, stage.run.files
-    bucket = environment.runs_bucket
-    tags = resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name)
-    request: dict[str, Any] = {
-        "jobName": name,
-        "customModelName": name,
-        "roleArn": environment.customization_role_arn,
-        "baseModelIdentifier": models.student_customization,
-        "trainingDataConfig": {"s3Uri": s3_uri(bucket, files.teacher_data("training.jsonl"))},
-        "outputDataConfig": {"s3Uri": s3_uri(bucket, files.distillation_output)},
-        "customizationType": models.training.upper(),
-        "customModelKmsKeyId": environment.model_key_arn,
-        "jobTags": tags,
-        "customModelTags": tags,
-        "clientRequestToken": client_token(name, stage.run.run_id, stage.attempt),
-    }
-    if models.training == "distillation":
-        teacher = {"teacherModelIdentifier": models.teacher, "maxResponseLengthForInference": ANSWER_TOKENS}
-        request["customizationConfig"] = {"distillationConfig": {"teacherModelConfig": teacher}}
-    return request
-
-
 def _look_after(stage: Stage, models: ModelChoice, job: Found, *, launched_in: int | None) -> Result | None:
     """Judge a job's state; ``None`` when it is of no use and the next name must be tried.
 
@@ -109,15 +88,10 @@ def _look_after(stage: Stage, models: ModelChoice, job: Found, *, launched_in: i
     stopped nor paid here, and its failure only means the next name.
     """
     mine = launched_in == stage.attempt
-    phases = job_phases(job.details)
     if job.status in ("InProgress", "Stopping"):
-        if mine:
-            _check_stall(stage, job)
-        elif launched_in is not None:
+        if launched_in is not None and not mine:
             stage.pipeline.resources.plan(stage.resource(CUSTOMIZATION_JOB, job.name, arn=job.arn))
-        current = next((phase["name"] for phase in phases if phase["status"] == "InProgress"), "waiting")
-        stage.progress(job_name=job.name, phase=current, phases=phases)
-        return {"status": "IN_PROGRESS", "phase": current, "job_name": job.name}
+        return _under_way(stage, job, stopped=mine and stop_when_stalled(stage, job))
     if job.status == "Completed":
         model = stage.pipeline.bedrock.find_model(job.name)
         if model is not None and model.status == "Creating":
@@ -126,21 +100,18 @@ def _look_after(stage: Stage, models: ModelChoice, job: Found, *, launched_in: i
             return _completed(stage, models, job, model.arn, ours=launched_in is not None)
         return None  # trained once, and the model has been deleted since
     if mine:
-        raise DistillationFailed(f"job {job.name} is {job.status}: {job.failure or 'Bedrock gives no reason'}")
+        judge_failure(stage, models, job)
     return None
 
 
-def _check_stall(stage: Stage, job: Found) -> None:
-    limit = timedelta(hours=stage.pipeline.environment.settings.distillation_stall_hours)
-    moved = last_progress(job.details)
-    if moved is None or stage.pipeline.now() - moved <= limit:
-        return
-    stage.pipeline.bedrock.stop_job(job.arn)
-    message = (
-        f"job {job.name} made no progress since {moved:%Y-%m-%d %H:%M} UTC, longer than 'distillation_stall_hours' "
-        f"({limit.total_seconds() / 3600:g}); it was stopped. Retry the run: the teacher's answers are kept"
-    )
-    raise DistillationFailed(message)
+def _under_way(stage: Stage, job: Found, *, stopped: bool) -> Result:
+    """Wait; also for a job that stops, so that two are never paid at once."""
+    phases = job_phases(job.details)
+    stopping = stopped or job.status == "Stopping"
+    current = next((phase["name"] for phase in phases if phase["status"] == "InProgress"), "waiting")
+    phase = "stopping" if stopping else current
+    stage.progress(job_name=job.name, phase=phase, phases=phases, failed_tries=len(failed_tries(stage)))
+    return {"status": "IN_PROGRESS", "phase": phase, "job_name": job.name}
 
 
 def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *, ours: bool) -> Result:
@@ -157,20 +128,7 @@ def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *,
         adopted=not ours,
     )
     if ours:
-        for entry in _costs(stage, models, job):
-            stage.pipeline.registry.record_cost(stage.run.run_id, entry)
+        record_costs(stage, models, job)
+    check_taken(stage, read_output(stage, job))
     stage.progress(job_name=job.name, phase="completed")
     return {"status": "COMPLETED", "phase": "completed", "job_name": job.name}
-
-
-def _costs(stage: Stage, models: ModelChoice, job: Found) -> list[LedgerEntry]:
-    """Derive what the job cost: the service reports neither trained tokens nor its own teacher calls."""
-    files, runs, prices = stage.run.files, stage.pipeline.runs, stage.pipeline.prices
-    facts = runs.read_json(files.teacher_data("teacher_data.json"))
-    tokens = TRAINING_EPOCHS * facts["training_characters"] / CHARACTERS_A_TOKEN
-    entries = [training_entry(stage.name, models, tokens, prices, kind="derived", entry_id=f"training.{job.name}")]
-    if models.training == "distillation":
-        train = from_json_lines(runs.read(files.dataset("train.jsonl")))
-        entry_id = f"own-teacher-calls.{job.name}"
-        entries.append(own_teacher_calls(train, stage.task, models, prices, kind="derived", entry_id=entry_id))
-    return entries

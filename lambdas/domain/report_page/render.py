@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lambdas.domain.comparison import ROLE_NAMES, comparison_columns, comparison_rows
-from lambdas.domain.report_page import break_even, charts, sections
+from lambdas.domain.report_page import break_even, charts, sections, training
 from lambdas.domain.report_page.figures import NOT_MEASURED, pick, usd
 from lambdas.domain.report_page.ledger import read_ledger
 from lambdas.domain.report_page.texts import short
@@ -68,7 +68,10 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "worst": worst,
         "worst_indented": any(text and text.indented for row in worst.rows for text in (row.reference, row.answer)),
         "dataset": sections.dataset_facts(report),
-        "training": sections.training_facts(report),
+        "training": [*sections.training_facts(report), *training.outcome_facts(report)],
+        "failed_tries": training.failed_tries(report),
+        "loss": training.loss_chart(report),
+        "loss_plot": (training.LOSS_WIDTH, training.LOSS_HEIGHT),
         "phases": sections.training_phases(report),
         "models": sections.chosen_models(report),
         "considered": sections.models_considered(report),

@@ -14,8 +14,8 @@ MODEL = botocore.session.Session().get_service_model("bedrock")
 ACCOUNT = "arn:aws:bedrock:us-east-1:000000000000"
 
 
-def refuse(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": f"{code} as the service words it"}}, operation)
+def refuse(code: str, operation: str, says: str = "as the service words it") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": f"{code} {says}"}}, operation)
 
 
 def check_request(operation: str, request: dict[str, Any]) -> None:
@@ -52,6 +52,7 @@ class FakeBedrock:
         self.tags: dict[str, list[dict[str, str]]] = {}
         self.calls: list[tuple[str, Any]] = []
         self.refuses: dict[str, str] = {}
+        self.says = "as the service words it"
 
     def add_job(self, name: str, status: str, *, moved: datetime | None = None, **fields: Any) -> str:
         arn = f"{ACCOUNT}:model-customization-job/{name}"
@@ -147,7 +148,7 @@ class FakeBedrock:
     def _do(self, operation: str, argument: Any) -> None:
         self.calls.append((operation, argument))
         if operation in self.refuses:
-            raise refuse(self.refuses[operation], operation)
+            raise refuse(self.refuses[operation], operation, self.says)
 
     @staticmethod
     def _get(known: dict[str, dict[str, Any]], arn_field: str, name_or_arn: str) -> dict[str, Any]:

@@ -37,15 +37,183 @@ def test_our_own_job_that_failed_ends_the_attempt_with_the_reason_of_the_service
         launch(workshop, run)
 
 
-def test_a_job_without_progress_is_stopped_and_the_setting_is_named(workshop: Workshop) -> None:
+def test_a_job_without_progress_is_stopped_and_tried_again_once_when_it_has_stopped(workshop: Workshop) -> None:
     # Given a phase that last moved longer ago than the setting's twelve hours
     run, name = started(workshop)
     workshop.pass_time(hours=12.1)
 
-    # When / Then
-    with pytest.raises(DistillationFailed, match="'distillation_stall_hours' \\(12\\); it was stopped"):
-        launch(workshop, run)
+    # When it stops but slowly
+    stopping = launch(workshop, run)
+    workshop.client.jobs[name]["status"] = "Stopping"
+    results = [launch(workshop, run) for _ in range(2)]
+
+    # Then nothing else is started, so that two are never paid at once
+    assert [item["phase"] for item in (stopping, *results)] == ["stopping"] * 3
     assert workshop.client.called("StopModelCustomizationJob") == [workshop.client.jobs[name]["jobArn"]]
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 1
+
+    # When it has stopped
+    workshop.client.jobs[name]["status"] = "Stopped"
+    second = launch(workshop, run)
+
+    # Then
+    assert second == {"status": "IN_PROGRESS", "phase": "submitted", "job_name": f"{name}-2"}
+    (failed,) = workshop.pipeline.registry.run(run.run_id).facts["failed_tries"]
+    assert failed["job_name"] == name
+    assert "'distillation_stall_hours' (12); it was stopped" in failed["reason"]
+
+
+def test_a_second_stall_fails_the_run_and_names_both(workshop: Workshop) -> None:
+    # Given
+    run, name = started(workshop)
+    workshop.pass_time(hours=12.1)
+    launch(workshop, run)
+    workshop.client.now = workshop.time
+    assert launch(workshop, run)["job_name"] == f"{name}-2"
+    workshop.pass_time(hours=12.1)
+    assert launch(workshop, run)["phase"] == "stopping"
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=f"job {name}-2 made no progress .* Before that, job {name} made"):
+        launch(workshop, run)
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 2
+
+
+@pytest.mark.parametrize(("minutes", "again"), [(2, True), (60, False)])
+def test_an_internal_error_is_tried_again_only_within_the_first_minutes(
+    workshop: Workshop, minutes: int, again: bool
+) -> None:
+    # Given
+    run, name = started(workshop)
+    ended = workshop.time + timedelta(minutes=minutes)
+    message = "Encountered an internal error when processing the request."
+    workshop.client.jobs[name].update(status="Failed", failureMessage=message, endTime=ended)
+
+    # When / Then
+    if again:
+        assert launch(workshop, run)["job_name"] == f"{name}-2"
+    else:
+        with pytest.raises(DistillationFailed, match="internal error"):
+            launch(workshop, run)
+    # a retry of the run may try twice anew
+    assert workshop.client.called("StopModelCustomizationJob") == []
+
+
+def test_a_stopped_job_is_counted_with_what_it_began(workshop: Workshop) -> None:
+    # Given a distillation that stalled in training, before which Bedrock asked the teacher
+    run, name = started(workshop)
+    details = workshop.client.jobs[name]["statusDetails"]
+    details["dataProcessingDetails"] = {**details["trainingDetails"], "status": "Completed"}
+    details["trainingDetails"] = {"status": "NotStarted"}
+    workshop.pass_time(hours=12.1)
+    launch(workshop, run)
+
+    # When
+    launch(workshop, run)
+
+    # Then
+    assert [entry.id for entry in workshop.pipeline.registry.ledger(run.run_id)] == [f"own-teacher-calls.{name}"]
+
+
+PAIR = "The student model amazon.nova-micro-v1:0 is not supported with the teacher model amazon.nova-pro-v1:0."
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException"])
+def test_a_refused_pair_is_fine_tuned_on_the_same_data_in_the_same_run(workshop: Workshop, code: str) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = code, PAIR
+    assert launch(workshop, run)["phase"] == "refused"
+
+    # When
+    workshop.client.refuses.clear()
+    launch(workshop, run)
+
+    # Then
+    _, request = workshop.client.called("CreateModelCustomizationJob")
+    assert request["customizationType"] == "FINE_TUNING"
+    assert "customizationConfig" not in request
+    assert workshop.pipeline.registry.run(run.run_id).facts["pair_refused"]["message"].endswith(PAIR)
+
+
+def test_distillation_that_the_task_forces_is_not_replaced(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.bucket.write_json(run.files.task_definition, {"training": "distillation"})
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", PAIR
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=r"refused the distillation job.*'training' to \"auto\""):
+        launch(workshop, run)
+
+
+def test_a_refusal_that_is_not_about_the_pair_is_the_runs_failure(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", "bad bucket"
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match="bad bucket"):
+        launch(workshop, run)
+
+
+def completed_with_output(workshop: Workshop, **files: str) -> Run:
+    run, name = started(workshop)
+    prefix = run.files.distillation_output
+    uri = f"s3://{workshop.bucket.name}/{prefix}"
+    workshop.client.jobs[name].update(status="Completed", outputDataConfig={"s3Uri": uri})
+    workshop.client.add_model(name)
+    for path, text in files.items():
+        workshop.bucket.write(f"{prefix}model-customization-job-{name}/some/where/{path}.csv", text.encode())
+    return run
+
+
+MANIFEST = "fileName,totalProcessedRecordCount,acceptedRecordCount,partiallyAcceptedRecordCount,rejectedRecordCount\n"
+
+
+def test_records_that_were_dropped_in_silence_fail_the_run_with_both_numbers(workshop: Workshop) -> None:
+    # Given
+    manifest = {"manifest.report": f"{MANIFEST}training.jsonl,1000,700,0,300\n"}
+    run = completed_with_output(workshop, **manifest)
+
+    # When / Then: the model is known, so that it is released, and what was paid is in the ledger
+    with pytest.raises(DistillationFailed, match=r"700 of the 1,000 records sent \(30\.0% lost"):
+        launch(workshop, run)
+    models = [item for item in workshop.pipeline.resources.of_run(run.run_id) if item.kind == CUSTOM_MODEL]
+    assert [item.state for item in models] == [CREATED]
+    assert len(workshop.pipeline.registry.ledger(run.run_id)) == 2
+
+
+def test_what_the_job_left_is_kept_for_the_report(workshop: Workshop) -> None:
+    # Given
+    files = {
+        "manifest.report": f"{MANIFEST}training.jsonl,1000,985,5,10\n",
+        "step_wise_training_metrics": "step_number,epoch_number,training_loss,perplexity\n1,0,2.5,1\n2,1,0.5,1\n",
+    }
+    run = completed_with_output(workshop, **files)
+
+    # When
+    assert launch(workshop, run)["status"] == "COMPLETED"
+
+    # Then
+    learnt = workshop.bucket.read_json(run.files.training(run.attempt))
+    assert (learnt["sent"], learnt["counts"]["accepted"], learnt["steps"]) == (1000, 985, 2)
+    assert (learnt["first_loss"], learnt["last_loss"]) == (2.5, 0.5)
+
+
+def test_without_counts_the_share_is_unknown_and_the_run_goes_on(workshop: Workshop) -> None:
+    # Given
+    run = completed_with_output(workshop)
+
+    # When
+    assert launch(workshop, run)["status"] == "COMPLETED"
+
+    # Then
+    learnt = workshop.bucket.read_json(run.files.training(run.attempt))
+    assert (learnt["counts"], learnt["lost_share"], learnt["last_loss"]) == (None, None, None)
 
 
 def test_a_job_that_moves_is_left_alone_however_long_it_takes(workshop: Workshop) -> None:
@@ -111,7 +279,8 @@ def test_the_request_satisfies_shapes_and_patterns_of_the_service_model(workshop
     assert request["trainingDataConfig"]["s3Uri"].endswith(f"{run.run_id}/teacher_data/training.jsonl")
     teacher = request.get("customizationConfig", {}).get("distillationConfig", {}).get("teacherModelConfig", {})
     assert teacher.get("teacherModelIdentifier") == ("us.amazon.nova-pro-v1:0" if training == "distillation" else None)
-    assert "hyperParameters" not in request
+    hyper = {"epochCount": "2", "learningRateWarmupSteps": "1"}
+    assert request.get("hyperParameters") == (None if training == "distillation" else hyper)
 
 
 def test_polling_creates_nothing_more(workshop: Workshop) -> None:

@@ -1,0 +1,56 @@
+"""The request of CreateModelCustomizationJob."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
+from lambdas.domain.estimate import TRAINING_EPOCHS
+from lambdas.domain.model_ids import foundation_model_id
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.prompts import ANSWER_TOKENS
+from lambdas.pipeline import Stage
+
+_RECORDS_A_WARMUP_STEP = {"amazon.nova-micro-v1:0": 640, "amazon.nova-lite-v1:0": 160, "amazon.nova-pro-v1:0": 320}
+"""The dataset's size divided by it gives the warm-up (Bedrock user guide, Amazon Nova hyperparameters)."""
+
+_MOST_WARMUP_STEPS = 100
+
+
+def job_request(stage: Stage, models: ModelChoice, name: str) -> dict[str, Any]:
+    """Write the request of CreateModelCustomizationJob (shape: botocore service model)."""
+    environment, files = stage.pipeline.environment, stage.run.files
+    bucket = environment.runs_bucket
+    tags = resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name)
+    request: dict[str, Any] = {
+        "jobName": name,
+        "customModelName": name,
+        "roleArn": environment.customization_role_arn,
+        "baseModelIdentifier": models.student_customization,
+        "trainingDataConfig": {"s3Uri": s3_uri(bucket, files.teacher_data("training.jsonl"))},
+        "outputDataConfig": {"s3Uri": s3_uri(bucket, files.distillation_output)},
+        "customizationType": models.training.upper(),
+        "customModelKmsKeyId": environment.model_key_arn,
+        "jobTags": tags,
+        "customModelTags": tags,
+        "clientRequestToken": client_token(name, stage.run.run_id, stage.attempt),
+    }
+    if models.training == "distillation":
+        teacher = {"teacherModelIdentifier": models.teacher, "maxResponseLengthForInference": ANSWER_TOKENS}
+        request["customizationConfig"] = {"distillationConfig": {"teacherModelConfig": teacher}}
+    else:
+        request["hyperParameters"] = _hyper_parameters(stage, models)
+    return request
+
+
+def _hyper_parameters(stage: Stage, models: ModelChoice) -> dict[str, str]:
+    """Pin what decides the price, and a warm-up that a small file does not spend its whole training in.
+
+    The learning rate stays the service's. Values travel as strings.
+    """
+    parameters = {"epochCount": str(TRAINING_EPOCHS)}
+    records = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))["training_records"]
+    every = _RECORDS_A_WARMUP_STEP.get(foundation_model_id(models.student_customization))
+    if every:
+        parameters["learningRateWarmupSteps"] = str(min(_MOST_WARMUP_STEPS, records // every))
+    return parameters

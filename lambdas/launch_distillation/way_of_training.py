@@ -1,0 +1,40 @@
+"""Whether the student is distilled or fine-tuned, also after Bedrock has refused the pair."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from lambdas.domain.errors import DistillationFailed
+from lambdas.domain.models import ModelChoice
+from lambdas.pipeline import Stage
+
+_ABOUT_THE_PAIR = re.compile(r"teacher|student|distil|not support|customization ?type|access ?denied", re.IGNORECASE)
+
+
+def models_now(stage: Stage) -> ModelChoice:
+    """Give the plan's models, fine-tuned where Bedrock refused to distil them in this attempt."""
+    models = ModelChoice.from_document(stage.plan["models"])
+    refused = stage.pipeline.registry.run(stage.run.run_id).facts.get("pair_refused")
+    if refused and refused["attempt"] == stage.attempt:
+        return replace(models, training="fine_tuning")
+    return models
+
+
+def take_the_other_way(stage: Stage, models: ModelChoice, refusal: str) -> None:
+    """Note that the pair was refused, so that the next call fine-tunes on the same data.
+
+    Raises
+    ------
+    DistillationFailed
+        The task forces its way of training, there is no other way left, or the refusal is not about the pair.
+    """
+    if stage.task.training == "auto" and models.training == "distillation" and _ABOUT_THE_PAIR.search(refusal):
+        fact = {"attempt": stage.attempt, "message": refusal[:1000]}
+        stage.pipeline.registry.record_facts(stage.run.run_id, pair_refused=fact)
+        return
+    way = models.training.replace("_", "-")
+    advice = ""
+    if stage.task.training == "distillation":
+        advice = '. Set \'training\' to "auto" or "fine_tuning" to train without the pair'
+    raise DistillationFailed(f"Bedrock refused the {way} job, nothing was paid for it: {refusal.rstrip('.')}{advice}")
