@@ -1,9 +1,9 @@
 """Read what a customization job leaves in its output folder: how many records it took, and its loss curve.
 
-Bedrock drops invalid records without failing the job, so its counts are held against what was sent. The metrics' columns
-are documented (user guide, analyze the results of a customization job: step_number, epoch_number, training_loss,
-perplexity), the manifest's are known from a published log only. So both files are read by the meaning of their headers,
-and what cannot be read is unknown, never guessed.
+Bedrock drops invalid records without failing the job, so its counts are held against what was sent. The metrics'
+columns are documented (user guide, analyze the results of a customization job: step_number, epoch_number,
+training_loss, perplexity), the manifest's are known from a published log only. So both are read by what their headers
+mean, and what cannot be read is unknown, never guessed.
 """
 
 from __future__ import annotations
