@@ -74,7 +74,8 @@ class PipelineStack(Stack):
         machine = DistillationMachine(self, "Distillation", settings=settings, stages=stages, runtime=self._runtime)
         self.machine = machine.machine
         start_run, answer, reconcile = self._beside_the_machine(machine, stages)
-        Triggers(
+        reap = self._reap_idle_throughput()
+        triggers = Triggers(
             self,
             "Triggers",
             uploads_bucket=self._data.uploads_bucket,
@@ -83,10 +84,12 @@ class PipelineStack(Stack):
             reconcile_runs=reconcile.function,
             undelivered=self.undelivered,
         )
+        triggers.look_for_idle(reap.function, Duration.hours(settings.reap_every_hours))
         self._output("StateMachineArn", self.machine.state_machine_arn)
         self._output("StartRunFunction", start_run.function.function_name)
         self._output("AnswerApprovalFunction", answer.function.function_name)
         self._output("ReleaseFunction", stages["release_resources"].function.function_name)
+        self._output("ReapFunction", reap.function.function_name)
         self._output("ReconcileFunction", reconcile.function.function_name)
 
     def _stages(self, customization: CustomizationRole) -> dict[str, StageFunction]:
@@ -129,6 +132,12 @@ class PipelineStack(Stack):
         _, answer = self._stage("answer_approval", may.answer_approval(), SHORT, approvals)
         _, reconciler = self._stage("reconcile_runs", reconcile, LONGEST, functions, asynchronous=True)
         return start_run, answer, reconciler
+
+    def _reap_idle_throughput(self) -> StageFunction:
+        topic = self.topic.topic_arn
+        may = self._allowed.reap_idle_throughput(topic)
+        _, reap = self._stage("reap_idle_throughput", may, LONGEST, {"TOPIC_ARN": topic}, asynchronous=True)
+        return reap
 
     def _stage(
         self,

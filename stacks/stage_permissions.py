@@ -265,6 +265,42 @@ class StagePermissions:
             self._data_key(),
         ]
 
+    def reap_idle_throughput(self, topic: str) -> list[Permission]:
+        """Find what idles, delete it, or put a champion behind a deployment."""
+        models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
+        deployments = self._bedrock("custom-model-deployment")
+        return [
+            allow("bedrock:ListCustomModels", on=["*"], because=_NO_RESOURCE),
+            self._list_endpoints(),
+            allow("bedrock:ListTagsForResource", on=[models, throughputs, deployments], because=_BEDROCK_IDS),
+            self._tag(deployments),
+            allow(
+                "bedrock:GetProvisionedModelThroughput",
+                "bedrock:DeleteProvisionedModelThroughput",
+                on=[throughputs],
+                because=_BEDROCK_IDS,
+            ),
+            allow("bedrock:CreateCustomModelDeployment", on=[models, deployments], because=_BEDROCK_IDS),
+            allow(
+                "bedrock:GetCustomModelDeployment",
+                "bedrock:DeleteCustomModelDeployment",
+                "bedrock:InvokeModel",
+                on=[deployments],
+                because=_BEDROCK_IDS,
+            ),
+            allow("bedrock:GetCustomModel", "bedrock:DeleteCustomModel", on=[models], because=_BEDROCK_IDS),
+            allow(
+                "bedrock:GetFoundationModel",
+                on=[self._models.foundation_model(self._settings.student_customization_model)],
+            ),
+            allow("cloudwatch:GetMetricData", on=["*"], because=_NO_RESOURCE),
+            self._champion_parameters(),
+            allow("sns:Publish", on=[topic]),
+            self._runs("s3:GetObject"),
+            self._registry("GetItem", "PutItem", "UpdateItem", "Query", index=True),
+            self._data_key(),
+        ]
+
     # What they are made of
 
     def _read_uploads(self) -> list[Permission]:

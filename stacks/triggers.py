@@ -82,6 +82,16 @@ class Triggers(Construct):
             targets=[self._target(reconcile_runs)],
         )
 
+    def look_for_idle(self, reap_idle_throughput: lambda_.IFunction, every: Duration) -> None:
+        """Call the janitor on a schedule."""
+        events.Rule(
+            self,
+            "LookForIdle",
+            description="Find throughput, deployments and models that bill for nobody",
+            schedule=events.Schedule.rate(every),
+            targets=[self._target(reap_idle_throughput)],
+        )
+
     def _target(self, function: lambda_.IFunction) -> targets.LambdaFunction:
         return targets.LambdaFunction(
             function, dead_letter_queue=self._undelivered, retry_attempts=20, max_event_age=Duration.hours(6)

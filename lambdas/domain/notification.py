@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from lambdas.domain.prices import HOURS_A_MONTH
 from lambdas.domain.task_definition import Serving
 
 MAX_SUBJECT = 100
@@ -41,6 +44,38 @@ def approval_message(
         f'Then answer until {expires}: python -m cli approve {run_id} --why "..." (or: python -m cli reject {run_id})\n'
     )
     return _subject(f"Approval wanted: distillation of {task} ({environment})"), text
+
+
+def idle_message(
+    *, environment: str, findings: list[dict[str, Any]], usd_per_hour: float, simulated: bool
+) -> tuple[str, str]:
+    """Write subject and text about what bills for nobody.
+
+    Parameters
+    ----------
+    environment : str
+    findings : list of dict
+        As :meth:`~lambdas.domain.idle.Finding.to_document` gives them.
+    usd_per_hour : float
+        What they still bill by the hour, as far as it is known.
+    simulated : bool
+    """
+    note = "All figures are simulated.\n" if simulated else ""
+    lines = "".join(f"- {_finding_line(finding)}\n" for finding in findings)
+    text = (
+        f"ReapIdleThroughput looked at environment {environment}. What it found bills ${usd_per_hour:,.2f} an hour, "
+        f"${usd_per_hour * HOURS_A_MONTH:,.0f} a month, as far as prices are known.\n{note}{lines}"
+        "Look again: python -m cli reap. Take it away: python -m cli reap --delete. Keep a champion: "
+        "python -m cli confirm TASK.\n"
+    )
+    return _subject(f"${usd_per_hour:,.2f} an hour for nobody: distillation ({environment})"), text
+
+
+def _finding_line(finding: dict[str, Any]) -> str:
+    price = finding["usd_per_hour"]
+    cost = "at a price per hour that is not known" if price is None else f"${price:,.4f} an hour"
+    done = f" Done: {finding['done']}." if finding["done"] else ""
+    return f"{finding['reason']}: {finding['kind']} {finding['name']} ({cost}): {finding['explanation']}.{done}"
 
 
 def _consequence(serving: Serving, usd_per_hour: float | None) -> str:

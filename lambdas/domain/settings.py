@@ -40,6 +40,11 @@ class Settings:
     endpoint_deadline_minutes: int
     approval_expiry_hours: int
     keep_unused_models_days: int
+    reap: str
+    reap_every_hours: int
+    idle_hours: int
+    review_after_days: int
+    end_of_life_notice_days: int
     log_retention_days: int
     run_data_retention_days: int
     prices: list[dict[str, Any]]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.domain.errors import QuotaTooLow, RetryLater
 from lambdas.gateways.storage import error_code
 
@@ -245,7 +246,7 @@ class BedrockControl:
                 raise
             arn = lookup()
             wanted = {tag["key"]: tag["value"] for tag in tags}
-            owner = ("distillation:environment", "task")
+            owner = (ENVIRONMENT_TAG, "task")
             if arn is None or any(self.tags(arn).get(key) != wanted[key] for key in owner):
                 raise
             return arn

@@ -11,6 +11,7 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
@@ -50,6 +51,12 @@ def bedrock() -> BedrockClient:
 def bedrock_runtime() -> BedrockRuntimeClient:
     """Give the Bedrock runtime."""
     return session().client("bedrock-runtime", config=RUNTIME)
+
+
+@cache
+def cloudwatch() -> CloudWatchClient:
+    """Give CloudWatch."""
+    return session().client("cloudwatch", config=CONTROL)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -13,6 +14,9 @@ from lambdas.gateways.table import ConditionFailed, Table
 CALLERS_NOTICE = timedelta(hours=1)
 """How long a replaced endpoint is left to callers that have not read the changed pointer yet."""
 
+TASKS_GROUP = "TASKS"
+"""State group of every task's item, so that all can be listed."""
+
 NO_CHAMPION = "none"
 """Stands for "no champion yet" in conditions, where an absent attribute cannot be compared."""
 
@@ -22,7 +26,7 @@ class Champion:
     """The student that serves a task.
 
     ``endpoint_arn`` is what callers use; ``model_arn`` the custom model behind it; ``base_model`` what it was
-    customized from.
+    customized from; ``confirmed_at`` when a person last said that it shall go on.
     """
 
     run_id: str
@@ -32,6 +36,7 @@ class Champion:
     endpoint_name: str
     mode: str
     promoted_at: str
+    confirmed_at: str | None = None
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
@@ -45,12 +50,19 @@ class Champion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskState:
-    """What the registry knows of a task."""
+    """What the registry knows of a task.
+
+    ``moving_to`` is the endpoint that a champion is being moved to; ``moved_from`` the one that it was moved away from
+    at ``moved_at``, which callers may still need for a while.
+    """
 
     champion: Champion | None = None
     previous: Champion | None = None
     lease_owner: str | None = None
     lease_expires: str | None = None
+    moving_to: str | None = None
+    moved_from: str | None = None
+    moved_at: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def uses(self, arn: str | None, now: datetime) -> bool:
@@ -66,6 +78,10 @@ class TaskState:
             used.add(self.previous.model_arn)
             if now < datetime.fromisoformat(self.champion.promoted_at) + CALLERS_NOTICE:
                 used.add(self.previous.endpoint_arn)
+        if self.moving_to is not None:
+            used.add(self.moving_to)
+        if self.moved_from and self.moved_at and now < datetime.fromisoformat(self.moved_at) + CALLERS_NOTICE:
+            used.add(self.moved_from)
         return arn in used
 
 
@@ -90,6 +106,9 @@ class TaskBook:
             previous=Champion.from_item(previous) if previous else None,
             lease_owner=item.get("lease_owner"),
             lease_expires=item.get("lease_expires"),
+            moving_to=item.get("moving_to"),
+            moved_from=item.get("moved_from"),
+            moved_at=item.get("moved_at"),
             history=item.get("history", []),
         )
 
@@ -121,8 +140,17 @@ class TaskBook:
         try:
             self._table.update(
                 **_key(task),
-                expression="SET lease_owner = :me, lease_expires = :expires",
-                values={":me": owner, ":now": now, ":expires": expires, ":expected": expected},
+                expression=(
+                    "SET lease_owner = :me, lease_expires = :expires, state_group = :group, "
+                    "since = if_not_exists(since, :now)"
+                ),
+                values={
+                    ":me": owner,
+                    ":now": now,
+                    ":expires": expires,
+                    ":expected": expected,
+                    ":group": TASKS_GROUP,
+                },
                 condition=f"{free} AND {same}",
             )
         except ConditionFailed:
@@ -166,6 +194,73 @@ class TaskBook:
             )
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was promoted") from None
+
+    def all_tasks(self) -> Iterator[str]:
+        """Name every task that ever had a champion or a lease."""
+        for item in self._table.in_state(TASKS_GROUP):
+            yield str(item["pk"]).removeprefix("TASK#")
+
+    def begin_move(self, task: str, owner: str, endpoint_arn: str) -> None:
+        """Note the endpoint that the champion is about to move to, so that no release takes it for a leftover.
+
+        Raises
+        ------
+        LeaseTaken
+            When the lease is no longer the owner's.
+        """
+        self._as_owner(task, owner, "SET moving_to = :arn", {":arn": endpoint_arn})
+
+    def finish_move(self, task: str, owner: str, champion: Champion, left: str, now: str, why: str) -> None:
+        """Let the champion be served by another endpoint; the one that it left stays for the callers' notice.
+
+        Raises
+        ------
+        LeaseTaken
+            When the lease is no longer the owner's.
+        """
+        values = {
+            ":champion": champion.to_document(),
+            ":left": left,
+            ":now": now,
+            ":history": [{"run_id": champion.run_id, "at": now, "action": "moved on demand", "why": why}],
+            ":empty": [],
+        }
+        expression = (
+            "SET champion = :champion, moved_from = :left, moved_at = :now, "
+            "history = list_append(if_not_exists(history, :empty), :history) REMOVE moving_to"
+        )
+        self._as_owner(task, owner, expression, values)
+
+    def confirm(self, task: str, run_id: str, now: str, why: str) -> None:
+        """Note that a person wants a champion to go on.
+
+        Raises
+        ------
+        ChampionChanged
+            When the task is served by another run, or by none.
+        """
+        values = {
+            ":now": now,
+            ":run": run_id,
+            ":history": [{"run_id": run_id, "at": now, "action": "confirmed", "why": why}],
+            ":empty": [],
+        }
+        expression = "SET champion.confirmed_at = :now, history = list_append(if_not_exists(history, :empty), :history)"
+        try:
+            self._table.update(**_key(task), expression=expression, values=values, condition="champion_run = :run")
+        except ConditionFailed:
+            raise ChampionChanged(f"task '{task}' is not served by run {run_id}; look again with 'champions'") from None
+
+    def _as_owner(self, task: str, owner: str, expression: str, values: Item) -> None:
+        try:
+            self._table.update(
+                **_key(task),
+                expression=expression,
+                values={**values, ":me": owner},
+                condition="lease_owner = :me",
+            )
+        except ConditionFailed:
+            raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was changed") from None
 
     def drop_lease(self, task: str, owner: str) -> None:
         """Give the lease back if it is still the owner's."""

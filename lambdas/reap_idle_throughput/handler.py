@@ -1,0 +1,34 @@
+"""Lambda handler of ReapIdleThroughput: its schedule, and people who ask through the command line."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambdas.domain.idle import REPORT
+from lambdas.gateways import clients
+from lambdas.gateways.inventory import Inventory
+from lambdas.gateways.usage import Usage
+from lambdas.pipeline import iso, logger, pipeline
+from lambdas.reap_idle_throughput.stage import Reaper
+from lambdas.reap_idle_throughput.telling import tell
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
+    """Look for what idles.
+
+    ``{}`` does what the settings say; ``{"reap": "report"}`` (or another value of that setting) asks for it once;
+    ``{"confirm": task, "run_id": run, "why": text}`` confirms a champion.
+    """
+    line = pipeline()
+    settings = line.environment.settings
+    if "confirm" in event:
+        line.tasks.confirm(str(event["confirm"]), str(event["run_id"]), iso(line.now()), str(event.get("why", "")))
+        return {"task": event["confirm"], "confirmed": event["run_id"]}
+    inventory = Inventory(clients.bedrock(), line.environment.name, line.prices, settings.student_model)
+    reaper = Reaper(line, inventory, Usage(clients.cloudwatch()), clients.bedrock(), clients.bedrock_runtime())
+    by_hand = "reap" in event
+    reap = str(event.get("reap", settings.reap))
+    result = reaper.reap(reap, look_only=by_hand and reap == REPORT)
+    if not by_hand:  # whoever asked by hand reads the answer
+        tell(line, result)
+    logger.info("looked for what idles", extra={"findings": len(result["findings"])})
+    return result

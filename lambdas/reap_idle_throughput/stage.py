@@ -1,0 +1,226 @@
+"""Look at everything that exists and at every champion, judge it, and do what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from lambdas.domain.errors import PipelineError, RetryLater
+from lambdas.domain.idle import (
+    END_OF_LIFE,
+    REVIEW_DUE,
+    UNUSED,
+    Finding,
+    Thing,
+    Use,
+    judge_thing,
+    may_act,
+    review_due,
+    usd_per_hour,
+)
+from lambdas.gateways.inventory import Inventory
+from lambdas.gateways.registry import ENDED
+from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, KEPT, THROUGHPUT, Resource
+from lambdas.gateways.task_book import Champion, TaskState
+from lambdas.gateways.usage import Usage
+from lambdas.pipeline import Pipeline, Result, iso, logger
+from lambdas.reap_idle_throughput.move import MOVED, move_on_demand
+from lambdas.release_resources.deleter import Deleter
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock import BedrockClient
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+THROUGHPUT_MODE = "provisioned_throughput"
+
+
+class Reaper:
+    """One look at an environment.
+
+    Parameters
+    ----------
+    line : Pipeline
+    inventory : Inventory
+    usage : Usage
+    bedrock : Bedrock client
+        Tells when a base model's life ends.
+    runtime : bedrock-runtime client
+        Tries a deployment before a champion is moved to it.
+    """
+
+    def __init__(
+        self,
+        line: Pipeline,
+        inventory: Inventory,
+        usage: Usage,
+        bedrock: BedrockClient,
+        runtime: BedrockRuntimeClient,
+    ) -> None:
+        self._line, self._inventory, self._usage = line, inventory, usage
+        self._bedrock, self._runtime = bedrock, runtime
+        self._settings = line.environment.settings
+
+    def reap(self, reap: str, *, look_only: bool = False) -> Result:
+        """Judge everything and act.
+
+        Parameters
+        ----------
+        reap : {"report", "delete_unused", "delete_idle"}
+            What may be done about what idles.
+        look_only : bool
+            Nothing is done, not even about a champion whose review is due.
+
+        Returns
+        -------
+        dict
+            ``findings`` and what they still bill, ``usd_per_hour``.
+        """
+        tasks = {task: self._line.tasks.state(task) for task in self._line.tasks.all_tasks()}
+        things = list(self._inventory.things())
+        findings = self._idle(things, tasks)
+        findings += self._due(things, tasks, findings)
+        if not look_only:
+            findings = [self._dealt_with(finding, tasks, reap) for finding in findings]
+        findings += self._aging(tasks)
+        return {
+            "findings": [finding.to_document() for finding in findings],
+            "usd_per_hour": round(usd_per_hour(findings), 4),
+            "reap": reap,
+        }
+
+    # Finding
+
+    def _idle(self, things: list[Thing], tasks: dict[str, TaskState]) -> list[Finding]:
+        now, hours = self._line.now(), self._settings.idle_hours
+        callable_arns = [thing.arn for thing in things if thing.kind != CUSTOM_MODEL]
+        calls = self._usage.invocations(callable_arns, now, hours)
+        kept = {
+            (item.kind, item.name)
+            for item in self._line.resources.open()
+            if item.state == KEPT and str(item.keep_until) > iso(now)
+        }
+        judged = (
+            judge_thing(thing, self._use(thing, tasks, kept, calls), now=now, idle_hours=hours) for thing in things
+        )
+        return [finding for finding in judged if finding is not None]
+
+    def _use(
+        self, thing: Thing, tasks: dict[str, TaskState], kept: set[tuple[str, str]], calls: dict[str, float]
+    ) -> Use:
+        task = tasks.get(thing.task or "", TaskState())
+        serving = task.champion is not None and thing.arn == task.champion.endpoint_arn
+        # Another run may have adopted what this one made: the registry, not the tag alone, knows all of them.
+        runs = {thing.run_id} | {item.run_id for item in self._line.resources.open() if item.name == thing.name}
+        return Use(
+            by_champion=serving,
+            by_run=any(self._is_under_way(run_id) for run_id in runs if run_id),
+            kept=(thing.kind, thing.name) in kept or task.uses(thing.arn, self._line.now()),
+            invocations=calls.get(thing.arn),
+        )
+
+    def _is_under_way(self, run_id: str) -> bool:
+        run = self._line.registry.find(run_id)
+        return run is not None and run.state != ENDED
+
+    def _due(self, things: list[Thing], tasks: dict[str, TaskState], found: list[Finding]) -> Iterator[Finding]:
+        known = {finding.arn for finding in found}
+        now = self._line.now()
+        bound = {thing.arn for thing in things if thing.committed_until and thing.committed_until > now}
+        days = self._settings.review_after_days
+        for name, task in tasks.items():
+            champion = task.champion
+            if champion is None or champion.mode != THROUGHPUT_MODE or champion.endpoint_arn in known:
+                continue
+            if task.moving_to or review_due(champion.promoted_at, champion.confirmed_at, now, days):
+                since = champion.confirmed_at or champion.promoted_at
+                text = (
+                    f"nobody has confirmed the champion of task {name} since {since[:10]} ('review_after_days' {days})"
+                )
+                finding = self._about_champion(REVIEW_DUE, name, champion, text)
+                yield replace(finding, deletable=champion.endpoint_arn not in bound)
+
+    def _aging(self, tasks: dict[str, TaskState]) -> Iterator[Finding]:
+        soon = self._line.now() + timedelta(days=self._settings.end_of_life_notice_days)
+        ends: dict[str, datetime | None] = {}
+        for name, task in tasks.items():
+            if task.champion is None:
+                continue
+            base = task.champion.base_model
+            if base not in ends:
+                ends[base] = self._end_of_life(base)
+            end = ends[base]
+            if end is not None and end <= soon:
+                text = f"task {name}: its base model {base} ends on {end:%Y-%m-%d}; distil on its successor before"
+                yield self._about_champion(END_OF_LIFE, name, task.champion, text)
+
+    def _end_of_life(self, model: str) -> datetime | None:
+        try:
+            details = self._bedrock.get_foundation_model(modelIdentifier=model)["modelDetails"]
+        except ClientError:
+            logger.exception("the lifecycle of a base model could not be read")
+            return None
+        end = details.get("modelLifecycle", {}).get("endOfLifeTime")
+        return end.astimezone(UTC) if end else None
+
+    def _about_champion(self, reason: str, task: str, champion: Champion, explanation: str) -> Finding:
+        resources = self._line.resources.of_run(champion.run_id)
+        price = next((item.usd_per_hour for item in resources if item.arn == champion.endpoint_arn), None)
+        return Finding(
+            reason=reason,
+            kind=THROUGHPUT if champion.mode == THROUGHPUT_MODE else "custom_model_deployment",
+            name=champion.endpoint_name,
+            arn=champion.endpoint_arn,
+            task=task,
+            run_id=champion.run_id,
+            usd_per_hour=price,
+            explanation=explanation,
+            deletable=True,
+        )
+
+    # Acting
+
+    def _dealt_with(self, finding: Finding, tasks: dict[str, TaskState], reap: str) -> Finding:
+        if not may_act(finding, reap):
+            return finding
+        if finding.reason == UNUSED:
+            return self._deleted(finding)
+        task = tasks.get(finding.task or "")
+        champion = task.champion if task else None
+        if champion is None or champion.mode != THROUGHPUT_MODE:
+            return finding  # a deployment bills by the token: idle, it costs nothing
+        return self._moved(finding, champion)
+
+    def _deleted(self, finding: Finding) -> Finding:
+        gone = Deleter(self._line.bedrock).delete(_as_resource(finding, iso(self._line.now())))
+        if not gone:
+            return replace(finding, explanation=f"{finding.explanation}; the service refuses to delete it for now")
+        for item in list(self._line.resources.open()):
+            if (item.kind, item.name) == (finding.kind, finding.name):
+                self._line.resources.released(item, iso(self._line.now()))
+        return replace(finding, done="deleted")
+
+    def _moved(self, finding: Finding, champion: Champion) -> Finding:
+        try:
+            status = move_on_demand(self._line, self._runtime, str(finding.task), champion, finding.explanation)
+        except (PipelineError, RetryLater) as problem:
+            return replace(finding, explanation=f"{finding.explanation}; it could not be moved: {problem}")
+        done = "moved to an on-demand deployment" if status == MOVED else ""
+        note = "" if done else "; it is being moved to an on-demand deployment"
+        return replace(finding, done=done, explanation=f"{finding.explanation}{note}")
+
+
+def _as_resource(finding: Finding, now: str) -> Resource:
+    return Resource(
+        run_id=finding.run_id or "",
+        attempt=1,
+        task=finding.task or "",
+        kind=finding.kind,
+        name=finding.name,
+        state=CREATED,
+        created_at=now,
+        arn=finding.arn,
+    )
