@@ -81,8 +81,9 @@ class Reaper:
         """
         tasks = {task: self._line.tasks.state(task) for task in self._line.tasks.all_tasks()}
         things = list(self._inventory.things())
-        findings = self._idle(things, tasks)
-        findings += self._due(things, tasks, findings)
+        due = list(self._due(things, tasks))
+        # Who is due for review is not found twice for being idle besides.
+        findings = [*(item for item in self._idle(things, tasks) if item.arn not in {one.arn for one in due}), *due]
         if not look_only:
             findings = [self._dealt_with(finding, tasks, reap) for finding in findings]
         findings += self._aging(tasks)
@@ -126,14 +127,13 @@ class Reaper:
         run = self._line.registry.find(run_id)
         return run is not None and run.state != ENDED
 
-    def _due(self, things: list[Thing], tasks: dict[str, TaskState], found: list[Finding]) -> Iterator[Finding]:
-        known = {finding.arn for finding in found}
+    def _due(self, things: list[Thing], tasks: dict[str, TaskState]) -> Iterator[Finding]:
         now = self._line.now()
         bound = {thing.arn for thing in things if thing.committed_until and thing.committed_until > now}
         days = self._settings.review_after_days
         for name, task in tasks.items():
             champion = task.champion
-            if champion is None or champion.mode != THROUGHPUT_MODE or champion.endpoint_arn in known:
+            if champion is None or champion.mode != THROUGHPUT_MODE:
                 continue
             if task.moving_to or review_due(champion.promoted_at, champion.confirmed_at, now, days):
                 since = champion.confirmed_at or champion.promoted_at

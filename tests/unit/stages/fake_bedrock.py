@@ -70,19 +70,19 @@ class FakeBedrock:
 
     def add_model(self, name: str, status: str = "Active") -> str:
         arn = f"{ACCOUNT}:custom-model/{name}"
-        self.models[name] = {"modelArn": arn, "modelName": name, "modelStatus": status}
+        self.models[name] = {"modelArn": arn, "modelName": name, "modelStatus": status, "creationTime": self.now}
         return arn
 
     def add_throughput(self, name: str, model_arn: str, status: str = "InService") -> str:
         arn = f"{ACCOUNT}:provisioned-model/{name}"
         fields = {"provisionedModelArn": arn, "provisionedModelName": name, "modelArn": model_arn, "status": status}
-        self.endpoints[arn] = fields
+        self.endpoints[arn] = {**fields, "creationTime": self.now}
         return arn
 
     def add_deployment(self, name: str, model_arn: str, status: str = "Active") -> str:
         arn = f"{ACCOUNT}:custom-model-deployment/{name}"
         fields = {"customModelDeploymentArn": arn, "modelDeploymentName": name, "modelArn": model_arn, "status": status}
-        self.endpoints[arn] = {**fields, "customModelDeploymentName": name}
+        self.endpoints[arn] = {**fields, "customModelDeploymentName": name, "createdAt": self.now}
         return arn
 
     def called(self, operation: str) -> list[Any]:
@@ -113,6 +113,13 @@ class FakeBedrock:
 
     def get_custom_model_deployment(self, customModelDeploymentIdentifier: str) -> dict[str, Any]:  # noqa: N803
         return self._get(self.endpoints, "", customModelDeploymentIdentifier)
+
+    def create_custom_model_deployment(self, **request: Any) -> dict[str, Any]:
+        self._do("CreateCustomModelDeployment", request)
+        check_request("CreateCustomModelDeployment", request)
+        arn = self.add_deployment(request["modelDeploymentName"], request["modelArn"], "Creating")
+        self.tags[arn] = request["tags"]
+        return {"customModelDeploymentArn": arn}
 
     def delete_custom_model_deployment(self, customModelDeploymentIdentifier: str) -> None:  # noqa: N803
         self._delete_endpoint("DeleteCustomModelDeployment", customModelDeploymentIdentifier)

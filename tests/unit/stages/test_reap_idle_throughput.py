@@ -1,0 +1,264 @@
+"""Whatever a run left behind is found, and nothing that somebody needs is taken away."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from lambdas.domain.bedrock_names import resource_tags
+from lambdas.domain.errors import ChampionChanged
+from lambdas.gateways.inventory import Inventory
+from lambdas.gateways.registry import FAILED, Run
+from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, THROUGHPUT
+from lambdas.pipeline import iso
+from lambdas.reap_idle_throughput.stage import Reaper
+from tests.unit.stages.workshop import Workshop
+
+SERVING = "dev-video-old"
+"""Name of the champion's throughput, as the workshop crowns it."""
+
+
+class Calls:
+    """How often each endpoint was called; every other one never."""
+
+    def __init__(self, **counts: float) -> None:
+        self.counts: dict[str, float] = dict(counts)
+
+    def invocations(self, endpoints: list[str], now: Any, hours: int) -> dict[str, float]:
+        del now, hours
+        return {arn: self.counts.get(arn, 0.0) for arn in endpoints}
+
+
+class Lifecycle:
+    """A base model whose life does not end."""
+
+    end: Any = None
+
+    def get_foundation_model(self, modelIdentifier: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+        del modelIdentifier
+        lifecycle = {"endOfLifeTime": self.end} if self.end else {}
+        return {"modelDetails": {"modelLifecycle": lifecycle}}
+
+
+class Runtime:
+    """Every endpoint answers."""
+
+    def converse(self, **request: Any) -> dict[str, Any]:
+        del request
+        return {
+            "output": {"message": {"content": [{"text": "fine"}]}},
+            "stopReason": "end_turn",
+            "usage": {"inputTokens": 1, "outputTokens": 1},
+            "metrics": {"latencyMs": 1},
+        }
+
+
+class Ssm:
+    """Keeps what was put."""
+
+    def __init__(self) -> None:
+        self.put: list[dict[str, Any]] = []
+
+    def put_parameter(self, **request: Any) -> None:
+        self.put.append(request)
+
+
+class Yard:
+    """A workshop with a janitor."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.workshop, self.calls, self.lifecycle = workshop, Calls(), Lifecycle()
+        self.reaper = Reaper(
+            workshop.pipeline,
+            Inventory(cast("Any", workshop.client), "dev", workshop.pipeline.prices, "amazon.nova-micro-v1:0"),
+            cast("Any", self.calls),
+            cast("Any", self.lifecycle),
+            cast("Any", Runtime()),
+        )
+
+    def throughput(self, run: Run, name: str = "dev-video-ab", **fields: Any) -> str:
+        arn = self.workshop.client.add_throughput(name, "arn:model")
+        self.workshop.client.endpoints[arn] |= fields
+        self.workshop.client.tags[arn] = resource_tags("dev", run.task, run.run_id, "PromoteStudent")
+        return arn
+
+    def end(self, run: Run) -> None:
+        now = self.workshop.now()
+        self.workshop.pipeline.registry.end(run.run_id, run.attempt, FAILED, "killed", now, None)
+
+    def reasons(self, reap: str = "report", **options: Any) -> dict[str, str]:
+        found = self.reaper.reap(reap, **options)["findings"]
+        return {finding["name"]: finding["reason"] for finding in found}
+
+
+@pytest.fixture
+def yard(workshop: Workshop) -> Yard:
+    return Yard(workshop)
+
+
+def test_throughput_of_a_killed_run_that_the_registry_never_heard_of_is_found_and_deleted(yard: Yard) -> None:
+    run = yard.workshop.run()
+    arn = yard.throughput(run)
+    yard.end(run)
+
+    assert yard.reasons() == {"dev-video-ab": "UNUSED"}
+    assert arn in yard.workshop.client.endpoints, "a report deletes nothing"
+    result = yard.reaper.reap("delete_unused")
+
+    assert result["findings"][0]["done"] == "deleted"
+    assert result["usd_per_hour"] == 0
+    assert arn not in yard.workshop.client.endpoints
+
+
+def test_what_a_run_under_way_needs_is_left_alone(yard: Yard) -> None:
+    arn = yard.throughput(yard.workshop.run())
+
+    assert yard.reasons("delete_idle") == {}
+    assert arn in yard.workshop.client.endpoints
+
+
+def test_what_only_has_a_similar_name_is_not_ours(yard: Yard) -> None:
+    arn = yard.workshop.client.add_throughput("dev-tools-of-another-team", "arn:model")
+    other = yard.workshop.client.add_throughput("my-dev-box", "arn:model")
+
+    assert yard.reasons("delete_idle") == {}
+    assert {arn, other} <= yard.workshop.client.endpoints.keys()
+
+
+def test_a_model_kept_for_a_retry_stays_until_its_time_is_over(yard: Yard) -> None:
+    run = yard.workshop.run()
+    arn = yard.workshop.client.add_model("dev-video-model")
+    yard.workshop.client.tags[arn] = resource_tags("dev", run.task, run.run_id, "LaunchDistillation")
+    resource = yard.workshop.made(run, CUSTOM_MODEL, "dev-video-model", arn)
+    until = iso(yard.workshop.time + timedelta(days=7))
+    yard.workshop.pipeline.resources.mark(resource, KEPT, until)
+    yard.end(run)
+
+    assert yard.reasons("delete_unused") == {}
+    yard.workshop.pass_time(days=8)
+
+    assert yard.reasons("delete_unused") == {"dev-video-model": "UNUSED"}
+    assert yard.workshop.client.models == {}
+    assert [item.state for item in yard.workshop.pipeline.resources.of_run(run.run_id)] == [RELEASED]
+
+
+def test_a_commitment_is_reported_and_never_deleted(yard: Yard) -> None:
+    run = yard.workshop.run()
+    ends = yard.workshop.time + timedelta(days=12)
+    arn = yard.throughput(run, commitmentDuration="OneMonth", commitmentExpirationTime=ends)
+    yard.end(run)
+
+    found = yard.reaper.reap("delete_idle")["findings"]
+
+    assert [finding["deletable"] for finding in found] == [False]
+    assert arn in yard.workshop.client.endpoints
+
+
+def promoted(yard: Yard) -> tuple[Run, str]:
+    """Give a run whose student serves on throughput, with the files that its run left."""
+    run = yard.workshop.run()
+    arn = yard.throughput(run, SERVING)
+    yard.workshop.made(run, THROUGHPUT, SERVING, arn, IN_USE)
+    yard.workshop.crown(
+        run.run_id, "arn:aws:bedrock:us-east-1:000000000000:custom-model/amazon.nova-micro-v1:0:128k/abcdef123456", arn
+    )
+    yard.workshop.bucket.write_json(run.files.task_definition, {})
+    record = {"id": "0" * 16, "turns": [["user", "red cats"]]}
+    yard.workshop.bucket.write(run.files.dataset("holdout.jsonl"), json.dumps(record).encode())
+    yard.end(run)
+    return run, arn
+
+
+def test_an_idle_champion_is_reported_and_goes_on_serving(yard: Yard) -> None:
+    _, arn = promoted(yard)
+    yard.workshop.pass_time(hours=25)
+
+    assert yard.reasons("delete_unused") == {SERVING: "IDLE"}
+    assert arn in yard.workshop.client.endpoints
+
+
+def test_a_champion_that_is_called_is_not_found(yard: Yard) -> None:
+    _, arn = promoted(yard)
+    yard.calls.counts[arn] = 3.0
+    yard.workshop.pass_time(hours=25)
+
+    assert yard.reasons("delete_idle") == {}
+
+
+def test_a_champion_nobody_confirms_moves_to_a_deployment_and_its_throughput_goes_after_the_notice(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssm = Ssm()
+    monkeypatch.setattr("lambdas.gateways.clients.ssm", lambda: ssm)
+    _, arn = promoted(yard)
+    yard.calls.counts[arn] = 100.0
+    yard.workshop.pass_time(days=91)
+    tasks, client = yard.workshop.pipeline.tasks, yard.workshop.client
+
+    assert yard.reasons(look_only=True) == {SERVING: "REVIEW_DUE"}
+    assert not client.called("CreateCustomModelDeployment"), "looking changes nothing"
+    yard.reaper.reap("report")
+    [deployment] = [key for key in client.endpoints if ":custom-model-deployment/" in key]
+    assert tasks.state("video").uses(deployment, yard.workshop.time), "no release may take it for a leftover"
+    assert not ssm.put, "callers are sent to nothing that is not ready"
+    client.endpoints[deployment]["status"] = "Active"
+    yard.workshop.pass_time(minutes=30)
+    yard.reaper.reap("report")
+
+    champion = tasks.state("video").champion
+    assert champion is not None
+    assert (champion.endpoint_arn, champion.mode) == (deployment, "on_demand")
+    assert json.loads(ssm.put[-1]["Value"])["endpoint_arn"] == deployment
+    assert len(client.called("CreateCustomModelDeployment")) == 1
+    assert tasks.state("video").uses(arn, yard.workshop.time), "callers are given time to read the pointer"
+    yard.workshop.pass_time(minutes=61)
+    assert not tasks.state("video").uses(arn, yard.workshop.time)
+
+
+def test_a_deployment_that_fails_leaves_the_champion_where_it_is(yard: Yard) -> None:
+    _, arn = promoted(yard)
+    yard.workshop.pass_time(days=91)
+    yard.reaper.reap("report")
+    [deployment] = [key for key in yard.workshop.client.endpoints if ":custom-model-deployment/" in key]
+    yard.workshop.client.endpoints[deployment]["status"] = "Failed"
+
+    found = yard.reaper.reap("report")["findings"]
+
+    assert "could not be moved" in found[0]["explanation"]
+    champion = yard.workshop.pipeline.tasks.state("video").champion
+    assert champion is not None
+    assert champion.endpoint_arn == arn
+    assert deployment not in yard.workshop.client.endpoints
+
+
+def test_a_confirmed_champion_is_not_asked_about_again_for_a_while(yard: Yard) -> None:
+    run, arn = promoted(yard)
+    yard.calls.counts[arn] = 100.0
+    yard.workshop.pass_time(days=91)
+
+    yard.workshop.pipeline.tasks.confirm("video", run.run_id, yard.workshop.now(), "still needed")
+
+    assert yard.reasons() == {}
+    yard.workshop.pass_time(days=91)
+    assert yard.reasons(look_only=True) == {SERVING: "REVIEW_DUE"}
+
+
+def test_a_champion_that_has_changed_cannot_be_confirmed(yard: Yard) -> None:
+    promoted(yard)
+
+    with pytest.raises(ChampionChanged, match="not served by run video-other"):
+        yard.workshop.pipeline.tasks.confirm("video", "video-other", yard.workshop.now(), "")
+
+
+def test_a_base_model_near_its_end_of_life_is_said_early(yard: Yard) -> None:
+    _, arn = promoted(yard)
+    yard.calls.counts[arn] = 5.0
+    yard.lifecycle.end = yard.workshop.time + timedelta(days=100)
+
+    found = yard.reaper.reap("report")["findings"]
+
+    assert [finding["reason"] for finding in found] == ["END_OF_LIFE"]
+    assert "distil on its successor" in found[0]["explanation"]
