@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli.errors import NOT_SO, NOT_THERE, UNKNOWN_RUN, CliError
+from lambdas.domain.settings import Settings
 from lambdas.gateways.registry import Registry
 from lambdas.gateways.storage import Bucket
 from lambdas.gateways.table import Table
@@ -129,9 +130,21 @@ class Deployment:
             raise CliError(f"{message} {self._how_to_deploy()}", NOT_THERE) from None
 
     @cached_property
+    def table(self) -> Table:
+        """The registry table."""
+        return Table(self.client("dynamodb"), self.output("data", "RegistryTable"))
+
+    @cached_property
     def registry(self) -> Registry:
         """The registry of runs."""
-        return Registry(Table(self.client("dynamodb"), self.output("data", "RegistryTable")))
+        return Registry(self.table)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings with which the pipeline was deployed, as its Lambdas have them."""
+        name = self.output("pipeline", "StartRunFunction")
+        variables = self.client("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        return Settings.from_json(variables["PIPELINE_SETTINGS"])
 
     @cached_property
     def runs(self) -> Bucket:

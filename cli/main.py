@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from cli.champions import champions, confirm, reap
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
+from cli.doctor import doctor
 from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_explained
+from cli.forget import forget
 from cli.reports import save_report
 from cli.run_ids import all_runs, resolve
-from cli.screen import SIMULATED, console, print_json, print_report, run_document, runs_table
+from cli.screen import SIMULATED, print_json, print_report, run_document, runs_table
+from cli.session import Session, pass_session, run_argument, why_option
 from cli.submission import check_folder, left_from_before, rejection_lines, upload
+from cli.teardown import teardown
 from cli.validation import SHOWN_PROBLEMS, validate_files
 from cli.watching import exit_code, print_outcome, watch_run
 
@@ -32,40 +33,7 @@ class Verbs(click.Group):
             return super().invoke(ctx)
 
 
-@dataclass(frozen=True)
-class Session:
-    """What the global options say. The deployment is looked for when a verb first needs it.
-
-    ``command`` is how the next command begins, so that a hint can be pasted and reaches the same deployment.
-    """
-
-    connect: Callable[[], Deployment]
-    as_json: bool
-    command: str = "python -m cli"
-
-    @cached_property
-    def deployment(self) -> Deployment:
-        """The environment that the options name."""
-        return self.connect()
-
-    @cached_property
-    def screen(self) -> Console:
-        """Where people read."""
-        return console()
-
-    def show(self, document: object, *lines: str) -> None:
-        """Give a result: as JSON, or as lines for a person."""
-        if self.as_json:
-            print_json(document)
-            return
-        for line in lines:
-            self.screen.print(line, soft_wrap=True)
-
-
-pass_session = click.make_pass_decorator(Session)
 _PROMPTS = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-run_argument = click.argument("run", metavar="RUN")
-why_option = click.option("--why", default="", help="Kept in the registry and in the report.")
 
 
 @click.group(cls=Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -210,6 +178,10 @@ def retry(session: Session, run: str) -> None:
     given = session.deployment.invoke("StartRunFunction", {"retry": found.run_id})
     line = f"Attempt {given.get('attempt')} of run {found.run_id} is {given.get('state')}"
     session.show(given, line, f"Watch it: {session.command} watch {found.run_id}")
+
+
+for verb in (champions, confirm, doctor, forget, reap, teardown):
+    cli.add_command(verb)
 
 
 def _session(environment: str | None, region: str | None, local_dir: Path | None, as_json: bool) -> Session:

@@ -281,6 +281,19 @@ class Registry:
             for item in items
         ]
 
+    def forget(self, run_id: str) -> int:
+        """Delete everything that is known of a run, the run itself last.
+
+        Returns
+        -------
+        int
+            Number of items deleted.
+        """
+        items = sorted(self._table.query(f"RUN#{run_id}"), key=lambda item: item["sk"] == "RUN")
+        for item in items:
+            self._table.delete(item["pk"], item["sk"])
+        return len(items)
+
 
 def _key(run_id: str) -> dict[str, str]:
     return {"pk": f"RUN#{run_id}", "sk": "RUN"}

@@ -64,6 +64,10 @@ class Table:
             _translate(problem)
             raise
 
+    def delete(self, pk: str, sk: str) -> None:
+        """Delete an item; one that does not exist is no error."""
+        self._client.delete_item(TableName=self._name, Key=to_values({"pk": pk, "sk": sk}))
+
     def update(self, pk: str, sk: str, expression: str, values: Item, condition: str | None = None) -> Item:
         """Change an item and give it as it is afterwards.
 

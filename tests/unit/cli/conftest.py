@@ -13,7 +13,8 @@ from botocore.stub import ANY, Stubber
 from click.testing import CliRunner, Result
 
 from cli.deployment import Deployment
-from cli.main import Session, cli
+from cli.main import cli
+from cli.session import Session
 from lambdas.gateways.items import to_values
 
 OUTPUTS = {

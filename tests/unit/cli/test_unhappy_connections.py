@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from click.testing import CliRunner, Result
 
-from cli.main import Session, cli
+from cli.main import cli
+from cli.session import Session
 from tests.unit.cli.conftest import FakeAws, make_run
 
 

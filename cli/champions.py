@@ -1,0 +1,112 @@
+"""Verbs about what serves: who is champion, what bills for nobody, and who shall go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.table import Table
+
+from cli.errors import NOT_SO, CliError
+from cli.screen import SIMULATED
+from cli.session import Session, pass_session, why_option
+from lambdas.domain.idle import DELETE_IDLE, DELETE_UNUSED, REPORT
+from lambdas.domain.report_page.figures import moment
+from lambdas.gateways.resource_book import ResourceBook
+from lambdas.gateways.task_book import Champion, TaskBook
+
+
+@click.command()
+@pass_session
+def champions(session: Session) -> None:
+    """List the student that serves each task, on what, since when, and for how much an hour."""
+    deployment = session.deployment
+    tasks, resources = TaskBook(deployment.table), ResourceBook(deployment.table)
+    states = {task: tasks.state(task) for task in sorted(tasks.all_tasks())}
+    serving = {task: state.champion for task, state in states.items() if state.champion}
+    prices = {task: _usd_per_hour(resources, champion) for task, champion in serving.items()}
+    if session.as_json:
+        for task, champion in serving.items():
+            previous = states[task].previous
+            extra = {"previous_run_id": previous.run_id if previous else None, "usd_per_hour": prices[task]}
+            session.show({"task": task, **champion.to_document(), **extra})
+        return
+    if not serving:
+        session.screen.print("No task has a champion yet. 'python -m cli submit TASK_DIR' starts a run.")
+        return
+    table = Table("Task", "Run", "Served by", "$/hour", "Since", "Confirmed", "Endpoint", header_style="bold")
+    for task, champion in serving.items():
+        confirmed = moment(champion.confirmed_at) if champion.confirmed_at else "never"
+        since = moment(champion.promoted_at)
+        mode, price = champion.mode.replace("_", " "), _price(champion, prices[task])
+        table.add_row(task, champion.run_id, mode, price, since, confirmed, champion.endpoint_arn)
+    session.screen.print(table)
+    if deployment.local:
+        session.screen.print(SIMULATED)
+
+
+@click.command()
+@click.argument("task")
+@why_option
+@pass_session
+def confirm(session: Session, task: str, why: str) -> None:
+    """Say that a task's champion shall go on: its review starts anew."""
+    champion = TaskBook(session.deployment.table).state(task).champion
+    if champion is None:
+        raise CliError(f"Task '{task}' has no champion. 'python -m cli champions' lists them.", NOT_SO)
+    payload = {"confirm": task, "run_id": champion.run_id, "why": why}
+    given = session.deployment.invoke("ReapFunction", payload)
+    session.show(given, f"The champion of {task}, run {champion.run_id}, is confirmed.")
+
+
+@click.command()
+@click.option("--delete", "deleting", is_flag=True, help="Delete what no champion uses.")
+@click.option("--idle", is_flag=True, help="With --delete: also move champions that nobody calls off their throughput.")
+@pass_session
+def reap(session: Session, deleting: bool, idle: bool) -> None:
+    """Look for throughput, deployments and models that bill for nobody.
+
+    Without --delete nothing is changed. Exit code 1 when something is left that bills for nobody.
+    """
+    if idle and not deleting:
+        raise click.UsageError("--idle has a meaning only with --delete.")
+    what = (DELETE_IDLE if idle else DELETE_UNUSED) if deleting else REPORT
+    result = session.deployment.invoke("ReapFunction", {"reap": what})
+    findings: list[dict[str, Any]] = result["findings"]
+    if session.as_json:
+        session.show(result)
+    else:
+        for line in _lines(findings, float(result["usd_per_hour"]), deleting=deleting):
+            session.screen.print(line, soft_wrap=True)
+        if session.deployment.local:
+            session.screen.print(SIMULATED)
+    if any(not finding["done"] for finding in findings):
+        raise click.exceptions.Exit(NOT_SO)
+
+
+def _lines(findings: list[dict[str, Any]], usd: float, *, deleting: bool) -> list[str]:
+    if not findings:
+        return ["Nothing bills for nobody."]
+    lines = []
+    for finding in findings:
+        price = "unknown price" if finding["usd_per_hour"] is None else f"${finding['usd_per_hour']:,.4f}/h"
+        done = f" -> {finding['done']}" if finding["done"] else ""
+        lines.append(f"{finding['reason']:<11} {finding['kind']} {finding['name']} ({price}){done}")
+        lines.append(f"{'':<11} {finding['explanation']}")
+    lines.append(f"Still billing: ${usd:,.2f} an hour, as far as prices are known.")
+    if not deleting:
+        lines.append("Take it away: python -m cli reap --delete [--idle]")
+    return lines
+
+
+def _usd_per_hour(resources: ResourceBook, champion: Champion) -> float | None:
+    if champion.mode == "on_demand":
+        return 0.0
+    known = (item for item in resources.of_run(champion.run_id) if item.arn == champion.endpoint_arn)
+    return next((item.usd_per_hour for item in known), None)
+
+
+def _price(champion: Champion, usd: float | None) -> str:
+    if champion.mode == "on_demand":
+        return "by token"
+    return "unknown" if usd is None else f"{usd:,.2f}"

@@ -1,0 +1,246 @@
+"""Look at everything that a first upload needs, and say what to do about what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.text import Text
+
+from cli.errors import NOT_SO, CliError
+from cli.session import Session, pass_session
+from lambdas.check_run.model_catalog import ModelCatalog
+from lambdas.domain.errors import InvalidSettings
+from lambdas.domain.models import problem_with
+from lambdas.domain.settings import Settings
+from lambdas.gateways.storage import error_code
+from lambdas.pipeline import utc_now
+
+if TYPE_CHECKING:
+    from cli.deployment import Deployment
+
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+_SYMBOLS = {OK: ("✔", "green"), WARNING: ("!", "yellow"), PROBLEM: ("✘", "bold red")}
+
+DISTILLATION_REGION = "us-east-1"
+"""The only Region with Nova distillation (Bedrock user guide, prerequisites for model distillation)."""
+
+_PERSON_ACTIONS = {
+    "s3:PutObject": ("data", "UploadsBucket", "arn:aws:s3:::{name}/doctor/prompts.jsonl"),
+    "dynamodb:GetItem": ("data", "RegistryTable", "arn:aws:dynamodb:{region}:{account}:table/{name}"),
+    "dynamodb:Query": ("data", "RegistryTable", "arn:aws:dynamodb:{region}:{account}:table/{name}"),
+    "lambda:InvokeFunction": (
+        "pipeline",
+        "AnswerApprovalFunction",
+        "arn:aws:lambda:{region}:{account}:function:{name}",
+    ),
+}
+"""What submit, watch and approve need of whoever types them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One thing looked at: how it stands and, where it is not well, what to do."""
+
+    name: str
+    state: str
+    found: str
+    fix: str = ""
+
+
+@click.command()
+@pass_session
+def doctor(session: Session) -> None:
+    """Check Region, deployment, models, quotas, notifications and your own rights, each with its fix.
+
+    Nothing here costs anything. Exit code 1 when something would stop a run.
+    """
+    checks: list[Check] = []
+    for check in examine(session.deployment):
+        checks.append(check)
+        if not session.as_json:
+            symbol, style = _SYMBOLS[check.state]
+            session.screen.print(Text(symbol, style=style), Text(f"{check.name}: {check.found}"), soft_wrap=True)
+            if check.fix:
+                session.screen.print(f"  Do: {check.fix}", soft_wrap=True)
+    if session.as_json:
+        session.show([asdict(check) for check in checks])
+    if any(check.state == PROBLEM for check in checks):
+        raise click.exceptions.Exit(NOT_SO)
+
+
+def examine(deployment: Deployment) -> Iterator[Check]:
+    """Look at one thing after the other; a look that AWS refuses is a warning, not the end."""
+    account = deployment.client("sts").get_caller_identity()
+    yield Check(name="Credentials", state=OK, found=f"account {account['Account']}, {account['Arn']}")
+    yield _region(deployment)
+    settings, deployed = _settings(deployment)
+    yield deployed
+    if settings is None:
+        return
+    catalog = ModelCatalog(deployment.client("bedrock"), deployment.client("service-quotas"))
+    yield from _models(catalog, settings)
+    yield _tried("Provisioned throughput quota", lambda: _throughput_quota(catalog))
+    if deployed.state == OK:
+        yield _tried("Notifications", lambda: _notifications(deployment))
+        yield from _rights(deployment, account)
+
+
+def _region(deployment: Deployment) -> Check:
+    if deployment.region == DISTILLATION_REGION:
+        return Check(name="Region", state=OK, found=deployment.region)
+    return Check(
+        name="Region",
+        state=WARNING,
+        found=f"{deployment.region} has no Nova distillation",
+        fix=f"deploy to {DISTILLATION_REGION}, or set 'training' to \"fine_tuning\" with a student of this Region",
+    )
+
+
+def _settings(deployment: Deployment) -> tuple[Settings | None, Check]:
+    try:
+        settings = deployment.settings
+    except CliError as problem:
+        if "no stack" not in problem.message:
+            raise
+        return _settings_of_cdk_json(deployment, problem.message)
+    return settings, Check(name="Deployment", state=OK, found=f"environment {deployment.environment}")
+
+
+def _settings_of_cdk_json(deployment: Deployment, missing: str) -> tuple[Settings | None, Check]:
+    """Before the first deployment the settings are those that would be deployed."""
+    deploy, first = "npx cdk deploy --all", missing.split(".", maxsplit=1)[0]
+    path = Path("cdk.json")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))["context"]["environments"][deployment.environment]
+        settings = Settings.from_mapping(document)
+    except (OSError, ValueError, KeyError, InvalidSettings) as problem:
+        found = f"{first}, and {path} does not say how '{deployment.environment}' would be: {problem}"
+        return None, Check(name="Deployment", state=PROBLEM, found=found, fix=deploy)
+    found = f"{first}; models and quotas are checked by {path}"
+    return settings, Check(name="Deployment", state=PROBLEM, found=found, fix=deploy)
+
+
+def _models(catalog: ModelCatalog, settings: Settings) -> Iterator[Check]:
+    roles = {
+        "teacher": settings.teacher_models,
+        "judge": settings.judge_models,
+        "baseline": settings.baseline_models,
+        "student": [settings.student_model],
+    }
+    for role, models in roles.items():
+        yield _tried(f"Model for {role}", lambda role=role, models=models: _role(catalog, role, models))  # type: ignore[misc]
+    yield _tried("Customization", lambda: _customization(catalog, settings))
+
+
+def _role(catalog: ModelCatalog, role: str, models: list[str]) -> Check:
+    name, now = f"Model for {role}", utc_now()
+    problems: list[str] = []
+    for model in models:
+        problem = problem_with(catalog.facts(model), now)
+        if problem is None:
+            passed = "".join(f"; {text}" for text in problems)
+            return Check(name=name, state=OK, found=f"{model}{passed}")
+        problems.append(f"{model} {problem}")
+    field = "student_model" if role == "student" else f"{role}_models"
+    return Check(
+        name=name,
+        state=PROBLEM,
+        found="; ".join(problems),
+        fix=f"do what stands there, or change '{field}' of this environment in cdk.json and deploy",
+    )
+
+
+def _customization(catalog: ModelCatalog, settings: Settings) -> Check:
+    model = settings.student_customization_model
+    facts = catalog.facts(model)
+    ways = [way for way in ("DISTILLATION", "FINE_TUNING") if way in facts.customizations]
+    if ways:
+        return Check(name="Customization", state=OK, found=f"{model} can be trained by {' and '.join(ways)}")
+    return Check(
+        name="Customization",
+        state=PROBLEM,
+        found=f"{model} can be neither distilled nor fine-tuned in this account and Region",
+        fix="change 'student_customization_model', or ask AWS support whether customization is open to the account",
+    )
+
+
+def _throughput_quota(catalog: ModelCatalog) -> Check:
+    name, units = "Provisioned throughput quota", catalog.no_commitment_units()
+    if units:
+        return Check(name=name, state=OK, found=f"{units:g} model units without commitment")
+    found = "not shown" if units is None else "0 model units without commitment across custom models"
+    return Check(
+        name=name,
+        state=WARNING,
+        found=found,
+        fix=(
+            "for serving.mode provisioned_throughput ask in Service Quotas, Amazon Bedrock, for quota "
+            f"{ModelCatalog.NO_COMMITMENT_QUOTA}; serving.mode on_demand needs none"
+        ),
+    )
+
+
+def _notifications(deployment: Deployment) -> Check:
+    topic = deployment.output("operations", "TopicArn")
+    pages = deployment.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    subscriptions = [item for page in pages for item in page["Subscriptions"]]
+    waiting = [item["Endpoint"] for item in subscriptions if not item["SubscriptionArn"].startswith("arn:")]
+    if waiting:
+        found = f"{', '.join(waiting)} has not confirmed the subscription and gets nothing"
+        return Check(name="Notifications", state=WARNING, found=found, fix="confirm by the mail that AWS sent")
+    if not subscriptions:
+        return Check(
+            name="Notifications",
+            state=WARNING,
+            found="nobody is subscribed: nobody hears of requests for approval, of failures or of idle throughput",
+            fix="set 'notification_emails' of this environment in cdk.json and deploy",
+        )
+    return Check(name="Notifications", state=OK, found=f"{len(subscriptions)} subscribed")
+
+
+def _rights(deployment: Deployment, account: dict[str, Any]) -> Iterator[Check]:
+    person = str(account["Arn"])
+    if ":assumed-role/" in person:
+        role = person.split("/")[1]
+        person = f"arn:aws:iam::{account['Account']}:role/{role}"
+    for action, (stack, output, pattern) in _PERSON_ACTIONS.items():
+        resource = pattern.format(
+            name=deployment.output(stack, output), region=deployment.region, account=account["Account"]
+        )
+        yield _tried(
+            f"Your right {action}",
+            lambda action=action, resource=resource: _right(deployment, person, action, resource),  # type: ignore[misc]
+        )
+
+
+def _right(deployment: Deployment, person: str, action: str, resource: str) -> Check:
+    name = f"Your right {action}"
+    if person.endswith(":root"):
+        return Check(name=name, state=OK, found="the root user may do everything; use a role instead")
+    answer = deployment.client("iam").simulate_principal_policy(
+        PolicySourceArn=person, ActionNames=[action], ResourceArns=[resource]
+    )
+    decision = answer["EvaluationResults"][0]["EvalDecision"]
+    if decision == "allowed":
+        return Check(name=name, state=OK, found=f"on {resource}")
+    fix = f"allow {action} on {resource} to {person}"
+    return Check(name=name, state=PROBLEM, found=f"{decision} on {resource}", fix=fix)
+
+
+def _tried(name: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except (ClientError, BotoCoreError) as problem:
+        said = error_code(problem) if isinstance(problem, ClientError) else type(problem).__name__
+        return Check(
+            name=name,
+            state=WARNING,
+            found=f"could not be looked at: {said}",
+            fix="ask an administrator for the right to read it, or let one call doctor",
+        )

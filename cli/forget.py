@@ -1,0 +1,92 @@
+"""Delete what a run holds: its files, its upload, its entries in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.errors import NOT_SO, CliError
+from cli.run_ids import all_runs, resolve
+from cli.session import Session, pass_session, run_argument, yes_option
+from lambdas.gateways.registry import ENDED, Run
+from lambdas.gateways.resource_book import RELEASED, ResourceBook
+from lambdas.gateways.task_book import TaskBook
+
+if TYPE_CHECKING:
+    from cli.deployment import Deployment
+
+OBJECTS_A_CALL = 1_000
+"""Most objects that DeleteObjects takes (S3 API reference)."""
+
+
+@click.command()
+@run_argument
+@click.option("--answers", is_flag=True, help="Also the task's bought answers: the next run buys them again.")
+@yes_option
+@pass_session
+def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
+    """Delete a run's data: every version of its files, its upload, its registry entries.
+
+    Refused while the run is under way, serves, is what a rollback returns to, or has Bedrock resources left. Answers
+    are shared by the task's runs and stay unless --answers is given.
+    """
+    deployment = session.deployment
+    found = resolve(deployment.registry, run)
+    _check(deployment, found)
+    prefixes = [f"{found.files.root}/", *([f"answers/{found.task}/"] if answers else [])]
+    if answers and (others := _other_runs(deployment, found)):
+        click.echo(f"Note: {len(others)} other runs of task {found.task} lose their bought answers too.", err=True)
+    if not yes:
+        click.confirm(f"Delete everything of run {found.run_id}? This cannot be undone.", abort=True, err=True)
+    s3, runs_bucket = deployment.client("s3"), deployment.output("data", "RunsBucket")
+    deleted = sum(_delete_versions(s3, runs_bucket, _versions(s3, runs_bucket, prefix)) for prefix in prefixes)
+    upload = {"Key": found.key, "VersionId": found.version}
+    deleted += _delete_versions(s3, found.bucket, iter([upload]))
+    # The registry goes last: where a call before failed, the run is still there to be forgotten.
+    entries = deployment.registry.forget(found.run_id)
+    session.show(
+        {"run_id": found.run_id, "objects": deleted, "entries": entries},
+        f"Run {found.run_id} is forgotten: {deleted} object versions and {entries} registry entries deleted.",
+    )
+
+
+def _check(deployment: Deployment, run: Run) -> None:
+    if run.state != ENDED:
+        message = f"Run '{run.run_id}' is {run.state}. Wait until it has ended, or stop its execution first."
+        raise CliError(message, NOT_SO)
+    state = TaskBook(deployment.table).state(run.task)
+    for champion, word in ((state.champion, "serves the task"), (state.previous, "is what a rollback returns to")):
+        if champion is not None and champion.run_id == run.run_id:
+            raise CliError(f"Run '{run.run_id}' {word} {run.task}: its prompt and report are still needed.", NOT_SO)
+    left = [item for item in ResourceBook(deployment.table).of_run(run.run_id) if item.state != RELEASED]
+    if left:
+        names = ", ".join(f"{item.kind} {item.name}" for item in left)
+        message = f"Run '{run.run_id}' still has {names}. 'python -m cli reap --delete' takes away what nobody uses."
+        raise CliError(message, NOT_SO)
+
+
+def _other_runs(deployment: Deployment, run: Run) -> list[str]:
+    return [one.run_id for one in all_runs(deployment.registry) if one.task == run.task and one.run_id != run.run_id]
+
+
+def _versions(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, str]]:  # noqa: ANN401 - client made at run time
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            yield {"Key": item["Key"], "VersionId": item["VersionId"]}
+
+
+def _delete_versions(s3: Any, bucket: str, versions: Iterator[dict[str, str]]) -> int:  # noqa: ANN401 - as above
+    deleted = 0
+    while some := list(islice(versions, OBJECTS_A_CALL)):
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
+        if answer.get("Errors"):
+            first = answer["Errors"][0]
+            message = (
+                f"{first.get('Key')} could not be deleted ({first.get('Code')}): {first.get('Message')}. Try again."
+            )
+            raise CliError(message, NOT_SO)
+        deleted += len(some)
+    return deleted

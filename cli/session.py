@@ -1,0 +1,49 @@
+"""What the global options of the command line say, as every verb is given it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import click
+from rich.console import Console
+
+from cli.deployment import Deployment
+from cli.screen import console, print_json
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the global options say. The deployment is looked for when a verb first needs it.
+
+    ``command`` is how the next command begins, so that a hint can be pasted and reaches the same deployment.
+    """
+
+    connect: Callable[[], Deployment]
+    as_json: bool
+    command: str = "python -m cli"
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """The environment that the options name."""
+        return self.connect()
+
+    @cached_property
+    def screen(self) -> Console:
+        """Where people read."""
+        return console()
+
+    def show(self, document: object, *lines: str) -> None:
+        """Give a result: as JSON, or as lines for a person."""
+        if self.as_json:
+            print_json(document)
+            return
+        for line in lines:
+            self.screen.print(line, soft_wrap=True)
+
+
+pass_session = click.make_pass_decorator(Session)
+run_argument = click.argument("run", metavar="RUN")
+why_option = click.option("--why", default="", help="Kept in the registry and in the report.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
