@@ -80,6 +80,7 @@ class Deployment:
         try:
             known = json.loads(description.read_text(encoding="utf-8"))
             endpoint, region = str(known["endpoint"]), str(known["region"])
+            bedrock = str(known["simulator"])
         except FileNotFoundError:
             message = (
                 f"No embedded AWS runs in {folder} ({description} is missing). Start one that stays with "
@@ -103,7 +104,8 @@ class Deployment:
 
         def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' types at run time
             config = _config(service).merge(Config(proxies={}))
-            return session.client(service, endpoint_url=endpoint, config=config)  # type: ignore[call-overload]
+            address = bedrock if service.startswith("bedrock") else endpoint
+            return session.client(service, endpoint_url=address, config=config)  # type: ignore[call-overload]
 
         return cls(environment, region, client, local=True)
 

@@ -100,7 +100,7 @@ def test_a_description_of_the_embedded_aws_that_is_broken(tmp_path: Path, text: 
 
 def test_an_embedded_aws_that_was_killed(tmp_path: Path) -> None:
     # Given: nothing listens on port 9 of the loopback address
-    description = {"endpoint": "http://127.0.0.1:9", "region": "us-east-1"}
+    description = {"endpoint": "http://127.0.0.1:9", "region": "us-east-1", "simulator": "http://127.0.0.1:9"}
     (tmp_path / "embedded-aws.json").write_text(json.dumps(description))
     # When
     result = CliRunner().invoke(cli, ["--local-dir", str(tmp_path), "runs"])
