@@ -1,0 +1,150 @@
+"""Verbs about what serves and what bills: they look before they delete, and say what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from click.testing import Result
+
+from lambdas.domain.settings import Settings
+from lambdas.gateways.items import to_values
+from tests.unit.cli.conftest import FakeAws, ended, make_run
+
+Call = Callable[..., Result]
+
+FINDING = {
+    "reason": "UNUSED",
+    "kind": "provisioned_throughput",
+    "name": "dev-greetings-ab",
+    "arn": "arn:throughput",
+    "task": "greetings",
+    "run_id": "greetings-1",
+    "usd_per_hour": 20.5,
+    "explanation": "no champion uses it and its run is over",
+    "deletable": True,
+    "done": "",
+}
+
+
+def reap_function(aws: FakeAws) -> None:
+    aws.outputs["pipeline"]["ReapFunction"] = "reap"
+
+
+def test_reap_only_looks_and_says_how_to_take_it_away(aws: FakeAws, call: Call) -> None:
+    # Given
+    reap_function(aws)
+    aws.function_answers("reap", {"reap": "report"}, {"findings": [FINDING], "usd_per_hour": 20.5, "reap": "report"})
+    # When
+    said = call("reap")
+    # Then
+    assert said.exit_code == 1
+    assert "$20.50 an hour" in said.output
+    assert "reap --delete" in said.output
+
+
+def test_reap_with_nothing_to_find_is_content(aws: FakeAws, call: Call) -> None:
+    reap_function(aws)
+    aws.function_answers("reap", {"reap": "delete_idle"}, {"findings": [], "usd_per_hour": 0, "reap": "delete_idle"})
+
+    said = call("reap", "--delete", "--idle")
+
+    assert said.exit_code == 0
+    assert "Nothing bills for nobody." in said.output
+
+
+def test_idle_without_delete_is_a_usage_error(call: Call) -> None:
+    assert call("reap", "--idle").exit_code == 2
+
+
+def test_confirm_names_the_champion_that_serves_now(aws: FakeAws, call: Call) -> None:
+    # Given
+    reap_function(aws)
+    champion = {
+        "run_id": "greetings-1",
+        "model_arn": "arn:model",
+        "base_model": "base",
+        "endpoint_arn": "arn:throughput",
+        "endpoint_name": "dev-greetings-ab",
+        "mode": "provisioned_throughput",
+        "promoted_at": "2026-08-01T00:00:00.000Z",
+    }
+    aws.stub("dynamodb").add_response("get_item", {"Item": to_values({"champion": champion})})
+    payload = {"confirm": "greetings", "run_id": "greetings-1", "why": "needed"}
+    aws.function_answers("reap", payload, {"task": "greetings", "confirmed": "greetings-1"})
+    # When
+    said = call("confirm", "greetings", "--why", "needed")
+    # Then
+    assert said.exit_code == 0
+    assert "greetings-1, is confirmed" in said.output
+
+
+def test_a_run_under_way_is_not_forgotten(aws: FakeAws, call: Call) -> None:
+    run = make_run()
+    aws.run_in_registry(run)
+
+    said = call("forget", run["run_id"], "--yes")
+
+    assert said.exit_code == 1
+    assert "RUNNING" in said.output
+
+
+def test_a_run_with_resources_left_is_not_forgotten(aws: FakeAws, call: Call) -> None:
+    # Given
+    run = ended("FAILED")
+    aws.run_in_registry(run)
+    aws.stub("dynamodb").add_response("get_item", {})
+    kept = {
+        "run_id": run["run_id"],
+        "attempt": 1,
+        "task": "greetings",
+        "kind": "custom_model",
+        "name": "dev-greetings-model",
+        "state": "KEPT",
+        "created_at": "2026-11-24T08:00:00.000Z",
+    }
+    aws.stub("dynamodb").add_response("query", {"Items": [to_values(kept)]})
+    # When
+    said = call("forget", run["run_id"], "--yes")
+    # Then
+    assert said.exit_code == 1
+    assert "custom_model dev-greetings-model" in said.output
+
+
+def identity(aws: FakeAws, arn: str = "arn:aws:sts::123456789012:assumed-role/Engineer/me") -> None:
+    aws.stub("sts").add_response(
+        "get_caller_identity", {"Account": "123456789012", "Arn": arn, "UserId": "AIDA0123456789012345"}
+    )
+
+
+def deployed_settings(aws: FakeAws, **changes: Any) -> None:
+    variables = {"PIPELINE_SETTINGS": Settings.from_mapping(changes).to_json()}
+    aws.stub("lambda").add_response(
+        "get_function_configuration", {"Environment": {"Variables": variables}}, {"FunctionName": "start-run"}
+    )
+
+
+def test_doctor_goes_on_where_a_look_is_refused_and_names_who_did_not_confirm(aws: FakeAws, call: Call) -> None:
+    # Given nobody may look at models or quotas, one right is missing, and one subscription waits
+    identity(aws)
+    aws.outputs["operations"] = {"TopicArn": "arn:aws:sns:us-east-1:123456789012:topic"}
+    models = {f"{role}_models": ["amazon.nova-pro-v1:0"] for role in ("teacher", "judge", "baseline")}
+    deployed_settings(aws, **models)
+    for _ in range(5):
+        aws.stub("bedrock").add_client_error("get_foundation_model", "AccessDeniedException")
+    aws.stub("service-quotas").add_client_error("get_service_quota", "AccessDeniedException")
+    waiting = {"SubscriptionArn": "PendingConfirmation", "Endpoint": "a@example.com", "Protocol": "email"}
+    aws.stub("sns").add_response("list_subscriptions_by_topic", {"Subscriptions": [waiting]})
+    for decision in ("allowed", "allowed", "allowed", "implicitDeny"):
+        result = {"EvalActionName": "some:Action", "EvalDecision": decision}
+        aws.stub("iam").add_response("simulate_principal_policy", {"EvaluationResults": [result]})
+    # When
+    said = call("--json", "doctor")
+    # Then
+    checks = {check["name"]: check for check in json.loads(said.output)}
+    assert said.exit_code == 1
+    assert checks["Model for teacher"]["state"] == "warning"
+    assert "a@example.com" in checks["Notifications"]["found"]
+    assert checks["Your right lambda:InvokeFunction"]["state"] == "problem"
+    assert "role/Engineer" in checks["Your right lambda:InvokeFunction"]["fix"]
