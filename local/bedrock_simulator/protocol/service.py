@@ -174,7 +174,11 @@ class RestJsonFront(ServiceFront):
         if shape is None:
             return {}
         payload = _payload_of(shape)
-        params = ({payload: request.body} if request.body else {}) if payload else _json_object(request.body)
+        params: Params = {}
+        if payload is None:
+            params = _json_object(request.body)
+        elif request.body:
+            params[payload] = request.body
         pattern = next(p for p, name in self._routes[request.method] if name == operation)
         found = pattern.fullmatch(request.path)
         in_path = found.groupdict() if found else {}

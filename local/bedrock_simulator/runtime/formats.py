@@ -49,7 +49,9 @@ def json_body(body: bytes) -> Params:
     try:
         value = json.loads(body)
     except ValueError as error:
-        raise validation(f"Malformed input request: the body is not JSON ({error}), please reformat and try again.")
+        raise validation(
+            f"Malformed input request: the body is not JSON ({error}), please reformat and try again."
+        ) from None
     if not isinstance(value, dict):
         raise validation("Malformed input request: expected a JSON object, please reformat your input and try again.")
     return value
@@ -71,7 +73,7 @@ def checked(params: Params) -> Params:
 
 def _read_nova(body: Params) -> Params:
     # Unlike Converse, the body may carry a schema version, and inferenceConfig a topK.
-    params = {name: body[name] for name in ("system", "messages", "toolConfig") if name in body}
+    params: Params = {name: body[name] for name in ("system", "messages", "toolConfig") if name in body}
     config = body.get("inferenceConfig")
     if isinstance(config, dict):
         params["inferenceConfig"] = {name: value for name, value in config.items() if name != "topK"}
@@ -101,7 +103,12 @@ def _read_claude(body: Params) -> Params:
 
 
 def _claude_params(body: Params) -> Params:
-    names = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop_sequences": "stopSequences"}
+    names = {
+        "max_tokens": "maxTokens",
+        "temperature": "temperature",
+        "top_p": "topP",
+        "stop_sequences": "stopSequences",
+    }
     params: Params = {
         "messages": [{"role": m["role"], "content": _from_claude(m["content"])} for m in body["messages"]],
         "inferenceConfig": {ours: body[theirs] for theirs, ours in names.items() if theirs in body},
@@ -111,9 +118,10 @@ def _claude_params(body: Params) -> Params:
     if body.get("tools"):
         params["toolConfig"] = {"tools": [block for tool in body["tools"] for block in _tool(tool)]}
         choice = body.get("tool_choice", {})
-        chosen = {"tool": lambda: {"tool": {"name": choice["name"]}}, "any": lambda: {"any": {}}}.get(choice.get("type"))
-        if chosen:
-            params["toolConfig"]["toolChoice"] = chosen()
+        if choice.get("type") == "tool":
+            params["toolConfig"]["toolChoice"] = {"tool": {"name": choice["name"]}}
+        elif choice.get("type") == "any":
+            params["toolConfig"]["toolChoice"] = {"any": {}}
     return params
 
 
