@@ -110,3 +110,21 @@ def job_role_needs(training_uri: str, output_uri: str, teacher: Sequence[Permiss
         Permission("s3:PutObject", f"arn:aws:s3:::{output}/{folder}model-customization-job-output", same_account),
         *teacher,
     ]
+
+
+def batch_role_needs(input_uri: str, output_uri: str, model: Sequence[Permission]) -> list[Permission]:
+    """Return what a batch role needs: to list and read its input, to write its output, and to ask the model.
+
+    Source: the user guide on the service role of batch inference (batch-iam-sr).
+    """
+    bucket, key = split_uri(input_uri)
+    output, prefix = split_uri(output_uri)
+    folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    same_account = {"aws:ResourceAccount": ACCOUNT}
+    file = key if key.endswith(".jsonl") else f"{key.rstrip('/')}/input.jsonl".lstrip("/")
+    return [
+        Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}", same_account | {"s3:prefix": key}),
+        Permission("s3:GetObject", f"arn:aws:s3:::{bucket}/{file}", same_account),
+        Permission("s3:PutObject", f"arn:aws:s3:::{output}/{folder}job/manifest.json.out", same_account),
+        *model,
+    ]

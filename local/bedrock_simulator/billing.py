@@ -19,6 +19,8 @@ _MILLION = 1_000_000
 _THOUSAND = 1_000
 _HOUR_SECONDS = 3600.0
 _MONTH_SECONDS = 30 * 24 * _HOUR_SECONDS
+# Batch inference costs half the on-demand price (Amazon Bedrock pricing).
+ON_DEMAND, BATCH = 1.0, 0.5
 STORAGE, THROUGHPUT = "custom_model_storage", "provisioned_throughput"
 
 
@@ -52,16 +54,18 @@ def inference(
     kind: str = "converse",
     profile: InferenceProfile | None = None,
     custom: bool = False,
+    tier: float = ON_DEMAND,
 ) -> None:
-    """Book tokens of on-demand inference; a custom model deployment costs its base model's rate."""
+    """Book tokens of inference; a custom model deployment costs its base model's rate, a batch half of it."""
     price: TokenPrice = profile.price if profile and profile.price else model.price
     scope = "-cross-region-global" if profile and profile.profile_id.startswith("global.") else ""
     suffix = "-custom-model" if custom else scope
+    suffix = f"{suffix}-batch" if tier == BATCH else suffix
     usage = {
         f"USE1-{model.usage_name}-input-tokens{suffix}": float(tokens.input),
         f"USE1-{model.usage_name}-output-tokens{suffix}": float(tokens.output),
     }
-    usd = (tokens.input * price.input + tokens.output * price.output) / _MILLION
+    usd = (tokens.input * price.input + tokens.output * price.output) * tier / _MILLION
     _book(world, replace(_entry(world, kind, model, payer, usage), usd=usd, requests=tokens.requests))
 
 

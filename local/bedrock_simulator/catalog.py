@@ -49,6 +49,7 @@ class FoundationModel:
     price: TokenPrice
     served_as: str | None
     on_demand_deployment: bool
+    batch: bool
     training_usd_per_thousand_tokens: float | None
 
     @property
@@ -86,12 +87,13 @@ class InferenceProfile:
 
 @dataclass(frozen=True)
 class Quota:
-    """A service quota and its default value."""
+    """A service quota and its default value; ``limits`` says what it limits where a simulated rule reads it."""
 
     code: str
     name: str
     value: float
     requests_per_minute_of: str | None
+    limits: str | None
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,10 @@ class Catalog:
         prefix, found, model_id = identifier.partition("::foundation-model/")
         return self.models.get(model_id if found and prefix.startswith("arn:aws:bedrock:") else identifier)
 
+    def quota(self, name: str) -> Quota:
+        """Find a quota by its code or by what it limits."""
+        return self.quotas.get(name) or next(quota for quota in self.quotas.values() if quota.limits == name)
+
     def profile(self, identifier: str) -> InferenceProfile | None:
         """Find a system inference profile by id or ARN."""
         return self.profiles.get(identifier.removeprefix(arn("inference-profile", "")))
@@ -119,7 +125,9 @@ def load(path: Path = _FILE) -> Catalog:
     raw = json.loads(path.read_text(encoding="utf-8"))
     models = [_model(entry) for entry in raw["models"]]
     profiles = [_profile(entry) for entry in raw["inferenceProfiles"]]
-    quotas = [Quota(q["code"], q["name"], q["value"], q.get("requestsPerMinuteOf")) for q in raw["quotas"]]
+    quotas = [
+        Quota(q["code"], q["name"], q["value"], q.get("requestsPerMinuteOf"), q.get("limits")) for q in raw["quotas"]
+    ]
     return Catalog(
         models={model.model_id: model for model in models},
         profiles={profile.profile_id: profile for profile in profiles},
@@ -150,6 +158,7 @@ def _model(entry: dict[str, Any]) -> FoundationModel:
         price=TokenPrice(**entry["usdPerMillionTokens"]),
         served_as=entry["servedAs"],
         on_demand_deployment=entry["onDemandDeployment"],
+        batch=entry["batch"],
         training_usd_per_thousand_tokens=entry["trainingUsdPerThousandTokens"],
     )
 

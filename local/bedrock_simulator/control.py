@@ -52,6 +52,7 @@ class Resources:
     """What the account holds: each entry has at least ``arn``, ``name`` and ``status``."""
 
     jobs: list[dict[str, Any]]
+    batch_jobs: list[dict[str, Any]]
     models: list[dict[str, Any]]
     deployments: list[dict[str, Any]]
     throughputs: list[dict[str, Any]]

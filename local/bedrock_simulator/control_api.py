@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, unquote
 
 from local.bedrock_simulator.access import Access
 from local.bedrock_simulator.billing import so_far
-from local.bedrock_simulator.faults import FaultError, Faults
-from local.bedrock_simulator.progress import Progress
+from local.bedrock_simulator.fault_kinds import FaultError
+from local.bedrock_simulator.faults import Faults
 from local.bedrock_simulator.protocol.service import Request, Response
 from local.bedrock_simulator.records import CallLog, to_json
 from local.bedrock_simulator.settings import Settings, SettingsError
@@ -29,9 +29,11 @@ Body = dict[str, Any]
 class ControlApi:
     """Serves the control API."""
 
-    def __init__(self, world: World, progress: Progress, access: Access, faults: Faults, calls: CallLog) -> None:
+    def __init__(
+        self, world: World, settle: Callable[[], None], access: Access, faults: Faults, calls: CallLog
+    ) -> None:
         self._world = world
-        self._progress = progress
+        self._settle = settle
         self._access = access
         self._faults = faults
         self._calls = calls
@@ -79,19 +81,22 @@ class ControlApi:
         return {"calls": [to_json(entry) for entry in self._calls.select(query.get("service"), query.get("operation"))]}
 
     def _get_billing(self, _body: Body, _query: dict[str, str]) -> Body:
-        self._progress.settle()
+        self._settle()
         with self._world.lock:
             entries = [so_far(self._world, entry) for entry in self._world.billing]
         return {"simulated": True, "entries": [to_json(entry) for entry in entries]}
 
     def _get_resources(self, _body: Body, _query: dict[str, str]) -> Body:
-        self._progress.settle()
+        self._settle()
         world = self._world
         with world.lock:
             return {
                 "jobs": [
                     {"arn": j.arn, "name": j.params["jobName"], "status": j.status, "model": j.model_arn}
                     for j in world.jobs.values()
+                ],
+                "batch_jobs": [
+                    {"arn": b.arn, "name": b.params["jobName"], "status": b.status} for b in world.batch_jobs.values()
                 ],
                 "models": [
                     {"arn": m.arn, "name": m.name, "status": "Active", "job": m.job.arn} for m in world.models.values()

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.bedrock_simulator import fault_kinds
+from local.bedrock_simulator.fault_kinds import BATCH_FAULTS, JOB_FAULTS, TRAINING_FAULTS, FaultError, whole
+
 GENERIC_ERROR = "ThrottlingException"
-TRAINING_FAULTS = (
-    "keep_records", "keep_fraction", "one_category_only", "remove_category", "permuted_labels", "label_noise",
-)  # fmt: skip
-JOB_FAULTS = ("drop_records", "stall_job", "fail_job", "no_outputs")
-PHASES = ("validation", "dataProcessing", "training")
-INTERNAL_ERROR = "Encountered an internal error when processing the request."
-
-# What each kind may carry beside kind, count and skip, with the value it takes when absent (... = required).
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "error": {"operation": ..., "error": ..., "message": "", "when": "before"},
-    "keep_records": {"records": ..., "seed": 0},
-    "keep_fraction": {"fraction": ..., "seed": 0},
-    "one_category_only": {},
-    "remove_category": {"category": None},
-    "permuted_labels": {"seed": 0},
-    "label_noise": {"fraction": ..., "seed": 0},
-    "drop_records": {"fraction": ..., "seed": 0},
-    "stall_job": {"phase": "training"},
-    "fail_job": {"phase": "training", "message": INTERNAL_ERROR},
-    "no_outputs": {},
-    "fail_deployment": {"message": INTERNAL_ERROR},
-    "fail_throughput": {"message": INTERNAL_ERROR},
-    "fail_update": {"message": INTERNAL_ERROR},
-}
-KINDS = tuple(_OPTIONS)
-
-
-class FaultError(ValueError):
-    """A fault that cannot be ordered; the message says what can."""
 
 
 @dataclass
@@ -104,13 +78,20 @@ class Faults:
 
     def for_job(self) -> list[Fault]:
         """Return the faults that strike a new job."""
-        due = (self._due(kind) for kind in TRAINING_FAULTS + JOB_FAULTS)
-        return [fault for fault in due if fault]
+        return self._all_due(TRAINING_FAULTS + JOB_FAULTS)
+
+    def for_batch(self) -> list[Fault]:
+        """Return the faults that strike a new batch inference job."""
+        return self._all_due(BATCH_FAULTS)
 
     def for_resource(self, kind: str) -> str | None:
         """Return the failure message that a new deployment, throughput or update must end with."""
         fault = self._due(kind)
         return str(fault.options["message"]) if fault else None
+
+    def _all_due(self, kinds: Sequence[str]) -> list[Fault]:
+        due = (self._due(kind) for kind in kinds)
+        return [fault for fault in due if fault]
 
     def _due(self, kind: str, concerns: Callable[[dict[str, Any]], bool] = lambda _options: True) -> Fault | None:
         """Count this occasion on the faults that it concerns, up to the first that strikes."""
@@ -127,37 +108,13 @@ class Faults:
 
     def _parse(self, request: dict[str, Any]) -> Fault:
         kind = request.pop("kind", None)
-        if kind not in _OPTIONS:
-            raise FaultError(f"there is no fault '{kind}'; allowed are {', '.join(KINDS)}")
         count, skip = request.pop("count", 1 if kind == "error" else None), request.pop("skip", 0)
-        if not (count is None or _whole(count, 1)) or not _whole(skip, 0):
+        options = fault_kinds.parse(kind, request)
+        if not (count is None or whole(count, 1)) or not whole(skip, 0):
             raise FaultError("count must be a whole number of 1 or more (or null for always), skip one of 0 or more")
-        allowed = _OPTIONS[kind]
-        for name in request:
-            if name not in allowed:
-                raise FaultError(
-                    f"the fault '{kind}' has no option '{name}'; allowed are {', '.join(allowed) or 'none'}"
-                )
-        options = {name: request.get(name, default) for name, default in allowed.items()}
-        missing = [name for name, value in options.items() if value is ...]
-        if missing:
-            raise FaultError(f"the fault '{kind}' needs {', '.join(missing)}")
-        self._check(kind, options)
-        return Fault(kind, options, count, skip)
-
-    def _check(self, kind: str, options: dict[str, Any]) -> None:
         if kind == "error":
             self._check_error(options)
-        if "fraction" in options and not (
-            isinstance(options["fraction"], int | float) and 0 < options["fraction"] <= 1
-        ):
-            raise FaultError(f"fraction must be above 0 and at most 1; got {options['fraction']!r}")
-        if "records" in options and not _whole(options["records"], 1):
-            raise FaultError(f"records must be a whole number of 1 or more; got {options['records']!r}")
-        if options.get("category") is not None and not isinstance(options["category"], str):
-            raise FaultError(f"category must be a text or null for the most frequent; got {options['category']!r}")
-        if "phase" in options and options["phase"] not in PHASES:
-            raise FaultError(f"phase must be one of {', '.join(PHASES)}; got {options['phase']!r}")
+        return Fault(str(kind), options, count, skip)
 
     def _check_error(self, options: dict[str, Any]) -> None:
         operation, error = options["operation"], options["error"]
@@ -169,9 +126,3 @@ class Faults:
                 f"{operation} cannot answer with {error}: its service model lists {', '.join(modelled)} "
                 f"(and {GENERIC_ERROR} is always possible)"
             )
-        if options["when"] not in ("before", "after"):
-            raise FaultError(f"when must be 'before' or 'after' the operation took effect; got {options['when']!r}")
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,4 +1,4 @@
-"""Where a customization job reads its training file and writes its output: S3, or a dictionary in a test."""
+"""Where jobs read their input and write their output: S3, or a dictionary in a test."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class ObjectStore(Protocol):
         """Store an object; raise :class:`ObjectMissingError` where there is no such bucket."""
         ...
 
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        """Return the keys below a prefix; raise :class:`ObjectMissingError` where there is no such bucket."""
+        ...
+
 
 class MemoryObjectStore:
     """A dictionary that stands for S3."""
@@ -41,6 +45,10 @@ class MemoryObjectStore:
     def write(self, bucket: str, key: str, body: bytes) -> None:
         """Store an object."""
         self.objects[bucket, key] = body
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        """Return the keys below a prefix."""
+        return sorted(key for held, key in self.objects if held == bucket and key.startswith(prefix))
 
 
 class S3ObjectStore:
@@ -79,6 +87,14 @@ class S3ObjectStore:
             self._client.put_object(Bucket=bucket, Key=key, Body=body)
         except ClientError as error:
             raise ObjectMissingError(f"s3://{bucket}/{key}: {error}") from error
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        """Return the keys below a prefix."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        try:
+            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        except ClientError as error:
+            raise ObjectMissingError(f"s3://{bucket}/{prefix}: {error}") from error
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 _LONG_TEXT = 300
 _LONG_LIST = 60
-_BODIES = frozenset({"messages", "system", "toolConfig", "additionalModelRequestFields"})
+_BODIES = frozenset({"messages", "system", "toolConfig", "additionalModelRequestFields", "body"})
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,18 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Durations:
-    """Real seconds that things take; hours in the service, so a test need not wait for them."""
+    """Real seconds that things take; hours in the service, so a test need not wait for them.
+
+    ``hour`` is what an hour of a batch job's ``timeoutDurationInHours`` takes.
+    """
 
     job: float = 2.0
     stop: float = 0.2
     deployment: float = 0.5
     throughput: float = 0.5
     update: float = 0.5
+    batch: float = 2.0
+    hour: float = 3600.0
 
 
 @dataclass(frozen=True)

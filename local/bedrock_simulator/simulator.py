@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from local.bedrock_simulator import catalog
 from local.bedrock_simulator.access import Access
+from local.bedrock_simulator.batch.progress import BatchProgress
 from local.bedrock_simulator.brains.base import Brain
 from local.bedrock_simulator.brains.general import Baseline, Undistilled
 from local.bedrock_simulator.brains.teacher import Rules, Teacher
@@ -17,6 +18,7 @@ from local.bedrock_simulator.control_api import PREFIX, ControlApi
 from local.bedrock_simulator.errors import ServiceError
 from local.bedrock_simulator.faults import Fault, Faults
 from local.bedrock_simulator.objects import ObjectStore
+from local.bedrock_simulator.operations.batch import BatchJobs
 from local.bedrock_simulator.operations.custom_models import CustomModelDeployments, CustomModels
 from local.bedrock_simulator.operations.foundation import FoundationModels
 from local.bedrock_simulator.operations.host import Host
@@ -93,7 +95,8 @@ class Simulator:
             "baseline": Baseline(rules),
         }
         self.progress = Progress(self.world, objects, teacher)
-        host = Host(self.world, self.progress, objects, self.access, self.faults, brains)
+        self.batches = BatchProgress(self.world, objects)
+        host = Host(self.world, self.progress, self.batches, objects, self.access, self.faults, brains)
         self.services: list[ServiceFront] = [
             RestJsonFront("bedrock-runtime", _handlers([Runtime(host)])),
             RestJsonFront(
@@ -102,6 +105,7 @@ class Simulator:
                     [
                         FoundationModels(host),
                         CustomizationJobs(host),
+                        BatchJobs(host),
                         CustomModels(host),
                         CustomModelDeployments(host),
                         ProvisionedThroughput(host),
@@ -111,11 +115,12 @@ class Simulator:
             ),
             JsonRpcFront("service-quotas", _handlers([ServiceQuotas(host)])),
         ]
-        self._control = ControlApi(self.world, self.progress, self.access, self.faults, self.calls)
+        self._control = ControlApi(self.world, self._settle, self.access, self.faults, self.calls)
 
     def close(self) -> None:
-        """End the simulator's own thread."""
+        """End the simulator's own threads."""
         self.progress.close()
+        self.batches.close()
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -126,6 +131,10 @@ class Simulator:
             if operation:
                 return self._serve(service, operation, request)
         return _UNKNOWN
+
+    def _settle(self) -> None:
+        self.progress.settle()
+        self.batches.settle()
 
     def _serve(self, service: ServiceFront, operation: str, request: Request) -> Response:
         exchange = _Exchange()

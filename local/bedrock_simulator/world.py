@@ -18,6 +18,7 @@ from local.bedrock_simulator.records import BillingEntry
 from local.bedrock_simulator.settings import Settings
 
 if TYPE_CHECKING:
+    from local.bedrock_simulator.batch.job import BatchJob
     from local.bedrock_simulator.brains.base import Brain
     from local.bedrock_simulator.customization.job import Job
 
@@ -91,7 +92,7 @@ class Throughput:
 class World:
     """The account's state. Hold ``lock`` while reading or changing more than one thing.
 
-    ``job_names`` only grows: a customization job cannot be deleted and its name is never freed.
+    ``job_names`` and ``batch_job_names`` only grow: a job cannot be deleted and its name is never freed.
     """
 
     catalog: Catalog
@@ -100,6 +101,8 @@ class World:
     lock: threading.RLock = field(default_factory=threading.RLock)
     jobs: dict[str, Job] = field(default_factory=dict)
     job_names: dict[str, str] = field(default_factory=dict)
+    batch_jobs: dict[str, BatchJob] = field(default_factory=dict)
+    batch_job_names: set[str] = field(default_factory=set)
     models: dict[str, CustomModel] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     throughputs: dict[str, Throughput] = field(default_factory=dict)
@@ -108,8 +111,9 @@ class World:
     billing: list[BillingEntry] = field(default_factory=list)
 
     def quota(self, code: str) -> float:
-        """Return a quota's value, as set or as the catalog has it."""
-        return self.settings.quotas.get(code, self.catalog.quotas[code].value)
+        """Return a quota's value, as set or as the catalog has it; by code, or by what it limits."""
+        quota = self.catalog.quota(code)
+        return self.settings.quotas.get(quota.code, quota.value)
 
     def require_quota(self, code: str, needed: float, message: str) -> None:
         """Raise ``ServiceQuotaExceededException`` where ``needed`` is above the quota."""
@@ -120,6 +124,8 @@ class World:
         """Forget every resource and every entry of the billing record; settings stay."""
         self.jobs.clear()
         self.job_names.clear()
+        self.batch_jobs.clear()
+        self.batch_job_names.clear()
         self.models.clear()
         self.deployments.clear()
         self.throughputs.clear()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ROLE = "arn:aws:iam::000000000000:role/customization"
 STUDENT = "amazon.nova-micro-v1:0:128k"
 JOB_SECONDS, DEPLOYMENT_SECONDS, THROUGHPUT_SECONDS, UPDATE_SECONDS, STOP_SECONDS = 100.0, 20.0, 30.0, 10.0, 5.0
+BATCH_SECONDS = 200.0
 UNITS = "L-BE77399C"
 COMMITTED_UNITS = "SIM-COMMITTED-UNITS"
 
@@ -101,6 +102,35 @@ class Account:
     def job(self, identifier: str) -> Any:
         return self.bedrock.get_model_customization_job(jobIdentifier=identifier)
 
+    def put_batch(self, records: Sequence[Any], name: str = "in/questions.jsonl") -> None:
+        """Write the input of a batch: texts are questions in Converse format, anything else a line as it is."""
+        lines = [entry if isinstance(entry, dict) else batch_record(f"r{i}", entry) for i, entry in enumerate(records)]
+        self.objects.write("runs", name, "\n".join(json.dumps(line) for line in lines).encode())
+
+    def batch_request(self, **changes: Any) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "jobName": "batch-1",
+            "roleArn": "arn:aws:iam::000000000000:role/batch",
+            "modelId": "amazon.nova-pro-v1:0",
+            "modelInvocationType": "Converse",
+            "inputDataConfig": {"s3InputDataConfig": {"s3Uri": "s3://runs/in/questions.jsonl"}},
+            "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://runs/batch/"}},
+        }
+        merged = request | changes
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def create_batch(self, **changes: Any) -> str:
+        return self.bedrock.create_model_invocation_job(**self.batch_request(**changes))["jobArn"]
+
+    def batch(self, identifier: str) -> Any:
+        return self.bedrock.get_model_invocation_job(jobIdentifier=identifier)
+
+    def batch_object(self, job_arn: str, name: str) -> bytes:
+        return self.objects.read("runs", f"batch/{job_arn.rsplit('/', 1)[1]}/{name}")
+
+    def batch_output(self, job_arn: str, name: str = "questions.jsonl.out") -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.batch_object(job_arn, name).splitlines()]
+
     def train(self, name: str = "1", **changes: Any) -> str:
         """Run a job to its end and return the custom model's ARN."""
         arn = self.create_job(**({"jobName": f"job-{name}", "customModelName": f"model-{name}"} | changes))
@@ -142,6 +172,11 @@ def record(prompt: str, answer: str | None = None, system: str = toy.SHORT_PROMP
     return {"schemaVersion": "bedrock-conversation-2024", "system": [{"text": system}], "messages": messages}
 
 
+def batch_record(record_id: str, text: str, system: str = toy.LONG_PROMPT) -> dict[str, Any]:
+    messages = [{"role": "user", "content": [{"text": text}]}]
+    return {"recordId": record_id, "modelInput": {"system": [{"text": system}], "messages": messages}}
+
+
 def distillation(teacher: str, **more: Any) -> dict[str, Any]:
     return {"distillationConfig": {"teacherModelConfig": {"teacherModelIdentifier": teacher, **more}}}
 
@@ -168,7 +203,9 @@ def refusal(call: Callable[[], object]) -> tuple[str, int, str]:
 @pytest.fixture
 def account() -> Iterator[Account]:
     clock, objects, policies = ManualClock(), MemoryObjectStore(), DictPolicies()
-    durations = Durations(JOB_SECONDS, STOP_SECONDS, DEPLOYMENT_SECONDS, THROUGHPUT_SECONDS, UPDATE_SECONDS)
+    durations = Durations(
+        JOB_SECONDS, STOP_SECONDS, DEPLOYMENT_SECONDS, THROUGHPUT_SECONDS, UPDATE_SECONDS, BATCH_SECONDS
+    )
     settings = Settings(durations=durations, quotas={UNITS: 2.0})
     server = SimulatorServer(Simulator(objects, toy.answer, clock, policies, settings)).start()
     yield Account(

@@ -10,7 +10,8 @@ from typing import Any
 from local.bedrock_simulator.billing import Tokens
 from local.bedrock_simulator.brains.student import Student
 from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile
-from local.bedrock_simulator.faults import PHASES, Fault
+from local.bedrock_simulator.fault_kinds import PHASES
+from local.bedrock_simulator.faults import Fault
 from local.bedrock_simulator.settings import Durations
 
 _SHARES = {"validation": 0.1, "dataProcessing": 0.3, "training": 0.6}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from local.bedrock_simulator.access import Access
+from local.bedrock_simulator.batch.progress import BatchProgress
 from local.bedrock_simulator.brains.base import Brain
 from local.bedrock_simulator.faults import Faults
 from local.bedrock_simulator.objects import ObjectStore
@@ -19,6 +20,7 @@ class Host:
 
     world: World
     progress: Progress
+    batches: BatchProgress
     objects: ObjectStore
     access: Access
     faults: Faults

@@ -75,7 +75,7 @@ class ServiceFront:
 
     def __init__(self, service: str, handlers: Mapping[str, Handler]) -> None:
         self.service = service
-        self.model = _service_model(service)
+        self.model = service_model(service)
         self._handlers = {
             name: handlers[xform_name(name)] for name in self.model.operation_names if xform_name(name) in handlers
         }
@@ -124,7 +124,11 @@ class ServiceFront:
 
     def answer(self, operation: str, result: Params) -> Response:
         """Serialise a result."""
-        status = int(self.model.operation_model(operation).http.get("responseCode", _HTTP_OK))
+        model = self.model.operation_model(operation)
+        status = int(model.http.get("responseCode", _HTTP_OK))
+        payload = _payload_of(model.output_shape)
+        if payload:  # the body is the member itself, as InvokeModel's is
+            return Response(status, result[payload], {"content-type": result["contentType"]})
         body = json.dumps(result, default=_timestamp, ensure_ascii=False).encode()
         return Response(status, body, {"content-type": self._content_type})
 
@@ -169,7 +173,12 @@ class RestJsonFront(ServiceFront):
         shape = self.model.operation_model(operation).input_shape
         if shape is None:
             return {}
-        params = _json_object(request.body)
+        payload = _payload_of(shape)
+        params: Params = {}
+        if payload is None:
+            params = _json_object(request.body)
+        elif request.body:
+            params[payload] = request.body
         pattern = next(p for p, name in self._routes[request.method] if name == operation)
         found = pattern.fullmatch(request.path)
         in_path = found.groupdict() if found else {}
@@ -200,8 +209,13 @@ class JsonRpcFront(ServiceFront):
         return _json_object(request.body)
 
 
+def _payload_of(shape: Any) -> str | None:  # noqa: ANN401 (botocore is untyped here)
+    """Return the member that is the whole body, if a shape has one."""
+    return shape.serialization.get("payload") if shape is not None else None
+
+
 @functools.cache
-def _service_model(service: str) -> ServiceModel:
+def service_model(service: str) -> ServiceModel:
     """Load a service model once: it is read only, and tests make many simulators."""
     model: ServiceModel = botocore.session.get_session().get_service_model(service)
     return model

@@ -1,0 +1,1 @@
+"""Batch inference: the records of a job, its states, and what it leaves in S3."""

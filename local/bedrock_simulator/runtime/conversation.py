@@ -1,0 +1,177 @@
+"""One conversation: checked as the service does, put to a brain, and answered in the shape of Converse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from local.bedrock_simulator.brains.base import Answer, Brain, Chance, Prompt, compact, estimate_tokens
+from local.bedrock_simulator.brains.judge import TOOL as JUDGE_TOOL
+from local.bedrock_simulator.brains.judge import judge, read_case
+from local.bedrock_simulator.catalog import FoundationModel
+from local.bedrock_simulator.errors import validation
+from local.bedrock_simulator.world import Params
+
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model said.
+
+    Attributes
+    ----------
+    content : list[dict]
+        Content blocks of the answer.
+    stop_reason : str
+        Why it ended there.
+    input_tokens, output_tokens : int
+        What it read and wrote.
+    key : str
+        Stands for the whole request: equal requests have equal keys.
+    """
+
+    content: list[dict[str, Any]]
+    stop_reason: str
+    input_tokens: int
+    output_tokens: int
+    key: str
+
+    def to_api(self, latency_ms: int | None) -> Params:
+        """Return the answer of Converse; a batch has no latency."""
+        answer: Params = {
+            "output": {"message": {"role": "assistant", "content": self.content}},
+            "stopReason": self.stop_reason,
+            "usage": {
+                "inputTokens": self.input_tokens,
+                "outputTokens": self.output_tokens,
+                "totalTokens": self.input_tokens + self.output_tokens,
+            },
+        }
+        return answer if latency_ms is None else answer | {"metrics": {"latencyMs": latency_ms}}
+
+
+def check(params: Params, model: FoundationModel) -> None:
+    """Check what the service's model does not express.
+
+    Raises
+    ------
+    ServiceError
+        ``ValidationException`` in the service's words.
+    """
+    messages = params.get("messages", [])
+    if not messages or messages[0]["role"] != "user":
+        raise validation(
+            "A conversation must start with a user message. "
+            "Try again with a conversation that starts with a user message."
+        )
+    for index, message in enumerate(messages):
+        if message["role"] != ("assistant" if index % 2 else "user"):
+            raise validation(
+                "A conversation must alternate between user and assistant roles. Make sure the conversation alternates."
+            )
+        for position, block in enumerate(message["content"]):
+            if "text" in block and not block["text"].strip():
+                where = f"messages.{index}.content.{position}"
+                raise validation(
+                    f"The text field in the ContentBlock object at {where} is blank. Add text to the text field."
+                )
+    if messages[-1]["role"] != "user":
+        raise validation("The model does not support conversations that end with an assistant message.")
+    wanted = params.get("inferenceConfig", {}).get("maxTokens", 1)
+    if wanted > model.output_tokens:
+        raise validation(f"The maximum tokens you requested exceeds the model limit of {model.output_tokens}.")
+    if "outputConfig" in params and model.details["providerName"] == "Amazon":
+        # Structured output exists for Claude 4.5 and newer and open-weight models, not for Nova.
+        raise validation("This model doesn't support the outputConfig field. Remove outputConfig and try again.")
+    _forced_tool(params)
+    if input_tokens(params) > model.context_tokens:
+        raise validation("Input is too long for requested model.")
+
+
+def converse(params: Params, model: FoundationModel, brain: Brain) -> Reply:
+    """Put a checked conversation to a model."""
+    prompt = _prompt(params, model)
+    content, stop_reason, output = _answered(params, model, brain, prompt)
+    return Reply(content, stop_reason, input_tokens(params), estimate_tokens(output), prompt.key)
+
+
+def input_tokens(params: Params) -> int:
+    """Estimate the tokens of everything that a model reads."""
+    texts = [_texts(params.get("system", [])), *(_texts(message["content"]) for message in params["messages"])]
+    tools = params.get("toolConfig", {}).get("tools")
+    if tools:
+        texts.append(json.dumps(tools, separators=(",", ":"), ensure_ascii=False))
+    return sum(estimate_tokens(text) for text in texts)
+
+
+def latency_ms(model: FoundationModel, key: str) -> int:
+    """Draw a simulated latency from a log-normal distribution with the catalog's mean and spread."""
+    ratio = model.latency_spread_ms / model.latency_mean_ms
+    variance = math.log1p(ratio * ratio)
+    exponent = math.log(model.latency_mean_ms) - variance / 2 + math.sqrt(variance) * Chance("latency", key).normal()
+    return round(math.exp(exponent))
+
+
+def _forced_tool(params: Params) -> str | None:
+    config = params.get("toolConfig", {})
+    names = [tool["toolSpec"]["name"] for tool in config.get("tools", []) if "toolSpec" in tool]
+    choice = config.get("toolChoice", {})
+    if "any" in choice:
+        return names[0] if names else None
+    if "tool" not in choice:
+        return None
+    name = str(choice["tool"]["name"])
+    if name not in names:
+        raise validation(f"The tool {name} in toolChoice is not among the tools of toolConfig.")
+    return name
+
+
+def _prompt(params: Params, model: FoundationModel) -> Prompt:
+    # The endpoint's random id and the run's metadata stay out: the same evaluation shall measure the same twice.
+    meaning = {name: value for name, value in params.items() if name not in ("modelId", "requestMetadata")}
+    request = json.dumps([model.model_id, meaning], sort_keys=True, ensure_ascii=False, default=str)
+    key = hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
+    return Prompt(_texts(params.get("system", [])), _texts(params["messages"][-1]["content"]), key)
+
+
+def _texts(blocks: list[dict[str, Any]]) -> str:
+    return "\n".join(block["text"] for block in blocks if "text" in block)
+
+
+def _answered(
+    params: Params, model: FoundationModel, brain: Brain, prompt: Prompt
+) -> tuple[list[dict[str, Any]], str, str]:
+    """Ask the model: ``(content blocks, stop reason, text that was paid for)``."""
+    tool = _forced_tool(params)
+    answer = _judged(prompt) if tool == JUDGE_TOOL else None
+    answer = answer or brain.answer(prompt)
+    limits = params.get("inferenceConfig", {})
+    longest = limits.get("maxTokens", model.output_tokens) * CHARACTERS_PER_TOKEN
+    if tool is None:
+        text, reason = _cut(answer.text, longest, limits.get("stopSequences", []))
+        return [{"text": text}], reason, text
+    data = answer.data if answer.data is not None else {"text": answer.text}
+    output = compact(data)
+    if len(output) > longest:
+        return [{"text": output[:longest]}], "max_tokens", output[:longest]
+    block = {"toolUse": {"toolUseId": f"tooluse_{prompt.key[:22]}", "name": tool, "input": data}}
+    return [block], "tool_use", output
+
+
+def _judged(prompt: Prompt) -> Answer | None:
+    case = read_case(prompt.question)
+    if case is None:
+        return None
+    verdict = judge(case)
+    return Answer.of({"score": verdict.score, "explanation": verdict.explanation})
+
+
+def _cut(text: str, longest: int, stops: list[str]) -> tuple[str, str]:
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    if places and min(places) <= longest:
+        return text[: min(places)], "stop_sequence"
+    return (text[:longest], "max_tokens") if len(text) > longest else (text, "end_turn")
