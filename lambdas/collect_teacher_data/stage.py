@@ -14,14 +14,12 @@ from lambdas.domain.errors import TeacherDataRefused
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.prompts import drop_reason, teacher_question, training_line
-from lambdas.domain.records import PARTITIONS, Record
+from lambdas.domain.records import WHOLE_RANGE, Record
 from lambdas.domain.sizes import MIN_TRAINING_RECORDS
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.failure_store import FailureStore
 from lambdas.pipeline import Result, Stage
-
-WHOLE_RANGE = f"00-{PARTITIONS - 1:02d}"
 
 
 @dataclass(slots=True)
