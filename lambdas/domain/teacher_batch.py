@@ -211,7 +211,7 @@ class BatchOutput:
         if "error" in document:
             self.counts["passing errors" if _is_passing(document["error"]) else "refused"] += 1
             return
-        response = document.get("modelOutput")
+        response: Any = document.get("modelOutput")
         try:
             usage = response["usage"]
             self.input_tokens += int(usage["inputTokens"])

@@ -18,8 +18,8 @@ from lambdas.run_teacher_batch.batch_state import ENDED, PLANNED, RUNNING, Batch
 from lambdas.run_teacher_batch.harvest import harvest
 from lambdas.run_teacher_batch.planning import plan_batch
 
-REFUSED = ("ValidationException", "AccessDeniedException", "ResourceNotFoundException")
-"""Refusals of CreateModelInvocationJob for good: a model or an account without batch inference."""
+REFUSED = ("ValidationException", "AccessDeniedException", "ResourceNotFoundException", "ConflictException")
+"""Refusals of CreateModelInvocationJob for good: a model or an account without batch inference, a stranger's name."""
 
 SHORTEST_TIMEOUT_HOURS, LONGEST_TIMEOUT_HOURS = 24, 168
 """``timeoutDurationInHours`` (service model)."""
