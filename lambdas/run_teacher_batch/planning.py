@@ -24,6 +24,9 @@ from lambdas.run_teacher_batch.harvest import harvest
 LONGEST_TRIES = 5
 """Names for one content: a job that failed keeps its name, so that the next try needs another."""
 
+WITHOUT_BATCH = ("AccessDeniedException", "UnknownOperationException")
+"""What an account or a Region without batch inference answers to any of its operations."""
+
 
 def plan_batch(stage: Stage, asking: Asking) -> TeacherBatch:
     """Plan the batch of an attempt.
@@ -31,29 +34,38 @@ def plan_batch(stage: Stage, asking: Asking) -> TeacherBatch:
     Jobs of earlier attempts, and of other runs that asked the same, come first: what one that has ended left is taken,
     one under way is waited for, and only what then is missing is asked anew.
     """
-    settings, hours = stage.pipeline.environment.settings, stage.task.teacher_data.deadline_hours
     limits = read_limits(asking.teacher)
-    adopted = _adopt_own(stage, asking)
-    missing = {key: question for key, question in asking.missing().items() if key not in adopted}
-    jobs = list({id(job): job for job in adopted.values()}.values())
-    reason = why_on_demand(
-        len(missing),
-        limits,
-        deadline_hours=hours,
-        tool=any(question.tool for question in missing.values()),
-        priced=all(stage.pipeline.prices.find(asking.teacher, usage) for usage in ("batch_input", "batch_output")),
-    )
-    if reason is None:
-        jobs += _jobs_for(stage, asking, missing, limits)
+    try:
+        adopted = _adopt_own(stage, asking)
+        missing = {key: question for key, question in asking.missing().items() if key not in adopted}
+        reason = _why_on_demand(stage, asking, missing, limits)
+        jobs = [] if reason else _jobs_for(stage, asking, missing, limits)
+    except ClientError as refused:
+        if error_code(refused) not in WITHOUT_BATCH:
+            raise
+        adopted, missing, jobs = {}, asking.missing(), []
+        reason = f"the account has no batch inference here: {error_code(refused)}"
+    jobs += {id(job): job for job in adopted.values()}.values()
+    hours = stage.task.teacher_data.deadline_hours
     return TeacherBatch(
         way=BATCH if jobs else ON_DEMAND,
         reason="" if jobs else reason or "what earlier batches left is too little for another",
         asked=len(asking.questions),
         missing=len(missing) + len(adopted),
         deadline_at=iso(stage.pipeline.now() + timedelta(hours=hours)),
-        poll_seconds=settings.teacher_poll_interval(hours),
+        poll_seconds=stage.pipeline.environment.settings.teacher_poll_interval(hours),
         jobs_at_once=limits.jobs_at_once,
         jobs=jobs,
+    )
+
+
+def _why_on_demand(stage: Stage, asking: Asking, missing: dict[str, Question], limits: BatchLimits) -> str | None:
+    return why_on_demand(
+        len(missing),
+        limits,
+        deadline_hours=stage.task.teacher_data.deadline_hours,
+        tool=any(question.tool for question in missing.values()),
+        priced=all(stage.pipeline.prices.find(asking.teacher, usage) for usage in ("batch_input", "batch_output")),
     )
 
 

@@ -151,6 +151,8 @@ class FakeBedrock:
         return {"tags": self.tags.get(resourceARN, [])}
 
     def get_paginator(self, operation: str) -> Any:
+        if operation in self.refuses:
+            raise refuse(self.refuses[operation], operation)
         things: dict[str, tuple[Any, str, str]] = {
             "list_model_customization_jobs": (self.jobs, "jobName", "modelCustomizationJobSummaries"),
             "list_model_invocation_jobs": (self.batches, "jobName", "invocationJobSummaries"),

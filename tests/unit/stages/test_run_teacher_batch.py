@@ -85,7 +85,7 @@ def finish(
     workshop: Workshop,
     name: str,
     status: str = "Completed",
-    answer: Callable[[Lines], Lines] = lambda lines: [answered(line) for line in lines],
+    answer: Callable[[Lines], Lines] | None = None,
     *,
     cut_bytes: int = 0,
     manifest: dict[str, Any] | None = None,
@@ -94,7 +94,8 @@ def finish(
     job = workshop.client.batches[name]
     prefix = f"s3://{workshop.bucket.name}/"
     given = workshop.bucket.objects[job["inputDataConfig"]["s3InputDataConfig"]["s3Uri"].removeprefix(prefix)]
-    lines = answer([json.loads(line) for line in given.splitlines()])[::-1]
+    asked = [json.loads(line) for line in given.splitlines()]
+    lines = (answer(asked) if answer else [answered(line) for line in asked])[::-1]
     text = "".join(json.dumps(line) + "\n" for line in lines).encode()
     root = job["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"].removeprefix(prefix) + job["jobArn"].split("/")[-1]
     if lines:
@@ -157,6 +158,14 @@ def test_a_model_without_batch_inference_is_asked_on_demand(workshop: Workshop, 
     assert {job["status"] for job in batch(workshop, run)["jobs"]} == {"refused"}
     assert code in batch(workshop, run)["jobs"][0]["message"]
     assert list(workshop.pipeline.resources.open()) == []
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "UnknownOperationException"])
+def test_an_account_without_batch_inference_is_asked_on_demand(workshop: Workshop, code: str) -> None:
+    run = prepared(workshop)
+    workshop.client.refuses["list_model_invocation_jobs"] = code
+    assert step(workshop, run)["status"] == "COMPLETED"
+    assert batch(workshop, run)["reason"] == f"the account has no batch inference here: {code}"
 
 
 def test_a_teacher_without_batch_prices_is_asked_on_demand(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
