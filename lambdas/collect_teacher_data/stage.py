@@ -38,7 +38,7 @@ def execute(stage: Stage) -> Result:
     summary = {
         **_summary(collected, models.teacher, stage.task),
         "drop_rate": drop_rate(collected, len(train)),
-        "batch": runs.find_json(files.teacher_batch(stage.attempt)),
+        "batch": runs.read_json(files.teacher_batch(stage.attempt)),
     }
     runs.write(files.teacher_data("training.jsonl"), _lines(collected.training))
     runs.write(files.teacher_data("references.jsonl"), _lines(map(_json, collected.references)))
