@@ -103,6 +103,10 @@ def _models(stage: Stage, plan: dict[str, Any], facts: dict[str, Any]) -> dict[s
 def _training(teacher_data: dict[str, Any], facts: dict[str, Any], learnt: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "records": teacher_data["training_records"],
+        "labelled": teacher_data["labelled_records"],
+        "mode": teacher_data["mode"],
+        "drop_rate": teacher_data["drop_rate"],
+        "batch": teacher_data["batch"],
         "dropped": teacher_data["dropped"],
         "drop_reasons": teacher_data["drop_reasons"],
         "job_name": facts.get("job_name"),

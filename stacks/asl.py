@@ -55,6 +55,6 @@ def overdue(polls: str, limit: int, setting: str) -> State:
     }
 
 
-def wait(seconds: int, *, then: str) -> State:
-    """Pause between two polls."""
+def wait(seconds: int | str, *, then: str) -> State:
+    """Pause between two polls, for a time or for what an expression says."""
     return {"Type": "Wait", "Seconds": seconds, "Next": then}

@@ -67,6 +67,50 @@ class CustomizationRole(Construct):
         ]
 
 
+class BatchRole(Construct):
+    """What a batch inference job may do: read its input file, write its output, ask the teacher.
+
+    Parameters
+    ----------
+    scope, construct_id
+        As everywhere in CDK.
+    settings : Settings
+        Names the teachers.
+    data : DataExports
+        Where input and output lie.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, data: DataExports) -> None:
+        super().__init__(scope, construct_id)
+        permissions = self._permissions(settings, data)
+        self.role = iam.Role(
+            self,
+            "Role",
+            description="Taken by Amazon Bedrock for batch inference jobs of this environment",
+            assumed_by=_bedrock_for(Stack.of(self), "model-invocation-job"),
+            inline_policies={"Batch": policy_document(permissions)},
+        )
+        acknowledge_wildcards(self.role, permissions)
+
+    def _permissions(self, settings: Settings, data: DataExports) -> list[Permission]:
+        stack = Stack.of(self)
+        folder = f"{data.runs_bucket_arn}/runs/*/teacher_batch/*"
+        run_keys = "Keys of runs and jobs are made at run time; the wildcard covers this one folder of runs."
+        through_s3 = {
+            "StringEquals": {
+                "kms:ViaService": [f"bedrock.{stack.region}.amazonaws.com", f"s3.{stack.region}.amazonaws.com"]
+            }
+        }
+        return [
+            allow("s3:GetObject", on=[f"{folder}/input.jsonl"], because=run_keys),
+            allow("s3:PutObject", on=[f"{folder}/output/*"], because=run_keys),
+            # Bedrock lists the prefix of the input.
+            allow("s3:ListBucket", on=[data.runs_bucket_arn], when={"StringLike": {"s3:prefix": "runs/*"}}),
+            *ModelAccess(stack).invoke(settings.teacher_models),
+            allow(*ENCRYPT_AND_DECRYPT, on=[data.key_arn], when=through_s3),
+        ]
+
+
 def _bedrock_for(stack: Stack, job: str) -> iam.ServicePrincipal:
     """Trust Bedrock only for jobs of one kind in this account and Region."""
     return iam.ServicePrincipal(

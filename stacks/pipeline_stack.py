@@ -11,7 +11,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
 from stacks.acknowledgements import acknowledge_wildcards
-from stacks.bedrock_roles import CustomizationRole
+from stacks.bedrock_roles import BatchRole, CustomizationRole
 from stacks.permissions import Permission, allow
 from stacks.stage_function import Runtime, StageFunction, shared_code, shared_layer
 from stacks.stage_permissions import StagePermissions
@@ -70,7 +70,9 @@ class PipelineStack(Stack):
         self.topic = self._topic()
         self._runtime = self._shared_runtime(environment, settings)
         self._allowed = StagePermissions(self, environment=environment, settings=settings, data=self._data)
-        stages = self._stages(CustomizationRole(self, "CustomizationRole", settings=settings, data=self._data))
+        customization = CustomizationRole(self, "CustomizationRole", settings=settings, data=self._data)
+        batch = BatchRole(self, "BatchRole", settings=settings, data=self._data)
+        stages = self._stages(customization, batch)
         machine = DistillationMachine(self, "Distillation", settings=settings, stages=stages, runtime=self._runtime)
         self.machine = machine.machine
         start_run, answer, reconcile = self._beside_the_machine(machine, stages)
@@ -92,14 +94,17 @@ class PipelineStack(Stack):
         self._output("ReapFunction", reap.function.function_name)
         self._output("ReconcileFunction", reconcile.function.function_name)
 
-    def _stages(self, customization: CustomizationRole) -> dict[str, StageFunction]:
+    def _stages(self, customization: CustomizationRole, batch: BatchRole) -> dict[str, StageFunction]:
         """Make the Lambdas that the machine invokes, in its order."""
         may, topic, role = self._allowed, self.topic.topic_arn, customization.role.role_arn
+        batch_role = batch.role.role_arn
         notify, approvals = {"TOPIC_ARN": topic}, {"APPROVALS_TABLE": self._data.approvals_table}
         customize = {"CUSTOMIZATION_ROLE_ARN": role, "MODEL_KEY_ARN": self._data.key_arn}
+        run_batch = {"BATCH_ROLE_ARN": batch_role, "MODEL_KEY_ARN": self._data.key_arn}
         made = [
             self._stage("prepare_dataset", may.prepare_dataset(), LONGEST, memory=LARGE),
             self._stage("check_run", may.check_run(), MEDIUM),
+            self._stage("run_teacher_batch", may.run_teacher_batch(batch_role), LONGEST, run_batch, memory=LARGE),
             self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, memory=LARGE),
             self._stage("collect_teacher_data", may.collect_teacher_data(), LONGEST, memory=LARGE),
             self._stage("launch_distillation", may.launch_distillation(role), MEDIUM, customize),

@@ -81,6 +81,31 @@ class StagePermissions:
 
     # Teacher data and training
 
+    def run_teacher_batch(self, batch_role: str) -> list[Permission]:
+        """Start, watch and stop batch inference jobs; hand Bedrock the batch role."""
+        jobs, teachers = self._bedrock("model-invocation-job"), self._settings.teacher_models
+        asked = [*self._models.describable(teachers), *self._models.profiles(teachers)]
+        return [
+            allow("bedrock:CreateModelInvocationJob", on=[*asked, jobs], because=_BEDROCK_IDS),
+            allow("bedrock:GetModelInvocationJob", "bedrock:StopModelInvocationJob", on=[jobs], because=_BEDROCK_IDS),
+            allow("bedrock:ListModelInvocationJobs", on=["*"], because=_NO_RESOURCE),
+            self._tag(jobs),
+            allow(
+                "iam:PassRole",
+                on=[batch_role],
+                when={"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}},
+            ),
+            allow("servicequotas:ListServiceQuotas", on=["*"], because=_NO_RESOURCE),
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._answers("s3:GetObject", "s3:PutObject"),
+            allow(
+                "s3:ListBucket",
+                on=[self._data.runs_bucket_arn],
+                when={"StringLike": {"s3:prefix": ["answers/*", "runs/*"]}},
+            ),
+            *self._record_progress("PutItem", "Query"),
+        ]
+
     def generate_teacher_data(self) -> list[Permission]:
         """Ask the teachers, keep every answer."""
         return [*self._ask_and_keep(), *self._models.invoke(self._settings.teacher_models)]
@@ -220,6 +245,13 @@ class StagePermissions:
             allow(
                 "bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob", on=[jobs], because=_BEDROCK_IDS
             ),
+            allow(
+                "bedrock:GetModelInvocationJob",
+                "bedrock:StopModelInvocationJob",
+                on=[self._bedrock("model-invocation-job")],
+                because=_BEDROCK_IDS,
+            ),
+            allow("bedrock:ListModelInvocationJobs", on=["*"], because=_NO_RESOURCE),
             allow("bedrock:GetCustomModel", "bedrock:DeleteCustomModel", on=[models], because=_BEDROCK_IDS),
             self._list_trained(),
             allow(

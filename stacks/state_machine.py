@@ -12,6 +12,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambdas.domain.settings import TEACHER_POLL_LIMIT
 from stacks.asl import FAILED, IS_COMPLETED, NO_RETRY, RETRY, RUN, State, States, counted, overdue, wait
 from stacks.log_groups import log_group
 from stacks.machine_role import MachineRole
@@ -27,6 +28,9 @@ TASK_MARGIN_SECONDS = 30
 
 SHARD_HOURS = 24
 """What teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
+
+LONGEST_TEACHER_HOURS = 168
+"""Most that a task's ``teacher_data.deadline_hours`` may be: tasks come after the machine."""
 
 
 class DistillationMachine(Construct):
@@ -93,6 +97,7 @@ class DistillationMachine(Construct):
                 **self._begin_run(),
                 **self._prepare_dataset(),
                 **self._check_run(),
+                **self._run_teacher_batch(),
                 **self._generate_teacher_data(),
                 **self._collect_teacher_data(),
                 **self._launch_distillation(),
@@ -112,6 +117,7 @@ class DistillationMachine(Construct):
         variables = {
             "outcome": "FAILED",
             "failure": {},
+            "teacher_polls": 0,
             "distillation_polls": 0,
             "deployment_polls": 0,
             "promotion_polls": 0,
@@ -128,7 +134,26 @@ class DistillationMachine(Construct):
 
     def _check_run(self) -> States:
         approval = {"approval": "{% $states.result.Payload.approval %}"}
-        return {"CheckRun": self._task("check_run", Assign=approval, Next="EachTeacherShard")}
+        return {"CheckRun": self._task("check_run", Assign=approval, Next="RunTeacherBatch")}
+
+    def _run_teacher_batch(self) -> States:
+        # Past its limit nothing fails: what the batch did not give is asked on demand.
+        given_up = f"{{% $teacher_polls >= {TEACHER_POLL_LIMIT} %}}"
+        return {
+            "RunTeacherBatch": self._task(
+                "run_teacher_batch", Assign=counted("teacher_polls"), Next="IsTeacherBatchCompleted"
+            ),
+            "IsTeacherBatchCompleted": {
+                "Type": "Choice",
+                "Choices": [
+                    {"Condition": IS_COMPLETED, "Next": "EachTeacherShard"},
+                    {"Condition": given_up, "Next": "EachTeacherShard"},
+                ],
+                "Default": "WaitForTeacherBatch",
+            },
+            # The deadline is the task's own, so the Lambda says how long to wait.
+            "WaitForTeacherBatch": wait("{% $states.input.wait_seconds %}", then="RunTeacherBatch"),
+        }
 
     def _generate_teacher_data(self) -> States:
         return {
@@ -337,5 +362,10 @@ class DistillationMachine(Construct):
     def _timeout_seconds(self) -> int:
         """Sum every deadline: the machine's own time-out is the last resort, since it runs no Catch."""
         settings = self._settings
-        hours = settings.distillation_deadline_hours + settings.approval_expiry_hours + 2 * SHARD_HOURS
+        hours = (
+            LONGEST_TEACHER_HOURS
+            + settings.distillation_deadline_hours
+            + settings.approval_expiry_hours
+            + 2 * SHARD_HOURS
+        )
         return 2 * (hours * 3600 + 3 * settings.endpoint_deadline_minutes * 60)

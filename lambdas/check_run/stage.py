@@ -14,6 +14,7 @@ from lambdas.domain.models import ModelChoice, choose_models
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.settings import Settings
 from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.teacher_modes import check_mode
 from lambdas.gateways import clients
 from lambdas.pipeline import Result, Stage
 
@@ -34,6 +35,7 @@ def execute(stage: Stage) -> Result:
     catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
     _check_pointer(task)
     models = _choose(catalog, settings, task, stage)
+    check_mode(task, models.training)
     _check_serving(catalog, settings, task, stage)
     estimate = _estimate(stage, models)
     plan = _plan_document(models, estimate, task, stage.pipeline.prices, settings)

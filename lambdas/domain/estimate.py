@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lambdas.domain.answers import Question
 from lambdas.domain.errors import BudgetExceeded
@@ -15,6 +15,8 @@ from lambdas.domain.prices import PriceBook
 from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import Record
 from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.teacher_batch import BatchLimits, why_on_demand
+from lambdas.domain.teacher_modes import records_to_ask
 
 CHARACTERS_A_TOKEN = 4.0
 """Rule of thumb for English text; a tokenizer is not public for Nova. Measured errors are within a quarter."""
@@ -129,10 +131,10 @@ def estimate_run(
     contestants = 5 if with_champion else 4
     long = [teacher_question(record, task) for record in holdout]
     short = [student_question(record, task) for record in holdout]
-    everything = [teacher_question(record, task) for record in [*train, *holdout]]
+    asked = [teacher_question(record, task) for record in records_to_ask(train, holdout, task)]
     judged = [judge_question(record, "x" * 320, "x" * 320, task.judge_rubric) for record in holdout] * contestants
     trained = sum(question_tokens(student_question(record, task)) + ANSWER_TOKENS_GUESS for record in train)
-    lines = [calls("GenerateTeacherData", models.teacher, everything, ANSWER_TOKENS_GUESS)]
+    lines = [_teacher_line(calls("GenerateTeacherData", models.teacher, asked, ANSWER_TOKENS_GUESS), task, prices)]
     if models.training == "distillation":
         lines.append(own_teacher_calls(train, task, models, prices, kind="estimated"))
     lines.append(training_entry("LaunchDistillation", models, trained * TRAINING_EPOCHS, prices, kind="estimated"))
@@ -142,6 +144,22 @@ def estimate_run(
         calls("EvaluateStudent", models.judge, judged, VERDICT_TOKENS_GUESS),
     ]
     return Estimate(lines)
+
+
+def _teacher_line(on_demand: LedgerEntry, task: TaskDefinition, prices: PriceBook) -> LedgerEntry:
+    """Price the teacher's answers as a batch where it will be one; answers that exist already are not known here."""
+    usages = {"batch_input": on_demand.usage["input_tokens"], "batch_output": on_demand.usage["output_tokens"]}
+    why_not = why_on_demand(
+        int(on_demand.usage["calls"]),
+        BatchLimits(),
+        deadline_hours=task.teacher_data.deadline_hours,
+        tool=False,
+        priced=all(prices.find(on_demand.model, usage) for usage in usages),
+    )
+    if why_not is not None:
+        return on_demand
+    usd = sum(prices.usd(on_demand.model, usage, tokens) for usage, tokens in usages.items())
+    return replace(on_demand, id=f"RunTeacherBatch.{on_demand.model}", stage="RunTeacherBatch", usd=usd)
 
 
 def training_entry(

@@ -59,7 +59,7 @@ class ContestantSummary:
     schema_validity : float
         Share of answers that keep the task's output schema, 0 to 1.
     latency_mean_ms, latency_p50_ms, latency_p95_ms : float
-        The service's own latency.
+        The service's own latency; not a number where it is not known, as for answers of a batch.
     input_tokens_mean, output_tokens_mean : float
         Tokens of a request.
     usd_per_1k_requests : float
@@ -88,7 +88,11 @@ class ContestantSummary:
             "records": self.records,
             "judge_score": {"mean": self.mean_score, "ci95": list(self.ci95), "distribution": self.distribution},
             "schema_validity": self.schema_validity,
-            "latency_ms": {"mean": self.latency_mean_ms, "p50": self.latency_p50_ms, "p95": self.latency_p95_ms},
+            "latency_ms": {
+                "mean": _known(self.latency_mean_ms),
+                "p50": _known(self.latency_p50_ms),
+                "p95": _known(self.latency_p95_ms),
+            },
             "tokens": {"input_mean": self.input_tokens_mean, "output_mean": self.output_tokens_mean},
             "usd_per_1k_requests": self.usd_per_1k_requests,
         }
@@ -98,6 +102,10 @@ def percentile(values: Sequence[float], share: float) -> float:
     """Give the smallest value that at least ``share`` of the values do not exceed (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _known(milliseconds: float) -> float | None:
+    return None if math.isnan(milliseconds) else milliseconds
 
 
 def summarise(measurements: Sequence[Measurement], price_model: str, prices: PriceBook) -> ContestantSummary:
@@ -116,7 +124,8 @@ def summarise(measurements: Sequence[Measurement], price_model: str, prices: Pri
     half = 1.96 * statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
     # A question without an answer took no tokens and no time: it may not make its contestant look cheap or fast.
     answered = [item for item in measurements if item.input_tokens] or measurements
-    latencies = [item.latency_ms for item in answered]
+    # Answers of a batch have no latency; where all are of a batch, it is not known.
+    latencies = [item.latency_ms for item in answered if item.latency_ms > 0] or [math.nan]
     input_mean = statistics.fmean(item.input_tokens for item in answered)
     output_mean = statistics.fmean(item.output_tokens for item in answered)
     return ContestantSummary(

@@ -8,15 +8,15 @@ from typing import Any
 from lambdas.domain.answers import Answer, Question
 from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.records import Record
+from lambdas.domain.refusals import is_refusal
 from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.text_rules import reserved_word
 
 ANSWER_TOKENS = 1000
 """Most tokens of an answer; the same for every contestant and for Bedrock's own teacher calls."""
 
 INFERENCE_PARAMETERS = {"maxTokens": ANSWER_TOKENS, "temperature": 0.0}
 """How a student is asked in the evaluation, and so how callers must ask it."""
-
-_REFUSALS = ("i can't help", "i cannot help", "i'm unable to", "i am unable to", "i'm sorry, but i", "i cannot assist")
 
 
 def teacher_question(record: Record, task: TaskDefinition) -> Question:
@@ -31,8 +31,8 @@ def student_question(record: Record, task: TaskDefinition) -> Question:
     return Question(record_id=record.id, system=system, turns=record.turns, max_tokens=ANSWER_TOKENS)
 
 
-def training_line(record: Record, task: TaskDefinition, answer: str) -> str:
-    """Write one training pair as Bedrock's conversation record: the *short* prompt with the teacher's answer.
+def training_line(record: Record, task: TaskDefinition, answer: str | None) -> str:
+    """Write one training record as Bedrock's conversation record: the *short* prompt with the answer, if it has one.
 
     Source of the form: Amazon Bedrock user guide, prepare training datasets for distillation.
     """
@@ -40,7 +40,9 @@ def training_line(record: Record, task: TaskDefinition, answer: str) -> str:
     system = task.student_system_prompt or record.system
     if system:
         document["system"] = [{"text": system}]
-    turns = [*((turn.role, turn.text) for turn in record.turns), ("assistant", answer)]
+    turns = [(turn.role, turn.text) for turn in record.turns]
+    if answer is not None:
+        turns.append(("assistant", answer))
     document["messages"] = [{"role": role, "content": [{"text": text}]} for role, text in turns]
     return json.dumps(document, ensure_ascii=False)
 
@@ -51,7 +53,8 @@ def drop_reason(answer: Answer, checker: OutputChecker) -> str | None:
     Returns
     -------
     str or None
-        ``truncated``, ``content filtered``, ``malformed``, ``refused``, or how the output schema is broken.
+        ``truncated``, ``content filtered``, ``malformed``, ``refused``, a word that the training file may not have, or
+        how the output schema is broken.
     """
     if answer.stop_reason == "max_tokens":
         return "truncated"
@@ -59,7 +62,7 @@ def drop_reason(answer: Answer, checker: OutputChecker) -> str | None:
         return "content filtered"
     if answer.stop_reason not in ("end_turn", "stop_sequence", "tool_use"):
         return "malformed"
-    problem = checker.problem(answer.text)
-    if problem is None and answer.text.lower().lstrip().startswith(_REFUSALS):
+    if is_refusal(answer.text):
         return "refused"
-    return problem
+    word = reserved_word(answer.text)
+    return f"reserved word '{word}'" if word else checker.problem(answer.text)

@@ -23,6 +23,9 @@ MAX_LINE_BYTES = 64 * 1024
 PARTITIONS = 64
 """How finely records are spread over shards: a stable choice, so that a grown file keeps records in their partition."""
 
+WHOLE_RANGE = f"00-{PARTITIONS - 1:02d}"
+"""Range of all partitions, as shards are named."""
+
 CONTEXT_TOKENS = 32_000
 """Most tokens of a Nova training sample (Bedrock user guide, prepare data for fine-tuning)."""
 
@@ -39,6 +42,11 @@ _MESSAGE_KEYS = {"role", "content"}
 _SLICES = '\'slices\' must be an object of texts, for example {"intent": "visual"}'
 _ROLES = ("user", "assistant")
 _OTHER_MEDIA = {"image": "an image", "video": "a video", "document": "a document", "audio": "audio"}
+
+
+def partition_of(record_id: str) -> int:
+    """Give the partition of a record id, 0 to 63."""
+    return int(record_id[8:12], 16) % PARTITIONS
 
 
 class Turn(NamedTuple):
@@ -74,7 +82,7 @@ class Record(NamedTuple):
     @property
     def partition(self) -> int:
         """Partition of the record, 0 to 63, independent of the split."""
-        return int(self.id[8:12], 16) % PARTITIONS
+        return partition_of(self.id)
 
     @property
     def split_position(self) -> float:

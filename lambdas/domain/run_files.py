@@ -34,6 +34,18 @@ class RunFiles:
         """What CheckRun decided: models, prices, estimate."""
         return f"{self.root}/attempts/{attempt}/plan.json"
 
+    def teacher_batch(self, attempt: int) -> str:
+        """How the teacher's answers are bought in one attempt, and what became of each batch inference job."""
+        return f"{self.root}/attempts/{attempt}/teacher_batch.json"
+
+    def batch_input(self, job: str) -> str:
+        """Input file of a batch inference job."""
+        return f"{self.root}/teacher_batch/{job}/input.jsonl"
+
+    def batch_output(self, job: str) -> str:
+        """Prefix under which Bedrock writes the output of a batch inference job."""
+        return f"{self.root}/teacher_batch/{job}/output/"
+
     def teacher_data(self, name: str) -> str:
         """``training.jsonl`` (Bedrock's input), ``references.jsonl``, ``dropped.jsonl``, ``teacher_data.json``."""
         return f"{self.root}/teacher_data/{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -15,6 +16,12 @@ MAX_HISTORY_EVENTS = 15_000
 
 EVENTS_A_POLL = 10
 """History events of one poll: Wait (2), Task (5) and Choice (2), with one to spare for a retry."""
+
+TEACHER_POLLS = 150
+"""Polls of the teacher's batch before its deadline, however late that is: the interval follows from the deadline."""
+
+TEACHER_POLL_LIMIT = TEACHER_POLLS + 12
+"""Polls after which the machine goes on: some more, in which jobs that are past their deadline may stop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +39,7 @@ class Settings:
     max_running: int
     calls_at_once: int
     shards_at_once: int
+    teacher_poll_seconds: int
     distillation_poll_seconds: int
     distillation_deadline_hours: int
     distillation_stall_hours: float
@@ -102,9 +110,13 @@ class Settings:
         Returns
         -------
         int
-            Events of the polls (one loop of distillation, three of endpoints) and 500 for everything else.
+            Events of the polls (the teacher's batch, distillation, three of endpoints) and 500 for everything else.
         """
-        return EVENTS_A_POLL * (self.distillation_polls + 3 * self.endpoint_polls) + 500
+        return EVENTS_A_POLL * (TEACHER_POLL_LIMIT + self.distillation_polls + 3 * self.endpoint_polls) + 500
+
+    def teacher_poll_interval(self, deadline_hours: float) -> int:
+        """Space the polls of a batch, in seconds, so that its deadline is reached within :data:`TEACHER_POLLS`."""
+        return max(self.teacher_poll_seconds, math.ceil(deadline_hours * 3600 / TEACHER_POLLS))
 
     def price_book(self) -> PriceBook:
         """Give the price book that ships with the pipeline, with this environment's lines on top."""

@@ -47,6 +47,7 @@ class TeacherDataRules:
     """How the teacher's answers are obtained and how many may be dropped."""
 
     mode: str
+    golden_examples: int
     deadline_hours: float
     max_drop_rate: float
 

@@ -11,7 +11,11 @@ import hashlib
 from collections.abc import Sequence
 
 from lambdas.domain.answers import Answer
+from lambdas.domain.records import PARTITIONS, partition_of
 from lambdas.gateways.storage import Bucket
+
+ANSWERS_AN_OBJECT = 250
+"""About how many answers one object holds: few puts, and no shard reads much that is not its own."""
 
 
 class AnswerStore:
@@ -53,6 +57,19 @@ class AnswerStore:
                     answer = Answer.from_json(line)
                     found[answer.key] = answer
         return found
+
+    def save_spread(self, pool: str, answers: Sequence[Answer]) -> None:
+        """Write many answers of all partitions, cut by ranges so that a shard reads only what concerns it.
+
+        The same answers make the same objects, in whatever order they come.
+        """
+        width = max(1, PARTITIONS * ANSWERS_AN_OBJECT // max(1, len(answers)))
+        ranges: dict[int, list[Answer]] = {}
+        for answer in answers:
+            ranges.setdefault(partition_of(answer.record_id) // width, []).append(answer)
+        for number, members in sorted(ranges.items()):
+            first, last = number * width, min((number + 1) * width, PARTITIONS) - 1
+            self.save(pool, f"{first:02d}-{last:02d}", sorted(members, key=lambda answer: answer.key))
 
     def save(self, pool: str, shard: str, answers: Sequence[Answer]) -> None:
         """Write answers as one object named by its content: writing it again changes nothing."""

@@ -1,4 +1,4 @@
-"""The Bedrock control plane: customization jobs, custom models, deployments and provisioned throughput.
+"""The Bedrock control plane: customization and batch jobs, custom models, deployments and provisioned throughput.
 
 A name is looked up by listing, then everything is asked by ARN: a role needs rights on ARNs only, and a name that does
 not exist cannot come back as a refusal.
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
 
 Tags = list[dict[str, str]]
+
+BATCH_UNDER_WAY = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
+"""States of a batch inference job that has not ended; the others are Completed, PartiallyCompleted, Failed, Stopped
+and Expired (service model)."""
 
 _NAME_TAKEN = ("ConflictException", "ValidationException")
 _PASSING = ("ThrottlingException", "InternalServerException", "ServiceUnavailableException")
@@ -117,6 +121,57 @@ class BedrockControl:
         """Stop a customization job; one that has ended or does not exist is no error."""
         try:
             self._client.stop_model_customization_job(jobIdentifier=arn)
+        except ClientError as problem:
+            if error_code(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
+                raise
+
+    def find_batch_job(self, name: str) -> Found | None:
+        """Find a batch inference job by its exact name; the service itself knows jobs by ARN only."""
+        pages = self._client.get_paginator("list_model_invocation_jobs").paginate(nameContains=name)
+        items = (item for page in pages for item in page.get("invocationJobSummaries", []))
+        arn = _first(items, "jobName", "jobArn", name)
+        return self.batch_job(arn) if arn else None
+
+    def batch_job(self, arn: str) -> Found | None:
+        """Describe a batch inference job."""
+        answer = _or_none(lambda: self._client.get_model_invocation_job(jobIdentifier=arn))
+        if answer is None:
+            return None
+        # Name and status are optional in the service model.
+        named = {**answer, "jobName": answer.get("jobName", "")}
+        return _found(named, "jobArn", "jobName", answer.get("status", "Submitted"), None, answer.get("message", ""))
+
+    def create_batch_job(self, request: dict[str, Any]) -> str:
+        """Start a batch inference job, or adopt the one of that name if its tags are ours.
+
+        Parameters
+        ----------
+        request : dict
+            Keyword arguments of CreateModelInvocationJob, with ``tags``.
+
+        Returns
+        -------
+        str
+            The job's ARN.
+
+        Raises
+        ------
+        QuotaTooLow
+            As many jobs are under way as the account may have.
+        """
+
+        def lookup() -> str | None:
+            job = self.find_batch_job(request["jobName"])
+            return job.arn if job else None
+
+        return self._create(
+            lambda: self._client.create_model_invocation_job(**request)["jobArn"], lookup, request["tags"]
+        )
+
+    def stop_batch_job(self, arn: str) -> None:
+        """Stop a batch inference job; one that has ended or does not exist is no error."""
+        try:
+            self._client.stop_model_invocation_job(jobIdentifier=arn)
         except ClientError as problem:
             if error_code(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
                 raise

@@ -23,6 +23,7 @@ class Environment:
     state_machine_arn: str
     topic_arn: str
     customization_role_arn: str
+    batch_role_arn: str
     model_key_arn: str
     release_function: str
     report_function: str
@@ -46,6 +47,7 @@ class Environment:
             state_machine_arn=variables.get("STATE_MACHINE_ARN", ""),
             topic_arn=variables.get("TOPIC_ARN", ""),
             customization_role_arn=variables.get("CUSTOMIZATION_ROLE_ARN", ""),
+            batch_role_arn=variables.get("BATCH_ROLE_ARN", ""),
             model_key_arn=variables.get("MODEL_KEY_ARN", ""),
             release_function=variables.get("RELEASE_FUNCTION", ""),
             report_function=variables.get("REPORT_FUNCTION", ""),

@@ -12,6 +12,7 @@ from lambdas.gateways.table import ConditionFailed, Table
 PLANNED, CREATED, IN_USE, KEPT, RELEASED = "PLANNED", "CREATED", "IN_USE", "KEPT", "RELEASED"
 
 CUSTOMIZATION_JOB = "customization_job"
+BATCH_JOB = "batch_inference_job"
 CUSTOM_MODEL = "custom_model"
 DEPLOYMENT = "custom_model_deployment"
 THROUGHPUT = "provisioned_throughput"

@@ -35,6 +35,10 @@ class Bucket:
         """Read a whole object that must exist."""
         return self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
 
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Read the lines of an object that must exist, one at a time."""
+        yield from self._client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines()
+
     def read_json(self, key: str) -> Any:  # noqa: ANN401 - any JSON value
         """Read and parse a JSON object that must exist."""
         return json.loads(self.read(key))

@@ -13,6 +13,7 @@ from lambdas.domain.records import Record
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.sizes import check_damage, check_sizes
 from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.teacher_modes import records_to_ask
 from lambdas.gateways.registry import Run
 from lambdas.gateways.storage import Bucket
 from lambdas.pipeline import Result, Stage
@@ -36,7 +37,7 @@ def execute(stage: Stage) -> Result:
     runs.write_json(run.files.dataset("dataset.json"), summary)
     check_damage(dataset)
     check_sizes(dataset, task)
-    teacher_shards = _write_shards(runs, run.files, "teacher", dataset.train + dataset.holdout)
+    teacher_shards = _write_shards(runs, run.files, "teacher", records_to_ask(dataset.train, dataset.holdout, task))
     holdout_shards = _write_shards(runs, run.files, "holdout", dataset.holdout)
     stage.progress(train=summary["train"], holdout=summary["holdout"])
     counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}

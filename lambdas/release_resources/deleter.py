@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lambdas.gateways.bedrock_control import BedrockControl
-from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT, Resource
+from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, BedrockControl
+from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT, Resource
 
 UNDER_WAY = ("InProgress", "Stopping")
 
@@ -22,6 +22,7 @@ class Deleter:
         self._bedrock = bedrock
         self._by_kind: dict[str, Callable[[Resource], bool]] = {
             CUSTOMIZATION_JOB: self._stop_job,
+            BATCH_JOB: self._stop_batch_job,
             CUSTOM_MODEL: self._delete_model,
             DEPLOYMENT: self._delete_deployment,
             THROUGHPUT: self._delete_throughput,
@@ -44,6 +45,15 @@ class Deleter:
         self._bedrock.stop_job(job.arn)
         after = self._bedrock.find_job(resource.name)
         return after is None or after.status not in UNDER_WAY
+
+    def _stop_batch_job(self, resource: Resource) -> bool:
+        """Stop a batch; what it has answered stays in its output, where another attempt finds it."""
+        job = self._bedrock.find_batch_job(resource.name)
+        if job is None or job.status not in BATCH_UNDER_WAY:
+            return True
+        self._bedrock.stop_batch_job(job.arn)
+        after = self._bedrock.find_batch_job(resource.name)
+        return after is None or after.status not in BATCH_UNDER_WAY
 
     def _delete_model(self, resource: Resource) -> bool:
         model = self._bedrock.find_model(resource.name)

@@ -90,7 +90,7 @@ class Walker:
         if kind in ("Task", "Map"):
             return self._call(name, state)
         if kind == "Wait":
-            self._walk.waited_seconds += state["Seconds"]
+            self._walk.waited_seconds += self._evaluated(state["Seconds"])
         self._assign(state)
         return state["Next"], value
 

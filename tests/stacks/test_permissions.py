@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from lambdas.domain.model_ids import foundation_model_id, is_profile
 from tests.stacks.templates import Deployment, Json, listed, synthesize, text_of
 
@@ -55,7 +57,7 @@ def test_the_machine_may_invoke_published_versions_and_nothing_of_bedrock(deploy
     invoked = resources(statements_with(statements, "lambda:InvokeFunction"))
     # Then
     assert services == {"lambda", "logs", "states", "xray"}
-    assert len(invoked) == 12
+    assert len(invoked) == 13
     assert all(arn.endswith("Arn>:*") and arn.startswith("<") for arn in invoked)
     [start] = statements_with(statements, "states:StartExecution")
     assert text_of(start["Resource"]).startswith("<DistillationMachine")
@@ -82,7 +84,7 @@ def test_models_are_asked_only_if_the_settings_name_them(deployment: Deployment)
 
 
 def test_only_those_who_ask_models_may(deployment: Deployment) -> None:
-    asking = {"GenerateTeacherData", "EvaluateStudent", "PromoteStudent", "Customization"}
+    asking = {"GenerateTeacherData", "EvaluateStudent", "PromoteStudent", "Customization", "Batch"}
     assert short_names(roles_with(deployment, "bedrock:InvokeModel")) == asking
 
 
@@ -113,6 +115,7 @@ def test_actions_that_know_no_resource_are_allowed_without_one(deployment: Deplo
         "bedrock:ListCustomModelDeployments",
         "bedrock:ListCustomModels",
         "bedrock:ListModelCustomizationJobs",
+        "bedrock:ListModelInvocationJobs",
         "bedrock:ListProvisionedModelThroughputs",
     )
     # Then
@@ -121,12 +124,12 @@ def test_actions_that_know_no_resource_are_allowed_without_one(deployment: Deplo
         assert resources(statements) == {"*"}, action
 
 
-def test_one_role_is_passed_and_only_to_bedrock(deployment: Deployment) -> None:
-    passing = roles_with(deployment, "iam:PassRole")
-    [(role, [statement])] = passing.items()
-    assert role.startswith("LaunchDistillation")
-    assert text_of(statement["Resource"]).startswith("<CustomizationRole")
-    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+def test_each_role_is_passed_by_one_stage_and_only_to_bedrock(deployment: Deployment) -> None:
+    passed = {}
+    for role, [statement] in roles_with(deployment, "iam:PassRole").items():
+        passed[role.split("Role")[0]] = text_of(statement["Resource"]).split("Role")[0]
+        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+    assert passed == {"LaunchDistillation": "<Customization", "RunTeacherBatch": "<Batch"}
 
 
 def test_every_role_is_taken_only_for_this_account(deployment: Deployment) -> None:
@@ -135,12 +138,15 @@ def test_every_role_is_taken_only_for_this_account(deployment: Deployment) -> No
         assert text_of(trust["Condition"]["StringEquals"]["aws:SourceAccount"]) == ACCOUNT
 
 
-def test_bedrock_takes_its_role_only_for_customization_jobs(deployment: Deployment) -> None:
-    role = deployment.the("AWS::IAM::Role", "CustomizationRole")
+@pytest.mark.parametrize(
+    ("name", "job"), [("CustomizationRole", "model-customization-job"), ("BatchRole", "model-invocation-job")]
+)
+def test_bedrock_takes_a_role_only_for_jobs_of_its_kind(deployment: Deployment, name: str, job: str) -> None:
+    role = deployment.the("AWS::IAM::Role", name)
     [trust] = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "bedrock.amazonaws.com"}
     source = trust["Condition"]["ArnEquals"]["aws:SourceArn"]
-    assert text_of(source) == f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-customization-job/*"
+    assert text_of(source) == f"arn:aws:bedrock:us-east-1:{ACCOUNT}:{job}/*"
 
 
 def test_bedrock_reads_training_files_and_writes_only_its_output(deployment: Deployment) -> None:
@@ -149,6 +155,22 @@ def test_bedrock_reads_training_files_and_writes_only_its_output(deployment: Dep
     read = resources(statements_with(statements, "s3:GetObject"))
     assert written.endswith("/runs/*/distillation/*")
     assert {arn.split("/runs/")[1] for arn in read} == {"*/teacher_data/*", "*/distillation/*"}
+
+
+def test_a_batch_reads_its_input_writes_its_output_and_asks_teachers_only(deployment: Deployment) -> None:
+    [statements] = [found for role, found in deployment.policy_documents().items() if role.startswith("Batch")]
+    [written] = resources(statements_with(statements, "s3:PutObject"))
+    [read] = resources(statements_with(statements, "s3:GetObject"))
+    assert read.endswith("/runs/*/teacher_batch/*/input.jsonl")
+    assert written.endswith("/runs/*/teacher_batch/*/output/*")
+    asked = resources(statements_with(statements, "bedrock:InvokeModel"))
+    assert all("nova-pro" in arn or "nova-premier" in arn for arn in asked)
+
+
+def test_a_batch_is_started_with_teachers_only(deployment: Deployment) -> None:
+    created = resources(statements_with(deployment.role_of("RunTeacherBatch"), "bedrock:CreateModelInvocationJob"))
+    assert f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-invocation-job/*" in created
+    assert all("nova-pro" in arn or "nova-premier" in arn for arn in created if "invocation-job" not in arn)
 
 
 def test_no_role_writes_uploads_so_the_pipeline_cannot_trigger_itself(deployment: Deployment) -> None:

@@ -25,6 +25,7 @@ EVERYWHERE = {
 }
 BESIDE = {
     "StartRun": {"STATE_MACHINE_ARN"},
+    "RunTeacherBatch": {"BATCH_ROLE_ARN", "MODEL_KEY_ARN"},
     "LaunchDistillation": {"CUSTOMIZATION_ROLE_ARN", "MODEL_KEY_ARN"},
     "RequestApproval": {"APPROVALS_TABLE", "TOPIC_ARN"},
     "AnswerApproval": {"APPROVALS_TABLE"},
@@ -53,7 +54,7 @@ def test_every_log_group_is_encrypted_and_ends_with_the_setting(tmp_path: Path) 
     deployment = synthesize({"dev": {"log_retention_days": 30}}, tmp_path)["dev"]
     # Then
     groups = deployment.of_type("AWS::Logs::LogGroup").values()
-    assert len(groups) == 16
+    assert len(groups) == 17
     assert {group["RetentionInDays"] for group in groups} == {30}
     assert all("DataKey" in text_of(group["KmsKeyId"]) for group in groups)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STAGES = {
     "PrepareDataset",
     "CheckRun",
+    "RunTeacherBatch",
     "GenerateTeacherData",
     "CollectTeacherData",
     "LaunchDistillation",
@@ -32,6 +33,9 @@ ORDER = [
     "BeginRun",
     "PrepareDataset",
     "CheckRun",
+    "RunTeacherBatch",
+    "IsTeacherBatchCompleted",
+    "WaitForTeacherBatch",
     "EachTeacherShard",
     "CollectTeacherData",
     "LaunchDistillation",
@@ -192,7 +196,10 @@ def test_no_variable_is_called_like_a_function_of_jsonata(definition: Json) -> N
 
 
 def test_time_outs_are_constants_and_the_end_has_no_output(definition: Json) -> None:
-    assert all(isinstance(value, int) for key, value in fields(definition) if key in ("TimeoutSeconds", "Seconds"))
+    assert all(isinstance(value, int) for key, value in fields(definition) if key == "TimeoutSeconds")
+    waits = {name: state["Seconds"] for name, state in all_states(definition) if state["Type"] == "Wait"}
+    assert waits.pop("WaitForTeacherBatch") == "{% $states.input.wait_seconds %}"  # the deadline is the task's own
+    assert all(isinstance(seconds, int) for seconds in waits.values())
     assert definition["States"]["RunEnded"] == {"Type": "Succeed"}
 
 

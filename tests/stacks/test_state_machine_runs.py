@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lambdas.domain.settings import MAX_HISTORY_EVENTS
+from lambdas.domain.settings import MAX_HISTORY_EVENTS, TEACHER_POLL_LIMIT
 from tests.stacks.asl_walk import TaskFailed, Walk, Walker
 from tests.stacks.templates import Deployment, Json
 
@@ -22,6 +22,7 @@ LOOPS = {
 STAGES_BEFORE_RELEASE = [
     "PrepareDataset",
     "CheckRun",
+    "RunTeacherBatch",
     "EachTeacherShard",
     "CollectTeacherData",
     "LaunchDistillation",
@@ -82,7 +83,8 @@ class Results:
             return {"StatusCode": 200, "Payload": self._payloads[state]}
         left = self._polls.get(state, 0)
         self._polls[state] = left - 1
-        return {"StatusCode": 200, "Payload": {"status": "IN_PROGRESS" if left > 0 else "COMPLETED"}}
+        status = "IN_PROGRESS" if left > 0 else "COMPLETED"
+        return {"StatusCode": 200, "Payload": {"status": status, "wait_seconds": 600}}
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +131,13 @@ def test_a_loop_that_reaches_its_deadline_names_the_setting(
     assert (walk.status, walk.error) == ("FAILED", "DeadlineExceeded")
     assert setting in walk.cause
     assert walk.last_payload("PublishReport")["error"]["Error"] == "DeadlineExceeded"
+
+
+def test_a_batch_that_never_ends_leads_to_questions_on_demand(walked: Callable[..., Walk]) -> None:
+    walk = walked(polls={"RunTeacherBatch": NEVER})
+    assert walk.visits("RunTeacherBatch") == TEACHER_POLL_LIMIT
+    assert walk.visits("EachTeacherShard") == 1
+    assert walk.status == "SUCCEEDED"
 
 
 def test_a_release_that_fails_is_reported_and_left_to_the_schedule(walked: Callable[..., Walk]) -> None:
@@ -217,6 +226,7 @@ def test_the_longest_history_is_within_what_the_settings_promise(
     # Given every poll loop exhausted to its last allowed round
     settings = deployment.settings
     polls = {
+        "RunTeacherBatch": NEVER,
         "LaunchDistillation": settings.distillation_polls - 1,
         "DeployCandidate": settings.endpoint_polls - 1,
         "PromoteStudent": settings.endpoint_polls - 1,
@@ -234,6 +244,6 @@ def test_the_longest_history_is_within_what_the_settings_promise(
 def test_the_waits_of_every_loop_fit_into_the_machine_s_own_time_out(
     walked: Callable[..., Walk], deployment: Deployment
 ) -> None:
-    polls = dict.fromkeys(("LaunchDistillation", "DeployCandidate", "PromoteStudent"), 10)
+    polls = dict.fromkeys(("RunTeacherBatch", "LaunchDistillation", "DeployCandidate", "PromoteStudent"), 10)
     walk = walked(polls=polls | {"ReleaseResources": NEVER})
     assert 0 < walk.waited_seconds < deployment.definition()["TimeoutSeconds"]

@@ -143,7 +143,8 @@ def training_facts(report: dict[str, Any]) -> list[Fact]:
     facts = [
         Fact("Way of training", _TRAININGS.get(str(way), _label(way, 80))),
         Fact("Training records", count(training.get("records"))),
-        Fact("Teacher answers dropped", count(training.get("dropped"))),
+        Fact("Teacher answers dropped", _dropped(training)),
+        *_bought(training.get("batch")),
     ]
     reasons = training.get("drop_reasons")
     if isinstance(reasons, dict) and reasons:
@@ -154,6 +155,25 @@ def training_facts(report: dict[str, Any]) -> list[Fact]:
             Fact("Adopted", "the job or model of an earlier run with the same content: nothing was paid again")
         )
     return [*facts, Fact("Customization job", _label(training.get("job_name"), 120), is_code=True)]
+
+
+def _dropped(training: dict[str, Any]) -> str:
+    rate = training.get("drop_rate")
+    share = f" ({percent(rate)} of the training prompts)" if isinstance(rate, int | float) else ""
+    return count(training.get("dropped")) + share
+
+
+def _bought(batch: object) -> list[Fact]:
+    """Say how the teacher was asked, and what each batch inference job came to."""
+    if not isinstance(batch, dict):
+        return []
+    counted = f"{count(batch.get('missing'))} of {count(batch.get('asked'))} answers were missing"
+    reason = f": {short(batch['reason'], 120)}" if batch.get("reason") else ""
+    jobs = [
+        f"{_label(job.get('status'), 40)} ({count(job.get('records'))} records)" for job in rows_of(batch.get("jobs"))
+    ]
+    facts = [Fact("Teacher asked by", f"{_label(batch.get('way'), 40)}{reason}; {counted}")]
+    return [*facts, Fact("Batch jobs", "; ".join(jobs[:12]))] if jobs else facts
 
 
 def training_phases(report: dict[str, Any]) -> Table:

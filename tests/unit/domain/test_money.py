@@ -75,7 +75,7 @@ def test_a_budget_below_the_estimate_stops_the_run_with_what_would_make_it_fit()
 
     # Then
     message = str(stopped.value)
-    assert all(stage in message for stage in ("GenerateTeacherData $", "LaunchDistillation $", "EvaluateStudent $"))
+    assert all(stage in message for stage in ("RunTeacherBatch $", "LaunchDistillation $", "EvaluateStudent $"))
     assert "Nothing was paid" in message
     assert "about 50% of the prompts" in message
     needed = float(message.split("at least ")[1].split(",", maxsplit=1)[0])

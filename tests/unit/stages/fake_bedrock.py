@@ -47,6 +47,7 @@ class FakeBedrock:
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.jobs: dict[str, dict[str, Any]] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
         self.endpoints: dict[str, dict[str, Any]] = {}
         self.tags: dict[str, list[dict[str, str]]] = {}
@@ -104,6 +105,26 @@ class FakeBedrock:
         self._do("StopModelCustomizationJob", jobIdentifier)
         self._get(self.jobs, "jobArn", jobIdentifier)["status"] = "Stopped"
 
+    def create_model_invocation_job(self, **request: Any) -> dict[str, Any]:
+        self._do("CreateModelInvocationJob", request)
+        check_request("CreateModelInvocationJob", request)
+        name = request["jobName"]
+        if name in self.batches:
+            raise refuse("ConflictException", "CreateModelInvocationJob")
+        arn = f"{ACCOUNT}:model-invocation-job/{len(self.batches):012d}"
+        self.batches[name] = {"jobArn": arn, "jobName": name, "status": "Submitted", **request}
+        self.tags[arn] = request["tags"]
+        return {"jobArn": arn}
+
+    def get_model_invocation_job(self, jobIdentifier: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+        check_request("GetModelInvocationJob", {"jobIdentifier": jobIdentifier})
+        return self._get(self.batches, "jobArn", jobIdentifier)
+
+    def stop_model_invocation_job(self, jobIdentifier: str) -> None:  # noqa: N803 - the API's name
+        check_request("StopModelInvocationJob", {"jobIdentifier": jobIdentifier})
+        self._do("StopModelInvocationJob", jobIdentifier)
+        self._get(self.batches, "jobArn", jobIdentifier)["status"] = "Stopping"
+
     def get_custom_model(self, modelIdentifier: str) -> dict[str, Any]:  # noqa: N803 - the API's name
         return self._get(self.models, "modelArn", modelIdentifier)
 
@@ -138,8 +159,11 @@ class FakeBedrock:
         return {"tags": self.tags.get(resourceARN, [])}
 
     def get_paginator(self, operation: str) -> Any:
+        if operation in self.refuses:
+            raise refuse(self.refuses[operation], operation)
         things: dict[str, tuple[Any, str, str]] = {
             "list_model_customization_jobs": (self.jobs, "jobName", "modelCustomizationJobSummaries"),
+            "list_model_invocation_jobs": (self.batches, "jobName", "invocationJobSummaries"),
             "list_custom_models": (self.models, "modelName", "modelSummaries"),
             "list_provisioned_model_throughputs": (self.endpoints, "provisionedModelName", "provisionedModelSummaries"),
             "list_custom_model_deployments": (self.endpoints, "customModelDeploymentName", "modelDeploymentSummaries"),

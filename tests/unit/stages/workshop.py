@@ -37,6 +37,9 @@ class MemoryBucket(Bucket):
     def newest_version(self, key: str) -> str | None:
         return "v1" if key in self.objects else None
 
+    def lines(self, key: str) -> Iterator[bytes]:
+        return iter(self.objects[key].splitlines())
+
     def write(self, key: str, content: bytes, content_type: str = "application/x-ndjson") -> None:
         del content_type
         self.objects[key] = content
@@ -147,6 +150,7 @@ def environment(runs_bucket: str) -> Environment:
         state_machine_arn="arn:aws:states:us-east-1:000000000000:stateMachine:machine",
         topic_arn="",
         customization_role_arn="arn:aws:iam::000000000000:role/customization",
+        batch_role_arn="arn:aws:iam::000000000000:role/batch",
         model_key_arn="arn:aws:kms:us-east-1:000000000000:key/01234567-89ab-cdef-0123-456789abcdef",
         release_function="release",
         report_function="report",

@@ -1,0 +1,114 @@
+"""From the teacher's answers to training records, references and drops: each prompt is in exactly one place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from lambdas.domain.answers import Asked
+from lambdas.domain.errors import TeacherDataRefused
+from lambdas.domain.output_check import OutputChecker
+from lambdas.domain.prompts import drop_reason, training_line
+from lambdas.domain.records import Record
+from lambdas.domain.sizes import MIN_TRAINING_RECORDS
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.teacher_modes import labelled_ids
+
+
+@dataclass(slots=True)
+class Collected:
+    """What the stage writes.
+
+    Attributes
+    ----------
+    training : list of str
+        Lines of the training file.
+    labelled : int
+        Training records that carry an answer.
+    references : list of dict
+        ``record_id`` and ``reference`` of the holdout.
+    dropped : list of dict
+        ``record_id``, ``part`` (``training`` or ``holdout``) and ``reason``.
+    """
+
+    training: list[str] = field(default_factory=list)
+    labelled: int = 0
+    references: list[dict[str, str]] = field(default_factory=list)
+    dropped: list[dict[str, str]] = field(default_factory=list)
+
+    def reasons(self) -> Counter[str]:
+        """Count the drops by reason."""
+        return Counter(item["reason"] for item in self.dropped)
+
+
+def collect(
+    train: list[Record], holdout: list[Record], asked: Asked, task: TaskDefinition, *, own_holdout: bool
+) -> Collected:
+    """Sort answers into training records, references and drops.
+
+    Parameters
+    ----------
+    train, holdout : list of Record
+    asked : Asked
+        The teacher's answers, and why there are none for some records.
+    task : TaskDefinition
+    own_holdout : bool
+        Whether the holdout brings trusted answers, which then are the references.
+    """
+    checker, collected = OutputChecker(task.output_schema), Collected()
+    labelled = labelled_ids(train, task)
+    for record in train:
+        text: str | None = None
+        if record.id in labelled:
+            text, reason = _usable(record, asked, checker)
+            if reason is not None and task.teacher_data.mode == "label":
+                collected.dropped.append({"record_id": record.id, "part": "training", "reason": reason})
+                continue
+        # Where only some carry an answer, Bedrock asks its teacher about the others: also about one whose answer broke.
+        collected.training.append(training_line(record, task, text))
+        collected.labelled += text is not None
+    for record in holdout:
+        text, reason = (record.golden, None) if own_holdout else _usable(record, asked, checker)
+        if text is not None:
+            collected.references.append({"record_id": record.id, "reference": text})
+        else:
+            collected.dropped.append({"record_id": record.id, "part": "holdout", "reason": str(reason)})
+    return collected
+
+
+def _usable(record: Record, asked: Asked, checker: OutputChecker) -> tuple[str | None, str | None]:
+    """Give the text to learn from or to compare with, or why there is none; a golden answer goes first."""
+    if record.golden is not None:
+        reason, text = checker.problem(record.golden), record.golden
+    elif record.id in asked.answers:
+        answer = asked.answers[record.id]
+        reason, text = drop_reason(answer, checker), answer.text
+    else:
+        reason, text = asked.failed.get(record.id, "no answer"), ""
+    return (text, None) if reason is None else (None, reason)
+
+
+def drop_rate(collected: Collected, train: int) -> float:
+    """Give the share of the training prompts that were dropped, 0 to 1."""
+    return 1 - len(collected.training) / train
+
+
+def check_drops(collected: Collected, train: int, task: TaskDefinition) -> None:
+    """Stop before training where too little is left to learn from.
+
+    Raises
+    ------
+    TeacherDataRefused
+        With the share that was dropped, the limit and the most frequent reasons.
+    """
+    share = drop_rate(collected, train)
+    if share <= task.teacher_data.max_drop_rate and len(collected.training) >= MIN_TRAINING_RECORDS:
+        return
+    common = ", ".join(f"{reason} ({count})" for reason, count in collected.reasons().most_common(3))
+    message = (
+        f"{share:.1%} of the teacher's answers for training were dropped ('teacher_data.max_drop_rate' allows "
+        f"{task.teacher_data.max_drop_rate:.1%}) and {len(collected.training)} pairs are left of at least "
+        f"{MIN_TRAINING_RECORDS}: {common or 'no reasons'}. Training was not started. See dropped.jsonl; "
+        "mend 'teacher_system_prompt' or 'output_schema' so that the teacher keeps the schema"
+    )
+    raise TeacherDataRefused(message)

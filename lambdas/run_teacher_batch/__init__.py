@@ -1,0 +1,1 @@
+"""RunTeacherBatch: the teacher answers by batch inference what no run has bought."""

@@ -1,0 +1,135 @@
+"""Decide how the missing answers are bought, and write the input files of the jobs."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from lambdas.domain.answers import KEY_VERSION, Question
+from lambdas.domain.bedrock_names import content_name
+from lambdas.domain.identity import digest
+from lambdas.domain.teacher_batch import BatchLimits, InputLine, input_line, split, why_on_demand
+from lambdas.gateways import clients
+from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, Found
+from lambdas.gateways.resource_book import BATCH_JOB
+from lambdas.gateways.storage import error_code
+from lambdas.pipeline import Stage, iso
+from lambdas.run_teacher_batch.asking import Asking
+from lambdas.run_teacher_batch.batch_state import BATCH, ON_DEMAND, RUNNING, BatchJob, TeacherBatch
+from lambdas.run_teacher_batch.harvest import harvest
+
+LONGEST_TRIES = 5
+"""Names for one content: a job that failed keeps its name, so that the next try needs another."""
+
+WITHOUT_BATCH = ("AccessDeniedException", "UnknownOperationException")
+"""What an account or a Region without batch inference answers to any of its operations."""
+
+
+def plan_batch(stage: Stage, asking: Asking) -> TeacherBatch:
+    """Plan the batch of an attempt.
+
+    Jobs of earlier attempts, and of other runs that asked the same, come first: what one that has ended left is taken,
+    one under way is waited for, and only what then is missing is asked anew.
+    """
+    limits = read_limits(asking.teacher)
+    try:
+        adopted = _adopt_own(stage, asking)
+        missing = {key: question for key, question in asking.missing().items() if key not in adopted}
+        reason = _why_on_demand(stage, asking, missing, limits)
+        jobs = [] if reason else _jobs_for(stage, asking, missing, limits)
+    except ClientError as refused:
+        if error_code(refused) not in WITHOUT_BATCH:
+            raise
+        adopted, missing, jobs = {}, asking.missing(), []
+        reason = f"the account has no batch inference here: {error_code(refused)}"
+    jobs += {id(job): job for job in adopted.values()}.values()
+    hours = stage.task.teacher_data.deadline_hours
+    return TeacherBatch(
+        way=BATCH if jobs else ON_DEMAND,
+        reason="" if jobs else reason or "what earlier batches left is too little for another",
+        asked=len(asking.questions),
+        missing=len(missing) + len(adopted),
+        deadline_at=iso(stage.pipeline.now() + timedelta(hours=hours)),
+        poll_seconds=stage.pipeline.environment.settings.teacher_poll_interval(hours),
+        jobs_at_once=limits.jobs_at_once,
+        jobs=jobs,
+    )
+
+
+def _why_on_demand(stage: Stage, asking: Asking, missing: dict[str, Question], limits: BatchLimits) -> str | None:
+    return why_on_demand(
+        len(missing),
+        limits,
+        deadline_hours=stage.task.teacher_data.deadline_hours,
+        tool=any(question.tool for question in missing.values()),
+        priced=all(stage.pipeline.prices.find(asking.teacher, usage) for usage in ("batch_input", "batch_output")),
+    )
+
+
+def read_limits(model: str) -> BatchLimits:
+    """Read the account's limits; where its quotas may not be listed, the documented defaults hold."""
+    quotas: dict[str, float] = {}
+    try:
+        for page in clients.service_quotas().get_paginator("list_service_quotas").paginate(ServiceCode="bedrock"):
+            quotas |= {quota["QuotaName"]: quota["Value"] for quota in page["Quotas"]}
+    except ClientError as problem:
+        if error_code(problem) not in ("NoSuchResourceException", "AccessDeniedException"):
+            raise
+    return BatchLimits.from_quotas(quotas, model)
+
+
+def _adopt_own(stage: Stage, asking: Asking) -> dict[str, BatchJob]:
+    """Take what jobs of this run's earlier attempts left; give those still under way, by the keys that they ask."""
+    adopted: dict[str, BatchJob] = {}
+    for resource in stage.pipeline.resources.of_run(stage.run.run_id):
+        job = stage.pipeline.bedrock.find_batch_job(resource.name) if resource.kind == BATCH_JOB else None
+        if job is None:
+            continue
+        if job.status not in BATCH_UNDER_WAY:
+            harvest(stage, asking, job)
+            continue
+        stage.pipeline.resources.plan(stage.resource(BATCH_JOB, job.name, arn=job.arn))
+        keys = _input_keys(stage, job)
+        running = BatchJob(name=job.name, records=len(keys), state=RUNNING, arn=job.arn, status=job.status)
+        adopted |= {key: running for key in keys if key in asking.questions}
+    return adopted
+
+
+def _input_keys(stage: Stage, job: Found) -> list[str]:
+    uri = urlsplit(job.details["inputDataConfig"]["s3InputDataConfig"]["s3Uri"])
+    return [json.loads(line)["recordId"] for line in stage.pipeline.runs.lines(uri.path.lstrip("/"))]
+
+
+def _jobs_for(stage: Stage, asking: Asking, missing: dict[str, Question], limits: BatchLimits) -> list[BatchJob]:
+    """Name the jobs of the missing questions, adopt those under way, write the input of the others."""
+    while True:
+        jobs: list[BatchJob] = []
+        lines = [input_line(question, asking.teacher) for question in missing.values()]
+        for file in split(lines, limits):
+            job = _job_for(stage, asking, file)
+            if job is not None:
+                jobs.append(job)
+        left = {key: question for key, question in asking.missing().items() if key in missing}
+        if len(left) == len(missing):
+            return jobs
+        missing = left  # an ended job of another run had answers: what is left makes other files
+
+
+def _job_for(stage: Stage, asking: Asking, file: list[InputLine]) -> BatchJob | None:
+    """Find the job for one input file; ``None`` where every name is taken by a job that failed."""
+    content = digest(KEY_VERSION, asking.teacher, *(item.key for item in file), length=16)
+    for suffix in ["", *map(str, range(2, LONGEST_TRIES + 1))]:
+        name = content_name(stage.pipeline.environment.name, stage.run.task, content, f"batch{suffix}")
+        found = stage.pipeline.bedrock.find_batch_job(name)
+        if found is None:
+            stage.pipeline.runs.write(stage.run.files.batch_input(name), b"".join(item.line for item in file))
+            return BatchJob(name=name, records=len(file))
+        if found.status in BATCH_UNDER_WAY:
+            ours = stage.pipeline.bedrock.tags(found.arn).get("run") == stage.run.run_id
+            return BatchJob(name=name, records=len(file), state=RUNNING, arn=found.arn, status=found.status, ours=ours)
+        if harvest(stage, asking, found).get("answers"):
+            return None  # what it left out is asked with the next files
+    return None

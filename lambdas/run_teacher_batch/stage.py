@@ -1,0 +1,138 @@
+"""Buy the missing answers by batch inference at half the price; whatever it does not give is asked on demand later."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
+from lambdas.domain.errors import QuotaTooLow
+from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, Found
+from lambdas.gateways.resource_book import BATCH_JOB
+from lambdas.gateways.storage import error_code
+from lambdas.pipeline import Result, Stage
+from lambdas.run_teacher_batch.asking import Asking
+from lambdas.run_teacher_batch.batch_state import ENDED, PLANNED, RUNNING, BatchJob, TeacherBatch
+from lambdas.run_teacher_batch.harvest import harvest
+from lambdas.run_teacher_batch.planning import plan_batch
+
+REFUSED = ("ValidationException", "AccessDeniedException", "ResourceNotFoundException", "ConflictException")
+"""Refusals of CreateModelInvocationJob for good: a model or an account without batch inference, a stranger's name."""
+
+SHORTEST_TIMEOUT_HOURS, LONGEST_TIMEOUT_HOURS = 24, 168
+"""``timeoutDurationInHours`` (service model)."""
+
+STOPPING_POLLS = 10
+"""Polls that jobs have to stop after the deadline; then they are left to ReleaseResources."""
+
+
+def execute(stage: Stage) -> Result:
+    """Bring the batch of an attempt one step further.
+
+    Nothing that a batch can do ends the run: what it leaves out, GenerateTeacherData asks on demand.
+
+    Returns
+    -------
+    dict
+        ``status`` IN_PROGRESS or COMPLETED, ``wait_seconds`` until the next call, ``way`` and ``jobs``.
+    """
+    runs, key = stage.pipeline.runs, stage.run.files.teacher_batch(stage.attempt)
+    asking = Asking.of(stage)
+    document = runs.find_json(key)
+    if document is None:
+        batch = plan_batch(stage, asking)
+        runs.write_json(key, batch.to_document())
+    else:
+        batch = TeacherBatch.from_document(document)
+    for job in batch.jobs:
+        if job.state == RUNNING:
+            _look_after(stage, asking, batch, job)
+    for job in batch.jobs:
+        if job.state == PLANNED:
+            _start(stage, asking, batch, job)
+    runs.write_json(key, batch.to_document())
+    stage.progress(way=batch.way, reason=batch.reason, jobs={job.name: job.status for job in batch.jobs})
+    status = "COMPLETED" if batch.is_over else "IN_PROGRESS"
+    return {"status": status, "wait_seconds": batch.poll_seconds, "way": batch.way, "jobs": len(batch.jobs)}
+
+
+def job_request(stage: Stage, teacher: str, name: str, deadline_hours: float) -> dict[str, Any]:
+    """Write the keyword arguments of CreateModelInvocationJob."""
+    environment, files, bucket = stage.pipeline.environment, stage.run.files, stage.pipeline.runs.name
+    timeout = min(max(int(-(-deadline_hours // 1)), SHORTEST_TIMEOUT_HOURS), LONGEST_TIMEOUT_HOURS)
+    output = {"s3Uri": s3_uri(bucket, files.batch_output(name)), "s3EncryptionKeyId": environment.model_key_arn}
+    return {
+        "jobName": name,
+        "roleArn": environment.batch_role_arn,
+        "modelId": teacher,
+        "modelInvocationType": "Converse",
+        "inputDataConfig": {
+            "s3InputDataConfig": {"s3Uri": s3_uri(bucket, files.batch_input(name)), "s3InputFormat": "JSONL"}
+        },
+        "outputDataConfig": {"s3OutputDataConfig": output},
+        "timeoutDurationInHours": timeout,
+        "clientRequestToken": client_token(name, stage.run.run_id),
+        "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),
+    }
+
+
+def _start(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob) -> None:
+    """Write the job down, then create it, where the account may have one more under way."""
+    if _is_overdue(stage, batch):
+        job.state, job.message = ENDED, "the deadline passed before the account's quota allowed to start it"
+        return
+    if batch.running >= batch.jobs_at_once:
+        return
+    resource = stage.resource(BATCH_JOB, job.name)
+    stage.pipeline.resources.plan(resource)
+    request = job_request(stage, asking.teacher, job.name, stage.task.teacher_data.deadline_hours)
+    try:
+        arn = stage.pipeline.bedrock.create_batch_job(request)
+    except QuotaTooLow as refused:
+        job.message = str(refused)  # jobs of other runs hold the quota: one of the next calls tries again
+        stage.pipeline.resources.released(resource, stage.now())
+        return
+    except ClientError as refused:
+        if error_code(refused) not in REFUSED:
+            raise
+        job.state, job.status = ENDED, "refused"
+        job.message = f"{error_code(refused)}: {refused.response['Error'].get('Message')}"
+        stage.pipeline.resources.released(resource, stage.now())
+        return
+    job.state, job.arn, job.status, job.message = RUNNING, arn, "Submitted", ""
+    stage.pipeline.resources.created(resource, arn)
+    job.ours = stage.pipeline.bedrock.tags(arn).get("run") == stage.run.run_id
+    if not job.ours:
+        # Another run that asks the same was faster: this one waits for its job, but must neither stop nor pay it.
+        stage.pipeline.resources.released(resource, stage.now())
+
+
+def _look_after(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob) -> None:
+    """Take the answers of a job that has ended; stop one whose deadline has passed."""
+    found = stage.pipeline.bedrock.batch_job(str(job.arn))
+    if found is None:
+        job.state, job.status = ENDED, "not found"
+        return
+    job.status, job.message = found.status, found.failure or job.message
+    if found.status not in BATCH_UNDER_WAY:
+        _end(stage, asking, job, found)
+    elif _is_overdue(stage, batch):
+        if job.ours and found.status != "Stopping":
+            stage.pipeline.bedrock.stop_batch_job(found.arn)
+        job.message = "the deadline ('teacher_data.deadline_hours') has passed"
+        grace = timedelta(seconds=STOPPING_POLLS * batch.poll_seconds)
+        if not job.ours or _is_overdue(stage, batch, grace):
+            job.state = ENDED
+
+
+def _end(stage: Stage, asking: Asking, job: BatchJob, found: Found) -> None:
+    job.counts = harvest(stage, asking, found)
+    job.state = ENDED
+    if job.ours:
+        stage.pipeline.resources.released(stage.resource(BATCH_JOB, job.name, arn=found.arn), stage.now())
+
+
+def _is_overdue(stage: Stage, batch: TeacherBatch, grace: timedelta = timedelta()) -> bool:
+    return stage.pipeline.now() >= datetime.fromisoformat(batch.deadline_at) + grace

@@ -1,0 +1,194 @@
+"""Every prompt ends as a training record, as a reference, or dropped with a reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.answers import Answer, Asked
+from lambdas.domain.errors import InvalidTaskDefinition, TeacherDataRefused
+from lambdas.domain.records import Record, Turn
+from lambdas.domain.refusals import is_refusal
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.teacher_data import check_drops, collect, drop_rate
+from lambdas.domain.teacher_modes import check_mode, labelled_ids, records_to_ask
+
+GOOD = Answer(
+    key="k",
+    record_id="r",
+    model="m",
+    text="yes",
+    stop_reason="end_turn",
+    input_tokens=1,
+    output_tokens=1,
+    latency_ms=1.0,
+    client_ms=1.0,
+)
+
+
+def task(mode: str = "label", **changes: Any) -> TaskDefinition:
+    return TaskDefinition.from_document({"teacher_data": {"mode": mode, **changes}})
+
+
+def record(number: int, golden: str | None = None) -> Record:
+    return Record(f"{number:016x}", None, (Turn("user", f"q{number}"),), golden, {})
+
+
+def answers(records: list[Record], **changes: Any) -> dict[str, Answer]:
+    return {item.id: dataclasses.replace(GOOD, record_id=item.id, **changes) for item in records}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"stop_reason": "max_tokens"}, "truncated"),
+        ({"stop_reason": "content_filtered"}, "content filtered"),
+        ({"text": "I\u2019m sorry, but I can\u2019t help with that."}, "refused"),
+        ({"text": "Assistant: yes"}, "reserved word 'Assistant:'"),
+        ({"text": " "}, "empty"),
+    ],
+)
+def test_an_answer_that_must_not_be_learnt_from_is_dropped_with_its_reason(
+    changes: dict[str, Any], reason: str
+) -> None:
+    # Given one broken answer in training set and holdout each
+    train, holdout = [record(1), record(2)], [record(3), record(4)]
+    bad = answers([train[0], holdout[0]], **changes)
+    # When
+    asked = Asked({**answers(train + holdout), **bad}, {})
+    collected = collect(train, holdout, asked, task(), own_holdout=False)
+    # Then
+    assert collected.dropped == [
+        {"record_id": train[0].id, "part": "training", "reason": reason},
+        {"record_id": holdout[0].id, "part": "holdout", "reason": reason},
+    ]
+    assert (len(collected.training), len(collected.references)) == (1, 1)
+
+
+def test_a_record_that_the_service_refuses_is_dropped_with_the_service_s_words() -> None:
+    train = [record(1), record(2)]
+    asked = Asked({}, {train[0].id: "refused: ValidationException: too long"})
+    collected = collect(train, [], asked, task(), own_holdout=False)
+    reasons = [item["reason"] for item in collected.dropped]
+    assert reasons == ["refused: ValidationException: too long", "no answer"]
+
+
+def test_above_the_limit_the_run_stops_before_training_and_says_why() -> None:
+    # Given 20 of 200 truncated where a twentieth may be
+    train = [record(number) for number in range(200)]
+    asked = Asked({**answers(train), **answers(train[:20], stop_reason="max_tokens")}, {})
+    collected = collect(train, [], asked, task(), own_holdout=False)
+    # When / Then
+    with pytest.raises(TeacherDataRefused, match=r"10\.0% .* allows 5\.0%.*truncated \(20\)"):
+        check_drops(collected, 200, task(max_drop_rate=0.05))
+    check_drops(collected, 200, task(max_drop_rate=0.1))
+
+
+@given(st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)), st.sampled_from(["label", "golden", "prompts_only"]))
+def test_every_prompt_is_in_exactly_one_place(missing: set[int], broken: set[int], mode: str) -> None:
+    # Given
+    records = [record(number) for number in range(40)]
+    train, holdout = records[:30], records[30:]
+    found = answers([item for number, item in enumerate(records) if number not in missing])
+    found |= answers([item for number, item in enumerate(records) if number in broken], stop_reason="max_tokens")
+    # When
+    collected = collect(train, holdout, Asked(found, {}), task(mode), own_holdout=False)
+    # Then
+    parts = [item["part"] for item in collected.dropped]
+    assert len(collected.training) + parts.count("training") == 30
+    assert len(collected.references) + parts.count("holdout") == 10
+    assert len({item["record_id"] for item in collected.dropped}) == len(collected.dropped)
+    assert drop_rate(collected, 30) == pytest.approx(parts.count("training") / 30)
+
+
+# Modes
+
+
+def test_prompts_only_asks_about_the_holdout_alone_and_sends_no_answer() -> None:
+    # Given a golden answer too: where labels are poor, none is sent
+    train, holdout = [record(1, golden="yes"), record(2)], [record(3)]
+    # When
+    asked = records_to_ask(train, holdout, task("prompts_only"))
+    collected = collect(train, holdout, Asked(answers(holdout), {}), task("prompts_only"), own_holdout=False)
+    # Then
+    assert asked == holdout
+    assert [len(json.loads(line)["messages"]) for line in collected.training] == [1, 1]
+    assert (collected.labelled, collected.dropped, len(collected.references)) == (0, [], 1)
+
+
+def test_golden_takes_the_user_s_answers_first_and_asks_for_the_rest() -> None:
+    # Given one golden answer and three examples wanted
+    train = [record(number, golden="yes" if number == 5 else None) for number in range(10)]
+    holdout, golden = [record(20)], task("golden", golden_examples=3)
+    # When
+    asked = records_to_ask(train, holdout, golden)
+    collected = collect(train, holdout, Asked(answers(asked), {}), golden, own_holdout=False)
+    # Then
+    assert labelled_ids(train, golden) == {train[0].id, train[1].id, train[5].id}
+    assert asked == [train[0], train[1], *holdout]
+    assert (len(collected.training), collected.labelled) == (10, 3)
+
+
+def test_a_golden_example_whose_answer_broke_is_sent_as_a_prompt() -> None:
+    train, golden = [record(number) for number in range(3)], task("golden", golden_examples=2)
+    asked = Asked(answers(train[:2], stop_reason="max_tokens"), {})
+    collected = collect(train, [], asked, golden, own_holdout=False)
+    assert (len(collected.training), collected.labelled, collected.dropped) == (3, 0, [])
+
+
+@pytest.mark.parametrize("mode", ["golden", "prompts_only"])
+def test_fine_tuning_needs_answers(mode: str) -> None:
+    with pytest.raises(InvalidTaskDefinition, match=f'"{mode}", but the student can only be fine-tuned here'):
+        check_mode(task(mode), "fine_tuning")
+    check_mode(task(mode), "distillation")
+    check_mode(task(), "fine_tuning")
+
+
+def test_the_mode_that_is_not_there_yet_is_refused_before_anything_is_paid() -> None:
+    with pytest.raises(InvalidTaskDefinition, match="cannot start such a job yet"):
+        check_mode(task("logged"), "distillation")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't help with that.",
+        "I'm sorry, but I cannot assist with this request.",
+        "I\u2019m unable to provide medical advice.",
+        "Sorry, I won't answer that.",
+        "As an AI language model, I cannot discuss this.",
+        "Unfortunately, I am not able to do that.",
+        "**I must decline to answer.**",
+    ],
+)
+def test_declining_is_a_refusal(text: str) -> None:
+    assert is_refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't wait to see it!",
+        "I cannot recommend this product enough.",
+        "The customer says: I can't help my cat.",
+        "Sorry for the delay. Your order ships today.",
+        "I am able to help.",
+        '{"intent": "I can\'t help"}',
+        "I can't provide an exact date. " + "The parcel left the depot on Monday and is on its way. " * 12,
+    ],
+)
+def test_what_only_sounds_like_one_is_not(text: str) -> None:
+    assert not is_refusal(text)
+
+
+@given(st.text(max_size=700))
+def test_no_text_breaks_the_rule(text: str) -> None:
+    assert is_refusal(text) in (True, False)
