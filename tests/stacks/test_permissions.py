@@ -84,7 +84,14 @@ def test_models_are_asked_only_if_the_settings_name_them(deployment: Deployment)
 
 
 def test_only_those_who_ask_models_may(deployment: Deployment) -> None:
-    asking = {"GenerateTeacherData", "EvaluateStudent", "PromoteStudent", "Customization", "Batch"}
+    asking = {
+        "GenerateTeacherData",
+        "EvaluateStudent",
+        "PromoteStudent",
+        "ReapIdleThroughput",
+        "Customization",
+        "Batch",
+    }
     assert short_names(roles_with(deployment, "bedrock:InvokeModel")) == asking
 
 
