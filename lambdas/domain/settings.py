@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidSettings
+from lambdas.domain.log_request import LogSource
 from lambdas.domain.prices import PriceBook, PriceLine
 
 MAX_HISTORY_EVENTS = 15_000
@@ -43,6 +44,7 @@ class Settings:
     log_retention_days: int
     run_data_retention_days: int
     prices: list[dict[str, Any]]
+    log_sources: list[dict[str, Any]]
     simulated: bool
 
     @classmethod
@@ -100,6 +102,10 @@ class Settings:
             Events of the polls (one loop of distillation, three of endpoints) and 500 for everything else.
         """
         return EVENTS_A_POLL * (self.distillation_polls + 3 * self.endpoint_polls) + 500
+
+    def allowed_logs(self) -> list[LogSource]:
+        """Give the log locations that runs may be made of."""
+        return [LogSource(**{**source, "prefix": source["prefix"].strip("/")}) for source in self.log_sources]
 
     def price_book(self) -> PriceBook:
         """Give the price book that ships with the pipeline, with this environment's lines on top."""

@@ -49,6 +49,7 @@ class TeacherDataRules:
     mode: str
     deadline_hours: float
     max_drop_rate: float
+    use_logged_answers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,7 +29,10 @@ def execute(stage: Stage) -> Result:
     stage.progress()
     run, runs = stage.run, stage.pipeline.runs
     task = _pin_task(run, stage.pipeline.uploads, runs)
-    dataset = _build(run, stage.pipeline.uploads, runs, task)
+    if run.upload.from_logs:
+        dataset = build_from_logs(run, stage.pipeline.uploads, runs, task)
+    else:
+        dataset = _build(run, stage.pipeline.uploads, runs, task)
     _write(runs, run.files, dataset)
     summary = dataset.summary()
     # Last of the dataset's files: it names the others by their hashes.
