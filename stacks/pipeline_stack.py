@@ -94,7 +94,10 @@ class PipelineStack(Stack):
         may, topic, role = self._allowed, self.topic.topic_arn, customization.role.role_arn
         notify, approvals = {"TOPIC_ARN": topic}, {"APPROVALS_TABLE": self._data.approvals_table}
         customize = {"CUSTOMIZATION_ROLE_ARN": role, "MODEL_KEY_ARN": self._data.key_arn}
+        account = {"ACCOUNT": self.account}
         made = [
+            self._stage("list_invocation_logs", may.list_invocation_logs(), LONGEST, account),
+            self._stage("read_invocation_logs", may.read_invocation_logs(), LONGEST, account, memory=LARGE),
             self._stage("prepare_dataset", may.prepare_dataset(), LONGEST, memory=LARGE),
             self._stage("check_run", may.check_run(), MEDIUM),
             self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, memory=LARGE),

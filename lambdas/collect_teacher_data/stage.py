@@ -19,6 +19,7 @@ from lambdas.domain.sizes import MIN_TRAINING_RECORDS
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.failure_store import FailureStore
+from lambdas.gateways.logged_answer_file import known_from_logs
 from lambdas.pipeline import Result, Stage
 
 WHOLE_RANGE = f"00-{PARTITIONS - 1:02d}"
@@ -48,8 +49,10 @@ def execute(stage: Stage) -> Result:
     own_holdout = bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"])
     teacher = ModelChoice.from_document(stage.plan["models"]).teacher
     asked = _asked(stage, teacher, train + holdout)
+    logged = known_from_logs(stage, teacher, train)
+    asked.answers.update(logged)
     collected = collect(train, holdout, asked, stage.task, own_holdout=own_holdout)
-    summary = _summary(collected, teacher)
+    summary = _summary(collected, teacher) | {"logged_answers": len(logged)}
     runs.write(files.teacher_data("training.jsonl"), _lines(collected.training))
     runs.write(files.teacher_data("references.jsonl"), _lines(map(_json, collected.references)))
     runs.write(files.teacher_data("dropped.jsonl"), _lines(map(_json, collected.dropped)))

@@ -109,7 +109,7 @@ class LogReader:
             self.counts.errors += 1
             return None
         record, exact = prompt_of(self._body(entry, "input"))
-        if len(_written(record)) > MAX_LINE_BYTES:
+        if len(written(record)) > MAX_LINE_BYTES:
             raise RejectedLine(f"the prompt is too long: at most {MAX_LINE_BYTES} bytes are allowed in a record")
         self.counts.entries += 1
         self.counts.prompts += 1
@@ -161,11 +161,11 @@ def bounded_lines(stream: IO[bytes] | io.RawIOBase) -> Iterator[bytes]:
 
 def shard_line(found: dict[str, Any]) -> bytes:
     """Write one line of a shard's file."""
-    return _written(found) + b"\n"
+    return written(found) + b"\n"
 
 
-def _written(document: object) -> bytes:
-    """Write JSON in UTF-8; half of a surrogate pair stays an escape, so that the checks of records find and name it."""
+def written(document: object) -> bytes:
+    """Write JSON in UTF-8 on one line; half of a surrogate pair stays an escape, so that the checks of records find and name it."""
     try:
         return json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:

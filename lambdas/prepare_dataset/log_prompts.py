@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from lambdas.domain.datasets import Dataset, build_dataset
 from lambdas.domain.line_errors import RejectedLine
-from lambdas.domain.log_reader import LogCounts
+from lambdas.domain.log_reader import LogCounts, written
 from lambdas.domain.logged_answers import LoggedAnswers
 from lambdas.domain.records import Record, RecordParser
 from lambdas.domain.run_files import RunFiles
+from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.storage import Bucket
 
 Reject = Callable[[dict[str, Any]], None]
@@ -44,7 +45,7 @@ class LogPrompts:
                 self.rejected += 1
                 self._reject({**self._origin, "reason": found["reason"]})
                 continue
-            yield _line(found["record"])
+            yield written(found["record"])
 
     def rejected_line(self, rejection: dict[str, Any]) -> None:
         """Keep a line that the checks of records refused, under the name that it has in the log."""
@@ -60,7 +61,7 @@ class LogPrompts:
         counts = LogCounts()
         for shard in self.listing["shards"]:
             counts.add(self._runs.read_json(self._files.logs(f"counts/{shard}.json")))
-        return {"objects": self.listing["objects"], "bytes": self.listing["bytes"], **asdict(counts)}
+        return {"objects": self.listing["objects"], "bytes": self.listing["bytes"], **counts.to_document()}
 
     def answers(self, train: list[Record]) -> LoggedAnswers:
         """Find the logged answers of training records; a record that merged others has those of its very words."""
@@ -70,7 +71,7 @@ class LogPrompts:
             if "answer" not in found:
                 continue
             try:
-                record = parser.parse(_line(found["record"]))
+                record = parser.parse(written(found["record"]))
             except RejectedLine:
                 continue
             kept = wanted.get(record.id)
@@ -88,8 +89,22 @@ class LogPrompts:
                     yield json.loads(line)
 
 
-def _line(record: dict[str, Any]) -> bytes:
-    try:
-        return json.dumps(record, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return json.dumps(record).encode()
+def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: TaskDefinition) -> Dataset:
+    """Build the dataset of a run that comes from logs, by the code that builds those of uploads.
+
+    Parameters
+    ----------
+    prompts : LogPrompts
+    trusted : iterable of bytes, optional
+        Lines of the task's own ``holdout.jsonl``.
+    task : TaskDefinition
+    """
+    dataset = build_dataset(prompts.lines(), prompts.rejected_line, own_holdout=trusted, task=task)
+    dataset.sha256["invocation logs"] = prompts.sha256()
+    dataset.counts.lines += prompts.rejected
+    dataset.counts.rejected += prompts.rejected
+    dataset.logs = prompts.summary()
+    if task.teacher_data.use_logged_answers:
+        dataset.logged_answers = prompts.answers(dataset.train).to_json_lines()
+        dataset.logs["answers"] = dataset.logged_answers.count(b"\n")
+    return dataset
