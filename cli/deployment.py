@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli.errors import NOT_SO, NOT_THERE, UNKNOWN_RUN, CliError
+from lambdas.domain.settings import Settings
 from lambdas.gateways.registry import Registry
 from lambdas.gateways.storage import Bucket
 from lambdas.gateways.table import Table
@@ -137,6 +138,12 @@ class Deployment:
     def runs(self) -> Bucket:
         """The bucket with the files of runs."""
         return Bucket(self.client("s3"), self.output("data", "RunsBucket"))
+
+    def settings(self) -> Settings:
+        """Read the settings with which the pipeline was deployed, from the Lambda that starts runs."""
+        name = self.output("pipeline", "StartRunFunction")
+        found = self.client("lambda").get_function_configuration(FunctionName=name)
+        return Settings.from_json(found["Environment"]["Variables"]["PIPELINE_SETTINGS"])
 
     def invoke(self, output: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Invoke a function of the pipeline stack and give its answer.

@@ -19,7 +19,7 @@ from lambdas.domain.sizes import MIN_TRAINING_RECORDS
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.failure_store import FailureStore
-from lambdas.gateways.logged_answer_file import known_from_logs
+from lambdas.logged_answer_file import known_from_logs
 from lambdas.pipeline import Result, Stage
 
 WHOLE_RANGE = f"00-{PARTITIONS - 1:02d}"

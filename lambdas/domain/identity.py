@@ -91,7 +91,8 @@ class Upload:
             With the form that a key must have.
         """
         if not self.starts_a_run():
-            message = f"'{self.key}' starts no run: upload prompts as '<task>/<name>.jsonl' or a range of logs as '<task>/<name>.logs.json', beside '<task>/task.json'"
+            forms = "prompts as '<task>/<name>.jsonl', or a range of logs as '<task>/<name>.logs.json'"
+            message = f"'{self.key}' starts no run: upload {forms}, beside '<task>/task.json'"
             raise InvalidUpload(message)
 
 

@@ -1,8 +1,8 @@
 """One entry of Bedrock's model invocation log: the prompt that a user sent and the answer that a model gave.
 
-Forms: Bedrock user guide, model invocation logging; the bodies are those of Converse and of InvokeModel for the Nova and
-Claude families (Bedrock user guide, inference request parameters). A ConverseStream is logged joined, as Converse is; an
-InvokeModelWithResponseStream as the list of its chunks.
+Forms: Bedrock user guide, model invocation logging; the bodies are those of Converse and of InvokeModel for the Nova
+and Claude families (Bedrock user guide, inference request parameters). A ConverseStream is logged joined, as Converse
+is; an InvokeModelWithResponseStream as the list of its chunks.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ def _answer(model: str, body: Any) -> LoggedAnswer | None:  # noqa: ANN401 - any
 def _from_chunks(chunks: list[Any]) -> dict[str, Any]:
     """Join the chunks of a stream: Claude's events have a ``type``, Nova's one key that names them."""
     texts: list[str] = []
-    stop_reason, usage = None, {}
+    stop_reason: str | None = None
+    usage: dict[str, Any] = {}
     for chunk in chunks:
         kind = chunk.get("type")
         if kind == "message_start":

@@ -131,7 +131,9 @@ class LogReader:
         if inline is not None:
             return inline
         if not isinstance(path, str):
-            raise RejectedLine(f"the log has no body of the {side}: switch on the delivery of text in Bedrock's settings")
+            raise RejectedLine(
+                f"the log has no body of the {side}: switch on the delivery of text in Bedrock's settings"
+            )
         stream = self._fetch(path)
         if stream is None:
             raise RejectedLine(f"the {side} lies in an object that is missing or not in the log source")
@@ -165,7 +167,7 @@ def shard_line(found: dict[str, Any]) -> bytes:
 
 
 def written(document: object) -> bytes:
-    """Write JSON in UTF-8 on one line; half of a surrogate pair stays an escape, so that the checks of records find and name it."""
+    """Write JSON in UTF-8 on one line; half of a surrogate pair stays an escape, for the checks of records to find."""
     try:
         return json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -174,7 +176,7 @@ def written(document: object) -> bytes:
 
 def _whole(stream: IO[bytes]) -> bytes:
     try:
-        return cast("bytes", _unzipped(stream).read(MAX_ENTRY_BYTES + 1))
+        return _unzipped(stream).read(MAX_ENTRY_BYTES + 1)
     except _DAMAGE as problem:
         raise RejectedLine(f"the offloaded body is damaged: {problem}") from None
 
@@ -182,7 +184,8 @@ def _whole(stream: IO[bytes]) -> bytes:
 def _unzipped(stream: IO[bytes] | io.RawIOBase) -> io.BufferedReader:
     plain = io.BufferedReader(cast("io.RawIOBase", stream), CHUNK_BYTES)
     zipped = plain.peek(2)[:2] == b"\x1f\x8b"
-    return io.BufferedReader(gzip.GzipFile(fileobj=plain), CHUNK_BYTES) if zipped else plain  # type: ignore[type-var]
+    source = gzip.GzipFile(fileobj=plain) if zipped else plain
+    return io.BufferedReader(cast("io.RawIOBase", source), CHUNK_BYTES)
 
 
 def _parsed(raw: bytes, what: str) -> Any:  # noqa: ANN401 - any JSON value

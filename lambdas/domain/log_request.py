@@ -1,4 +1,4 @@
-"""``<name>.logs.json``: which part of the production traffic a run is made of, and where that lies in the log bucket."""
+"""``<name>.logs.json``: which part of the production traffic a run is made of, and where it lies."""
 
 from __future__ import annotations
 
@@ -127,7 +127,9 @@ class LogRequest:
         InvalidUpload
         """
         if self.end > now:
-            raise InvalidUpload(f"*{SUFFIX}: 'to' is {_written(self.end)}, which is still to come; choose an earlier one")
+            raise InvalidUpload(
+                f"*{SUFFIX}: 'to' is {_written(self.end)}, which is still to come; choose an earlier one"
+            )
 
     def hours(self) -> Iterator[str]:
         """Give the parts ``YYYY/MM/DD/HH/`` of the keys under which the range's entries may lie, in order."""

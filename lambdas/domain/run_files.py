@@ -31,7 +31,7 @@ class RunFiles:
         return f"{self.root}/dataset/shards/{kind}/{shard}.jsonl"
 
     def logs(self, name: str) -> str:
-        """``listing.json``, and what lies in one shard of the invocation logs: ``shards/…`` before, ``prompts/…`` after."""
+        """``listing.json``, and of each shard of the invocation logs ``shards/…``, ``prompts/…``, ``counts/…``."""
         return f"{self.root}/logs/{name}"
 
     def plan(self, attempt: int) -> str:

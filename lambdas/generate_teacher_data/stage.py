@@ -6,7 +6,7 @@ from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import teacher_question
 from lambdas.gateways.answerer import ModelUse
-from lambdas.gateways.logged_answer_file import known_from_logs
+from lambdas.logged_answer_file import known_from_logs
 from lambdas.pipeline import Result, Stage
 
 
@@ -28,7 +28,12 @@ def execute(stage: Stage) -> Result:
     questions = [teacher_question(record, stage.task) for record in records if record.id not in logged]
     asked = answerer.ask(questions, teacher_use(models), shard)
     stage.progress(shard=shard)
-    return {"shard": shard, "answered": len(asked.answers) + len(logged), "failed": len(asked.failed), "bought": answerer.bought}
+    return {
+        "shard": shard,
+        "answered": len(asked.answers) + len(logged),
+        "failed": len(asked.failed),
+        "bought": answerer.bought,
+    }
 
 
 def teacher_use(models: ModelChoice, stage: str = "GenerateTeacherData") -> ModelUse:

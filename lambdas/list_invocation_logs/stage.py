@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from lambdas.domain.errors import InvalidUpload
 from lambdas.gateways.log_bucket import LogBucket, LogObject
-from lambdas.gateways.log_source import open_source, read_request
+from lambdas.log_source import open_source, read_request
 from lambdas.pipeline import Result, Stage
 
 MAX_OBJECTS = 50_000

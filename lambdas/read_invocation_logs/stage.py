@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 
 from lambdas.domain.log_reader import LogReader, shard_line
-from lambdas.gateways.log_source import open_source, read_request
+from lambdas.log_source import open_source, read_request
 from lambdas.pipeline import Result, Stage
 
 

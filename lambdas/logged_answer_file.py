@@ -14,8 +14,8 @@ from lambdas.pipeline import Stage
 def known_from_logs(stage: Stage, teacher: str, records: Sequence[Record]) -> dict[str, Answer]:
     """Give the teacher's logged answers by record id, at no cost; none where the task does not want them.
 
-    The file holds training records only: the holdout is always asked now, so that teacher and student are measured under
-    the same parameters.
+    The file holds training records only: the holdout is always asked now, so that teacher and student are measured
+    under the same parameters.
     """
     if not (stage.run.upload.from_logs and stage.task.teacher_data.use_logged_answers):
         return {}
