@@ -105,6 +105,7 @@ def cli(
 @pass_session
 def submit(  # noqa: PLR0913 - one parameter an option
     session: Session,
+    *,
     task_dir: Path,
     file: Path | None,
     from_logs: str | None,
