@@ -70,7 +70,7 @@ class Account:
         key = f"{folder}/prompts.jsonl"
         return Upload(bucket, key, self.s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
 
-    def logs(self, folder: str, request: dict[str, object]) -> Upload:
+    def logs(self, folder: str, request: dict[str, Any]) -> Upload:
         """Upload a range of logs by hand."""
         bucket, key = self.outputs["UploadsBucket"], f"{folder}/range.logs.json"
         return Upload(bucket, key, self.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(request))["VersionId"])

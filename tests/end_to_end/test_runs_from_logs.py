@@ -1,4 +1,4 @@
-"""A team's own production traffic as the source of a run: read with filters, to a verdict; elsewhere nothing is read."""
+"""A team's own production traffic as the source of a run: read with filters, up to a promoted student."""
 
 from __future__ import annotations
 
