@@ -21,6 +21,7 @@ MAX_ENTRY_BYTES = 1024 * 1024
 
 _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
 _BROKEN = (ValueError, RecursionError)
+_MISSING = "the object was deleted before it was read, or the policy of its bucket or key refuses to have it read"
 
 FetchBody = Callable[[str], IO[bytes] | None]
 """Opens the object of ``inputBodyS3Path`` or ``outputBodyS3Path``; ``None`` where it may not be read or is missing."""
@@ -96,7 +97,7 @@ class LogReader:
 
     def missing(self, key: str) -> dict[str, Any]:
         """Give what stands for an object that was deleted after it was listed."""
-        return {"object": key, "line": 0, **self._rejected("the object was deleted before it was read")}
+        return {"object": key, "line": 0, **self._rejected(_MISSING)}
 
     def _entry(self, raw: bytes) -> dict[str, Any] | None:
         entry = check_entry(_parsed(raw, "the entry"))
@@ -136,7 +137,9 @@ class LogReader:
             )
         stream = self._fetch(path)
         if stream is None:
-            raise RejectedLine(f"the {side} lies in an object that is missing or not in the log source")
+            raise RejectedLine(
+                f"the {side} lies in an object that is missing, may not be read, or is not in the log source"
+            )
         return _parsed(_whole(stream), f"the {side} in its own object")
 
     def _rejected(self, reason: str) -> dict[str, str]:

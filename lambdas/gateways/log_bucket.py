@@ -12,7 +12,9 @@ from lambdas.gateways.storage import error_code
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MISSING = ("NoSuchKey", "404")
+# S3 answers a missing key with 403, not 404, to a role that may not list the whole bucket; so it does where the policy
+# of the bucket or its key refuses. Both are said in the reason, and counted.
+_MISSING = ("NoSuchKey", "404", "AccessDenied", "403")
 
 
 class LogObject(NamedTuple):
@@ -52,7 +54,7 @@ class LogBucket:
                     yield LogObject(item["Key"], item["ETag"], item["Size"])
 
     def open(self, key: str) -> IO[bytes] | None:
-        """Open an object of the listing, or ``None`` where it was deleted since."""
+        """Open an object of the listing, or ``None`` where it was deleted since or may not be read."""
         request: dict[str, Any] = {"Bucket": self._bucket, "Key": key, "ExpectedBucketOwner": self._owner}
         try:
             return cast("IO[bytes]", self._client.get_object(**request)["Body"])

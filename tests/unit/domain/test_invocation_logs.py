@@ -97,7 +97,7 @@ def offloaded(side: str, path: str) -> Json:
         (with_input(tools=[{"name": "f"}]), "offers tools"),
         (with_input(messages=[{"role": "assistant", "content": [{"text": "{"}]}]), "prefilled"),
         (converse(prompt="x" * 70_000), "too long"),
-        (offloaded("input", "s3://elsewhere/body"), "not in the log source"),
+        (offloaded("input", "s3://elsewhere/body"), "is not in the log source"),
     ],
 )
 def test_what_is_no_text_prompt_is_rejected_with_a_reason(item: object, reason: str) -> None:
