@@ -14,14 +14,16 @@ from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
 from cli.doctor import doctor
 from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_explained
 from cli.forget import forget
+from cli.log_submission import LogOptions, LogSubmission, check_allowed, check_logs, upload_request
 from cli.reports import save_report
 from cli.run_ids import all_runs, resolve
 from cli.screen import SIMULATED, print_json, print_report, run_document, runs_table
 from cli.session import Session, pass_session, run_argument, why_option
-from cli.submission import check_folder, left_from_before, rejection_lines, upload
+from cli.submission import Submission, check_folder, left_from_before, rejection_lines, upload
 from cli.teardown import teardown
 from cli.validation import SHOWN_PROBLEMS, validate_files
 from cli.watching import exit_code, print_outcome, watch_run
+from lambdas.domain.invocation_log import OPERATIONS
 
 
 class Verbs(click.Group):
@@ -61,19 +63,47 @@ def cli(
 @cli.command()
 @click.argument("task_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The prompts.")
+@click.option("--from-logs", metavar="s3://BUCKET/PREFIX", help="Instead of prompts: Bedrock's invocation logs there.")
+@click.option("--from", "start", metavar="TIME", help="With --from-logs: first moment, ISO with time zone.")
+@click.option("--to", "end", metavar="TIME", help="With --from-logs: first moment that is out.")
+@click.option("--model", "models", multiple=True, help="With --from-logs: only calls of this model (repeatable).")
+@click.option("--operation", "operations", multiple=True, type=click.Choice(OPERATIONS), help="Only these operations.")
+@click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Only calls with this request metadata.")
 @click.option("--watch", "watching", is_flag=True, help="Show the run until it has ended.")
 @pass_session
-def submit(session: Session, task_dir: Path, file: Path | None, watching: bool) -> None:
+def submit(  # noqa: PLR0913 - one parameter an option
+    session: Session,
+    *,
+    task_dir: Path,
+    file: Path | None,
+    from_logs: str | None,
+    start: str | None,
+    end: str | None,
+    models: tuple[str, ...],
+    operations: tuple[str, ...],
+    metadata: tuple[str, ...],
+    watching: bool,
+) -> None:
     """Check a task's folder, upload it and so start a run.
 
     The folder's name is the task's name. It holds the prompts (.jsonl or .jsonl.gz) and, if you like, task.json and
-    holdout.jsonl.
+    holdout.jsonl. With --from-logs the prompts are a range of production traffic; the location must be one of the
+    settings' log_sources.
     """
+    if from_logs is not None:
+        if file is not None:
+            raise click.UsageError("--file and --from-logs exclude each other.")
+        options = LogOptions(
+            location=from_logs, start=start, end=end, models=models, operations=operations, metadata=metadata
+        )
+        _submit_logs(session, task_dir, options, watching=watching)
+        return
+    if start or end or models or operations or metadata:
+        raise click.UsageError("--from, --to, --model, --operation and --metadata go with --from-logs.")
     submission = check_folder(task_dir, file)
     deployment = session.deployment
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
-    for name in left_from_before(client, bucket, submission):
-        click.echo(f"Note: {task_dir} has no {name}; the one uploaded before counts for this run.", err=True)
+    _note_left(client, bucket, submission, task_dir)
     made = upload(client, bucket, submission)
     summary = submission.dataset.summary()
     counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}
@@ -84,10 +114,7 @@ def submit(session: Session, task_dir: Path, file: Path | None, watching: bool) 
         f"Uploaded {made.key} ({said})",
         *rejection_lines(submission.rejections),
     )
-    if watching:
-        _watch(session, made.run_id)
-    elif not session.as_json:
-        session.screen.print(f"Watch it: {session.command} watch {made.run_id}", soft_wrap=True)
+    _go_on(session, made.run_id, watching=watching)
 
 
 @cli.command()
@@ -199,6 +226,33 @@ def _session(environment: str | None, region: str | None, local_dir: Path | None
 
 def _command(*options: str) -> str:
     return shlex.join(["python", "-m", "cli", *options])
+
+
+def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watching: bool) -> None:
+    submission = check_logs(task_dir, options)
+    deployment = session.deployment
+    check_allowed(submission, deployment.settings.allowed_logs())
+    client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
+    _note_left(client, bucket, submission, task_dir)
+    made = upload_request(client, bucket, submission)
+    session.show(
+        {"run_id": made.run_id, "bucket": made.bucket, "key": made.key, "version": made.version},
+        f"Run {made.run_id}",
+        f"Uploaded {made.key}: the run reads these logs before it pays for anything",
+    )
+    _go_on(session, made.run_id, watching=watching)
+
+
+def _note_left(client: Any, bucket: str, submission: Submission | LogSubmission, task_dir: Path) -> None:  # noqa: ANN401
+    for name in left_from_before(client, bucket, submission):
+        click.echo(f"Note: {task_dir} has no {name}; the one uploaded before counts for this run.", err=True)
+
+
+def _go_on(session: Session, run_id: str, *, watching: bool) -> None:
+    if watching:
+        _watch(session, run_id)
+    elif not session.as_json:
+        session.screen.print(f"Watch it: {session.command} watch {run_id}", soft_wrap=True)
 
 
 def _watch(session: Session, run_id: str) -> None:

@@ -18,6 +18,8 @@ from lambdas.gateways.storage import Bucket
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from cli.log_submission import LogSubmission
+
 TASK_FILE, HOLDOUT_FILE = "task.json", "holdout.jsonl"
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _MAX_KEY_BYTES = 1_024
@@ -58,11 +60,11 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         With file, line or key, and what is allowed.
     """
     prompts = file or _only_prompts(folder)
-    task_file, holdout_file = _existing(folder / TASK_FILE), _existing(folder / HOLDOUT_FILE)
+    task_file, holdout_file = existing(folder / TASK_FILE), existing(folder / HOLDOUT_FILE)
     name = folder.resolve().name
     rejections: list[dict[str, Any]] = []
     try:
-        _check_key(f"{name}/{prompts.name}")
+        check_key(f"{name}/{prompts.name}")
         task = TaskDefinition.from_text(task_file.read_bytes()) if task_file else TaskDefinition.default()
         dataset = _build(prompts, holdout_file, task, rejections)
         check_damage(dataset)
@@ -99,15 +101,15 @@ def upload(client: S3Client, bucket: str, submission: Submission) -> Upload:
     """
     for path, content_type in ((submission.task_file, "application/json"), (submission.holdout_file, None)):
         if path is not None:
-            _put(client, bucket, f"{submission.task}/{path.name}", path, content_type)
-    version = _put(client, bucket, submission.key, submission.prompts)
+            put(client, bucket, f"{submission.task}/{path.name}", path, content_type)
+    version = put(client, bucket, submission.key, submission.prompts)
     if not version:
         message = f"Bucket {bucket} keeps no versions, so the run cannot be named. Deploy the data stack again."
         raise CliError(message, NOT_THERE)
     return Upload(bucket, submission.key, version)
 
 
-def left_from_before(client: S3Client, bucket: str, submission: Submission) -> list[str]:
+def left_from_before(client: S3Client, bucket: str, submission: Submission | LogSubmission) -> list[str]:
     """Name the task's files that are missing in the folder but lie in the bucket, and so count for the run."""
     uploads = Bucket(client, bucket)
     local = {TASK_FILE: submission.task_file, HOLDOUT_FILE: submission.holdout_file}
@@ -115,13 +117,15 @@ def left_from_before(client: S3Client, bucket: str, submission: Submission) -> l
     return [name for name in missing if uploads.newest_version(f"{submission.task}/{name}") is not None]
 
 
-def _put(client: S3Client, bucket: str, key: str, path: Path, content_type: str | None = None) -> str | None:
+def put(client: S3Client, bucket: str, key: str, path: Path, content_type: str | None = None) -> str | None:
+    """Upload one file; give its version."""
     kind = content_type or ("application/gzip" if key.endswith(".gz") else "application/x-ndjson")
     with path.open("rb") as file:
         return client.put_object(Bucket=bucket, Key=key, Body=file, ContentType=kind).get("VersionId")
 
 
-def _existing(path: Path) -> Path | None:
+def existing(path: Path) -> Path | None:
+    """Give the path of a file that is there."""
     return path if path.is_file() else None
 
 
@@ -139,7 +143,13 @@ def _only_prompts(folder: Path) -> Path:
     raise CliError(f"{folder} has several prompt files ({names}): choose one with --file.", USAGE)
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
+    """Refuse a key that starts no run or is too long.
+
+    Raises
+    ------
+    InvalidUpload
+    """
     Upload("", key, "").check()
     if len(key.encode("utf-8", "surrogateescape")) > _MAX_KEY_BYTES:
         raise InvalidUpload(f"the names of folder and file make a key of over {_MAX_KEY_BYTES} bytes; shorten them")

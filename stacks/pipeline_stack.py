@@ -101,7 +101,10 @@ class PipelineStack(Stack):
         notify, approvals = {"TOPIC_ARN": topic}, {"APPROVALS_TABLE": self._data.approvals_table}
         customize = {"CUSTOMIZATION_ROLE_ARN": role, "MODEL_KEY_ARN": self._data.key_arn}
         run_batch = {"BATCH_ROLE_ARN": batch_role, "MODEL_KEY_ARN": self._data.key_arn}
+        account = {"ACCOUNT": self.account}
         made = [
+            self._stage("list_invocation_logs", may.list_invocation_logs(), LONGEST, account),
+            self._stage("read_invocation_logs", may.read_invocation_logs(), LONGEST, account, memory=LARGE),
             self._stage("prepare_dataset", may.prepare_dataset(), LONGEST, memory=LARGE),
             self._stage("check_run", may.check_run(), MEDIUM),
             self._stage("run_teacher_batch", may.run_teacher_batch(batch_role), LONGEST, run_batch, memory=LARGE),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stacks.data_key import ENCRYPT_AND_DECRYPT
 from stacks.data_stack import REGISTRY_INDEX
+from stacks.log_access import LogAccess
 from stacks.model_access import ModelAccess
 from stacks.permissions import Permission, allow
 
@@ -41,6 +42,7 @@ class StagePermissions:
         self._settings = settings
         self._data = data
         self._models = ModelAccess(stack)
+        self._logs = LogAccess(stack, settings)
 
     # Intake
 
@@ -51,6 +53,19 @@ class StagePermissions:
             self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
             allow("states:StartExecution", on=[machine]),
             self._data_key(),
+        ]
+
+    def list_invocation_logs(self) -> list[Permission]:
+        """Read the uploaded range, list the log sources of the settings, write down what is to be read."""
+        return [*self._read_uploads(), *self._logs.listed(), self._runs("s3:PutObject"), *self._record_progress()]
+
+    def read_invocation_logs(self) -> list[Permission]:
+        """Read entries and offloaded bodies of the log sources, write prompts."""
+        return [
+            *self._read_uploads(),
+            *self._logs.read(),
+            self._runs("s3:GetObject", "s3:PutObject"),
+            *self._record_progress(),
         ]
 
     def prepare_dataset(self) -> list[Permission]:

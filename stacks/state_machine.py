@@ -13,7 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from lambdas.domain.settings import TEACHER_POLL_LIMIT
-from stacks.asl import FAILED, IS_COMPLETED, NO_RETRY, RETRY, RUN, State, States, counted, overdue, wait
+from stacks.asl import FAILED, INPUT, IS_COMPLETED, NO_RETRY, RETRY, RUN, State, States, counted, overdue, wait
 from stacks.log_groups import log_group
 from stacks.machine_role import MachineRole
 
@@ -27,7 +27,7 @@ TASK_MARGIN_SECONDS = 30
 """How much longer a Task may take than its Lambda, so that the Lambda's own time-out is what is reported."""
 
 SHARD_HOURS = 24
-"""What teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
+"""What log, teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
 
 LONGEST_TEACHER_HOURS = 168
 """Most that a task's ``teacher_data.deadline_hours`` may be: tasks come after the machine."""
@@ -95,6 +95,7 @@ class DistillationMachine(Construct):
             "StartAt": "BeginRun",
             "States": {
                 **self._begin_run(),
+                **self._read_invocation_logs(),
                 **self._prepare_dataset(),
                 **self._check_run(),
                 **self._run_teacher_batch(),
@@ -123,7 +124,21 @@ class DistillationMachine(Construct):
             "promotion_polls": 0,
             "release_polls": 0,
         }
-        return {"BeginRun": {"Type": "Pass", "Assign": variables, "Next": "PrepareDataset"}}
+        return {"BeginRun": {"Type": "Pass", "Assign": variables, "Next": "ComesFromLogs"}}
+
+    def _read_invocation_logs(self) -> States:
+        from_logs = {"Condition": f"{{% {INPUT}.from_logs = true %}}", "Next": "ListInvocationLogs"}
+        shards = {"log_shards": "{% $states.result.Payload.log_shards %}"}
+        return {
+            "ComesFromLogs": {"Type": "Choice", "Choices": [from_logs], "Default": "PrepareDataset"},
+            "ListInvocationLogs": self._task("list_invocation_logs", Assign=shards, Next="EachLogShard"),
+            "EachLogShard": self._each_shard(
+                "EachLogShard",
+                shards="log_shards",
+                states={"ReadInvocationLogs": self._shard_task("read_invocation_logs")},
+                then="PrepareDataset",
+            ),
+        }
 
     def _prepare_dataset(self) -> States:
         shards = {
@@ -366,6 +381,6 @@ class DistillationMachine(Construct):
             LONGEST_TEACHER_HOURS
             + settings.distillation_deadline_hours
             + settings.approval_expiry_hours
-            + 2 * SHARD_HOURS
+            + 3 * SHARD_HOURS
         )
         return 2 * (hours * 3600 + 3 * settings.endpoint_deadline_minutes * 60)

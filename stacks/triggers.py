@@ -9,11 +9,12 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
+from lambdas.domain.identity import STARTING_SUFFIXES
+
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
-UPLOADED_SUFFIXES = (".jsonl", ".jsonl.gz")
 ENDED = ("FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED")
 RECONCILE_EVERY = Duration.minutes(5)
 
@@ -51,13 +52,13 @@ class Triggers(Construct):
         events.Rule(
             self,
             "PromptsUploaded",
-            description="Prompts were uploaded: claim and start a run",
+            description="Prompts, or a range of invocation logs, were uploaded: claim and start a run",
             event_pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
                 detail={
                     "bucket": {"name": [uploads_bucket]},
-                    "object": {"key": [{"suffix": suffix} for suffix in UPLOADED_SUFFIXES]},
+                    "object": {"key": [{"suffix": suffix} for suffix in STARTING_SUFFIXES]},
                 },
             ),
             targets=[self._target(start_run)],

@@ -16,6 +16,7 @@ from lambdas.domain.teacher_data import Collected, check_drops, collect, drop_ra
 from lambdas.domain.training_file import check_training_file
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.failure_store import FailureStore
+from lambdas.logged_answer_file import known_from_logs
 from lambdas.pipeline import Result, Stage
 
 
@@ -34,9 +35,12 @@ def execute(stage: Stage) -> Result:
     own_holdout = bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"])
     models = ModelChoice.from_document(stage.plan["models"])
     asked = _asked(stage, models.teacher, train + holdout)
+    logged = known_from_logs(stage, models.teacher, train)
+    asked.answers.update(logged)
     collected = collect(train, holdout, asked, stage.task, own_holdout=own_holdout)
     summary = {
         **_summary(collected, models.teacher, stage.task),
+        "logged_answers": len(logged),
         "drop_rate": drop_rate(collected, len(train)),
         "batch": runs.read_json(files.teacher_batch(stage.attempt)),
     }

@@ -49,7 +49,8 @@ class DatasetCounts:
 class Dataset:
     """Records in the order of their ids, which is independent of the order in the file.
 
-    ``sha256`` names what was read and written, for example ``{"train.jsonl": "9f86…"}``.
+    ``sha256`` names what was read and written, for example ``{"train.jsonl": "9f86…"}``. ``logs`` counts what became of
+    the entries, and ``logged_answers`` are the lines of that file, where the prompts come from invocation logs.
     """
 
     train: list[Record]
@@ -57,6 +58,8 @@ class Dataset:
     counts: DatasetCounts
     own_holdout: bool = False
     sha256: dict[str, str] = field(default_factory=dict)
+    logs: dict[str, Any] | None = None
+    logged_answers: bytes | None = None
 
     def summary(self) -> dict[str, Any]:
         """Give ``dataset.json``: counts, hashes, and the rules by which it was made."""
@@ -73,6 +76,7 @@ class Dataset:
             "choice_rule": CHOICE_RULE,
             "warnings": self.warnings(),
             "sha256": self.sha256,
+            **({} if self.logs is None else {"logs": self.logs}),
         }
 
     def warnings(self) -> list[str]:

@@ -13,6 +13,10 @@ from lambdas.domain.errors import InvalidUpload
 MAX_SLUG = 24
 """Longest task slug: with two hashes and the environment it keeps a job name under Bedrock's 63 characters."""
 
+LOGS_SUFFIX = ".logs.json"
+STARTING_SUFFIXES = (".jsonl", ".jsonl.gz", LOGS_SUFFIX)
+"""Ends of the keys that start a run."""
+
 _TASK_FILES = ("task.json", "holdout.jsonl")
 
 
@@ -69,9 +73,14 @@ class Upload:
         return f"{self.task}-{digest(self.bucket, self.key, self.version)}"
 
     def starts_a_run(self) -> bool:
-        """Tell whether the key is ``<task>/<anything>.jsonl`` (or ``.jsonl.gz``) and not a file of the task itself."""
+        """Tell whether the key is ``<task>/<anything>`` with a suffix of prompts and not a file of the task itself."""
         folder, _, name = self.key.partition("/")
-        return bool(folder) and "/" not in name and name not in _TASK_FILES and name.endswith((".jsonl", ".jsonl.gz"))
+        return bool(folder) and "/" not in name and name not in _TASK_FILES and name.endswith(STARTING_SUFFIXES)
+
+    @property
+    def from_logs(self) -> bool:
+        """Whether the object names a part of the production traffic instead of holding prompts."""
+        return self.key.endswith(LOGS_SUFFIX)
 
     def check(self) -> None:
         """Refuse a key that cannot start a run.
@@ -82,7 +91,8 @@ class Upload:
             With the form that a key must have.
         """
         if not self.starts_a_run():
-            message = f"'{self.key}' starts no run: upload prompts as '<task>/<name>.jsonl', beside '<task>/task.json'"
+            forms = "prompts as '<task>/<name>.jsonl', or a range of logs as '<task>/<name>.logs.json'"
+            message = f"'{self.key}' starts no run: upload {forms}, beside '<task>/task.json'"
             raise InvalidUpload(message)
 
 

@@ -29,3 +29,21 @@ def foundation_model_id(model: str) -> str:
 def model_family(model: str) -> str:
     """Name the provider of a model: ``amazon``, ``anthropic``, ``meta`` …."""
     return foundation_model_id(model).split(".", 1)[0]
+
+
+def model_behind(identifier: str) -> str:
+    """Name the model behind whatever a call named: an id, a system profile, or the ARN of either.
+
+    An application inference profile does not say its model: its ARN stays as it is.
+
+    Examples
+    --------
+    >>> model_behind("arn:aws:bedrock:us-east-1:111122223333:inference-profile/us.amazon.nova-pro-v1:0")
+    'amazon.nova-pro-v1:0'
+    >>> model_behind("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0")
+    'amazon.nova-pro-v1:0'
+    """
+    if not identifier.startswith("arn:"):
+        return foundation_model_id(identifier)
+    kind, _, name = identifier.split(":", 5)[-1].partition("/")
+    return foundation_model_id(name) if kind in ("foundation-model", "inference-profile") else identifier

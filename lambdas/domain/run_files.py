@@ -30,6 +30,10 @@ class RunFiles:
         """Records of one shard; ``kind`` is ``teacher`` or ``holdout``."""
         return f"{self.root}/dataset/shards/{kind}/{shard}.jsonl"
 
+    def logs(self, name: str) -> str:
+        """``listing.json``, and of each shard of the invocation logs ``shards/…``, ``prompts/…``, ``counts/…``."""
+        return f"{self.root}/logs/{name}"
+
     def plan(self, attempt: int) -> str:
         """What CheckRun decided: models, prices, estimate."""
         return f"{self.root}/attempts/{attempt}/plan.json"

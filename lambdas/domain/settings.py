@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidSettings
+from lambdas.domain.log_request import LogSource
 from lambdas.domain.prices import PriceBook, PriceLine
 
 MAX_HISTORY_EVENTS = 15_000
@@ -56,6 +57,7 @@ class Settings:
     log_retention_days: int
     run_data_retention_days: int
     prices: list[dict[str, Any]]
+    log_sources: list[dict[str, Any]]
     simulated: bool
 
     @classmethod
@@ -117,6 +119,10 @@ class Settings:
     def teacher_poll_interval(self, deadline_hours: float) -> int:
         """Space the polls of a batch, in seconds, so that its deadline is reached within :data:`TEACHER_POLLS`."""
         return max(self.teacher_poll_seconds, math.ceil(deadline_hours * 3600 / TEACHER_POLLS))
+
+    def allowed_logs(self) -> list[LogSource]:
+        """Give the log locations that runs may be made of."""
+        return [LogSource(**{**source, "prefix": source["prefix"].strip("/")}) for source in self.log_sources]
 
     def price_book(self) -> PriceBook:
         """Give the price book that ships with the pipeline, with this environment's lines on top."""

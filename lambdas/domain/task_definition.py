@@ -50,6 +50,7 @@ class TeacherDataRules:
     golden_examples: int
     deadline_hours: float
     max_drop_rate: float
+    use_logged_answers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ class Environment:
     model_key_arn: str
     release_function: str
     report_function: str
+    account: str = ""
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> Self:
@@ -51,6 +52,7 @@ class Environment:
             model_key_arn=variables.get("MODEL_KEY_ARN", ""),
             release_function=variables.get("RELEASE_FUNCTION", ""),
             report_function=variables.get("REPORT_FUNCTION", ""),
+            account=variables.get("ACCOUNT", ""),
         )
 
     def champion_parameter(self, task: str) -> str:

@@ -6,6 +6,7 @@ from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import teacher_question
 from lambdas.gateways.answerer import ModelUse
+from lambdas.logged_answer_file import known_from_logs
 from lambdas.pipeline import Result, Stage
 
 
@@ -23,9 +24,16 @@ def execute(stage: Stage) -> Result:
     models = ModelChoice.from_document(stage.plan["models"])
     records = from_json_lines(stage.pipeline.runs.read(stage.run.files.shard("teacher", shard)))
     answerer = stage.answerer()
-    asked = answerer.ask([teacher_question(record, stage.task) for record in records], teacher_use(models), shard)
+    logged = known_from_logs(stage, models.teacher, records)
+    questions = [teacher_question(record, stage.task) for record in records if record.id not in logged]
+    asked = answerer.ask(questions, teacher_use(models), shard)
     stage.progress(shard=shard)
-    return {"shard": shard, "answered": len(asked.answers), "failed": len(asked.failed), "bought": answerer.bought}
+    return {
+        "shard": shard,
+        "answered": len(asked.answers) + len(logged),
+        "failed": len(asked.failed),
+        "bought": answerer.bought,
+    }
 
 
 def teacher_use(models: ModelChoice, stage: str = "GenerateTeacherData") -> ModelUse:

@@ -1,4 +1,4 @@
-"""Read the upload once, validate, split, write the dataset and its shards."""
+"""Read the upload, or what was read of the logs, once; validate, split, write the dataset and its shards."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import IO, Any
 from lambdas.domain.datasets import Dataset, build_dataset, rejection_line, shards, to_json_lines
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.line_reader import HashedStream, read_lines
+from lambdas.domain.logged_answers import FILE as LOGGED_ANSWERS
 from lambdas.domain.records import Record
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.sizes import check_damage, check_sizes
@@ -17,6 +18,7 @@ from lambdas.domain.teacher_modes import records_to_ask
 from lambdas.gateways.registry import Run
 from lambdas.gateways.storage import Bucket
 from lambdas.pipeline import Result, Stage
+from lambdas.prepare_dataset.log_prompts import LogPrompts, build_from_logs
 
 
 def execute(stage: Stage) -> Result:
@@ -59,10 +61,7 @@ def _pin_task(run: Run, uploads: Bucket, runs: Bucket) -> TaskDefinition:
 
 
 def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition) -> Dataset:
-    stream = uploads.open_version(run.key, run.version)
-    if stream is None:
-        raise InvalidUpload(f"version {run.version} of {run.key} was deleted before it was read; upload it again")
-    prompts, holdout = HashedStream(stream), _own_holdout(run, uploads)
+    holdout = _own_holdout(run, uploads)
     with tempfile.TemporaryFile() as rejected:
         digest = hashlib.sha256()
 
@@ -72,12 +71,24 @@ def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition) -> Dat
             rejected.write(line)
 
         trusted = None if holdout is None else read_lines(holdout)
-        dataset = build_dataset(read_lines(prompts), reject, own_holdout=trusted, task=task)
+        if run.upload.from_logs:
+            dataset = build_from_logs(LogPrompts(runs, run.files, reject), trusted, task)
+        else:
+            prompts = _uploaded(run, uploads)
+            dataset = build_dataset(read_lines(prompts), reject, own_holdout=trusted, task=task)
+            dataset.sha256["upload"] = prompts.sha256()
         runs.upload(run.files.dataset("rejected.jsonl"), rejected)
-    dataset.sha256 = {"upload": prompts.sha256(), "rejected.jsonl": digest.hexdigest()}
+    dataset.sha256["rejected.jsonl"] = digest.hexdigest()
     if holdout is not None:
         dataset.sha256["uploaded holdout.jsonl"] = holdout.sha256()
     return dataset
+
+
+def _uploaded(run: Run, uploads: Bucket) -> HashedStream:
+    stream = uploads.open_version(run.key, run.version)
+    if stream is None:
+        raise InvalidUpload(f"version {run.version} of {run.key} was deleted before it was read; upload it again")
+    return HashedStream(stream)
 
 
 def _own_holdout(run: Run, uploads: Bucket) -> HashedStream | None:
@@ -94,6 +105,9 @@ def _write(runs: Bucket, files: RunFiles, dataset: Dataset) -> None:
         content = to_json_lines(records)
         runs.write(files.dataset(name), content)
         dataset.sha256[name] = hashlib.sha256(content).hexdigest()
+    if dataset.logged_answers is not None:
+        runs.write(files.dataset(LOGGED_ANSWERS), dataset.logged_answers)
+        dataset.sha256[LOGGED_ANSWERS] = hashlib.sha256(dataset.logged_answers).hexdigest()
 
 
 def _write_shards(runs: Bucket, files: RunFiles, kind: str, records: list[Record]) -> list[str]:

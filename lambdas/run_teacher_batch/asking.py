@@ -13,6 +13,7 @@ from lambdas.domain.prompts import teacher_question
 from lambdas.domain.records import WHOLE_RANGE
 from lambdas.domain.teacher_modes import records_to_ask
 from lambdas.gateways.answer_store import AnswerStore
+from lambdas.logged_answer_file import known_from_logs
 from lambdas.pipeline import Stage
 
 
@@ -38,7 +39,9 @@ class Asking:
         train = from_json_lines(runs.read(files.dataset("train.jsonl")))
         holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
         teacher = ModelChoice.from_document(stage.plan["models"]).teacher
-        asked = [teacher_question(record, stage.task) for record in records_to_ask(train, holdout, stage.task)]
+        logged = known_from_logs(stage, teacher, train)
+        records = [record for record in records_to_ask(train, holdout, stage.task) if record.id not in logged]
+        asked = [teacher_question(record, stage.task) for record in records]
         return cls(stage, teacher, {question.key(teacher): question for question in asked})
 
     @property

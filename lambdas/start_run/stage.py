@@ -52,7 +52,7 @@ class Starter:
             self._step_functions.start_execution(
                 stateMachineArn=self._state_machine_arn,
                 name=execution_name(run.run_id, run.attempt),
-                input=json.dumps({"attempt": run.attempt, "run_id": run.run_id}, sort_keys=True),
+                input=json.dumps(_execution_input(run), sort_keys=True),
             )
         except ClientError as problem:
             if error_code(problem) != "ExecutionAlreadyExists":
@@ -67,6 +67,11 @@ class Starter:
                 break
             started.append(run.run_id)
         return started
+
+
+def _execution_input(run: Run) -> dict[str, object]:
+    of_run: dict[str, object] = {"attempt": run.attempt, "run_id": run.run_id}
+    return {**of_run, "from_logs": True} if run.upload.from_logs else of_run
 
 
 def check_released(resources: list[Resource], run_id: str) -> None:

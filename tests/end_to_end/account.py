@@ -70,6 +70,11 @@ class Account:
         key = f"{folder}/prompts.jsonl"
         return Upload(bucket, key, self.s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
 
+    def logs(self, folder: str, request: dict[str, Any]) -> Upload:
+        """Upload a range of logs by hand."""
+        bucket, key = self.outputs["UploadsBucket"], f"{folder}/range.logs.json"
+        return Upload(bucket, key, self.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(request))["VersionId"])
+
     def example(self, folder: str, **changes: object) -> Upload:
         """Upload the published example under another task name."""
         task = json.loads((EXAMPLE / "task.json").read_text())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from local.embedded_aws.deploy import deployed
+from local.embedded_aws.deploy import ENVIRONMENTS, deployed, synthesize
 from tests.end_to_end.account import Account
+
+LOG_SOURCE = {"bucket": "team-invocation-logs", "prefix": "app"}
+"""Where the account of the tests has its production traffic; the tests that need it make the bucket."""
 
 SIMULATOR = {
     "quotas": {"L-BE77399C": 50},
@@ -17,7 +21,13 @@ SIMULATOR = {
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    with deployed(tmp_path_factory.mktemp("embedded-aws"), simulator_settings=SIMULATOR) as aws:
+    assembly = tmp_path_factory.mktemp("assembly") / "cdk.out"
+    environments = json.loads(ENVIRONMENTS.read_text())
+    for settings in environments.values():
+        settings["log_sources"] = [LOG_SOURCE]
+    synthesize(assembly, context={"environments": json.dumps(environments)})
+    workdir = tmp_path_factory.mktemp("embedded-aws")
+    with deployed(workdir, assembly=assembly, simulator_settings=SIMULATOR) as aws:
         yield Account(aws)
 
 

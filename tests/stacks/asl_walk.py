@@ -61,22 +61,26 @@ class Walker:
     result_of : callable
         Gives the result of a Task or map from its state's name and what it was sent (``{}`` for a map); may raise
         :class:`TaskFailed`.
+    more_input
+        Fields of the execution's input beside run and attempt.
     """
 
-    def __init__(self, definition: Json, result_of: Callable[[str, Json], Any]) -> None:
+    def __init__(self, definition: Json, result_of: Callable[[str, Json], Any], **more_input: Any) -> None:
         self._definition = definition
         self._result_of = result_of
         self._walk = Walk()
         self._states: Json = {}
+        execution = {"Input": {**EXECUTION["Execution"]["Input"], **more_input}}
+        self._context: Json = {**EXECUTION, "Execution": execution}
 
     def walk(self) -> Walk:
         name: str | None = self._definition["StartAt"]
-        value: Any = EXECUTION["Execution"]["Input"]
+        value: Any = self._context["Execution"]["Input"]
         while name is not None:
             state = self._definition["States"][name]
             self._walk.path.append(name)
             self._walk.events += EVENTS[state["Type"]]
-            self._states = {"context": EXECUTION, "input": value}
+            self._states = {"context": self._context, "input": value}
             name, value = self._step(name, state, value)
         return self._walk
 

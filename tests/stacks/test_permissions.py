@@ -42,7 +42,7 @@ def test_no_action_has_a_wildcard_and_nobody_is_an_administrator(deployment: Dep
 def test_every_lambda_has_a_role_of_its_own_without_managed_policies_of_aws(deployment: Deployment) -> None:
     functions = deployment.of_type("AWS::Lambda::Function")
     roles = deployment.of_type("AWS::IAM::Role")
-    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 16
+    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 19
     for role in roles.values():
         assert not [policy for policy in role.get("ManagedPolicyArns", []) if "Ref" not in policy]
 
@@ -57,7 +57,7 @@ def test_the_machine_may_invoke_published_versions_and_nothing_of_bedrock(deploy
     invoked = resources(statements_with(statements, "lambda:InvokeFunction"))
     # Then
     assert services == {"lambda", "logs", "states", "xray"}
-    assert len(invoked) == 13
+    assert len(invoked) == 15
     assert all(arn.endswith("Arn>:*") and arn.startswith("<") for arn in invoked)
     [start] = statements_with(statements, "states:StartExecution")
     assert text_of(start["Resource"]).startswith("<DistillationMachine")
@@ -217,3 +217,43 @@ def test_champions_are_published_under_the_environment_s_own_path(deployment: De
     [(role, statements)] = writing.items()
     assert role.startswith("PromoteStudent")
     assert resources(statements) == {f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/distillation/dev/*"}
+
+
+def test_without_log_sources_nobody_may_read_a_log(deployment: Deployment) -> None:
+    assert deployment.settings.log_sources == []
+    for stage in ("ListInvocationLogs", "ReadInvocationLogs"):
+        statements = deployment.role_of(stage)
+        for action in ("s3:GetObject", "s3:ListBucket"):
+            assert all("Uploads" in arn or "Runs" in arn for arn in resources(statements_with(statements, action)))
+        assert not [arn for arn in resources(statements_with(statements, "kms:Decrypt")) if "DataKey" not in arn]
+
+
+def test_log_sources_are_read_by_two_roles_under_their_prefix_and_their_key_only(tmp_path: Path) -> None:
+    # Given
+    key = "arn:aws:kms:us-east-1:111122223333:key/0123"
+    sources = [{"bucket": "team-logs", "prefix": "/app/", "key": key}, {"bucket": "other-logs"}]
+    # When
+    deployment = synthesize({"dev": {"log_sources": sources}}, tmp_path)["dev"]
+    # Then
+    below = f"AWSLogs/{ACCOUNT}/BedrockModelInvocationLogs/us-east-1/*"
+    objects = {f"arn:aws:s3:::team-logs/app/{below}", f"arn:aws:s3:::other-logs/{below}"}
+    touching = {
+        role.split("Role")[0]: {arn for arn in resources(statements) if "-logs" in arn or arn == key}
+        for role, statements in deployment.policy_documents().items()
+    }
+    assert {role: arns for role, arns in touching.items() if arns} == {
+        "ListInvocationLogs": {"arn:aws:s3:::team-logs", "arn:aws:s3:::other-logs"},
+        "ReadInvocationLogs": {*objects, key},
+    }
+    listing = [
+        (text_of(statement["Resource"]), text_of(statement["Condition"]["StringLike"]["s3:prefix"]))
+        for statement in statements_with(deployment.role_of("ListInvocationLogs"), "s3:ListBucket")
+        if "-logs" in text_of(statement["Resource"])
+    ]
+    assert listing == [("arn:aws:s3:::team-logs", f"app/{below}"), ("arn:aws:s3:::other-logs", below)]
+    [decrypt] = [
+        statement
+        for statement in statements_with(deployment.role_of("ReadInvocationLogs"), "kms:Decrypt")
+        if text_of(statement["Resource"]) == key
+    ]
+    assert decrypt["Condition"] == {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}

@@ -24,6 +24,8 @@ EVERYWHERE = {
     "POWERTOOLS_LOG_LEVEL",
 }
 BESIDE = {
+    "ListInvocationLogs": {"ACCOUNT"},
+    "ReadInvocationLogs": {"ACCOUNT"},
     "StartRun": {"STATE_MACHINE_ARN"},
     "RunTeacherBatch": {"BATCH_ROLE_ARN", "MODEL_KEY_ARN"},
     "LaunchDistillation": {"CUSTOMIZATION_ROLE_ARN", "MODEL_KEY_ARN"},
@@ -54,7 +56,7 @@ def test_every_log_group_is_encrypted_and_ends_with_the_setting(tmp_path: Path) 
     deployment = synthesize({"dev": {"log_retention_days": 30}}, tmp_path)["dev"]
     # Then
     groups = deployment.of_type("AWS::Logs::LogGroup").values()
-    assert len(groups) == 17
+    assert len(groups) == 20
     assert {group["RetentionInDays"] for group in groups} == {30}
     assert all("DataKey" in text_of(group["KmsKeyId"]) for group in groups)
 
@@ -80,7 +82,11 @@ def test_an_upload_of_prompts_starts_a_run_and_nothing_else_does(deployment: Dep
     assert [text_of(name) for name in rule["EventPattern"]["detail"]["bucket"]["name"]] == [
         "<distillation-dev-data:ExportsOutputRefUploads4F6EB0FDCD8CB653>"
     ]
-    assert rule["EventPattern"]["detail"]["object"]["key"] == [{"suffix": ".jsonl"}, {"suffix": ".jsonl.gz"}]
+    assert rule["EventPattern"]["detail"]["object"]["key"] == [
+        {"suffix": ".jsonl"},
+        {"suffix": ".jsonl.gz"},
+        {"suffix": ".logs.json"},
+    ]
     assert text_of(rule["Targets"][0]["Arn"]).startswith("<StartRunFunction")
 
 

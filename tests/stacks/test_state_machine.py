@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STAGES = {
+    "ListInvocationLogs",
+    "ReadInvocationLogs",
     "PrepareDataset",
     "CheckRun",
     "RunTeacherBatch",
@@ -31,6 +33,9 @@ STAGES = {
 }
 ORDER = [
     "BeginRun",
+    "ComesFromLogs",
+    "ListInvocationLogs",
+    "EachLogShard",
     "PrepareDataset",
     "CheckRun",
     "RunTeacherBatch",
@@ -159,7 +164,7 @@ def test_every_stage_catches_everything_and_leads_through_release_and_report(def
 
 
 def test_a_map_tolerates_no_failed_shard_and_hands_over_everything_its_children_see(definition: Json) -> None:
-    for name in ("EachTeacherShard", "EachHoldoutShard"):
+    for name in ("EachLogShard", "EachTeacherShard", "EachHoldoutShard"):
         shards = definition["States"][name]
         assert shards["ToleratedFailurePercentage"] == 0
         assert shards["MaxConcurrency"] >= 1

@@ -63,6 +63,7 @@ class Results:
         self._polls = dict(polls or {})
         self._failing = failing or {}
         self._payloads: Json = {
+            "ListInvocationLogs": {"log_shards": ["00000", "00001"]},
             "PrepareDataset": {"teacher_shards": ["00-15"], "holdout_shards": ["00-07", "08-15"]},
             "CheckRun": {"approval": approval},
             "CollectTeacherData": {"training_records": 900},
@@ -91,6 +92,27 @@ class Results:
 def walked(deployment: Deployment) -> Callable[..., Walk]:
     definition = deployment.definition()
     return lambda **results: Walker(definition, Results(**results)).walk()
+
+
+@pytest.mark.parametrize("stage", ["ListInvocationLogs", "EachLogShard"])
+def test_logs_that_cannot_be_read_end_the_run_before_anything_is_paid(deployment: Deployment, stage: str) -> None:
+    results = Results(failing={stage: TaskFailed("InvalidUpload")})
+    walk = Walker(deployment.definition(), results, from_logs=True).walk()
+    assert (walk.status, walk.error) == ("FAILED", "InvalidUpload")
+    assert "CheckRun" not in walk.path
+    assert walk.path[walk.path.index(stage) + 1] == "ReleaseResources"
+
+
+def test_a_run_from_logs_reads_them_first_and_an_upload_does_not(
+    deployment: Deployment, walked: Callable[..., Walk]
+) -> None:
+    # When
+    walk = Walker(deployment.definition(), Results(), from_logs=True).walk()
+    # Then
+    beginning = ["BeginRun", "ComesFromLogs", "ListInvocationLogs", "EachLogShard", "PrepareDataset"]
+    assert walk.path[: len(beginning)] == beginning
+    assert walk.last_payload("ListInvocationLogs") == {"run_id": "run", "attempt": 1}
+    assert walked().path[:3] == ["BeginRun", "ComesFromLogs", "PrepareDataset"]
 
 
 # Errors

@@ -1,0 +1,1 @@
+"""ListInvocationLogs: which objects of the production log a run is made of."""

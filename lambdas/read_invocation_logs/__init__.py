@@ -1,0 +1,1 @@
+"""ReadInvocationLogs: the entries of one shard of the log become prompts."""
