@@ -30,6 +30,7 @@ BESIDE = {
     "RunTeacherBatch": {"BATCH_ROLE_ARN", "MODEL_KEY_ARN"},
     "LaunchDistillation": {"CUSTOMIZATION_ROLE_ARN", "MODEL_KEY_ARN"},
     "RequestApproval": {"APPROVALS_TABLE", "TOPIC_ARN"},
+    "ReapIdleThroughput": {"TOPIC_ARN"},
     "AnswerApproval": {"APPROVALS_TABLE"},
     "PublishReport": {"TOPIC_ARN"},
     "ReconcileRuns": {"STATE_MACHINE_ARN", "RELEASE_FUNCTION", "REPORT_FUNCTION"},
@@ -67,7 +68,7 @@ def test_what_events_invoke_keeps_what_it_could_not_handle(deployment: Deploymen
         for name, function in deployment.of_type("AWS::Lambda::Function").items()
         if "DeadLetterConfig" in function
     }
-    assert set(kept) == {"StartRun", "ReconcileRuns"}
+    assert set(kept) == {"StartRun", "ReconcileRuns", "ReapIdleThroughput"}
     for rule in deployment.of_type("AWS::Events::Rule").values():
         [target] = rule["Targets"]
         assert text_of(target["DeadLetterConfig"]["Arn"]) in kept.values()
@@ -104,7 +105,7 @@ def test_every_end_of_an_execution_and_every_five_minutes_is_reconciled(deployme
 
 def test_a_rule_may_invoke_only_its_own_lambda(deployment: Deployment) -> None:
     permissions = deployment.of_type("AWS::Lambda::Permission").values()
-    assert len(permissions) == 3
+    assert len(permissions) == 4
     assert all(permission["Principal"] == "events.amazonaws.com" for permission in permissions)
     assert all(text_of(permission["SourceArn"]).startswith("<Triggers") for permission in permissions)
 
