@@ -58,7 +58,8 @@ def _check(deployment: Deployment, run: Run) -> None:
         message = f"Run '{run.run_id}' is {run.state}. Wait until it has ended, or stop its execution first."
         raise CliError(message, NOT_SO)
     state = TaskBook(deployment.table).state(run.task)
-    for champion, word in ((state.champion, "serves the task"), (state.previous, "is what a rollback returns to")):
+    former = [(one, "is what a rollback may return to") for one in state.former]
+    for champion, word in ((state.champion, "serves the task"), *former):
         if champion is not None and champion.run_id == run.run_id:
             raise CliError(f"Run '{run.run_id}' {word} {run.task}: its prompt and report are still needed.", NOT_SO)
     left = [item for item in ResourceBook(deployment.table).of_run(run.run_id) if item.state != RELEASED]

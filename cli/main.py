@@ -9,15 +9,17 @@ from typing import Any
 
 import click
 
+from cli.approval import Answer, give_answer
 from cli.champions import champions, confirm, reap
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
 from cli.doctor import doctor
 from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_explained
 from cli.forget import forget
 from cli.log_submission import LogOptions, LogSubmission, check_allowed, check_logs, upload_request
+from cli.recovery import roll_back
 from cli.reports import save_report
 from cli.run_ids import all_runs, resolve
-from cli.screen import SIMULATED, print_json, print_report, run_document, runs_table
+from cli.screen import print_json, print_report, run_document, runs_table
 from cli.session import Session, pass_session, run_argument, why_option
 from cli.submission import Submission, check_folder, left_from_before, rejection_lines, upload
 from cli.teardown import teardown
@@ -36,6 +38,11 @@ class Verbs(click.Group):
 
 
 _PROMPTS = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+report_option = click.option(
+    "--report-sha256",
+    metavar="HASH",
+    help="SHA-256 of the report.json that you read, or its first 12 digits or more.  [default: the present report]",
+)
 
 
 @click.group(cls=Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -168,12 +175,14 @@ def runs(session: Session, limit: int) -> None:
 def report(session: Session, run: str, opening: bool, out: Path | None) -> None:
     """Download the report of a run and show its verdict and comparison."""
     deployment = session.deployment
-    saved = save_report(deployment.runs, resolve(deployment.registry, run), out)
+    found = resolve(deployment.registry, run)
+    saved = save_report(deployment.runs, found, out)
     if session.as_json:
         print_json({**saved.document, "page": str(saved.page)})
     else:
         print_report(session.screen, saved.document, simulated=deployment.local or bool(saved.document["simulated"]))
         session.screen.print(f"Page: {saved.page}", soft_wrap=True)
+        session.screen.print(f"SHA-256 of report.json: {found.report_sha256}", soft_wrap=True)
     if opening and click.launch(saved.page.as_uri()) != 0:
         raise CliError(f"No browser could be opened; open {saved.page} yourself.", NOT_SO)
 
@@ -181,19 +190,39 @@ def report(session: Session, run: str, opening: bool, out: Path | None) -> None:
 @cli.command()
 @run_argument
 @why_option
+@report_option
+@click.option("--hourly-price", metavar="USD", type=float, help="Of one model-unit hour, where no price book has it.")
+@click.option("--explicitly", is_flag=True, help="Say yes to what the report lists as needing an explicit word.")
 @pass_session
-def approve(session: Session, run: str, why: str) -> None:
+def approve(
+    session: Session, run: str, why: str, report_sha256: str | None, hourly_price: float | None, explicitly: bool
+) -> None:
     """Approve the promotion of a run's student: what serves it begins to bill."""
-    _answer(session, run, "approved", why)
+    word = Answer("approved", why, report_sha256, hourly_price, explicitly)
+    give_answer(session, resolve(session.deployment.registry, run), word)
 
 
 @cli.command()
 @run_argument
 @why_option
+@report_option
 @pass_session
-def reject(session: Session, run: str, why: str) -> None:
+def reject(session: Session, run: str, why: str, report_sha256: str | None) -> None:
     """Refuse the promotion of a run's student: the run ends REJECTED and releases what it made."""
-    _answer(session, run, "rejected", why)
+    give_answer(session, resolve(session.deployment.registry, run), Answer("rejected", why, report_sha256))
+
+
+@cli.command()
+@click.argument("task", metavar="TASK")
+@click.option("--to", "to_run", metavar="RUN", help="Which former champion.  [default: the one before the present]")
+@why_option
+@pass_session
+def rollback(session: Session, task: str, to_run: str | None, why: str) -> None:
+    """Bring the former champion of a task back: its endpoint serves it again, callers change nothing.
+
+    May be called again while it lasts, and after it was interrupted: it goes on where it was.
+    """
+    roll_back(session, task, to_run, why)
 
 
 @cli.command()
@@ -264,13 +293,3 @@ def _watch(session: Session, run_id: str) -> None:
     if not session.as_json:
         print_outcome(session.screen, ended, session.command, simulated=session.deployment.local)
     sys.exit(exit_code(ended))
-
-
-def _answer(session: Session, run: str, word: str, why: str) -> None:
-    found = resolve(session.deployment.registry, run)
-    if not found.report_sha256:
-        raise CliError(f"Run '{found.run_id}' has no report yet, so it waits for no approval.", NOT_SO)
-    payload = {"run_id": found.run_id, "answer": word, "why": why, "report_sha256": found.report_sha256}
-    given = session.deployment.invoke("AnswerApprovalFunction", payload)
-    notes = [SIMULATED] if session.deployment.local else []
-    session.show(given, f"Run {found.run_id} is {word}.", f"Watch it: {session.command} watch {found.run_id}", *notes)

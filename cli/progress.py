@@ -27,6 +27,7 @@ _DOING = {
     "ScoreEvaluation": "weighs the answers against the gate",
     "RequestApproval": "waits for a person's approval",
     "PromoteStudent": "waits for the endpoint",
+    "BakeStudent": "watches the new champion's errors and latency",
     "ReleaseResources": "releases what is no longer needed",
     "PublishReport": "writes the report",
 }
@@ -150,6 +151,9 @@ def _details(run: Run, *, simulated: bool) -> list[str]:
     texts += _phases(progress)
     if progress.get("expires"):
         texts.append(f"until {progress['expires']}; answer with 'approve' or 'reject'")
+        texts += [f"report.json has SHA-256 {progress['report_sha256']}"] if progress.get("report_sha256") else []
+        texts += ["needs --hourly-price"] if progress.get("price_wanted") else []
+        texts += ["needs --explicitly"] if progress.get("explicit") else []
     return texts
 
 

@@ -39,6 +39,26 @@ def save_report(runs: Bucket, run: Run, folder: Path | None = None) -> SavedRepo
     CliError
         When there is none yet, or it is not the one that the registry knows.
     """
+    text = read_document(runs, run)
+    target = folder or DEFAULT_FOLDER / run.run_id
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        (target / _DOCUMENT).write_bytes(text)
+        (target / _PAGE).write_bytes(runs.read(str(run.report_key)))
+    except OSError as problem:
+        raise CliError(f"{target} cannot be written: {problem.strerror}. Choose another folder with --out.") from None
+    document: dict[str, Any] = json.loads(text)
+    return SavedReport((target / _PAGE).resolve(), document)
+
+
+def read_document(runs: Bucket, run: Run) -> bytes:
+    """Read ``report.json`` as it was published.
+
+    Raises
+    ------
+    CliError
+        When there is none yet, or it is not the one that the registry knows.
+    """
     if not run.report_key:
         message = f"Run '{run.run_id}' has no report yet. 'python -m cli watch {run.run_id}' shows what it is doing."
         raise CliError(message, NOT_SO)
@@ -46,12 +66,4 @@ def save_report(runs: Bucket, run: Run, folder: Path | None = None) -> SavedRepo
     if hashlib.sha256(text).hexdigest() != run.report_sha256:
         message = f"The report of run '{run.run_id}' is not the one in the registry; it is being written. Try again."
         raise CliError(message, NOT_SO)
-    target = folder or DEFAULT_FOLDER / run.run_id
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        (target / _DOCUMENT).write_bytes(text)
-        (target / _PAGE).write_bytes(runs.read(run.report_key))
-    except OSError as problem:
-        raise CliError(f"{target} cannot be written: {problem.strerror}. Choose another folder with --out.") from None
-    document: dict[str, Any] = json.loads(text)
-    return SavedReport((target / _PAGE).resolve(), document)
+    return text

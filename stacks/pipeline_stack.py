@@ -69,6 +69,7 @@ class PipelineStack(Stack):
         self.undelivered = self._undelivered_queue()
         self.topic = self._topic()
         self._runtime = self._shared_runtime(environment, settings)
+        self._bakes = settings.bake_polls > 0
         self._allowed = StagePermissions(self, environment=environment, settings=settings, data=self._data)
         customization = CustomizationRole(self, "CustomizationRole", settings=settings, data=self._data)
         batch = BatchRole(self, "BatchRole", settings=settings, data=self._data)
@@ -116,6 +117,7 @@ class PipelineStack(Stack):
             self._stage("score_evaluation", may.score_evaluation(), MEDIUM, memory=LARGE),
             self._stage("request_approval", may.request_approval(topic), SHORT, {**notify, **approvals}),
             self._stage("promote_student", may.promote_student(), MEDIUM),
+            *([self._stage("bake_student", may.bake_student(topic), MEDIUM, notify)] if self._bakes else []),
             self._stage("release_resources", may.release_resources(), MEDIUM),
             self._stage("publish_report", may.publish_report(topic), MEDIUM, notify),
         ]
@@ -126,19 +128,25 @@ class PipelineStack(Stack):
     ) -> tuple[StageFunction, StageFunction, StageFunction]:
         """Make the Lambdas that events and people invoke: they know the machine, which does not know them."""
         may, arn = self._allowed, machine.machine.state_machine_arn
+        _, rollback = self._stage("roll_back_champion", may.roll_back_champion(), LONGEST)
         release, report = stages["release_resources"].function, stages["publish_report"].function
         functions = {
             "STATE_MACHINE_ARN": arn,
             "RELEASE_FUNCTION": release.function_name,
             "REPORT_FUNCTION": report.function_name,
+            "ROLLBACK_FUNCTION": rollback.function.function_name,
+            "TOPIC_ARN": self.topic.topic_arn,
         }
-        reconcile = may.reconcile_runs(arn, machine.executions, [release.function_arn, report.function_arn])
+        called = [made.function_arn for made in (release, report, rollback.function)]
+        topic = self.topic.topic_arn
+        reconcile = may.reconcile_runs(arn, machine.executions, called, topic)
         approvals = {"APPROVALS_TABLE": self._data.approvals_table}
         _, start_run = self._stage(
             "start_run", may.start_run(arn), SHORT, {"STATE_MACHINE_ARN": arn}, asynchronous=True
         )
         _, answer = self._stage("answer_approval", may.answer_approval(), SHORT, approvals)
         _, reconciler = self._stage("reconcile_runs", reconcile, LONGEST, functions, asynchronous=True)
+        self._output("RollbackFunction", rollback.function.function_name)
         return start_run, answer, reconciler
 
     def _reap_idle_throughput(self) -> StageFunction:

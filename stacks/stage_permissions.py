@@ -225,6 +225,33 @@ class StagePermissions:
 
     def promote_student(self) -> list[Permission]:
         """Create or repoint an endpoint, try it, publish the champion."""
+        return [
+            *self._serve_students(),
+            self._list_runs_bucket("runs/*"),
+            self._champion_parameters(),
+            self._runs("s3:GetObject"),
+            *self._record_progress("PutItem", "Query"),
+        ]
+
+    def roll_back_champion(self) -> list[Permission]:
+        """Put a former champion back: repoint or create an endpoint, try it, publish the champion."""
+        return [
+            *self._serve_students(),
+            self._list_runs_bucket("runs/*"),
+            self._champion_parameters(),
+            self._runs("s3:GetObject"),
+            *self._record_progress("PutItem", "Query"),
+        ]
+
+    def bake_student(self, topic: str) -> list[Permission]:
+        """Read the new endpoint's metrics; put the former champion back where they are bad."""
+        return [
+            allow("cloudwatch:GetMetricData", on=["*"], because=_NO_RESOURCE),
+            allow("sns:Publish", on=[topic]),
+            *self.roll_back_champion(),
+        ]
+
+    def _serve_students(self) -> list[Permission]:
         models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
         deployments = self._bedrock("custom-model-deployment")
         return [
@@ -245,9 +272,6 @@ class StagePermissions:
             allow("bedrock:InvokeModel", on=[throughputs, deployments], because=_BEDROCK_IDS),
             self._list_endpoints(),
             self._tag(throughputs, deployments),
-            self._champion_parameters(),
-            self._runs("s3:GetObject"),
-            *self._record_progress("PutItem", "Query"),
         ]
 
     # Whatever happened
@@ -298,8 +322,8 @@ class StagePermissions:
             self._data_key(),
         ]
 
-    def reconcile_runs(self, machine: str, executions: str, functions: list[str]) -> list[Permission]:
-        """Finish what an execution left behind, and start the next run of the queue."""
+    def reconcile_runs(self, machine: str, executions: str, functions: list[str], topic: str) -> list[Permission]:
+        """Finish what an execution left behind, remind of approvals, and start the next run of the queue."""
         return [
             allow(
                 "states:DescribeExecution",
@@ -308,6 +332,7 @@ class StagePermissions:
             ),
             allow("states:StartExecution", on=[machine]),
             allow("lambda:InvokeFunction", on=functions),
+            allow("sns:Publish", on=[topic]),
             self._registry("GetItem", "UpdateItem", "Query", index=True),
             self._data_key(),
         ]

@@ -14,6 +14,7 @@ from constructs import Construct
 
 from lambdas.domain.settings import TEACHER_POLL_LIMIT
 from stacks.asl import FAILED, INPUT, IS_COMPLETED, NO_RETRY, RETRY, RUN, State, States, counted, overdue, wait
+from stacks.bake_states import bake_states
 from stacks.log_groups import log_group
 from stacks.machine_role import MachineRole
 
@@ -107,6 +108,7 @@ class DistillationMachine(Construct):
                 **self._score_evaluation(),
                 **self._request_approval(),
                 **self._promote_student(),
+                **self._bake_student(),
                 **self._release_resources(),
                 **self._publish_report(),
             },
@@ -122,6 +124,7 @@ class DistillationMachine(Construct):
             "distillation_polls": 0,
             "deployment_polls": 0,
             "promotion_polls": 0,
+            "bake_polls": 0,
             "release_polls": 0,
         }
         return {"BeginRun": {"Type": "Pass", "Assign": variables, "Next": "ComesFromLogs"}}
@@ -247,7 +250,13 @@ class DistillationMachine(Construct):
         return {
             "NeedsApproval": {
                 "Type": "Choice",
-                "Choices": [{"Condition": '{% $approval = "automatic" %}', "Next": "PromoteStudent"}],
+                # What needs an explicit word is never promoted by itself.
+                "Choices": [
+                    {
+                        "Condition": '{% $approval = "automatic" and $states.input.needs_a_person = false %}',
+                        "Next": "PromoteStudent",
+                    }
+                ],
                 "Default": "RequestApproval",
             },
             "RequestApproval": waiting,
@@ -265,13 +274,23 @@ class DistillationMachine(Construct):
             "IsStudentServing": {
                 "Type": "Choice",
                 "Choices": [
-                    {"Condition": IS_COMPLETED, "Assign": {"outcome": "PROMOTED"}, "Next": "ReleaseResources"},
+                    {
+                        "Condition": IS_COMPLETED,
+                        "Assign": {"outcome": "PROMOTED"},
+                        "Next": "WaitForTraffic" if self._settings.bake_polls else "ReleaseResources",
+                    },
                     overdue("promotion_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
                 ],
                 "Default": "WaitForPromotion",
             },
             "WaitForPromotion": wait(self._settings.endpoint_poll_seconds, then="PromoteStudent"),
         }
+
+    def _bake_student(self) -> States:
+        if not self._settings.bake_polls:
+            return {}
+        bake = self._task("bake_student", Assign=counted("bake_polls"), Next="IsStudentBaked")
+        return bake_states(self._settings, bake)
 
     def _release_resources(self) -> States:
         release = self._task(
@@ -383,4 +402,4 @@ class DistillationMachine(Construct):
             + settings.approval_expiry_hours
             + 3 * SHARD_HOURS
         )
-        return 2 * (hours * 3600 + 3 * settings.endpoint_deadline_minutes * 60)
+        return 2 * (hours * 3600 + (4 * settings.endpoint_deadline_minutes + settings.bake_minutes) * 60)

@@ -3,23 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.answer_approval.stage import answer
+from lambdas.answer_approval.stage import Word, answer
 from lambdas.gateways import clients
 from lambdas.gateways.approvals import Approvals
 from lambdas.pipeline import logger, pipeline
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
-    """Approve or reject: ``{"run_id", "answer", "why", "report_sha256"}``."""
+    """Approve or reject; the fields are those of :class:`lambdas.answer_approval.stage.Word`."""
     line = pipeline()
-    given = answer(
-        line,
-        Approvals(clients.dynamodb(), line.environment.approvals_table),
-        clients.step_functions(),
-        run_id=str(event["run_id"]),
-        word=str(event["answer"]),
-        why=str(event.get("why") or ""),
-        report_sha256=str(event["report_sha256"]),
-    )
+    approvals = Approvals(clients.dynamodb(), line.environment.approvals_table)
+    given = answer(line, approvals, clients.step_functions(), Word.from_event(event))
     logger.info("approval answered", extra=given)
     return given

@@ -3,66 +3,146 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import AnswerRefused
-from lambdas.gateways.approvals import Approvals
+from lambdas.gateways.approvals import Approvals, PendingApproval
 from lambdas.gateways.storage import error_code
 from lambdas.pipeline import Pipeline, Result, iso
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-ANSWERS = ("approved", "rejected")
+APPROVED = "approved"
+ANSWERS = (APPROVED, "rejected")
 TOO_LATE = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 
 
-def answer(
-    line: Pipeline,
-    approvals: Approvals,
-    step_functions: SFNClient,
-    *,
-    run_id: str,
-    word: str,
-    why: str,
-    report_sha256: str,
-) -> Result:
-    """Answer a request for approval.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Word:
+    """What a person said.
 
-    Parameters
+    Attributes
     ----------
-    line : Pipeline
-    approvals : Approvals
-    step_functions : Step Functions client
-    run_id : str
-    word : {"approved", "rejected"}
+    answer : {"approved", "rejected"}
     why : str
         Goes into the registry and the report.
     report_sha256 : str
         SHA-256 of the ``report.json`` that the person has read.
+    expected_champion : str or None
+        Run of the champion that this report names; ``None`` where it names none.
+    hourly_price : float or None
+        US dollars of one model-unit hour, where no price book has it.
+    explicitly : bool
+        Whether the person says yes to what needs an explicit word.
+    """
+
+    run_id: str
+    answer: str
+    why: str
+    report_sha256: str
+    expected_champion: str | None
+    hourly_price: float | None
+    explicitly: bool
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """Read the payload of the call."""
+        champion, price = event.get("expected_champion"), event.get("hourly_price")
+        return cls(
+            run_id=str(event["run_id"]),
+            answer=str(event["answer"]),
+            why=str(event.get("why") or "")[:500],
+            report_sha256=str(event["report_sha256"]),
+            expected_champion=str(champion) if champion else None,
+            hourly_price=None if price is None else float(price),
+            explicitly=event.get("explicitly") is True,
+        )
+
+
+def answer(line: Pipeline, approvals: Approvals, step_functions: SFNClient, word: Word) -> Result:
+    """Answer a request for approval.
 
     Raises
     ------
     AnswerRefused
-        Nothing waits, the report has changed, or somebody answered before.
+        Nothing waits, report or champion have changed, a price or an explicit word is missing, or somebody answered
+        before.
     """
-    run = line.registry.run(run_id)
-    if word not in ANSWERS:
-        raise AnswerRefused(f"the answer is {word[:20]!r}, allowed: {', '.join(ANSWERS)}")
-    pending = approvals.find(run_id)
+    run = line.registry.run(word.run_id)
+    if word.answer not in ANSWERS:
+        raise AnswerRefused(f"the answer is {word.answer[:20]!r}, allowed: {', '.join(ANSWERS)}")
+    pending = approvals.find(word.run_id)
     if pending is None or pending.attempt != run.attempt:
         state = run.outcome or str(run.progress.get("stage", run.state))
-        raise AnswerRefused(f"run '{run_id}' waits for no approval; it is at {state}")
-    if pending.report_sha256 != report_sha256 or run.report_sha256 != report_sha256:
-        raise AnswerRefused(f"the report of run '{run_id}' is no longer the one you read; read it again, then answer")
-    line.registry.record_facts(run_id, approval={"answer": word, "why": why[:500], "at": iso(line.now())})
+        raise AnswerRefused(f"run '{word.run_id}' waits for no approval; it is at {state}")
+    if pending.report_sha256 != word.report_sha256 or run.report_sha256 != word.report_sha256:
+        message = f"the report of run '{word.run_id}' is no longer the one you read; read it again, then answer"
+        raise AnswerRefused(message)
+    if word.answer == APPROVED:
+        _check_champion(line, run.task, word, pending)
+        _check_price(word, pending)
+        _check_explicit(word, pending)
+    approval = {
+        "answer": word.answer,
+        "why": word.why,
+        "at": iso(line.now()),
+        "report_sha256": word.report_sha256,
+        "explicitly": word.explicitly,
+        "usd_per_unit_hour": word.hourly_price if pending.price_wanted else None,
+    }
+    line.registry.record_facts(word.run_id, approval=approval)
     try:
-        step_functions.send_task_success(taskToken=pending.task_token, output=json.dumps({"answer": word}))
+        step_functions.send_task_success(taskToken=pending.task_token, output=json.dumps({"answer": word.answer}))
     except ClientError as problem:
         if error_code(problem) not in TOO_LATE:
             raise
-        raise AnswerRefused(f"run '{run_id}' no longer waits: it was answered before, or the request expired") from None
-    approvals.delete(run_id)
-    return {"run_id": run_id, "answer": word}
+        message = f"run '{word.run_id}' no longer waits: it was answered before, or the request expired"
+        raise AnswerRefused(message) from None
+    approvals.delete(word.run_id)
+    return {"run_id": word.run_id, "answer": word.answer}
+
+
+def _check_champion(line: Pipeline, task: str, word: Word, pending: PendingApproval) -> None:
+    champion = line.tasks.state(task).champion
+    serving = champion.run_id if champion else None
+    if word.expected_champion == pending.expected_champion == serving:
+        return
+    message = (
+        f"the report compares with {_champion(pending.expected_champion)}, you named "
+        f"{_champion(word.expected_champion)}, and {_champion(serving)} serves task '{task}' now; reject the run and "
+        "upload its prompts again to compare with the present champion"
+    )
+    raise AnswerRefused(message)
+
+
+def _champion(run_id: str | None) -> str:
+    return f"the champion of run {run_id}" if run_id else "no champion"
+
+
+def _check_price(word: Word, pending: PendingApproval) -> None:
+    price = word.hourly_price
+    if price is None and pending.price_wanted:
+        message = (
+            "no price book has the price of a model-unit hour of this throughput. Read it on the Bedrock console "
+            "(Provisioned Throughput, Purchase) or in your price agreement, then approve with --hourly-price USD"
+        )
+        raise AnswerRefused(message)
+    if price is not None and not pending.price_wanted:
+        message = "the price of an hour is known and stands in the report; change it in the settings ('prices')"
+        raise AnswerRefused(message)
+    if price is not None and not (math.isfinite(price) and price > 0):
+        raise AnswerRefused(f"--hourly-price is {price:g}; it must be a number of dollars above 0")
+
+
+def _check_explicit(word: Word, pending: PendingApproval) -> None:
+    if pending.explicit and not word.explicitly:
+        said = "; ".join(pending.explicit)
+        raise AnswerRefused(
+            f"this needs your explicit word: {said}. Approve with --explicitly if that is what you want"
+        )

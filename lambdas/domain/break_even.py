@@ -79,3 +79,22 @@ def work_out(
         requests_per_month_at_break_even=None if month is None else month / per_request["student"],
         price_simulated=bool(line and line.simulated),
     )
+
+
+def advice(break_even: Mapping[str, Any]) -> str:
+    """Say in one sentence which serving mode pays, from ``break_even`` of ``report.json``."""
+    hour, mode = break_even["provisioned_throughput_usd_per_hour"], break_even["mode"]
+    needed, volume = break_even["requests_per_month_at_break_even"], break_even["expected_requests_per_month"]
+    if hour is None or needed is None:
+        return (
+            "Advice: the price of a throughput hour is not known, so no break-even can be given; on demand nothing "
+            "bills by the hour"
+        )
+    border = (
+        f"provisioned throughput (${hour:,.2f} an hour) costs as much as on demand at {needed:,.0f} requests a month"
+    )
+    if volume is None:
+        return f"Advice: {border}; below that take on_demand. The task states no expected_requests_per_month"
+    better = "provisioned_throughput" if volume >= needed else "on_demand"
+    chosen = "as the task says" if better == mode else f"while the task says {mode}"
+    return f"Advice: {better}, {chosen}: {border}, {volume:,} are expected"

@@ -63,12 +63,24 @@ class ChampionChanged(PipelineError):
     """The task got another champion since the report was written."""
 
 
+class HourlyLimitExceeded(PipelineError):
+    """Another endpoint would take the environment above its setting ``max_hourly_usd``."""
+
+
 class LeaseTaken(PipelineError):
     """Another run is promoting a student of the same task."""
 
 
 class PromotionFailed(PipelineError):
     """The endpoint failed or did not pass its smoke test."""
+
+
+class RollbackRefused(PipelineError):
+    """There is nothing to which a task could be rolled back, or another rollback is under way."""
+
+
+class StudentRolledBack(PipelineError):
+    """The new champion did badly in its first hours; the one before it serves again."""
 
 
 class RunNotFound(PipelineError):

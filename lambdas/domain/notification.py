@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.domain.prices import HOURS_A_MONTH
-from lambdas.domain.task_definition import Serving
 
 MAX_SUBJECT = 100
 """SNS takes subjects of fewer than 100 ASCII characters (SNS API reference, Publish)."""
@@ -21,29 +20,17 @@ def outcome_message(
     text = (
         f"Run {run_id} of task {task} ({environment}) ended {outcome}.\n{reason}\n{note}Report: {report_uri}\n{retry}"
     )
-    return _subject(f"{outcome}: distillation of {task} ({environment})"), text
+    return subject_line(f"{outcome}: distillation of {task} ({environment})"), text
 
 
-def approval_message(
-    *,
-    environment: str,
-    run_id: str,
-    task: str,
-    serving: Serving,
-    usd_per_hour: float | None,
-    expires: str,
-    report_uri: str,
-    simulated: bool,
-) -> tuple[str, str]:
-    """Write subject and text of a request for approval."""
-    note = "All figures are simulated.\n" if simulated else ""
+def serving_message(*, environment: str, run_id: str, task: str, endpoint_arn: str, minutes: int) -> tuple[str, str]:
+    """Write subject and text about a student that serves and is watched before its run ends."""
     text = (
-        f"Run {run_id} of task {task} ({environment}) passed its gate and asks for approval.\n"
-        f"{_consequence(serving, usd_per_hour)}\n{note}"
-        f"Read the report first: {report_uri}\n"
-        f'Then answer until {expires}: python -m cli approve {run_id} --why "..." (or: python -m cli reject {run_id})\n'
+        f"The student of run {run_id} serves task {task} ({environment}) at {endpoint_arn}.\n"
+        f"Its errors and latency are watched for {minutes} minutes; if they are bad the former champion is put back.\n"
+        f"The report follows then. Roll back by hand: python -m cli rollback {task}\n"
     )
-    return _subject(f"Approval wanted: distillation of {task} ({environment})"), text
+    return subject_line(f"Serving: distillation of {task} ({environment})"), text
 
 
 def idle_message(
@@ -68,7 +55,7 @@ def idle_message(
         "Look again: python -m cli reap. Take it away: python -m cli reap --delete. Keep a champion: "
         "python -m cli confirm TASK.\n"
     )
-    return _subject(f"${usd_per_hour:,.2f} an hour for nobody: distillation ({environment})"), text
+    return subject_line(f"${usd_per_hour:,.2f} an hour for nobody: distillation ({environment})"), text
 
 
 def _finding_line(finding: dict[str, Any]) -> str:
@@ -78,16 +65,6 @@ def _finding_line(finding: dict[str, Any]) -> str:
     return f"{finding['reason']}: {finding['kind']} {finding['name']} ({cost}): {finding['explanation']}.{done}"
 
 
-def _consequence(serving: Serving, usd_per_hour: float | None) -> str:
-    """Say what approving costs."""
-    if serving.mode == "on_demand":
-        return "Approving serves the student on demand: it is paid by the token and nothing bills by the hour."
-    price = "at a price per hour that is not known" if usd_per_hour is None else f"for ${usd_per_hour:,.2f} an hour"
-    term = "until it is deleted"
-    if serving.commitment != "none":
-        term = f"for a commitment of {serving.commitment}, which cannot be ended early"
-    return f"Approving serves the student on provisioned throughput {price}, billed {term}."
-
-
-def _subject(text: str) -> str:
+def subject_line(text: str) -> str:
+    """Make a subject that SNS takes, whatever the task is called."""
     return text.encode("ascii", "replace").decode()[: MAX_SUBJECT - 1]

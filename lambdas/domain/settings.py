@@ -48,6 +48,14 @@ class Settings:
     endpoint_poll_seconds: int
     endpoint_deadline_minutes: int
     approval_expiry_hours: int
+    approval_reminder_hours: int
+    max_hourly_usd: float
+    keep_champions: int
+    bake_minutes: int
+    bake_poll_seconds: int
+    bake_min_requests: int
+    bake_max_error_share: float
+    bake_max_slowdown: float
     keep_unused_models_days: int
     reap: str
     reap_every_hours: int
@@ -106,15 +114,33 @@ class Settings:
         """How often a deployment, a throughput or a release is looked at before its deadline."""
         return -(-self.endpoint_deadline_minutes * 60 // self.endpoint_poll_seconds)
 
+    @property
+    def bake_polls(self) -> int:
+        """How often a new champion's metrics are read; 0 where nobody watches it."""
+        return -(-self.bake_minutes * 60 // self.bake_poll_seconds)
+
+    @property
+    def rollback_poll_seconds(self) -> int:
+        """How often a rollback of the watch is looked at: callers are served all the while, so seldom is enough."""
+        return 3 * self.endpoint_poll_seconds
+
+    @property
+    def rollback_polls(self) -> int:
+        """How often it is looked at before the deadline of an endpoint."""
+        return -(-self.endpoint_deadline_minutes * 60 // self.rollback_poll_seconds)
+
     def worst_case_history_events(self) -> int:
         """Bound the history of an execution in which every deadline is exhausted.
 
         Returns
         -------
         int
-            Events of the polls (the teacher's batch, distillation, three of endpoints) and 500 for everything else.
+            Events of the polls (the teacher's batch, distillation, bake, three loops of endpoints and the rollback of a
+            bake) and 500 for everything else.
         """
-        return EVENTS_A_POLL * (TEACHER_POLL_LIMIT + self.distillation_polls + 3 * self.endpoint_polls) + 500
+        bake = self.bake_polls + (self.rollback_polls if self.bake_polls else 0)
+        polls = TEACHER_POLL_LIMIT + self.distillation_polls + bake + 3 * self.endpoint_polls
+        return EVENTS_A_POLL * polls + 500
 
     def teacher_poll_interval(self, deadline_hours: float) -> int:
         """Space the polls of a batch, in seconds, so that its deadline is reached within :data:`TEACHER_POLLS`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from lambdas.gateways.items import Item, from_values, to_values
+from lambdas.gateways.items import Item, from_values, known_fields, to_values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -13,18 +13,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PendingApproval:
-    """One waiting request; ``expires`` is in seconds since 1970, when DynamoDB may delete it."""
+    """One waiting request.
+
+    Attributes
+    ----------
+    expected_champion : str or None
+        Run of the champion that the report was written against.
+    explicit : list of str
+        What may be promoted only with a person's explicit word, one sentence each.
+    price_wanted : bool
+        Whether the price of a model-unit hour is in no price book, so that a person must state it.
+    expires : int
+        Seconds since 1970, when DynamoDB may delete the item.
+    """
 
     run_id: str
     attempt: int
     task_token: str
     report_sha256: str
+    expected_champion: str | None = None
+    explicit: list[str] = field(default_factory=list)
+    price_wanted: bool = False
     expires: int
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
         """Read an item of the table."""
-        return cls(**item)
+        return cls(**known_fields(cls, item))
 
 
 class Approvals:

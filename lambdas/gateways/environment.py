@@ -28,6 +28,7 @@ class Environment:
     release_function: str
     report_function: str
     account: str = ""
+    rollback_function: str = ""
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> Self:
@@ -53,6 +54,7 @@ class Environment:
             release_function=variables.get("RELEASE_FUNCTION", ""),
             report_function=variables.get("REPORT_FUNCTION", ""),
             account=variables.get("ACCOUNT", ""),
+            rollback_function=variables.get("ROLLBACK_FUNCTION", ""),
         )
 
     def champion_parameter(self, task: str) -> str:

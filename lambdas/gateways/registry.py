@@ -191,6 +191,19 @@ class Registry:
                 values={":value": value},
             )
 
+    def claim_reminder(self, run_id: str, attempt: int) -> bool:
+        """Claim the one reminder of an attempt's request for approval; true for the first who asks."""
+        try:
+            self._table.update(
+                **_key(run_id),
+                expression="SET facts.reminded = :attempt",
+                values={":attempt": attempt},
+                condition="attribute_not_exists(facts.reminded) OR facts.reminded <> :attempt",
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def record_report(self, run_id: str, report_key: str, report_sha256: str) -> None:
         """Note where the newest report lies and the SHA-256 of its ``report.json``."""
         self._table.update(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from lambdas.domain.errors import HourlyLimitExceeded, RetryLater
 from lambdas.gateways.items import Item, known_fields
 from lambdas.gateways.table import ConditionFailed, Table
 
@@ -16,6 +17,9 @@ BATCH_JOB = "batch_inference_job"
 CUSTOM_MODEL = "custom_model"
 DEPLOYMENT = "custom_model_deployment"
 THROUGHPUT = "provisioned_throughput"
+
+RESERVE_TRIES = 8
+"""Tries to write a reservation beside other promotions that want one at the same moment."""
 
 OPEN_GROUP = "RESOURCE#OPEN"
 
@@ -81,6 +85,8 @@ class ResourceBook:
         """
         fields = {name: getattr(resource, name) for name in resource.__dataclass_fields__}
         document = {name: value for name, value in fields.items() if value is not None}
+        if resource.kind == CUSTOM_MODEL:
+            self._table.update(**_holders(resource), expression="ADD holders :run", values={":run": {resource.run_id}})
         item = {**_key(resource), **document, "state_group": OPEN_GROUP, "since": resource.created_at}
         try:
             self._table.put(item, "attribute_not_exists(pk) OR attribute_exists(released_at)")
@@ -88,6 +94,69 @@ class ResourceBook:
             known = self._table.get(**_key(resource))
             return Resource.from_item(known or item)
         return resource
+
+    def let_go(self, resource: Resource) -> bool:
+        """Stop holding a model that runs on the same content share.
+
+        One atomic write: of several runs that let go at once, exactly one is the last, and that one deletes.
+
+        Returns
+        -------
+        bool
+            Whether nobody holds it any more. Asked again by the last one, the answer is the same.
+        """
+        left = self._table.update(
+            **_holders(resource), expression="DELETE holders :run", values={":run": {resource.run_id}}
+        )
+        return not left.get("holders")
+
+    def reserve(self, resource: Resource, limit: float) -> None:
+        """Count an endpoint against the environment's dollars per hour, before it is created.
+
+        What was reserved counts until the registry says that it is released, whatever its own promotion came to.
+
+        Parameters
+        ----------
+        resource : Resource
+            Planned, with its ``usd_per_hour``.
+        limit : float
+            US dollars an hour.
+
+        Raises
+        ------
+        HourlyLimitExceeded
+            When it and what is reserved would cost more.
+        RetryLater
+            When others keep writing at the same time.
+        """
+        price = float(resource.usd_per_hour or 0.0)
+        for _ in range(RESERVE_TRIES):
+            item = self._table.get(**_HOURLY) or {}
+            mine = {**_key(resource), "usd_per_hour": price}
+            others = [one for one in item.get("reserved", []) if one["sk"] != mine["sk"] and self._bills(one)]
+            total = sum(one["usd_per_hour"] for one in others)
+            if total + price > limit:
+                raise HourlyLimitExceeded(
+                    f"provisioned throughput of this environment costs ${total:,.2f} an hour; ${price:,.2f} more would "
+                    f"exceed 'max_hourly_usd' ({limit:g}). Nothing was bought. Release a throughput that is no longer "
+                    "needed, or raise the setting and deploy, then retry"
+                )
+            version = item.get("version", 0)
+            try:
+                self._table.update(
+                    **_HOURLY,
+                    expression="SET reserved = :reserved, #version = :next",
+                    values={":reserved": [*others, mine], ":next": version + 1, ":version": version},
+                    condition="attribute_not_exists(#version) OR #version = :version",
+                )
+            except ConditionFailed:
+                continue
+            return
+        raise RetryLater("other promotions reserve their dollars per hour at the same time")
+
+    def _bills(self, reserved: Item) -> bool:
+        known = self._table.get(pk=reserved["pk"], sk=reserved["sk"])
+        return known is not None and known["state"] != RELEASED
 
     def created(self, resource: Resource, arn: str) -> None:
         """Note the ARN that the service gave."""
@@ -121,6 +190,14 @@ class ResourceBook:
         """Read every resource that is not released, oldest first."""
         for item in self._table.in_state(OPEN_GROUP):
             yield Resource.from_item(item)
+
+
+_HOURLY = {"pk": "HOURLY", "sk": "HOURLY"}
+"""The item with what endpoints cost an hour; its version orders the promotions that write it."""
+
+
+def _holders(resource: Resource) -> dict[str, str]:
+    return {"pk": f"MODEL#{resource.name}", "sk": "HOLDERS"}
 
 
 def _key(resource: Resource) -> dict[str, str]:

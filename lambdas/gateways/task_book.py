@@ -49,15 +49,49 @@ class Champion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RollbackOrder:
+    """A rollback under way.
+
+    Attributes
+    ----------
+    to_run, from_run : str
+        Run of the champion that comes back, and of the one that serves.
+    why, at : str
+        A person's word, and when it was given (ISO 8601).
+    owner : str
+        Holder of the lease while it lasts.
+    asked : bool
+        Whether Bedrock was asked to move the endpoint.
+    failed : str or None
+        Why the former champion could not serve: then the present one is put back.
+    """
+
+    to_run: str
+    from_run: str
+    why: str
+    at: str
+    owner: str
+    asked: bool = False
+    failed: str | None = None
+
+    @classmethod
+    def from_item(cls, item: Item) -> Self:
+        """Read the map of a task's item."""
+        return cls(**known_fields(cls, item))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaskState:
     """What the registry knows of a task.
 
-    ``moving_to`` is the endpoint that a champion is being moved to; ``moved_from`` the one that it was moved away from
-    at ``moved_at``, which callers may still need for a while.
+    ``former`` champions keep their models, the latest one first. ``moving_to`` is the endpoint that a champion is being
+    moved to; ``moved_from`` the one that it was moved away from at ``moved_at``, which callers may still need for a
+    while.
     """
 
     champion: Champion | None = None
-    previous: Champion | None = None
+    former: list[Champion] = field(default_factory=list)
+    rollback: RollbackOrder | None = None
     lease_owner: str | None = None
     lease_expires: str | None = None
     moving_to: str | None = None
@@ -65,19 +99,23 @@ class TaskState:
     moved_at: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def previous(self) -> Champion | None:
+        """What a rollback returns to unless told otherwise."""
+        return self.former[0] if self.former else None
+
     def uses(self, arn: str | None, now: datetime) -> bool:
         """Tell whether a model or an endpoint serves the task, or is what a rollback returns to.
 
-        The previous champion's model is kept; its endpoint, where it is another one than the champion's, bills by the
-        hour, so it stays only as long as callers need to notice that the pointer has changed.
+        The models of former champions are kept; the previous one's endpoint, where it is another one than the
+        champion's, bills by the hour, so it stays only as long as callers need to notice the changed pointer.
         """
         if self.champion is None:
             return False
-        used = {self.champion.model_arn, self.champion.endpoint_arn}
-        if self.previous is not None:
-            used.add(self.previous.model_arn)
-            if now < datetime.fromisoformat(self.champion.promoted_at) + CALLERS_NOTICE:
-                used.add(self.previous.endpoint_arn)
+        used = {self.champion.model_arn, self.champion.endpoint_arn, *(one.model_arn for one in self.former)}
+        noticed = datetime.fromisoformat(self.champion.promoted_at) + CALLERS_NOTICE
+        if self.previous is not None and now < noticed:
+            used.add(self.previous.endpoint_arn)
         if self.moving_to is not None:
             used.add(self.moving_to)
         if self.moved_from and self.moved_at and now < datetime.fromisoformat(self.moved_at) + CALLERS_NOTICE:
@@ -100,10 +138,11 @@ class TaskBook:
     def state(self, task: str) -> TaskState:
         """Read a task; one that never had a champion is empty."""
         item = self._table.get(**_key(task)) or {}
-        champion, previous = item.get("champion"), item.get("previous")
+        champion, rollback = item.get("champion"), item.get("rollback_order")
         return TaskState(
             champion=Champion.from_item(champion) if champion else None,
-            previous=Champion.from_item(previous) if previous else None,
+            former=[Champion.from_item(one) for one in item.get("former", [])],
+            rollback=RollbackOrder.from_item(rollback) if rollback else None,
             lease_owner=item.get("lease_owner"),
             lease_expires=item.get("lease_expires"),
             moving_to=item.get("moving_to"),
@@ -162,8 +201,21 @@ class TaskBook:
             message = f"{state.lease_owner} is promoting a student of task '{task}' until {state.lease_expires}"
             raise LeaseTaken(f"{message}; retry the run when it has ended") from None
 
-    def crown(self, task: str, owner: str, champion: Champion, now: str) -> None:
+    def crown(
+        self, task: str, owner: str, champion: Champion, now: str, *, keep: int, action: str = "promoted", why: str = ""
+    ) -> None:
         """Make a student the champion; only the holder of the lease may.
+
+        Parameters
+        ----------
+        task, owner : str
+        champion : Champion
+        now : str
+            ISO 8601.
+        keep : int
+            How many former champions keep their model.
+        action, why : str
+            For the task's history.
 
         Raises
         ------
@@ -173,11 +225,13 @@ class TaskBook:
         state = self.state(task)
         if state.champion and state.champion.run_id == champion.run_id:
             return
-        entry = {"run_id": champion.run_id, "at": now, "action": "promoted"}
+        entry = {"run_id": champion.run_id, "at": now, "action": action, **({"why": why} if why else {})}
+        served = [*([state.champion] if state.champion else []), *state.former]
+        former = [one.to_document() for one in served if one.run_id != champion.run_id][:keep]
         values = {
             ":champion": champion.to_document(),
             ":run": champion.run_id,
-            ":previous": state.champion.to_document() if state.champion else None,
+            ":former": former,
             ":history": [entry],
             ":empty": [],
             ":me": owner,
@@ -186,7 +240,7 @@ class TaskBook:
             self._table.update(
                 **_key(task),
                 expression=(
-                    "SET champion = :champion, champion_run = :run, #previous = :previous, "
+                    "SET champion = :champion, champion_run = :run, former = :former, "
                     "history = list_append(if_not_exists(history, :empty), :history)"
                 ),
                 values=values,
@@ -194,6 +248,35 @@ class TaskBook:
             )
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was promoted") from None
+
+    def order_rollback(self, task: str, order: RollbackOrder) -> None:
+        """Write a rollback down, or how far it has come; only the holder of the lease may.
+
+        Raises
+        ------
+        LeaseTaken
+            When the lease is no longer the owner's.
+        """
+        self._as_owner(task, order.owner, "SET rollback_order = :order, rollback_by = :me", {":order": asdict(order)})
+
+    def end_rollback(self, task: str, owner: str) -> None:
+        """Forget a rollback that has ended, and give its lease back."""
+        try:
+            self._table.update(
+                **_key(task),
+                expression="REMOVE rollback_order, rollback_by",
+                values={":me": owner},
+                condition="rollback_by = :me",
+            )
+        except ConditionFailed:
+            return
+        self.drop_lease(task, owner)
+
+    def open_rollbacks(self) -> Iterator[str]:
+        """Name the tasks with a rollback under way. Eventually consistent."""
+        for item in self._table.in_state(TASKS_GROUP):
+            if "rollback_order" in item:
+                yield str(item["pk"]).removeprefix("TASK#")
 
     def all_tasks(self) -> Iterator[str]:
         """Name every task that ever had a champion or a lease."""

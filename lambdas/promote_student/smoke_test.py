@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import statistics
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -22,34 +26,86 @@ if TYPE_CHECKING:
 QUESTIONS = 5
 """Records that are asked; one valid answer of them could be luck, so most must keep the schema."""
 
+SLOWER = 3.0
+"""How many times the student's p95 of the evaluation the median answer may take: five answers bound no more tightly."""
 
-def smoke_test(runtime: BedrockRuntimeClient, endpoint_arn: str, records: list[Record], task: TaskDefinition) -> None:
-    """Ask the endpoint some records of the holdout.
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    """What the evaluation measured of this student.
+
+    Attributes
+    ----------
+    known : mapping of str to str
+        Record id to reference, for records where the student's answer was the reference.
+    p95_ms : float or None
+        The service's own latency, 95th percentile.
+    """
+
+    known: Mapping[str, str] = field(default_factory=dict)
+    p95_ms: float | None = None
+
+
+NOTHING_KNOWN = Expected()
+
+
+def smoke_test(
+    runtime: BedrockRuntimeClient,
+    endpoint_arn: str,
+    records: list[Record],
+    task: TaskDefinition,
+    expected: Expected = NOTHING_KNOWN,
+) -> None:
+    """Ask the endpoint some records of the holdout, first those whose answer is known.
+
+    An endpoint that serves another model than it should (the base model, an older student) keeps the schema and is
+    fast; known answers tell. More than half of them must come again, since a model may vary even at temperature 0.
 
     Raises
     ------
     PromotionFailed
-        When it refuses, or fewer than four of five answers keep the output schema.
+        When it refuses, when fewer than four of five answers keep the output schema, when half of the known answers or
+        more do not come, or when the median answer takes three times the p95 of the evaluation.
     RetryLater
         When it is throttled or not ready yet.
     """
-    checker, asked = OutputChecker(task.output_schema), records[:QUESTIONS]
-    problems = []
-    for record in asked:
-        question = student_question(record, task)
-        started = time.perf_counter()
-        try:
-            response = runtime.converse(modelId=endpoint_arn, **question.to_api())
-        except ClientError as refused:
-            code = error_code(refused)
-            if code in PASSING:
-                raise RetryLater(f"the endpoint answers {code}") from None
-            said = refused.response["Error"].get("Message")
-            raise PromotionFailed(f"the endpoint refused the smoke test: {code}: {said}") from None
-        answer = Answer.from_api(question, endpoint_arn, dict(response), (time.perf_counter() - started) * 1000)
-        problem = checker.problem(answer.text)
-        if problem:
-            problems.append(problem)
+    checker = OutputChecker(task.output_schema)
+    asked = sorted(records, key=lambda record: record.id not in expected.known)[:QUESTIONS]
+    answers = {record.id: _ask(runtime, endpoint_arn, record, task) for record in asked}
+    problems = [problem for answer in answers.values() if (problem := checker.problem(answer.text))]
     if len(problems) * QUESTIONS > len(asked):
         message = f"{len(problems)} of {len(asked)} smoke-test answers break the output schema: {problems[0]}"
         raise PromotionFailed(message)
+    known = [record.id for record in asked if record.id in expected.known]
+    came = sum(same_answer(answers[name].text, expected.known[name]) for name in known)
+    if known and 2 * came <= len(known):
+        message = f"the endpoint gives {came} of {len(known)} answers that the student gave in the evaluation"
+        raise PromotionFailed(f"{message}: it does not seem to serve that student")
+    median = statistics.median(answer.latency_ms for answer in answers.values()) if answers else 0.0
+    if expected.p95_ms is not None and median > SLOWER * expected.p95_ms:
+        message = (
+            f"the endpoint's median answer takes {median:,.0f} ms, the student's p95 was {expected.p95_ms:,.0f} ms"
+        )
+        raise PromotionFailed(f"{message} in the evaluation; allowed is {SLOWER:g} times that")
+
+
+def same_answer(answer: str, reference: str) -> bool:
+    """Tell whether two answers say the same: as JSON where both are, else but for white space."""
+    try:
+        return bool(json.loads(answer) == json.loads(reference))
+    except ValueError:
+        return answer.split() == reference.split()
+
+
+def _ask(runtime: BedrockRuntimeClient, endpoint_arn: str, record: Record, task: TaskDefinition) -> Answer:
+    question = student_question(record, task)
+    started = time.perf_counter()
+    try:
+        response: Any = runtime.converse(modelId=endpoint_arn, **question.to_api())
+    except ClientError as refused:
+        code = error_code(refused)
+        if code in PASSING:
+            raise RetryLater(f"the endpoint answers {code}") from None
+        said = refused.response["Error"].get("Message")
+        raise PromotionFailed(f"the endpoint refused the smoke test: {code}: {said}") from None
+    return Answer.from_api(question, endpoint_arn, dict(response), (time.perf_counter() - started) * 1000)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
-from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
-from lambdas.domain.break_even import throughput_usage
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PromotionFailed
 from lambdas.domain.identity import digest
 from lambdas.domain.models import ModelChoice
-from lambdas.gateways import clients
+from lambdas.endpoints import MODE_KIND, READY, believe, buy, endpoint_resource, find_endpoint, why_not_moved
 from lambdas.gateways.bedrock_control import Found
 from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, THROUGHPUT, Resource
 from lambdas.gateways.task_book import Champion
 from lambdas.pipeline import Result, Stage, iso
 from lambdas.promote_student.pointer import publish_pointer
-from lambdas.promote_student.smoke_test import smoke_test
-
-READY = {THROUGHPUT: "InService", DEPLOYMENT: "Active"}
 
 
 def execute(stage: Stage) -> Result:
@@ -32,7 +26,7 @@ def execute(stage: Stage) -> Result:
 
     Raises
     ------
-    LeaseTaken, ChampionChanged, QuotaTooLow, PromotionFailed
+    LeaseTaken, ChampionChanged, QuotaTooLow, HourlyLimitExceeded, PriceMissing, PromotionFailed
         The previous champion, if any, goes on serving.
     """
     evaluation = stage.pipeline.runs.read_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"))
@@ -65,43 +59,43 @@ def _take_lease(stage: Stage, before: Champion | None) -> None:
 def _endpoint(stage: Stage, before: Champion | None, model_arn: str) -> Resource:
     """Create the endpoint, or point the champion's own at the new model so that callers keep their ARN."""
     mode, base = stage.task.serving.mode, _base_model(stage)
-    kind = THROUGHPUT if mode == "provisioned_throughput" else DEPLOYMENT
+    kind = MODE_KIND[mode]
     if before is not None and before.mode == mode and before.base_model == base:
-        resource = _resource(stage, kind, before.endpoint_name, arn=before.endpoint_arn)
-        found = _look_up(stage, resource)
+        resource = endpoint_resource(stage, kind, before.endpoint_name, arn=before.endpoint_arn)
+        found = find_endpoint(stage, resource)
         if found is not None and _sells_what_was_approved(stage, found):
-            stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint=before.to_document())
-            if found.model_arn != model_arn and found.status == READY[kind]:
-                stage.pipeline.bedrock.point_endpoint(found.arn, model_arn, throughput=kind == THROUGHPUT)
+            _point(stage, before, found, model_arn, throughput=kind == THROUGHPUT)
             return resource
     content = digest(model_arn, stage.run.run_id, stage.attempt, length=16)
     name = content_name(stage.pipeline.environment.name, stage.run.task, content, "champion")
-    resource = stage.pipeline.resources.plan(_resource(stage, kind, name))
+    resource = stage.pipeline.resources.plan(endpoint_resource(stage, kind, name))
     if resource.arn:
         return resource
-    arn = _create(stage, resource, model_arn)
+    if stage.task.serving.commitment != "none":
+        # What is bought now cannot be given back: the candidate's deployment serves the same model, and is asked first.
+        believe(stage, str(stage.run.facts["deployment_arn"]))
+    arn = buy(stage, resource, model_arn)
     stage.pipeline.resources.created(resource, arn)
-    return _resource(stage, kind, name, arn=arn)
+    return endpoint_resource(stage, kind, name, arn=arn)
 
 
-def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
-    environment, serving = stage.pipeline.environment, stage.task.serving
-    shared: dict[str, Any] = {
-        "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),
-        "clientRequestToken": client_token(resource.name),
-    }
-    if resource.kind == DEPLOYMENT:
-        description = f"Champion of task {stage.run.task}"
-        request = {"modelDeploymentName": resource.name, "modelArn": model_arn, "description": description, **shared}
-        return stage.pipeline.bedrock.create_deployment(request)
-    request = {"provisionedModelName": resource.name, "modelId": model_arn, "modelUnits": serving.model_units, **shared}
-    if serving.commitment != "none":
-        request["commitmentDuration"] = serving.commitment
-    return stage.pipeline.bedrock.create_throughput(request)
+def _point(stage: Stage, before: Champion, found: Found, model_arn: str, *, throughput: bool) -> None:
+    """Ask Bedrock once an attempt to move the champion's endpoint, and notice at once when it went back.
 
-
-def _look_up(stage: Stage, resource: Resource) -> Found | None:
-    return stage.pipeline.bedrock.find_endpoint(str(resource.arn), throughput=resource.kind == THROUGHPUT)
+    The registry is told before, so that a release knows what to put back, and after, so that a refusal of the service
+    is not taken for a request that was never made.
+    """
+    pointed = stage.run.facts.get("pointed_endpoint") or {}
+    asked = pointed.get("attempt") == stage.attempt and pointed.get("asked")
+    if found.status != READY[THROUGHPUT if throughput else DEPLOYMENT] or found.model_arn == model_arn:
+        return
+    if asked:
+        message = f"Bedrock did not move endpoint {found.name} to the new student: {why_not_moved(found)}"
+        raise PromotionFailed(f"{message}. The champion of run {before.run_id} goes on serving; retry the run")
+    fact = {**before.to_document(), "attempt": stage.attempt}
+    stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint={**fact, "asked": False})
+    stage.pipeline.bedrock.point_endpoint(found.arn, model_arn, throughput=throughput)
+    stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint={**fact, "asked": True})
 
 
 def _sells_what_was_approved(stage: Stage, found: Found) -> bool:
@@ -115,7 +109,7 @@ def _sells_what_was_approved(stage: Stage, found: Found) -> bool:
 
 
 def _find(stage: Stage, resource: Resource) -> Found:
-    found = _look_up(stage, resource)
+    found = find_endpoint(stage, resource)
     if found is None:
         message = (
             f"endpoint {resource.arn} was deleted while it was being promoted; retry the run: it makes another one"
@@ -131,8 +125,7 @@ def _check_failed(resource: Resource, found: Found) -> None:
 
 def _crown(stage: Stage, resource: Resource, found: Found) -> Champion:
     """Believe the endpoint only after it has answered; then the registry decides who is champion."""
-    records = from_json_lines(stage.pipeline.runs.read(stage.run.files.dataset("holdout.jsonl")))
-    smoke_test(clients.bedrock_runtime(), found.arn, records, stage.task)
+    believe(stage, found.arn)
     champion = Champion(
         run_id=stage.run.run_id,
         model_arn=str(stage.run.facts["custom_model_arn"]),
@@ -142,7 +135,8 @@ def _crown(stage: Stage, resource: Resource, found: Found) -> Champion:
         mode=stage.task.serving.mode,
         promoted_at=stage.now(),
     )
-    stage.pipeline.tasks.crown(stage.run.task, stage.owner, champion, stage.now())
+    keep = stage.pipeline.environment.settings.keep_champions
+    stage.pipeline.tasks.crown(stage.run.task, stage.owner, champion, stage.now(), keep=keep)
     for item in stage.pipeline.resources.of_run(stage.run.run_id):
         if item.name == resource.name or (item.kind == CUSTOM_MODEL and item.arn == champion.model_arn):
             stage.pipeline.resources.mark(item, IN_USE)
@@ -151,12 +145,3 @@ def _crown(stage: Stage, resource: Resource, found: Found) -> Champion:
 
 def _base_model(stage: Stage) -> str:
     return ModelChoice.from_document(stage.plan["models"]).student_customization
-
-
-def _resource(stage: Stage, kind: str, name: str, arn: str | None = None) -> Resource:
-    price = None
-    if kind == THROUGHPUT:
-        serving, settings = stage.task.serving, stage.pipeline.environment.settings
-        line = stage.pipeline.prices.find(settings.student_model, throughput_usage(serving.commitment))
-        price = line.usd * serving.model_units if line else None
-    return stage.resource(kind, name, arn=arn, usd_per_hour=price)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.identity import execution_name
+from lambdas.gateways import clients
 from lambdas.gateways.registry import ENDED, FAILED, RUNNING, Run
 from lambdas.gateways.resource_book import IN_USE, KEPT
 from lambdas.gateways.storage import error_code
 from lambdas.gateways.task_book import TaskState
 from lambdas.pipeline import Pipeline, Result, iso, logger
+from lambdas.reconcile_runs.reminders import remind
 from lambdas.start_run.stage import Starter
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Reconciler:
 
     def look_after_all(self) -> Result:
         """Close ended runs, start missing executions, release leftovers, start the queue."""
-        closed, released = [], []
+        closed, released, reminded = [], [], []
         for run_id in sorted(self._line.registry.slots()):
             run = self._line.registry.run(run_id)
             status = self._execution_status(run)
@@ -60,10 +62,15 @@ class Reconciler:
                 self._starter.start(run, self._now())
             elif status != RUNNING and self._close(run, status or FAILED):
                 closed.append(run_id)
+            elif status == RUNNING and self._remind(run):
+                reminded.append(run_id)
         for run in self._with_leftovers():
             self._release(run, run.outcome or FAILED)
             released.append(run.run_id)
-        return {"closed": closed, "released": released, "started": self._starter.start_queued(self._now())}
+        for task in list(self._line.tasks.open_rollbacks()):
+            self._invoke(self._line.environment.rollback_function, {"task": task})
+        started = self._starter.start_queued(self._now())
+        return {"closed": closed, "released": released, "reminded": reminded, "started": started}
 
     def _close(self, run: Run, status: str) -> bool:
         """Give a run that ended without a report its release, its report and its end; then free its slot."""
@@ -78,6 +85,13 @@ class Reconciler:
         self._line.registry.free_slot(run.run_id)
         return True
 
+    def _remind(self, run: Run) -> bool:
+        try:
+            return remind(self._line, clients.sns, run)
+        except ClientError:
+            logger.exception("a reminder could not be sent")  # runs still have to be looked after
+            return False
+
     def _release(self, run: Run, outcome: str) -> None:
         payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": outcome}
         self._invoke(self._line.environment.release_function, payload)
@@ -90,7 +104,7 @@ class Reconciler:
             task = tasks.setdefault(resource.task, self._line.tasks.state(resource.task))
             waiting = resource.state == KEPT and str(resource.keep_until) > self._now()
             serving = resource.state == IN_USE and task.uses(resource.arn, self._line.now())
-            if serving or waiting or resource.run_id in found:
+            if serving or waiting or task.rollback or resource.run_id in found:
                 continue
             run = self._line.registry.find(resource.run_id)
             if run and run.state == ENDED:

@@ -39,21 +39,14 @@ def execute(stage: Stage) -> Result:
             continue
         if _is_kept(stage, resource, outcome):
             continue
-        if _another_run_needs(stage, resource) or deleter.delete(resource):
+        shared = resource.kind == CUSTOM_MODEL and not stage.pipeline.resources.let_go(resource)
+        if shared or deleter.delete(resource):  # a shared model is deleted by the last run that lets go of it
             stage.pipeline.resources.released(resource, stage.now())
             released += 1
         else:
             pending.append(f"{resource.kind} {resource.name}")
     stage.progress(released=released, pending=pending)
     return {"status": "IN_PROGRESS" if pending else "COMPLETED", "released": released, "pending": len(pending)}
-
-
-def _another_run_needs(stage: Stage, resource: Resource) -> bool:
-    """Tell whether a run on the same content has adopted this model: then that run's release deletes it."""
-    if resource.kind != CUSTOM_MODEL:
-        return False
-    others = (item for item in stage.pipeline.resources.open() if item.run_id != resource.run_id)
-    return any(item.kind == CUSTOM_MODEL and item.name == resource.name for item in others)
 
 
 def _is_kept(stage: Stage, resource: Resource, outcome: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.notification import approval_message
+from lambdas.domain.approval_message import ApprovalRequest, approval_message
 from lambdas.gateways import clients
 from lambdas.gateways.approvals import Approvals, PendingApproval
 from lambdas.pipeline import Result, Stage, iso, logger
@@ -16,29 +17,48 @@ def execute(stage: Stage) -> Result:
     """Ask for approval; the state waits until somebody answers or its time-out passes."""
     environment, run = stage.pipeline.environment, stage.run
     expires = stage.pipeline.now() + timedelta(hours=environment.settings.approval_expiry_hours)
+    evaluation = stage.pipeline.runs.read_json(run.files.evaluation(stage.attempt, "evaluation.json"))
+    request = _request(stage, evaluation, iso(expires))
+    champion = evaluation["champion_before"]
     pending = PendingApproval(
         run_id=run.run_id,
         attempt=stage.attempt,
         task_token=str(stage.payload["task_token"]),
         report_sha256=str(run.report_sha256),
+        expected_champion=champion["run_id"] if champion else None,
+        explicit=list(request.explicit),
+        price_wanted=request.price_wanted,
         expires=int(expires.timestamp()),
     )
     Approvals(clients.dynamodb(), environment.approvals_table).put(pending)
-    stage.progress(expires=iso(expires), report_sha256=run.report_sha256)
-    evaluation = stage.pipeline.runs.read_json(run.files.evaluation(stage.attempt, "evaluation.json"))
-    subject, text = approval_message(
-        environment=environment.name,
-        run_id=run.run_id,
-        task=run.task,
-        serving=stage.task.serving,
-        usd_per_hour=evaluation["break_even"]["provisioned_throughput_usd_per_hour"],
+    stage.progress(
         expires=iso(expires),
-        report_uri=f"s3://{environment.runs_bucket}/{run.report_key}",
-        simulated=environment.settings.simulated,
+        report_sha256=run.report_sha256,
+        explicit=list(request.explicit),
+        price_wanted=request.price_wanted,
     )
+    subject, text = approval_message(request, stage.pipeline.now())
     try:
         clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
     except ClientError:
         # Everything is paid by now: the run waits, and the command line shows that it does.
         logger.exception("the request for approval could not be sent")
     return {"expires": iso(expires)}
+
+
+def _request(stage: Stage, evaluation: dict[str, Any], expires: str) -> ApprovalRequest:
+    environment, run = stage.pipeline.environment, stage.run
+    return ApprovalRequest(
+        environment=environment.name,
+        run_id=run.run_id,
+        task=run.task,
+        serving=stage.task.serving,
+        decision=str(evaluation["decision"]),
+        rules_passed=sum(bool(line["passed"]) for line in evaluation["gate"]),
+        break_even=evaluation["break_even"],
+        explicit=tuple(evaluation.get("needs_explicit_approval", ())),
+        expires=expires,
+        report_uri=f"s3://{environment.runs_bucket}/{run.report_key}",
+        report_sha256=str(run.report_sha256),
+        simulated=environment.settings.simulated,
+    )

@@ -33,7 +33,11 @@ def execute(stage: Stage) -> Result:
     stage.pipeline.runs.write_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"), evaluation)
     publish(stage, outcome=None, reason=None)
     stage.progress(decision=evaluation["decision"])
-    return {"decision": evaluation["decision"], "reasons": evaluation["reasons"][:MAX_REASONS]}
+    return {
+        "decision": evaluation["decision"],
+        "reasons": evaluation["reasons"][:MAX_REASONS],
+        "needs_a_person": bool(evaluation.get("needs_explicit_approval")),
+    }
 
 
 def _evaluate(stage: Stage) -> dict[str, Any]:

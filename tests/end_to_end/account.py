@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.registry import ENDED, Registry, Run
-from lambdas.gateways.resource_book import ResourceBook
+from lambdas.gateways.resource_book import DEPLOYMENT, THROUGHPUT, ResourceBook
 from lambdas.gateways.table import Table
 from local.bedrock_simulator.control import SimulatorControl
 from local.embedded_aws.lifecycle import EmbeddedAws
@@ -134,6 +134,24 @@ class Account:
         resources = self.simulator.resources()
         things = [*resources.jobs, *resources.deployments, *resources.throughputs]
         return [thing for thing in things if thing["status"] in UNDER_WAY]
+
+    def bills_what_the_registry_says(self, task: str) -> bool:
+        """Whether the endpoints of a task that bill are exactly those that the registry holds open."""
+        held = self.simulator.resources()
+        living = [thing for thing in [*held.deployments, *held.throughputs] if thing["status"] in UNDER_WAY]
+        billing = {thing["arn"] for thing in living if thing["name"].startswith(f"local-{task}-")}
+        kinds = (DEPLOYMENT, THROUGHPUT)
+        known = {item.arn for item in self.resources().open() if item.task == task and item.kind in kinds}
+        return billing == known
+
+    def approval_wanted(self, run_id: str) -> Run:
+        """Wait until a run asks for approval."""
+
+        def look() -> Run | None:
+            run = self.registry.find(run_id)
+            return run if run and run.progress.get("stage") == "RequestApproval" else None
+
+        return until(look, f"the request for approval of {run_id}")
 
     def resources(self) -> ResourceBook:
         return ResourceBook(self.table)

@@ -26,6 +26,7 @@ STATES = (
     "ScoreEvaluation",
     "RequestApproval",
     "PromoteStudent",
+    "BakeStudent",
     "ReleaseResources",
 )
 """Every state that does something, in the machine's order; the test below holds them against the machine itself."""

@@ -42,7 +42,7 @@ def test_no_action_has_a_wildcard_and_nobody_is_an_administrator(deployment: Dep
 def test_every_lambda_has_a_role_of_its_own_without_managed_policies_of_aws(deployment: Deployment) -> None:
     functions = deployment.of_type("AWS::Lambda::Function")
     roles = deployment.of_type("AWS::IAM::Role")
-    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 19
+    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 21
     for role in roles.values():
         assert not [policy for policy in role.get("ManagedPolicyArns", []) if "Ref" not in policy]
 
@@ -57,7 +57,7 @@ def test_the_machine_may_invoke_published_versions_and_nothing_of_bedrock(deploy
     invoked = resources(statements_with(statements, "lambda:InvokeFunction"))
     # Then
     assert services == {"lambda", "logs", "states", "xray"}
-    assert len(invoked) == 15
+    assert len(invoked) == 16
     assert all(arn.endswith("Arn>:*") and arn.startswith("<") for arn in invoked)
     [start] = statements_with(statements, "states:StartExecution")
     assert text_of(start["Resource"]).startswith("<DistillationMachine")
@@ -88,6 +88,8 @@ def test_only_those_who_ask_models_may(deployment: Deployment) -> None:
         "GenerateTeacherData",
         "EvaluateStudent",
         "PromoteStudent",
+        "BakeStudent",
+        "RollBackChampion",
         "ReapIdleThroughput",
         "Customization",
         "Batch",
@@ -201,7 +203,11 @@ def test_task_tokens_are_written_by_one_role_and_read_by_one(deployment: Deploym
 
 def test_only_the_reconciler_may_reach_another_lambda(deployment: Deployment) -> None:
     invoked = resources(statements_with(deployment.role_of("ReconcileRuns"), "lambda:InvokeFunction"))
-    assert {arn.split("Function")[0] for arn in invoked} == {"<ReleaseResources", "<PublishReport"}
+    assert {arn.split("Function")[0] for arn in invoked} == {
+        "<ReleaseResources",
+        "<PublishReport",
+        "<RollBackChampion",
+    }
     assert short_names(roles_with(deployment, "lambda:InvokeFunction")) == {"ReconcileRuns", "DistillationAccess"}
 
 
@@ -214,7 +220,7 @@ def test_the_key_is_used_only_through_services(deployment: Deployment) -> None:
 
 def test_champions_are_published_under_the_environment_s_own_path(deployment: Deployment) -> None:
     writing = roles_with(deployment, "ssm:PutParameter")
-    assert short_names(writing) == {"PromoteStudent", "ReapIdleThroughput"}
+    assert short_names(writing) == {"PromoteStudent", "BakeStudent", "RollBackChampion", "ReapIdleThroughput"}
     statements = [statement for found in writing.values() for statement in found]
     assert resources(statements) == {f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/distillation/dev/*"}
 

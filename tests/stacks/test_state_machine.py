@@ -28,6 +28,7 @@ STAGES = {
     "ScoreEvaluation",
     "RequestApproval",
     "PromoteStudent",
+    "BakeStudent",
     "ReleaseResources",
     "PublishReport",
 }
@@ -58,6 +59,10 @@ ORDER = [
     "PromoteStudent",
     "IsStudentServing",
     "WaitForPromotion",
+    "WaitForTraffic",
+    "BakeStudent",
+    "IsStudentBaked",
+    "WaitForRollback",
     "ReleaseResources",
     "AreResourcesReleased",
     "WaitForRelease",

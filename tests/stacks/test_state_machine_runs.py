@@ -41,6 +41,10 @@ class Results:
     ----------
     decision, approval, answer : str
         Verdict of the gate, how the task is approved, and what a person answers.
+    needs_a_person : bool
+        Whether the verdict says that something needs an explicit word.
+    baking : bool
+        Whether the new champion gives no reason to end its watch early.
     polls : dict, optional
         How often a polled Task says IN_PROGRESS before COMPLETED; never again after a number too large.
     failing : dict, optional
@@ -55,6 +59,8 @@ class Results:
         decision: str = "PROMOTE",
         approval: str = "required",
         answer: str = "approved",
+        needs_a_person: bool = False,
+        baking: bool = False,
         polls: dict[str, int] | None = None,
         failing: dict[str, TaskFailed] | None = None,
         registry_says: str | None = None,
@@ -67,8 +73,10 @@ class Results:
             "PrepareDataset": {"teacher_shards": ["00-15"], "holdout_shards": ["00-07", "08-15"]},
             "CheckRun": {"approval": approval},
             "CollectTeacherData": {"training_records": 900},
-            "ScoreEvaluation": {"decision": decision, "reasons": []},
+            "ScoreEvaluation": {"decision": decision, "reasons": [], "needs_a_person": needs_a_person},
         }
+        if baking:
+            self._payloads["BakeStudent"] = {"status": "BAKING"}
         self._answer = answer
 
     def __call__(self, state: str, sent: Json) -> Any:
@@ -233,6 +241,25 @@ def test_an_execution_ends_as_the_report_says_not_as_the_machine_thought(walked:
     assert walk.status == "SUCCEEDED"
 
 
+def test_what_needs_an_explicit_word_is_asked_though_approval_is_automatic(walked: Callable[..., Walk]) -> None:
+    walk = walked(approval="automatic", needs_a_person=True)
+    assert walk.path.index("RequestApproval") < walk.path.index("PromoteStudent")
+
+
+def test_a_new_champion_is_watched_for_as_long_as_the_settings_say(
+    walked: Callable[..., Walk], deployment: Deployment
+) -> None:
+    walk = walked(baking=True)
+    assert walk.visits("BakeStudent") == deployment.settings.bake_polls
+    assert walk.last_payload("PublishReport")["outcome"] == "PROMOTED"
+
+
+def test_a_champion_that_was_rolled_back_fails_its_run(walked: Callable[..., Walk]) -> None:
+    walk = walked(failing={"BakeStudent": TaskFailed("StudentRolledBack", "30 % errors")})
+    assert walk.last_payload("PublishReport")["outcome"] == "FAILED"
+    assert (walk.status, walk.error) == ("FAILED", "StudentRolledBack")
+
+
 def test_automatic_approval_asks_nobody(walked: Callable[..., Walk]) -> None:
     walk = walked(approval="automatic")
     assert "RequestApproval" not in walk.path
@@ -252,6 +279,7 @@ def test_the_longest_history_is_within_what_the_settings_promise(
         "LaunchDistillation": settings.distillation_polls - 1,
         "DeployCandidate": settings.endpoint_polls - 1,
         "PromoteStudent": settings.endpoint_polls - 1,
+        "BakeStudent": NEVER,
         "ReleaseResources": NEVER,
     }
     # When

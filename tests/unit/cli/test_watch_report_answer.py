@@ -147,19 +147,52 @@ def test_report_shows_the_comparison(
     assert (tmp_path / "report.html").read_bytes() == b"<html>"
 
 
+def waiting(aws: FakeAws, champion: dict[str, str] | None = None) -> str:
+    """Put a run with a report in place; its hash."""
+    text = json.dumps({"champion_before": champion}).encode()
+    aws.run_in_registry(make_run(report_key=f"{KEY}.html", report_sha256=sha256(text)))
+    aws.object_in_runs(f"{KEY}.json", text)
+    return sha256(text)
+
+
 @pytest.mark.parametrize(("verb", "word"), [("approve", "approved"), ("reject", "rejected")])
-def test_an_answer_repeats_the_hash_of_the_report(
-    aws: FakeAws, call: Callable[..., Result], verb: str, word: str
+@pytest.mark.parametrize("champion", [None, {"run_id": "greetings-before"}])
+def test_an_answer_repeats_the_hash_of_the_report_and_the_champion_that_it_names(
+    aws: FakeAws, call: Callable[..., Result], verb: str, word: str, champion: dict[str, str] | None
 ) -> None:
     # Given
-    aws.run_in_registry(make_run(report_sha256="abc"))
-    payload = {"run_id": RUN, "answer": word, "why": "I read it", "report_sha256": "abc"}
-    aws.function_answers("answer-approval", payload, {"run_id": RUN, "answer": word})
+    digest = waiting(aws, champion)
+    expected = champion["run_id"] if champion else None
+    payload = {"run_id": RUN, "answer": word, "why": "I read it", "report_sha256": digest}
+    aws.function_answers("answer-approval", payload | {"expected_champion": expected}, {"run_id": RUN, "answer": word})
     # When
-    result = call(verb, RUN, "--why", "I read it")
+    result = call(verb, RUN, "--why", "I read it", "--report-sha256", digest[:12])
     # Then
     assert result.exit_code == 0
-    assert f"is {word}" in result.stdout
+    assert f"is {word}, for the report with SHA-256 {digest}" in result.stdout
+
+
+def test_a_price_and_an_explicit_word_are_handed_over(aws: FakeAws, call: Callable[..., Result]) -> None:
+    # Given
+    digest = waiting(aws)
+    payload: dict[str, Any] = {"run_id": RUN, "answer": "approved", "why": "", "report_sha256": digest}
+    payload |= {"expected_champion": None, "hourly_price": 12.5, "explicitly": True}
+    aws.function_answers("answer-approval", payload, {"run_id": RUN, "answer": "approved"})
+    # When / Then
+    assert call("approve", RUN, "--hourly-price", "12.5", "--explicitly").exit_code == 0
+
+
+@pytest.mark.parametrize(("claimed", "said"), [("0" * 64, "not the one you"), ("abc", "at least 12")])
+def test_an_answer_for_a_report_that_is_another_one_now_is_not_even_sent(
+    aws: FakeAws, call: Callable[..., Result], claimed: str, said: str
+) -> None:
+    # Given
+    aws.run_in_registry(make_run(report_key=f"{KEY}.html", report_sha256=sha256(b"{}")))
+    # When
+    result = call("approve", RUN, "--report-sha256", claimed)
+    # Then
+    assert result.exit_code == 1
+    assert said in result.stderr
 
 
 def test_an_answer_before_there_is_a_report(aws: FakeAws, call: Callable[..., Result]) -> None:

@@ -32,7 +32,7 @@ def book(table: Table) -> TaskBook:
 
 def crowned(book: TaskBook, run_id: str, expected: str | None = None) -> None:
     book.take_lease("video", f"{run_id}-1", expected, NOW, LATER)
-    book.crown("video", f"{run_id}-1", champion(run_id), NOW)
+    book.crown("video", f"{run_id}-1", champion(run_id), NOW, keep=3)
     book.drop_lease("video", f"{run_id}-1")
 
 
@@ -83,14 +83,14 @@ def test_only_the_holder_of_the_lease_crowns(book: TaskBook) -> None:
 
     # When / Then
     with pytest.raises(LeaseTaken, match="no longer b-1's; nothing was promoted"):
-        book.crown("video", "b-1", champion("b"), NOW)
+        book.crown("video", "b-1", champion("b"), NOW, keep=3)
     assert book.state("video").champion is None
 
 
 def test_nobody_crowns_without_a_lease(book: TaskBook) -> None:
     # Given no lease at all / When / Then
     with pytest.raises(LeaseTaken):
-        book.crown("video", "a-1", champion("a"), NOW)
+        book.crown("video", "a-1", champion("a"), NOW, keep=3)
 
 
 def test_an_expired_lease_is_taken_over_and_its_old_holder_cannot_crown(book: TaskBook) -> None:
@@ -102,8 +102,8 @@ def test_an_expired_lease_is_taken_over_and_its_old_holder_cannot_crown(book: Ta
 
     # Then
     with pytest.raises(LeaseTaken):
-        book.crown("video", "a-1", champion("a"), LAST)
-    book.crown("video", "b-1", champion("b"), LAST)
+        book.crown("video", "a-1", champion("a"), LAST, keep=3)
+    book.crown("video", "b-1", champion("b"), LAST, keep=3)
     assert book.state("video").champion == champion("b")
 
 
@@ -139,7 +139,7 @@ def test_a_second_champion_remembers_the_first_and_crowning_again_changes_nothin
     crowned(book, "b", expected="a")
 
     # When the stage that crowned is repeated after its lease is gone
-    book.crown("video", "b-1", champion("b"), LAST)
+    book.crown("video", "b-1", champion("b"), LAST, keep=3)
 
     # Then
     state = book.state("video")

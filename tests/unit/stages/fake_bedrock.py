@@ -152,6 +152,14 @@ class FakeBedrock:
         self._do("UpdateProvisionedModelThroughput", (provisionedModelId, desiredModelId))
         self.endpoints[provisionedModelId].update(status="Updating", modelArn=desiredModelId)
 
+    def create_provisioned_model_throughput(self, **request: Any) -> dict[str, Any]:
+        self._do("CreateProvisionedModelThroughput", request)
+        check_request("CreateProvisionedModelThroughput", request)
+        arn = self.add_throughput(request["provisionedModelName"], request["modelId"], "Creating")
+        for name in {"modelUnits", "commitmentDuration"} & request.keys():
+            self.endpoints[arn][name] = request[name]
+        return {"provisionedModelArn": arn}
+
     def delete_provisioned_model_throughput(self, provisionedModelId: str) -> None:  # noqa: N803
         self._delete_endpoint("DeleteProvisionedModelThroughput", provisionedModelId)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from lambdas.domain.errors import PromotionFailed, RetryLater
 from lambdas.domain.records import Record, Turn
 from lambdas.domain.task_definition import TaskDefinition
-from lambdas.promote_student.smoke_test import QUESTIONS, smoke_test
+from lambdas.promote_student.smoke_test import QUESTIONS, Expected, smoke_test
 from tests.unit.gateways.fakes import converse_answer, refusal
 
 TASK = TaskDefinition.from_text(b'{"output_schema": {"type": "object"}}')
@@ -68,3 +69,29 @@ def test_one_broken_answer_of_five_is_let_pass_and_no_more_than_five_are_asked()
 
     # Then
     assert endpoint.asked == QUESTIONS
+
+
+def test_an_endpoint_that_serves_another_student_is_noticed_by_its_answers() -> None:
+    # Given the schema is kept, but of three known answers one comes
+    known = {RECORDS[number].id: json.dumps({"a": number}) for number in (5, 6, 7)}
+    endpoint: Any = Endpoint('{"a":  5}', '{"a": 0}', '{"a": 0}', "{}", "{}")
+
+    # When / Then: known records are asked first
+    with pytest.raises(PromotionFailed, match="gives 1 of 3 answers"):
+        smoke_test(endpoint, "arn:endpoint", RECORDS, TASK, Expected(known=known))
+
+
+def test_most_known_answers_are_enough() -> None:
+    # Given
+    known = {RECORDS[number].id: json.dumps({"a": number}) for number in (5, 6, 7)}
+    endpoint: Any = Endpoint('{"a":  5}', '{"a": 6}', '{"a": 0}', "{}", "{}")
+
+    # When / Then
+    smoke_test(endpoint, "arn:endpoint", RECORDS, TASK, Expected(known=known))
+    assert endpoint.asked == QUESTIONS
+
+
+def test_an_endpoint_that_is_far_slower_than_the_student_was_fails() -> None:
+    endpoint: Any = Endpoint(*["{}"] * QUESTIONS)
+    with pytest.raises(PromotionFailed, match="allowed is 3 times that"):
+        smoke_test(endpoint, "arn:endpoint", RECORDS, TASK, Expected(p95_ms=0.001))

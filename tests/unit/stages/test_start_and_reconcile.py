@@ -228,7 +228,7 @@ def test_the_schedule_closes_a_run_whose_event_was_lost_and_starts_the_next(offi
     result = office.reconciler.look_after_all()
 
     # Then
-    assert result == {"closed": [first.run_id], "released": [], "started": [second.run_id]}
+    assert result == {"closed": [first.run_id], "released": [], "reminded": [], "started": [second.run_id]}
     assert office.registry.run(first.run_id).outcome == FAILED
 
 
@@ -237,7 +237,7 @@ def test_the_schedule_leaves_a_running_execution_alone(office: Office) -> None:
     run = office.deliver("1")
 
     # When / Then
-    assert office.reconciler.look_after_all() == {"closed": [], "released": [], "started": []}
+    assert office.reconciler.look_after_all() == {"closed": [], "released": [], "reminded": [], "started": []}
     assert office.functions.invoked == []
     assert office.registry.slots() == {run.run_id}
 

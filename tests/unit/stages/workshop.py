@@ -133,7 +133,9 @@ class Workshop:
         state = self.pipeline.tasks.state("video")
         expected = state.champion.run_id if state.champion else None
         self.pipeline.tasks.take_lease("video", run_id, expected, self.now(), iso(self.time + timedelta(hours=1)))
-        self.pipeline.tasks.crown("video", run_id, champion, self.now())
+        self.pipeline.tasks.crown(
+            "video", run_id, champion, self.now(), keep=self.pipeline.environment.settings.keep_champions
+        )
         self.pipeline.tasks.drop_lease("video", run_id)
         return champion
 

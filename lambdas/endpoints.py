@@ -1,0 +1,142 @@
+"""What promotion and rollback share: describe, buy, look up and believe the endpoint of a student."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lambdas.domain.bedrock_names import client_token, resource_tags
+from lambdas.domain.break_even import throughput_usage
+from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.errors import PriceMissing, QuotaTooLow
+from lambdas.gateways import clients
+from lambdas.gateways.bedrock_control import Found
+from lambdas.gateways.resource_book import DEPLOYMENT, THROUGHPUT, Resource
+from lambdas.pipeline import Stage
+from lambdas.promote_student.smoke_test import QUESTIONS, Expected, same_answer, smoke_test
+
+READY = {THROUGHPUT: "InService", DEPLOYMENT: "Active"}
+MODE_KIND = {"provisioned_throughput": THROUGHPUT, "on_demand": DEPLOYMENT}
+
+NO_COMMITMENT_QUOTA = "L-BE77399C"
+"""Model units without commitment across custom models (Service Quotas, Amazon Bedrock)."""
+
+
+def endpoint_resource(stage: Stage, kind: str, name: str, *, arn: str | None = None) -> Resource:
+    """Describe an endpoint with what it costs an hour.
+
+    Raises
+    ------
+    PriceMissing
+        When neither the price book nor the person who approved knows the price of a throughput hour.
+    """
+    price = usd_per_hour(stage) if kind == THROUGHPUT else None
+    return stage.resource(kind, name, arn=arn, usd_per_hour=price)
+
+
+def usd_per_hour(stage: Stage) -> float:
+    """Give what the task's throughput costs an hour, from the price book or from the approval."""
+    serving, student = stage.task.serving, stage.pipeline.environment.settings.student_model
+    usage = throughput_usage(serving.commitment)
+    line = stage.pipeline.prices.find(student, usage)
+    stated = (stage.run.facts.get("approval") or {}).get("usd_per_unit_hour")
+    unit: float | None = line.usd if line else stated
+    if unit is None:
+        message = (
+            f"no price is known for '{usage}' of {student}. Nothing was bought. Add a line to 'prices' in the "
+            "settings, or approve with --hourly-price"
+        )
+        raise PriceMissing(message)
+    return unit * serving.model_units
+
+
+def buy(stage: Stage, resource: Resource, model_arn: str) -> str:
+    """Create a planned endpoint within the environment's dollars per hour; give its ARN.
+
+    Raises
+    ------
+    HourlyLimitExceeded, QuotaTooLow
+        Nothing was bought.
+    """
+    environment, serving = stage.pipeline.environment, stage.task.serving
+    shared: dict[str, Any] = {
+        "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),
+        "clientRequestToken": client_token(resource.name),
+    }
+    if resource.kind == DEPLOYMENT:
+        description = f"Champion of task {stage.run.task}"
+        request = {"modelDeploymentName": resource.name, "modelArn": model_arn, "description": description, **shared}
+        return stage.pipeline.bedrock.create_deployment(request)
+    stage.pipeline.resources.reserve(resource, environment.settings.max_hourly_usd)
+    request = {"provisionedModelName": resource.name, "modelId": model_arn, "modelUnits": serving.model_units, **shared}
+    if serving.commitment != "none":
+        request["commitmentDuration"] = serving.commitment
+    try:
+        return stage.pipeline.bedrock.create_throughput(request)
+    except QuotaTooLow as problem:
+        raise QuotaTooLow(f"{problem}. {_how_to_ask(stage)}. Nothing was bought") from None
+
+
+def _how_to_ask(stage: Stage) -> str:
+    serving, region = stage.task.serving, stage.pipeline.environment.settings.region
+    if serving.commitment == "none":
+        return (
+            f"The quota is {NO_COMMITMENT_QUOTA}: aws service-quotas request-service-quota-increase --service-code "
+            f"bedrock --quota-code {NO_COMMITMENT_QUOTA} --desired-value {serving.model_units} --region {region}"
+        )
+    return (
+        "Find the code of the quota for model units with commitment: aws service-quotas list-service-quotas "
+        f"--service-code bedrock --region {region} --query \"Quotas[?contains(QuotaName, 'commitment')]\", then ask "
+        f"for {serving.model_units} with request-service-quota-increase"
+    )
+
+
+def find_endpoint(stage: Stage, resource: Resource) -> Found | None:
+    """Look an endpoint up."""
+    return stage.pipeline.bedrock.find_endpoint(str(resource.arn), throughput=resource.kind == THROUGHPUT)
+
+
+def why_not_moved(found: Found) -> str:
+    """Say why an endpoint that was to change its model serves the one before."""
+    update = found.details.get("updateDetails", {}).get("updateStatus")
+    return found.failure or update or "it gives no reason"
+
+
+def believe(stage: Stage, endpoint_arn: str) -> None:
+    """Try an endpoint with records of the run's holdout and what its evaluation measured.
+
+    Raises
+    ------
+    PromotionFailed, RetryLater
+    """
+    records = from_json_lines(stage.pipeline.runs.read(stage.run.files.dataset("holdout.jsonl")))
+    smoke_test(clients.bedrock_runtime(), endpoint_arn, records, stage.task, _expected(stage))
+
+
+def evaluated_p95_ms(stage: Stage) -> float | None:
+    """Read the student's 95th percentile of the service's own latency, as the run's evaluation measured it."""
+    evaluation = stage.pipeline.runs.read_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"))
+    contestants: list[dict[str, Any]] = evaluation["contestants"]
+    student = next((item for item in contestants if item["role"] == "student"), {})
+    p95: float | None = (student.get("latency_ms") or {}).get("p95")
+    return p95
+
+
+def _expected(stage: Stage) -> Expected:
+    runs, folder = stage.pipeline.runs, stage.run.files.evaluation(stage.attempt, "")
+    known: dict[str, str] = {}
+    for key in runs.keys(folder):
+        if len(known) >= QUESTIONS:
+            break
+        if key.endswith(".jsonl"):
+            known |= _known(runs.read(key))
+    return Expected(known=known, p95_ms=evaluated_p95_ms(stage))
+
+
+def _known(measurements: bytes) -> dict[str, str]:
+    lines = (json.loads(line) for line in measurements.splitlines())
+    return {
+        line["record_id"]: line["reference"]
+        for line in lines
+        if line.get("role") == "student" and not line["problem"] and same_answer(line["answer"], line["reference"])
+    }

@@ -1,0 +1,40 @@
+"""Remind people once before a request for approval expires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lambdas.domain.approval_message import reminder_message
+from lambdas.gateways.registry import Run
+from lambdas.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+
+def remind(line: Pipeline, sns: Callable[[], SNSClient], run: Run) -> bool:
+    """Send the reminder if it is due and was not sent before.
+
+    It is claimed before it is sent: a crash in between loses a reminder, which the request's own message outweighs; the
+    other order could send one every five minutes.
+
+    Returns
+    -------
+    bool
+        Whether a reminder was sent.
+    """
+    settings, expires = line.environment.settings, str(run.progress.get("expires") or "")
+    if run.progress.get("stage") != "RequestApproval" or not expires or settings.approval_reminder_hours == 0:
+        return False
+    left = datetime.fromisoformat(expires) - line.now()
+    if not timedelta() < left <= timedelta(hours=settings.approval_reminder_hours):
+        return False
+    if not line.registry.claim_reminder(run.run_id, run.attempt):
+        return False
+    subject, text = reminder_message(
+        environment=line.environment.name, run_id=run.run_id, task=run.task, expires=expires
+    )
+    sns().publish(TopicArn=line.environment.topic_arn, Subject=subject, Message=text)
+    return True

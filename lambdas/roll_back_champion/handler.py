@@ -1,0 +1,14 @@
+"""Lambda handler of RollBackChampion, invoked by people who may invoke it and, for what they began, by the schedule."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambdas.pipeline import logger, pipeline
+from lambdas.roll_back_champion.stage import roll_back
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
+    """Bring a rollback one step further: ``{"task", "to"?, "why"?}``; to be called again while it is IN_PROGRESS."""
+    result = roll_back(pipeline(), str(event["task"]), event.get("to") or None, str(event.get("why") or "")[:500])
+    logger.info("rollback", extra={"result": result})
+    return result

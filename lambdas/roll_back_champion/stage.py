@@ -1,0 +1,210 @@
+"""Bring a former champion back, one converging step a call, under the task's lease.
+
+What is to be done is written into the task's item first, so that whoever calls next (the command line, the schedule)
+goes on where a crash left it. The registry decides at the end, as in a promotion: until the former champion has
+answered its smoke test, the present one is champion, and it is put back if the former one cannot serve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from lambdas.domain.bedrock_names import content_name
+from lambdas.domain.errors import PipelineError, PromotionFailed, RollbackRefused
+from lambdas.domain.identity import digest
+from lambdas.endpoints import MODE_KIND, READY, believe, buy, endpoint_resource, find_endpoint, why_not_moved
+from lambdas.gateways.bedrock_control import Found
+from lambdas.gateways.resource_book import IN_USE, THROUGHPUT, Resource
+from lambdas.gateways.task_book import Champion, RollbackOrder, TaskState
+from lambdas.pipeline import Pipeline, Result, Stage, iso
+from lambdas.promote_student.pointer import publish_pointer
+
+IN_PROGRESS, COMPLETED, FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
+
+
+def roll_back(line: Pipeline, task: str, to_run: str | None, why: str, owner: str | None = None) -> Result:
+    """Bring a rollback one step further, beginning it where none is under way.
+
+    Parameters
+    ----------
+    line : Pipeline
+    task : str
+        Task slug.
+    to_run : str or None
+        Run of the former champion to return to; ``None``: the one before the present.
+    why : str
+        For the task's history.
+    owner : str, optional
+        Who holds the lease; a run that watches its own promotion gives itself.
+
+    Returns
+    -------
+    dict
+        ``status`` IN_PROGRESS, COMPLETED, or FAILED with a ``reason`` (then the present champion is back and serving);
+        ``from_run``, ``to_run`` and, when completed, ``endpoint_arn``.
+
+    Raises
+    ------
+    RollbackRefused, LeaseTaken
+        Nothing was changed.
+    """
+    state = line.tasks.state(task)
+    if state.rollback is None and state.champion is not None and state.champion.run_id == to_run:
+        # Asked again after the answer was lost: it must not roll forward.
+        endpoint = state.champion.endpoint_arn
+        return {"status": COMPLETED, "from_run": None, "to_run": to_run, "endpoint_arn": endpoint}
+    order = state.rollback or _begin(line, task, state, to_run, why, owner or f"rollback-{task}")
+    if to_run and to_run != order.to_run:
+        raise RollbackRefused(f"task '{task}' is being rolled back to run {order.to_run}; wait until that has ended")
+    state = line.tasks.state(task)
+    if state.champion is not None and state.champion.run_id == order.to_run:
+        return _end(line, task, order, state.champion)  # a crash came after the registry's word
+    target = next((one for one in state.former if one.run_id == order.to_run), None)
+    if state.champion is None or state.champion.run_id != order.from_run or target is None:
+        line.tasks.end_rollback(task, order.owner)
+        message = (
+            f"task '{task}' has another champion than when the rollback to run {order.to_run} was ordered; order again"
+        )
+        raise RollbackRefused(message)
+    _hold_lease(line, task, order.owner, order.from_run)
+    return _Rollback(line, task, order, state.champion, target).step()
+
+
+def _begin(line: Pipeline, task: str, state: TaskState, to_run: str | None, why: str, owner: str) -> RollbackOrder:
+    if state.champion is None:
+        raise RollbackRefused(f"task '{task}' has no champion, so there is nothing to roll back")
+    possible = [one.run_id for one in state.former]
+    if not possible:
+        message = f"task '{task}' has no former champion whose model is kept; run {state.champion.run_id} is its first"
+        raise RollbackRefused(message)
+    target = to_run or possible[0]
+    if target not in possible:
+        raise RollbackRefused(
+            f"run {target} is no former champion of task '{task}'; possible are {', '.join(possible)}"
+        )
+    _hold_lease(line, task, owner, state.champion.run_id)
+    now = iso(line.now())
+    order = RollbackOrder(to_run=target, from_run=state.champion.run_id, why=why, at=now, owner=owner)
+    line.tasks.order_rollback(task, order)
+    return order
+
+
+def _hold_lease(line: Pipeline, task: str, owner: str, champion_run: str) -> None:
+    now = line.now()
+    expires = now + timedelta(minutes=2 * line.environment.settings.endpoint_deadline_minutes)
+    line.tasks.take_lease(task, owner, champion_run, iso(now), iso(expires))
+
+
+def _end(line: Pipeline, task: str, order: RollbackOrder, champion: Champion) -> Result:
+    publish_pointer(_stage_of(line, order.to_run), champion)
+    line.tasks.end_rollback(task, order.owner)
+    return {
+        "status": COMPLETED,
+        "from_run": order.from_run,
+        "to_run": order.to_run,
+        "endpoint_arn": champion.endpoint_arn,
+    }
+
+
+def _stage_of(line: Pipeline, run_id: str) -> Stage:
+    """Frame the run whose student comes back: its prompt, its holdout, its evaluation."""
+    run = line.registry.run(run_id)
+    return Stage(name="RollBackChampion", pipeline=line, run=run, attempt=run.attempt)
+
+
+class _Rollback:
+    def __init__(self, line: Pipeline, task: str, order: RollbackOrder, serving: Champion, target: Champion) -> None:
+        self._line, self._task, self._order, self._serving, self._target = line, task, order, serving, target
+        self._stage = _stage_of(line, target.run_id)
+
+    def step(self) -> Result:
+        if self._order.failed is not None:
+            return self._put_back()
+        try:
+            resource = self._endpoint()
+            found = find_endpoint(self._stage, resource)
+            if found is None:
+                raise PromotionFailed(f"endpoint {resource.name} is gone")
+            if found.status == "Failed":
+                raise PromotionFailed(f"endpoint {resource.name} failed: {found.failure or 'Bedrock gives no reason'}")
+            if found.status != READY[resource.kind] or not self._serves_target(found, resource):
+                return self._under_way()
+            believe(self._stage, found.arn)
+        except PipelineError as problem:
+            self._note(failed=f"{type(problem).__name__}: {problem}")
+            return self._under_way()
+        return self._crown(resource, found)
+
+    def _endpoint(self) -> Resource:
+        """Take the present champion's endpoint where it can serve the former one's model, else buy one."""
+        kind, arn = MODE_KIND[self._target.mode], self._shared_endpoint()
+        if arn is not None:
+            return self._stage.resource(kind, self._serving.endpoint_name, arn=arn)
+        content = digest(self._target.model_arn, self._order.at, length=16)
+        name = content_name(self._line.environment.name, self._task, content, "rollback")
+        resource = self._line.resources.plan(endpoint_resource(self._stage, kind, name))
+        if resource.arn is None:
+            if self._stage.task.serving.commitment != "none":
+                message = "the former champion's throughput had a commitment, which nobody approved again"
+                raise PromotionFailed(f"{message}; retry its run to ask for approval")
+            bought = buy(self._stage, resource, self._target.model_arn)
+            self._line.resources.created(resource, bought)
+            resource = endpoint_resource(self._stage, kind, name, arn=bought)
+        return resource
+
+    def _shared_endpoint(self) -> str | None:
+        same = (self._serving.mode, self._serving.base_model) == (self._target.mode, self._target.base_model)
+        throughput = MODE_KIND[self._serving.mode] == THROUGHPUT
+        if same and self._line.bedrock.find_endpoint(self._serving.endpoint_arn, throughput=throughput) is not None:
+            return self._serving.endpoint_arn
+        return None
+
+    def _serves_target(self, found: Found, resource: Resource) -> bool:
+        """Ask Bedrock once to move a ready endpoint; notice when it went back."""
+        if found.model_arn == self._target.model_arn:
+            return True
+        if self._order.asked:
+            raise PromotionFailed(f"Bedrock did not move endpoint {found.name}: {why_not_moved(found)}")
+        throughput = resource.kind == THROUGHPUT
+        self._line.bedrock.point_endpoint(found.arn, self._target.model_arn, throughput=throughput)
+        self._note(asked=True)
+        return False
+
+    def _crown(self, resource: Resource, found: Found) -> Result:
+        champion = replace(
+            self._target, endpoint_arn=found.arn, endpoint_name=found.name, promoted_at=iso(self._line.now())
+        )
+        self._line.tasks.crown(
+            self._task,
+            self._order.owner,
+            champion,
+            champion.promoted_at,
+            keep=self._line.environment.settings.keep_champions,
+            action="rolled back",
+            why=self._order.why,
+        )
+        for item in self._line.resources.of_run(self._target.run_id):
+            if item.name == resource.name:
+                self._line.resources.mark(item, IN_USE)
+        return _end(self._line, self._task, self._order, champion)
+
+    def _put_back(self) -> Result:
+        """Point the present champion's endpoint at its own model again; what was bought goes by the next release."""
+        throughput = MODE_KIND[self._serving.mode] == THROUGHPUT
+        found = self._line.bedrock.find_endpoint(self._serving.endpoint_arn, throughput=throughput)
+        if found is not None and found.status in ("Updating", "Creating"):
+            return self._under_way()
+        if found is not None and found.model_arn != self._serving.model_arn and found.status != "Failed":
+            self._line.bedrock.point_endpoint(found.arn, self._serving.model_arn, throughput=throughput)
+            return self._under_way()
+        self._line.tasks.end_rollback(self._task, self._order.owner)
+        reason = f"{self._order.failed}; the champion of run {self._order.from_run} goes on serving"
+        return {**self._under_way(), "status": FAILED, "reason": reason}
+
+    def _note(self, *, asked: bool | None = None, failed: str | None = None) -> None:
+        noted = replace(self._order, asked=self._order.asked if asked is None else asked, failed=failed)
+        self._line.tasks.order_rollback(self._task, noted)
+
+    def _under_way(self) -> Result:
+        return {"status": IN_PROGRESS, "from_run": self._order.from_run, "to_run": self._order.to_run}

@@ -1,0 +1,127 @@
+"""A word counts once, for the report that was read, the champion it names, and with everything that it must state."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdas.answer_approval.stage import Word, answer
+from lambdas.domain.errors import AnswerRefused
+from lambdas.gateways.approvals import PendingApproval
+from lambdas.gateways.registry import Run
+from tests.unit.stages.workshop import Workshop
+
+HASH = "ab" * 32
+
+
+class Waiting:
+    """The approvals table and the waiting execution in one: its token is good once."""
+
+    def __init__(self) -> None:
+        self.pending: PendingApproval | None = None
+        self.sent: list[str] = []
+        self.over = False
+
+    def find(self, _run_id: str) -> PendingApproval | None:
+        return self.pending
+
+    def delete(self, _run_id: str) -> None:
+        self.pending = None
+
+    def send_task_success(self, *, taskToken: str, output: str) -> None:  # noqa: N803 - the API's name
+        assert taskToken == "token"
+        if self.over:
+            raise ClientError({"Error": {"Code": "TaskTimedOut", "Message": "too late"}}, "SendTaskSuccess")
+        self.sent.append(output)
+
+
+@pytest.fixture
+def waiting() -> Waiting:
+    return Waiting()
+
+
+def asked(workshop: Workshop, waiting: Waiting, **fields: Any) -> Run:
+    run = workshop.run()
+    workshop.pipeline.registry.record_report(run.run_id, "report.html", HASH)
+    known = {"run_id": run.run_id, "attempt": 1, "task_token": "token", "report_sha256": HASH, "expires": 0}
+    waiting.pending = PendingApproval.from_item(known | fields)
+    return run
+
+
+def say(workshop: Workshop, waiting: Waiting, run: Run, **said: Any) -> Any:
+    event = {"run_id": run.run_id, "answer": "approved", "report_sha256": HASH, **said}
+    return answer(workshop.pipeline, cast("Any", waiting), cast("Any", waiting), Word.from_event(event))
+
+
+@pytest.mark.parametrize(
+    ("pending", "said", "why"),
+    [
+        ({}, {"answer": "perhaps"}, "allowed: approved, rejected"),
+        ({"attempt": 2}, {}, "waits for no approval"),
+        ({}, {"report_sha256": "cd" * 32}, "no longer the one you read"),
+        ({"report_sha256": "cd" * 32}, {}, "no longer the one you read"),
+        ({}, {"expected_champion": "other"}, "you named the champion of run other"),
+        ({"expected_champion": "gone"}, {"expected_champion": "gone"}, "no champion serves task 'video' now"),
+        ({"explicit": ["It does not pay"]}, {}, "explicit word: It does not pay"),
+        ({"price_wanted": True}, {}, "approve with --hourly-price USD"),
+        ({"price_wanted": True}, {"hourly_price": 0}, "above 0"),
+        ({"price_wanted": True}, {"hourly_price": float("nan")}, "above 0"),
+        ({}, {"hourly_price": 3.0}, "the price of an hour is known"),
+    ],
+)
+def test_an_answer_that_does_not_count_changes_nothing(
+    workshop: Workshop, waiting: Waiting, pending: dict[str, Any], said: dict[str, Any], why: str
+) -> None:
+    # Given
+    run = asked(workshop, waiting, **pending)
+    # When
+    with pytest.raises(AnswerRefused, match=why):
+        say(workshop, waiting, run, **said)
+    # Then
+    assert waiting.sent == []
+    assert "approval" not in workshop.pipeline.registry.run(run.run_id).facts
+
+
+def test_a_champion_that_was_promoted_meanwhile_refuses_approval_and_not_rejection(
+    workshop: Workshop, waiting: Waiting
+) -> None:
+    # Given
+    run = asked(workshop, waiting)
+    workshop.crown("video-other", "arn:model", "arn:endpoint")
+    # When / Then
+    with pytest.raises(AnswerRefused, match="champion of run video-other serves"):
+        say(workshop, waiting, run)
+    say(workshop, waiting, run, answer="rejected")
+    assert waiting.sent == ['{"answer": "rejected"}']
+
+
+def test_an_answer_after_the_request_expired_says_so(workshop: Workshop, waiting: Waiting) -> None:
+    # Given
+    run = asked(workshop, waiting)
+    waiting.over = True
+    # When / Then
+    with pytest.raises(AnswerRefused, match="the request expired"):
+        say(workshop, waiting, run)
+
+
+def test_a_second_answer_is_refused(workshop: Workshop, waiting: Waiting) -> None:
+    # Given
+    run = asked(workshop, waiting)
+    say(workshop, waiting, run)
+    # When / Then
+    with pytest.raises(AnswerRefused, match="waits for no approval"):
+        say(workshop, waiting, run)
+    assert len(waiting.sent) == 1
+
+
+def test_what_was_said_is_kept_with_the_price_and_the_report(workshop: Workshop, waiting: Waiting) -> None:
+    # Given
+    run = asked(workshop, waiting, price_wanted=True, explicit=["It does not pay"])
+    # When
+    say(workshop, waiting, run, hourly_price=12.5, explicitly=True, why="agreed with finance")
+    # Then
+    kept = workshop.pipeline.registry.run(run.run_id).facts["approval"]
+    assert (kept["usd_per_unit_hour"], kept["explicitly"], kept["report_sha256"]) == (12.5, True, HASH)
+    assert kept["why"] == "agreed with finance"
