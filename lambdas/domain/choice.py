@@ -41,20 +41,20 @@ class Choice:
     def __init__(self, limit: int) -> None:
         self.offered = 0
         self._limit, self._even_places = limit, limit // EVEN_SHARE
-        self._all: list[Record] | None = []
+        self._all: list[_Item] | None = []
         self._slices: dict[_Name, list[_Item]] = {}
         self._sizes: list[tuple[int, _Name]] = []
         self._largest: tuple[int, _Name] | None = None
         self._held = 0
         self._others: list[_Item] = []
 
-    def add(self, record: Record) -> None:
-        """Offer a record; no two may have the same id."""
+    def add(self, record: Record, identity: int) -> None:
+        """Offer a record with its id as a whole number; no two may have the same."""
         self.offered += 1
         if self._all is None:
-            self._weigh(record)
+            self._weigh((-identity, record))
             return
-        self._all.append(record)
+        self._all.append((-identity, record))
         if len(self._all) > self._limit:
             offered, self._all = self._all, None
             for earlier in offered:
@@ -63,13 +63,13 @@ class Choice:
     def in_order(self) -> list[Record]:
         """Give the records that are taken, in the order of their ids."""
         if self._all is not None:
-            return sorted(self._all, key=_id)
+            return sorted((record for _, record in self._all), key=_id)
         even = [record for heap in self._slices.values() for _, record in heap]
         others = [record for _, record in sorted(self._others, reverse=True)]
         return sorted(even + others[: self._limit - len(even)], key=_id)
 
-    def _weigh(self, record: Record) -> None:
-        loser = self._dealt((-int(record.id, 16), record))
+    def _weigh(self, item: _Item) -> None:
+        loser = self._dealt(item)
         if loser is None:
             return
         if len(self._others) < self._limit:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.domain.choice import CHOICE_RULE, Choice
-from lambdas.domain.line_errors import DamagedLine, RejectedLine
+from lambdas.domain.line_errors import DamagedLine, RejectedLine, SecretLine
 from lambdas.domain.records import MISSPELT_VERSION, PARTITIONS, SCHEMA_VERSION, Record, RecordParser
 from lambdas.domain.task_definition import TaskDefinition
 
@@ -24,31 +24,60 @@ MAX_TRAINING_RECORDS = 15_000
 MAX_HOLDOUT_RECORDS = 1_000
 """Most records that an evaluation pays for; far beyond what the default margin needs."""
 
+SHOWN_SECRETS = 20
+"""Most lines with a secret that a message names; ``rejected.jsonl`` names all of them."""
+
 RECORDS_A_SHARD = {"teacher": 250, "holdout": 60}
 """Records that one Lambda answers: each stays far from the fifteen minutes that a Lambda may run."""
 
 
 @dataclass(slots=True)
 class DatasetCounts:
-    """What became of the lines: ``lines`` = train + holdout + rejected + duplicates + not_chosen.
+    """What became of a file's lines: ``lines`` = records + rejected + duplicates + leaked + not_chosen.
 
-    ``damaged`` of the rejected lines are no text or no JSON; ``first_damage`` says where and why. ``misspelt_versions``
-    of the usable ones had the ``schemaVersion`` that a page of the Bedrock user guide misspells.
+    Attributes
+    ----------
+    damaged : int
+        Rejected lines that are no text or no JSON; ``first_damage`` says where and why.
+    secrets : int
+        Rejected lines that hold what looks like a secret; ``first_secrets`` says of some where and of what kind.
+    secrets_allowed : int
+        Usable lines that hold what looks like a secret, because the task allows it.
+    leaked : int
+        Lines whose question is in the task's own holdout: they are kept out of the training.
+    misspelt_versions : int
+        Usable lines with the ``schemaVersion`` that a page of the Bedrock user guide misspells.
     """
 
     lines: int = 0
     rejected: int = 0
     damaged: int = 0
     first_damage: str = ""
+    secrets: int = 0
+    first_secrets: list[str] = field(default_factory=list)
+    secrets_allowed: int = 0
     duplicates: int = 0
+    leaked: int = 0
     not_chosen: int = 0
     misspelt_versions: int = 0
+
+    def reject(self, where: str, problem: RejectedLine) -> None:
+        """Count a line that is not used."""
+        self.rejected += 1
+        if isinstance(problem, DamagedLine):
+            self.damaged += 1
+            self.first_damage = self.first_damage or f"{where}: {problem}"
+        elif isinstance(problem, SecretLine):
+            self.secrets += 1
+            if len(self.first_secrets) < SHOWN_SECRETS:
+                self.first_secrets.append(f"{where} ({', '.join(problem.kinds)})")
 
 
 @dataclass(slots=True)
 class Dataset:
     """Records in the order of their ids, which is independent of the order in the file.
 
+    ``counts`` are those of the prompts, ``holdout_counts`` those of the task's own ``holdout.jsonl``, if there is one.
     ``sha256`` names what was read and written, for example ``{"train.jsonl": "9f86…"}``. ``logs`` counts what became of
     the entries, and ``logged_answers`` are the lines of that file, where the prompts come from invocation logs.
     """
@@ -56,10 +85,25 @@ class Dataset:
     train: list[Record]
     holdout: list[Record]
     counts: DatasetCounts
-    own_holdout: bool = False
+    holdout_counts: DatasetCounts | None = None
     sha256: dict[str, str] = field(default_factory=dict)
     logs: dict[str, Any] | None = None
     logged_answers: bytes | None = None
+
+    @property
+    def own_holdout(self) -> bool:
+        """Whether the task's own holdout.jsonl takes the place of the split."""
+        return self.holdout_counts is not None
+
+    def total(self, count: str) -> int:
+        """Add up a count of the prompts and of the task's own holdout."""
+        found: int = sum(getattr(counts, count) for counts in (self.counts, self.holdout_counts) if counts)
+        return found
+
+    @property
+    def golden(self) -> int:
+        """Training records that came with an answer."""
+        return sum(record.golden is not None for record in self.train)
 
     def summary(self) -> dict[str, Any]:
         """Give ``dataset.json``: counts, hashes, and the rules by which it was made."""
@@ -68,10 +112,15 @@ class Dataset:
             "rejected": self.counts.rejected,
             "damaged": self.counts.damaged,
             "duplicates": self.counts.duplicates,
+            "leaked": self.counts.leaked,
+            "secrets": self.counts.secrets,
+            "secrets_allowed": self.counts.secrets_allowed,
             "not_chosen": self.counts.not_chosen,
             "train": len(self.train),
+            "golden": self.golden,
             "holdout": len(self.holdout),
             "own_holdout": self.own_holdout,
+            "holdout_file": self._holdout_file(),
             "split_rule": "the task's own holdout.jsonl" if self.own_holdout else SPLIT_RULE,
             "choice_rule": CHOICE_RULE,
             "warnings": self.warnings(),
@@ -80,11 +129,45 @@ class Dataset:
         }
 
     def warnings(self) -> list[str]:
-        """Say what was accepted and should still be mended."""
-        misspelt = self.counts.misspelt_versions
-        if not misspelt:
-            return []
-        return [f'{misspelt} usable lines have the schemaVersion "{MISSPELT_VERSION}"; it is "{SCHEMA_VERSION}"']
+        """Say what was accepted and should still be mended, and what was left out without being wrong."""
+        counts, found = self.counts, []
+        if counts.misspelt_versions:
+            found.append(
+                f'{counts.misspelt_versions} usable lines have the schemaVersion "{MISSPELT_VERSION}"; '
+                f'it is "{SCHEMA_VERSION}"'
+            )
+        if counts.leaked:
+            found.append(
+                f"{counts.leaked} lines ask what holdout.jsonl asks; they are kept out of the training, because a "
+                "student that has seen the question proves nothing"
+            )
+        if self.holdout_counts is not None:
+            found += self._holdout_warnings(self.holdout_counts)
+        if self.total("secrets"):
+            found.append(f"{self.total('secrets')} lines are left out because they hold what looks like a secret")
+        if self.total("secrets_allowed"):
+            found.append(
+                f"{self.total('secrets_allowed')} usable lines hold what looks like a secret; 'secrets' of task.json "
+                "allows it, so models, answers and the report may repeat it"
+            )
+        return found
+
+    @staticmethod
+    def _holdout_warnings(counts: DatasetCounts) -> list[str]:
+        left_out = {
+            "rejected": counts.rejected,
+            "merged as duplicates": counts.duplicates,
+            f"beyond the {MAX_HOLDOUT_RECORDS} that an evaluation pays for": counts.not_chosen,
+        }
+        named = ", ".join(f"{number} {what}" for what, number in left_out.items() if number)
+        return [f"{counts.lines} lines of holdout.jsonl: {named}"] if named else []
+
+    def _holdout_file(self) -> dict[str, int] | None:
+        counts = self.holdout_counts
+        if counts is None:
+            return None
+        names = ("lines", "rejected", "damaged", "secrets", "secrets_allowed", "duplicates", "not_chosen")
+        return {name: getattr(counts, name) for name in names}
 
 
 def build_dataset(
@@ -111,30 +194,29 @@ def build_dataset(
     -------
     Dataset
     """
-    builder = _Builder(reject, _parser(task))
+    builder = _Builder(reject, task or TaskDefinition.default())
     if own_holdout is not None:
         builder.take_trusted(own_holdout)
     builder.take(lines, HOLDOUT_SHARE if own_holdout is None else 0.0)
-    return builder.dataset(own_holdout=own_holdout is not None)
-
-
-def _parser(task: TaskDefinition | None) -> RecordParser:
-    if task is None:
-        return RecordParser()
-    return RecordParser(task.output_schema, task.student_system_prompt)
+    return builder.dataset()
 
 
 class _Builder:
-    def __init__(self, reject: Callable[[dict[str, Any]], None], parser: RecordParser) -> None:
-        self._reject, self._parser = reject, parser
+    def __init__(self, reject: Callable[[dict[str, Any]], None], task: TaskDefinition) -> None:
+        self._reject = reject
+        self._rules = (task.output_schema, task.student_system_prompt, task.secrets == "allow")
+        self._one_system = task.student_system_prompt is not None
         self._counts = DatasetCounts()
+        self._holdout_counts: DatasetCounts | None = None
         self._train, self._holdout = Choice(MAX_TRAINING_RECORDS), Choice(MAX_HOLDOUT_RECORDS)
         # A whole number of eight bytes takes half the memory of the id as text.
         self._seen: set[int] = set()
+        self._trusted: set[str] = set()
 
     def take(self, lines: Iterable[bytes], holdout_share: float) -> None:
         below = int(holdout_share * 2**64)
-        parse, seen, remember = self._parser.parse, self._seen, self._seen.add
+        parser, counts, trusted = RecordParser(*self._rules), self._counts, self._trusted
+        parse, seen, remember = parser.parse, self._seen, self._seen.add
         train, hold_out = self._train.add, self._holdout.add
         lines_read = duplicates = 0
         for number, raw in enumerate(lines, start=1):
@@ -144,50 +226,59 @@ class _Builder:
             try:
                 record = parse(raw)
             except RejectedLine as problem:
-                self._rejected(number, problem)
+                counts.reject(f"line {number}", problem)
+                self._reject({"line": number, "reason": str(problem)})
                 continue
             identity = int(record.id, 16)
+            if trusted and self._question(record) in trusted:
+                counts.leaked += 1
+                continue
             if identity in seen:
                 duplicates += 1
                 continue
             remember(identity)
             if identity < below:
-                hold_out(record)
+                hold_out(record, identity)
             else:
-                train(record)
-        self._counts.lines, self._counts.duplicates = lines_read, duplicates
+                train(record, identity)
+        counts.lines, counts.duplicates = lines_read, duplicates
+        counts.misspelt_versions = parser.misspelt
+        counts.secrets_allowed = parser.secrets
 
     def take_trusted(self, lines: Iterable[bytes]) -> None:
+        parser, counts = RecordParser(*self._rules), DatasetCounts()
+        self._holdout_counts = counts
         for number, raw in enumerate(lines, start=1):
             if not raw or raw.isspace():
                 continue
+            counts.lines += 1
             try:
-                record = self._parser.parse(raw)
+                record = parser.parse(raw)
                 if record.golden is None:
                     raise RejectedLine("a line of holdout.jsonl must end with the trusted answer as assistant message")
             except RejectedLine as problem:
+                counts.reject(f"holdout.jsonl line {number}", problem)
                 self._reject({"file": "holdout.jsonl", "line": number, "reason": str(problem)})
                 continue
-            identity = int(record.id, 16)
-            if identity not in self._seen:
-                self._seen.add(identity)
-                self._holdout.add(record)
+            question = self._question(record)
+            if question in self._trusted:
+                counts.duplicates += 1
+                continue
+            self._trusted.add(question)
+            self._holdout.add(record, int(record.id, 16))
+        counts.misspelt_versions = parser.misspelt
+        counts.secrets_allowed = parser.secrets
 
-    def dataset(self, *, own_holdout: bool) -> Dataset:
+    def dataset(self) -> Dataset:
         train, holdout = self._train.in_order(), self._holdout.in_order()
         self._counts.not_chosen = self._train.offered - len(train)
-        if not own_holdout:
-            self._counts.not_chosen += self._holdout.offered - len(holdout)
-        self._counts.misspelt_versions = self._parser.misspelt
-        return Dataset(train, holdout, self._counts, own_holdout=own_holdout)
+        of_holdout = self._holdout_counts or self._counts
+        of_holdout.not_chosen += self._holdout.offered - len(holdout)
+        return Dataset(train, holdout, self._counts, self._holdout_counts)
 
-    def _rejected(self, number: int, problem: RejectedLine) -> None:
-        counts = self._counts
-        counts.rejected += 1
-        if isinstance(problem, DamagedLine):
-            counts.damaged += 1
-            counts.first_damage = counts.first_damage or f"line {number}: {problem}"
-        self._reject({"line": number, "reason": str(problem)})
+    def _question(self, record: Record) -> str:
+        """Say what is asked of the student: where the task has a system prompt, the records' own count for nothing."""
+        return record.question if self._one_system and record.system else record.id
 
 
 def shards(records: list[Record], kind: str) -> dict[str, list[Record]]:

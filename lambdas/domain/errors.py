@@ -23,6 +23,10 @@ class InvalidUpload(PipelineError):
     """The uploaded object cannot be read as prompts."""
 
 
+class SecretsFound(PipelineError):
+    """The prompts hold what looks like a secret, and the task does not say what to do with such lines."""
+
+
 class DatasetRefused(PipelineError):
     """The prompts are readable, but too few are left to train or to prove anything."""
 

@@ -9,3 +9,16 @@ class RejectedLine(ValueError):
 
 class DamagedLine(RejectedLine):
     """A line that is no text or no JSON: the file was cut, mixed up or wrongly written, so more may be lost than it."""
+
+
+class SecretLine(RejectedLine):
+    """A line that holds what looks like a secret: the reason names its kinds and no part of it.
+
+    Parameters
+    ----------
+    kinds : list of str
+    """
+
+    def __init__(self, kinds: list[str]) -> None:
+        super().__init__(f"it holds what looks like a secret ({', '.join(kinds)}); remove it from the text")
+        self.kinds = kinds

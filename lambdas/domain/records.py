@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from lambdas.domain.line_errors import DamagedLine, RejectedLine
+from lambdas.domain.line_errors import DamagedLine, RejectedLine, SecretLine
 from lambdas.domain.normal_form import content_id, normal_bytes, prompt_id
 from lambdas.domain.output_check import OutputChecker
+from lambdas.domain.secret_finder import may_hold_secret, secret_kinds
 from lambdas.domain.strict_json import decoded, refuse_repeated_keys
 from lambdas.domain.text_rules import reserved_word, stray_character
 
@@ -80,6 +81,11 @@ class Record(NamedTuple):
     slices: dict[str, str]
 
     @property
+    def question(self) -> str:
+        """Identity of the turns alone, for a task whose own system prompt takes the place of the records'."""
+        return content_id(b"", [(turn.role, normal_bytes(turn.text)) for turn in self.turns])
+
+    @property
     def partition(self) -> int:
         """Partition of the record, 0 to 63, independent of the split."""
         return partition_of(self.id)
@@ -122,16 +128,22 @@ class RecordParser:
         What a golden answer must keep.
     system_prompt : str, optional
         The student's, which is part of its context; without it, the record's own.
+    allow_secrets : bool
+        Whether a record with what looks like a secret is used.
 
     Attributes
     ----------
     misspelt : int
         Usable records whose ``schemaVersion`` was the misspelling.
+    secrets : int
+        Usable records with what looks like a secret: none unless they are allowed.
     """
 
     output_schema: dict[str, Any] | None = None
     system_prompt: str | None = None
+    allow_secrets: bool = False
     misspelt: int = 0
+    secrets: int = 0
     _checker: OutputChecker | None = None
     _system_bytes: int = 0
     _unusual: bool = False
@@ -147,8 +159,16 @@ class RecordParser:
         Raises
         ------
         RejectedLine
-            With the reason and what is allowed.
+            With the reason and what is allowed. No secret of the line is in it.
         """
+        try:
+            return self._parsed(raw)
+        except (DamagedLine, SecretLine):
+            raise  # neither repeats what the line says
+        except RejectedLine as problem:
+            raise self._without_secret(raw, problem) from None
+
+    def _parsed(self, raw: bytes) -> Record:
         if len(raw) > MAX_LINE_BYTES:
             raise DamagedLine(f"the line is too long: at most {MAX_LINE_BYTES} bytes are allowed")
         text, document = decoded(raw)
@@ -162,7 +182,11 @@ class RecordParser:
             refuse_repeated_keys(text)
         if len(raw) + self._system_bytes > _PROMPT_TOKENS * BYTES_A_TOKEN:
             self._check_context(record)
-        if "prompt" not in document and document["schemaVersion"] == MISSPELT_VERSION:
+        is_short = "prompt" in document
+        # Behind a backslash, a secret may be broken by escapes; the other form's schemaVersion is one long word.
+        if b"\\" in raw or may_hold_secret(raw, 0 if is_short else 1):
+            self._check_secrets(record)
+        if not is_short and document["schemaVersion"] == MISSPELT_VERSION:
             self.misspelt += 1
         return record
 
@@ -247,6 +271,18 @@ class RecordParser:
         problem = self._checker.problem(golden) if self._checker else None
         if problem is not None:
             raise RejectedLine(f"the golden answer does not keep the task's 'output_schema': {problem}")
+
+    def _check_secrets(self, record: Record) -> None:
+        texts = [record.system or "", *(turn.text for turn in record.turns), record.golden or ""]
+        kinds = secret_kinds("\n".join([*texts, *(f"{name}={value}" for name, value in record.slices.items())]))
+        if kinds and not self.allow_secrets:
+            raise SecretLine(kinds)
+        self.secrets += bool(kinds)
+
+    def _without_secret(self, raw: bytes, problem: RejectedLine) -> RejectedLine:
+        """Replace a reason, which may repeat a part of the line, where the line holds a secret."""
+        kinds = secret_kinds(f"{raw.decode('utf-8', 'replace')}\n{problem}")
+        return SecretLine(kinds) if kinds else problem
 
     def _check_context(self, record: Record) -> None:
         texts = [self.system_prompt or record.system or "", *(turn.text for turn in record.turns), record.golden or ""]

@@ -1,11 +1,11 @@
-"""How many records a run needs: to train at all, and to prove what the gate must prove."""
+"""Whether a run may go on with a dataset: undamaged, without secrets, enough to train and to prove what must be."""
 
 from __future__ import annotations
 
 import math
 
-from lambdas.domain.datasets import Dataset
-from lambdas.domain.errors import DatasetRefused, InvalidUpload
+from lambdas.domain.datasets import Dataset, DatasetCounts
+from lambdas.domain.errors import DatasetRefused, InvalidUpload, SecretsFound
 from lambdas.domain.task_definition import TaskDefinition
 
 MIN_TRAINING_RECORDS = 100
@@ -40,13 +40,34 @@ def check_damage(dataset: Dataset) -> None:
     InvalidUpload
         With the first damaged line and what to do.
     """
-    counts = dataset.counts
-    if counts.damaged:
-        message = (
-            f"{counts.damaged} of {counts.lines} lines are damaged; {counts.first_damage}. Nothing was paid. "
-            "Mend or remove the lines named in rejected.jsonl and upload the file again"
-        )
-        raise InvalidUpload(message)
+    for counts in filter(None, (dataset.counts, dataset.holdout_counts)):
+        if counts.damaged:
+            message = (
+                f"{counts.damaged} of {counts.lines} lines are damaged; {counts.first_damage}. Nothing was paid. "
+                "Mend or remove the lines named in rejected.jsonl and upload the file again"
+            )
+            raise InvalidUpload(message)
+
+
+def check_secrets(dataset: Dataset, task: TaskDefinition) -> None:
+    """Stop at what looks like a secret where the task says ``block``, as it does unless told otherwise.
+
+    Raises
+    ------
+    SecretsFound
+        With the lines, what each holds, and what to do.
+    """
+    found = dataset.total("secrets")
+    if task.secrets != "block" or not found:
+        return
+    named = [where for counts in (dataset.counts, dataset.holdout_counts) if counts for where in counts.first_secrets]
+    more = f", and {found - len(named)} more" if found > len(named) else ""
+    message = (
+        f"{found} lines hold what looks like a secret: {', '.join(named)}{more}. Nothing was paid. Revoke what is "
+        "real, since copies of the file may exist; take it out of the text, or set 'secrets' in task.json to \"drop\" "
+        '(leave such lines out) or to "allow" (they are no secrets)'
+    )
+    raise SecretsFound(message)
 
 
 def check_minimum(dataset: Dataset) -> None:
@@ -58,14 +79,25 @@ def check_minimum(dataset: Dataset) -> None:
         With what is there and what is needed.
     """
     counts = dataset.counts
-    usable = counts.lines - counts.rejected - counts.duplicates
+    usable = usable_prompts(counts)
     if usable < MIN_TRAINING_RECORDS:
         message = (
             f"{usable} distinct usable prompts of at least {MIN_TRAINING_RECORDS} are there, from {counts.lines} lines "
-            f"({counts.rejected} rejected, {counts.duplicates} duplicates). Add distinct prompts, or mend the "
+            f"({left_out(counts)}). Add distinct prompts, or mend the "
             "rejected lines."
         )
         raise DatasetRefused(message)
+
+
+def usable_prompts(counts: DatasetCounts) -> int:
+    """Give the distinct prompts that are left, however many of them are then chosen."""
+    return counts.lines - counts.rejected - counts.duplicates - counts.leaked
+
+
+def left_out(counts: DatasetCounts) -> str:
+    """Say what became of the lines that are not used."""
+    leaked = f", {counts.leaked} in the holdout" if counts.leaked else ""
+    return f"{counts.rejected} rejected, {counts.duplicates} duplicates{leaked}"
 
 
 def size_warnings(dataset: Dataset, task: TaskDefinition) -> list[str]:
@@ -103,7 +135,7 @@ def check_sizes(dataset: Dataset, task: TaskDefinition) -> None:
     message = (
         f"{len(dataset.train)} training records of at least {needed_train}, "
         f"{len(dataset.holdout)} holdout records of at least {needed_holdout} are there, from {counts.lines} lines "
-        f"({counts.rejected} rejected, {counts.duplicates} duplicates). Nothing was paid. Upload more distinct prompts"
+        f"({left_out(counts)}). Nothing was paid. Upload more distinct prompts"
         f"{'' if dataset.own_holdout else ' (a fifth of them becomes the holdout)'}, mend the lines in rejected.jsonl, "
         "or allow a larger 'gate.max_quality_drop', which needs a smaller holdout."
     )

@@ -9,6 +9,7 @@ from typing import Any, Self
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidTaskDefinition
 from lambdas.domain.output_check import InvalidSchema, OutputChecker
+from lambdas.domain.secret_finder import secret_kinds
 from lambdas.domain.text_rules import reserved_word, stray_character
 
 DEFAULT_RUBRIC = """\
@@ -110,6 +111,9 @@ class TaskDefinition:
             raise InvalidTaskDefinition(f"task.json: {problem}") from None
         for name in ("teacher_system_prompt", "student_system_prompt"):
             _check_prompt(name, checked.get(name) or "")
+        for name in ("teacher_system_prompt", "student_system_prompt", "judge_rubric"):
+            if checked["secrets"] != "allow":
+                _check_secrets(name, checked.get(name) or "")
         schema = checked.get("output_schema")
         _check_output_schema(schema)
         serving = checked["serving"]
@@ -142,6 +146,15 @@ def _check_prompt(name: str, text: str) -> None:
     stray = stray_character(text)
     if stray is not None:
         raise InvalidTaskDefinition(f"task.json: '{name}' has {stray}")
+
+
+def _check_secrets(name: str, text: str) -> None:
+    kinds = secret_kinds(text)
+    if kinds:
+        message = (
+            f"task.json: '{name}' holds what looks like a secret ({', '.join(kinds)}); every request would send it"
+        )
+        raise InvalidTaskDefinition(f"{message}. Take it out, or set 'secrets' to \"allow\" if it is none")
 
 
 def _check_output_schema(schema: dict[str, Any] | None) -> None:

@@ -12,7 +12,7 @@ from lambdas.domain.line_reader import HashedStream, read_lines
 from lambdas.domain.logged_answers import FILE as LOGGED_ANSWERS
 from lambdas.domain.records import Record
 from lambdas.domain.run_files import RunFiles
-from lambdas.domain.sizes import check_damage, check_sizes
+from lambdas.domain.sizes import check_damage, check_secrets, check_sizes
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_modes import records_to_ask
 from lambdas.gateways.registry import Run
@@ -26,7 +26,7 @@ def execute(stage: Stage) -> Result:
 
     Raises
     ------
-    InvalidTaskDefinition, InvalidUpload, DatasetRefused
+    InvalidTaskDefinition, InvalidUpload, SecretsFound, DatasetRefused
         Nothing was paid; what is wrong and where is in the message and in ``rejected.jsonl``.
     """
     stage.progress()
@@ -38,6 +38,7 @@ def execute(stage: Stage) -> Result:
     # Last of the dataset's files: it names the others by their hashes.
     runs.write_json(run.files.dataset("dataset.json"), summary)
     check_damage(dataset)
+    check_secrets(dataset, task)
     check_sizes(dataset, task)
     teacher_shards = _write_shards(runs, run.files, "teacher", records_to_ask(dataset.train, dataset.holdout, task))
     holdout_shards = _write_shards(runs, run.files, "holdout", dataset.holdout)
