@@ -120,6 +120,7 @@ def submit(  # noqa: PLR0913 - one parameter an option
         f"Run {made.run_id}",
         f"Uploaded {made.key} ({said})",
         *rejection_lines(submission.rejections),
+        *(f"Warning: {warning}" for warning in submission.dataset.warnings()),
     )
     _go_on(session, made.run_id, watching=watching)
 
@@ -127,15 +128,20 @@ def submit(  # noqa: PLR0913 - one parameter an option
 @cli.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PROMPTS)
 @click.option("--task", "task_file", type=_PROMPTS, help="The task.json that goes with the prompts.")
+@click.option(
+    "--holdout", "holdout_file", type=_PROMPTS, help="The holdout.jsonl with trusted answers, if you have one."
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON, with every rejected line.")
 @pass_session
-def validate(session: Session, files: tuple[Path, ...], task_file: Path | None, as_json: bool) -> None:
+def validate(
+    session: Session, files: tuple[Path, ...], task_file: Path | None, holdout_file: Path | None, as_json: bool
+) -> None:
     """Check prompts by the pipeline's own rules, without AWS; several files count as one upload.
 
     Exit code 0 when they are usable, 1 when not, 2 when a file cannot be read.
     """
     as_json = as_json or session.as_json
-    found = validate_files(files, task_file, None if as_json else SHOWN_PROBLEMS)
+    found = validate_files(files, task_file, holdout_file, None if as_json else SHOWN_PROBLEMS)
     if as_json:
         print_json(found.to_document())
     else:

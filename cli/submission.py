@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from cli.errors import NOT_SO, NOT_THERE, USAGE, CliError
 from lambdas.domain.datasets import Dataset, build_dataset
-from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload
+from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
 from lambdas.domain.identity import Upload
 from lambdas.domain.line_reader import read_lines
-from lambdas.domain.sizes import check_damage, check_sizes
+from lambdas.domain.sizes import check_damage, check_secrets, check_sizes
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.storage import Bucket
 
@@ -68,10 +68,11 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         task = TaskDefinition.from_text(task_file.read_bytes()) if task_file else TaskDefinition.default()
         dataset = _build(prompts, holdout_file, task, rejections)
         check_damage(dataset)
+        check_secrets(dataset, task)
         check_sizes(dataset, task)
     except InvalidTaskDefinition as problem:
         raise CliError(f"Nothing was uploaded. {problem}", NOT_SO) from None
-    except (InvalidUpload, DatasetRefused) as problem:
+    except (InvalidUpload, SecretsFound, DatasetRefused) as problem:
         raise CliError("\n".join([f"Nothing was uploaded. {problem}", *rejection_lines(rejections)]), NOT_SO) from None
     except OSError as problem:
         raise CliError(f"Nothing was uploaded. {problem.filename} cannot be read: {problem.strerror}", USAGE) from None

@@ -10,13 +10,30 @@ from typing import Any
 
 from cli.errors import NOT_SO, USAGE, CliError
 from lambdas.domain.datasets import Dataset, DatasetCounts, build_dataset
-from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload
+from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
 from lambdas.domain.line_reader import read_lines
-from lambdas.domain.sizes import check_damage, check_minimum, size_warnings
+from lambdas.domain.sizes import check_damage, check_minimum, check_secrets, left_out, size_warnings, usable_prompts
 from lambdas.domain.task_definition import TaskDefinition
 
 SHOWN_PROBLEMS = 20
 """Most rejected lines that are shown to a person; ``--json`` gives all of them."""
+
+
+_SAME = (
+    "lines",
+    "rejected",
+    "damaged",
+    "secrets",
+    "secrets_allowed",
+    "duplicates",
+    "leaked",
+    "train",
+    "golden",
+    "holdout",
+    "holdout_file",
+    "advice",
+)
+"""Keys that ``--json`` has in common with ``dataset.json``."""
 
 
 @dataclass(frozen=True)
@@ -33,29 +50,40 @@ class Validation:
 
     def to_document(self) -> dict[str, Any]:
         """Give what ``--json`` prints; ``usable`` counts the distinct prompts that are left."""
-        summary, counts = self.dataset.summary(), self.dataset.counts
-        same = {name: summary[name] for name in ("lines", "rejected", "duplicates", "damaged", "train", "holdout")}
-        usable = counts.lines - counts.rejected - counts.duplicates
-        return {**same, "usable": usable, "problems": self.problems, "warnings": self.warnings, "refusal": self.refusal}
+        summary = self.dataset.summary()
+        return {
+            **{name: summary[name] for name in _SAME},
+            "usable": usable_prompts(self.dataset.counts),
+            "problems": self.problems,
+            "warnings": self.warnings,
+            "refusal": self.refusal,
+        }
 
     def to_lines(self) -> Iterator[str]:
         """Say the same to a person, with the first problems only."""
-        found = self.to_document()
+        counts, holdout = self.dataset.counts, self.dataset.holdout_counts
         for problem in self.problems:
             file = f"{problem['file']} " if "file" in problem else ""
             yield f"{file}line {problem['line']}: {problem['reason']}"
-        if found["rejected"] > len(self.problems):
-            yield f"… and {found['rejected'] - len(self.problems)} more; --json gives all of them"
+        rejected = self.dataset.total("rejected")
+        if rejected > len(self.problems):
+            yield f"… and {rejected - len(self.problems)} more; --json gives all of them"
         yield (
-            f"{found['lines']} lines: {found['usable']} distinct usable prompts ({found['train']} to train, "
-            f"{found['holdout']} held out), {found['rejected']} rejected, {found['duplicates']} duplicates"
+            f"{counts.lines} lines: {usable_prompts(counts)} distinct usable prompts ({len(self.dataset.train)} to "
+            f"train, {0 if holdout else len(self.dataset.holdout)} held out), {left_out(counts)}"
         )
+        if holdout is not None:
+            yield f"{holdout.lines} lines in the holdout: {len(self.dataset.holdout)} to measure, {left_out(holdout)}"
         for warning in self.warnings:
             yield f"Warning: {warning}"
+        for advice in self.dataset.advice():
+            yield f"Advice: {advice}"
         yield f"Not usable: {self.refusal}" if self.refusal else "Usable."
 
 
-def validate_files(files: tuple[Path, ...], task_file: Path | None, keep: int | None = None) -> Validation:
+def validate_files(
+    files: tuple[Path, ...], task_file: Path | None, holdout_file: Path | None = None, keep: int | None = None
+) -> Validation:
     """Check prompts as one upload.
 
     Parameters
@@ -64,7 +92,8 @@ def validate_files(files: tuple[Path, ...], task_file: Path | None, keep: int | 
         JSON Lines, plain or gzip.
     task_file : Path, optional
         ``task.json``; without it, the defaults.
-
+    holdout_file : Path, optional
+        The task's own ``holdout.jsonl``, which takes the place of the split.
     keep : int, optional
         Most rejected lines that are kept; without it, all.
 
@@ -74,13 +103,14 @@ def validate_files(files: tuple[Path, ...], task_file: Path | None, keep: int | 
         When a file cannot be read (exit code 2), or the task file is no usable ``task.json`` (exit code 1).
     """
     task = _task(task_file)
-    reading = _Reading(files, keep)
+    reading = _Reading(files, holdout_file, keep)
     dataset = Dataset([], [], DatasetCounts())
     try:
-        dataset = build_dataset(reading.lines(), reading.reject, task=task)
+        dataset = build_dataset(reading.lines(), reading.reject, own_holdout=reading.trusted(), task=task)
         check_damage(dataset)
+        check_secrets(dataset, task)
         check_minimum(dataset)
-    except (InvalidUpload, DatasetRefused) as problem:
+    except (InvalidUpload, SecretsFound, DatasetRefused) as problem:
         return Validation(dataset, reading.problems, str(problem), dataset.warnings())
     return Validation(dataset, reading.problems, None, [*dataset.warnings(), *size_warnings(dataset, task)])
 
@@ -88,24 +118,36 @@ def validate_files(files: tuple[Path, ...], task_file: Path | None, keep: int | 
 class _Reading:
     """The lines of several files in turn; knows in which one a rejected line stands."""
 
-    def __init__(self, files: tuple[Path, ...], keep: int | None) -> None:
-        self._files, self._keep = files, keep
+    def __init__(self, files: tuple[Path, ...], holdout: Path | None, keep: int | None) -> None:
+        self._files, self._holdout, self._keep = files, holdout, keep
         self._file, self._before, self._given = files[0], 0, 0
         self.problems: list[dict[str, Any]] = []
 
     def lines(self) -> Iterator[bytes]:
         for file in self._files:
             self._file, self._before = file, self._given
-            with _unreadable_explained(file), file.open("rb") as stream:
-                for line in read_lines(stream):
-                    self._given += 1
-                    yield line
+            for line in _lines_of(file):
+                self._given += 1
+                yield line
+
+    def trusted(self) -> Iterator[bytes] | None:
+        return None if self._holdout is None else _lines_of(self._holdout)
 
     def reject(self, rejection: dict[str, Any]) -> None:
         if self._keep is not None and len(self.problems) >= self._keep:
             return
-        found = {**rejection, "line": rejection["line"] - self._before}
-        self.problems.append({"file": str(self._file), **found} if len(self._files) > 1 else found)
+        if "file" in rejection:
+            found = {**rejection, "file": str(self._holdout)}
+        else:
+            found = {**rejection, "line": rejection["line"] - self._before}
+            if len(self._files) > 1 or self._holdout is not None:
+                found = {"file": str(self._file), **found}
+        self.problems.append(found)
+
+
+def _lines_of(file: Path) -> Iterator[bytes]:
+    with _unreadable_explained(file), file.open("rb") as stream:
+        yield from read_lines(stream)
 
 
 def _task(file: Path | None) -> TaskDefinition:

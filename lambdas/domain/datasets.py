@@ -24,6 +24,9 @@ MAX_TRAINING_RECORDS = 15_000
 MAX_HOLDOUT_RECORDS = 1_000
 """Most records that an evaluation pays for; far beyond what the default margin needs."""
 
+CURATED_ANSWERS = 10
+"""Golden answers that are enough to steer a distillation (Nova user guide, prepare data for distillation)."""
+
 SHOWN_SECRETS = 20
 """Most lines with a secret that a message names; ``rejected.jsonl`` names all of them."""
 
@@ -124,6 +127,7 @@ class Dataset:
             "split_rule": "the task's own holdout.jsonl" if self.own_holdout else SPLIT_RULE,
             "choice_rule": CHOICE_RULE,
             "warnings": self.warnings(),
+            "advice": self.advice(),
             "sha256": self.sha256,
             **({} if self.logs is None else {"logs": self.logs}),
         }
@@ -151,6 +155,23 @@ class Dataset:
                 "allows it, so models, answers and the report may repeat it"
             )
         return found
+
+    def advice(self) -> list[str]:
+        """Say what the golden answers are good for, as Bedrock's guides advise (see docs/data.md)."""
+        train, golden = len(self.train), self.golden
+        if not train:
+            return []
+        if golden:
+            said = (
+                f"{golden} of {train} training records bring a golden answer, which goes before the teacher's. Keep "
+                "those that are right or nearly so; take poor ones out, and the teacher answers instead"
+            )
+        else:
+            said = (
+                f"none of the {train} training records brings a golden answer; about {CURATED_ANSWERS} that a person "
+                "has checked are enough to steer the teacher"
+            )
+        return [said]
 
     @staticmethod
     def _holdout_warnings(counts: DatasetCounts) -> list[str]:

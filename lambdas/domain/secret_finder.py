@@ -29,7 +29,7 @@ _CLASSES = bytes(ord("x") if _TOKEN_CHARACTERS.match(bytes([code])) else ord(" "
 _LONG_RUN = b"x" * _SHORTEST
 
 _DETECTORS = (
-    ("aws", "AWSKeyDetector", ("AKIA", "ASIA", "ABIA", "ACCA", "A3T", "aws", "AWS")),
+    ("aws", "AWSKeyDetector", ("AKIA", "ASIA", "ABIA", "ACCA", "A3T", "aws")),
     ("azure_storage_key", "AzureStorageKeyDetector", ("AccountKey=",)),
     ("discord", "DiscordBotTokenDetector", (".",)),
     ("github_token", "GitHubTokenDetector", ("gh",)),
@@ -40,28 +40,28 @@ _DETECTORS = (
     ("private_key", "PrivateKeyDetector", ("PRIVATE KEY", "PuTTY-User-Key-File-2")),
     ("pypi_token", "PypiTokenDetector", ("pypi-AgE",)),
     ("sendgrid", "SendGridDetector", ("SG.",)),
-    ("slack", "SlackDetector", ("xox", "XOX", "hooks.slack.com")),
+    ("slack", "SlackDetector", ("xox", "hooks.slack.com")),
     ("square_oauth", "SquareOAuthDetector", ("sq0csp-",)),
     ("stripe", "StripeDetector", ("k_live_",)),
     ("telegram_token", "TelegramBotTokenDetector", (":",)),
     ("twilio", "TwilioKeyDetector", ("AC", "SK")),
 )
-"""Module and class of detect-secrets, and texts of which each of its findings holds one."""
+"""Module and class of detect-secrets, and marks: each of its findings holds one, in small letters if not as it is."""
 
 _YOUNGER = (
     ("Amazon Bedrock API Key", ("ABSK", "bedrock-api-key-"), r"(?:\bABSK|bedrock-api-key-)[A-Za-z0-9+/=]{60,}"),
     ("Anthropic API Key", ("sk-ant-",), r"sk-ant-[\w-]{32,}"),
-    ("AWS Secret Key", ("aws", "AWS"), r"(?i:aws.?secret(?:.?access)?.?key)\W{1,5}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"),
+    ("AWS Secret Key", ("aws",), r"(?i:aws.?secret(?:.?access)?.?key)\W{1,5}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"),
     ("GitHub Token", ("github_pat_",), r"github_pat_\w{40,}"),
     ("Google API Key", ("AIza",), r"AIza[\w-]{35}"),
     ("Hugging Face Token", ("hf_",), r"\bhf_[A-Za-z0-9]{34}"),
     ("NPM Token", ("npm_", "_authToken"), r"\bnpm_[A-Za-z0-9]{36}|:_authToken=\s*[\w-]{36}"),
     ("OpenAI API Key", ("sk-",), r"\bsk-(?:proj|svcacct|admin)-[\w-]{40,}"),
     ("Private Key", ("ENCRYPTED PRIVATE KEY",), r"BEGIN ENCRYPTED PRIVATE KEY"),
-    ("Bearer Token", ("earer", "EARER"), r"(?i:\bbearer)\s+(?=[\w.~+/-]*\d)[\w.~+/-]{24,}"),
+    ("Bearer Token", ("bearer",), r"(?i:\bbearer)\s+(?=[\w.~+/-]*\d)[\w.~+/-]{24,}"),
     (
         "Named Key or Token",
-        ("key", "token", "secret", "Key", "Token", "Secret", "KEY", "TOKEN", "SECRET"),
+        ("key", "token", "secret"),
         (
             r"(?i:\b(?:\w{1,20}_)?(?:api|access|auth|secret|private|client)[_ -]?(?:key|token|secret))"
             r"[\"']?\s?[:=]\s?[\"']?(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])[\w+/-]{24,}"
@@ -95,13 +95,14 @@ def secret_kinds(text: str) -> list[str]:
 
 
 def _found(text: str) -> Iterator[str]:
+    both = f"{text}\n{text.lower()}"
     for module, name, signs in _DETECTORS:
-        if any(sign in text for sign in signs):
+        if any(sign in both for sign in signs):
             detector = _detector(module, name)
             if any(not _PLACEHOLDER.search(secret) for secret in detector.analyze_string(text)):
                 yield from _with_body(detector.secret_type, text)
     for kind, marks, pattern in _YOUNGER:
-        matches = re.finditer(pattern, text) if any(mark in text for mark in marks) else ()
+        matches = re.finditer(pattern, text) if any(mark in both for mark in marks) else ()
         if any(not _PLACEHOLDER.search(found[0]) for found in matches):
             yield from _with_body(kind, text)
 

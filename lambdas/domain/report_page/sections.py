@@ -129,6 +129,16 @@ def dataset_facts(report: dict[str, Any]) -> list[Fact]:
         "train": "For training",
     }
     facts = [Fact(label, count(dataset.get(key))) for key, label in names.items()]
+    rare = {
+        "golden": "Golden answers",
+        "leaked": "Kept out: the holdout asks the same",
+        "secrets": "Rejected for a secret",
+        "secrets_allowed": "Used in spite of a secret",
+        "not_chosen": "Beyond the limits",
+    }
+    facts += [Fact(label, count(dataset.get(key))) for key, label in rare.items() if dataset.get(key)]
+    if dataset.get("not_chosen"):
+        facts.append(Fact("Rule of choice", sentence(short(dataset.get("choice_rule") or "", 400))))
     own = _HOLDOUTS.get(str(dataset.get("own_holdout")), "")
     holdout = count(dataset.get("holdout"))
     return [*facts, Fact("Holdout", holdout if holdout == NOT_MEASURED else holdout + own), *_source_facts(report)]

@@ -237,7 +237,7 @@ def test_an_own_holdout_replaces_the_split_and_keeps_its_prompts_out_of_the_trai
     # Then
     assert {record.golden for record in dataset.holdout} == {"one", "none"}
     assert len(dataset.train) == 49
-    assert dataset.counts.duplicates == 1
+    assert (dataset.counts.leaked, dataset.counts.duplicates) == (1, 0)
     assert [(item["file"], item["line"]) for item in rejected] == [("holdout.jsonl", 2), ("holdout.jsonl", 3)]
     assert "must end with the trusted answer" in rejected[0]["reason"]
     assert dataset.summary()["split_rule"] == "the task's own holdout.jsonl"
