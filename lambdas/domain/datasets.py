@@ -197,6 +197,7 @@ def build_dataset(
     *,
     own_holdout: Iterable[bytes] | None = None,
     task: TaskDefinition | None = None,
+    place: Callable[[int], str] = "line {}".format,
 ) -> Dataset:
     """Validate, merge duplicates and split, in one pass.
 
@@ -209,13 +210,15 @@ def build_dataset(
     own_holdout : iterable of bytes, optional
         The user's ``holdout.jsonl`` with trusted answers: it replaces the split.
     task : TaskDefinition, optional
-        Its schema and the student's prompt decide on golden answers and on length.
+        Its schema and the student's prompt decide on golden answers and on length, ``secrets`` on lines with one.
+    place : callable, optional
+        Names the line of a number, which has just been read, for a person.
 
     Returns
     -------
     Dataset
     """
-    builder = _Builder(reject, task or TaskDefinition.default())
+    builder = _Builder(reject, task or TaskDefinition.default(), place)
     if own_holdout is not None:
         builder.take_trusted(own_holdout)
     builder.take(lines, HOLDOUT_SHARE if own_holdout is None else 0.0)
@@ -223,8 +226,10 @@ def build_dataset(
 
 
 class _Builder:
-    def __init__(self, reject: Callable[[dict[str, Any]], None], task: TaskDefinition) -> None:
-        self._reject = reject
+    def __init__(
+        self, reject: Callable[[dict[str, Any]], None], task: TaskDefinition, place: Callable[[int], str]
+    ) -> None:
+        self._reject, self._place = reject, place
         self._rules = (task.output_schema, task.student_system_prompt, task.secrets == "allow")
         self._one_system = task.student_system_prompt is not None
         self._counts = DatasetCounts()
@@ -247,7 +252,7 @@ class _Builder:
             try:
                 record = parse(raw)
             except RejectedLine as problem:
-                counts.reject(f"line {number}", problem)
+                counts.reject(self._place(number), problem)
                 self._reject({"line": number, "reason": str(problem)})
                 continue
             identity = int(record.id, 16)

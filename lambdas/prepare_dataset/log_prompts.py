@@ -13,6 +13,7 @@ from lambdas.domain.log_reader import LogCounts, written
 from lambdas.domain.logged_answers import LoggedAnswers
 from lambdas.domain.records import Record, RecordParser
 from lambdas.domain.run_files import RunFiles
+from lambdas.domain.secret_finder import secret_kinds
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.storage import Bucket
 
@@ -52,6 +53,10 @@ class LogPrompts:
         where = {} if "file" in rejection else self._origin
         self._reject({**rejection, **where})
 
+    def place(self, _number: int) -> str:
+        """Name the entry that was given last, as it is known in the log."""
+        return f"{self._origin['object']} line {self._origin['line']}"
+
     def sha256(self) -> str:
         """Give the SHA-256 of everything that was read."""
         return self._hash.hexdigest()
@@ -63,10 +68,13 @@ class LogPrompts:
             counts.add(self._runs.read_json(self._files.logs(f"counts/{shard}.json")))
         return {"objects": self.listing["objects"], "bytes": self.listing["bytes"], **counts.to_document()}
 
-    def answers(self, train: list[Record]) -> LoggedAnswers:
-        """Find the logged answers of training records; a record that merged others has those of its very words."""
+    def answers(self, train: list[Record], *, allow_secrets: bool) -> LoggedAnswers:
+        """Find the logged answers of training records; a record that merged others has those of its very words.
+
+        An answer that holds what looks like a secret is left out unless they are allowed: the teacher is asked instead.
+        """
         wanted = {record.id: record for record in train}
-        answers, parser = LoggedAnswers(), RecordParser()
+        answers, parser = LoggedAnswers(), RecordParser(allow_secrets=allow_secrets)
         for found in self._found():
             if "answer" not in found:
                 continue
@@ -75,7 +83,8 @@ class LogPrompts:
             except RejectedLine:
                 continue
             kept = wanted.get(record.id)
-            if kept is not None and (kept.system, kept.turns) == (record.system, record.turns):
+            same = kept is not None and (kept.system, kept.turns) == (record.system, record.turns)
+            if same and (allow_secrets or not secret_kinds(json.dumps(found["answer"], ensure_ascii=False))):
                 answers.add(record.id, found["answer"])
         return answers
 
@@ -99,12 +108,12 @@ def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: 
         Lines of the task's own ``holdout.jsonl``.
     task : TaskDefinition
     """
-    dataset = build_dataset(prompts.lines(), prompts.rejected_line, own_holdout=trusted, task=task)
+    dataset = build_dataset(prompts.lines(), prompts.rejected_line, own_holdout=trusted, task=task, place=prompts.place)
     dataset.sha256["invocation logs"] = prompts.sha256()
     dataset.counts.lines += prompts.rejected
     dataset.counts.rejected += prompts.rejected
     dataset.logs = prompts.summary()
     if task.teacher_data.use_logged_answers:
-        dataset.logged_answers = prompts.answers(dataset.train).to_json_lines()
+        dataset.logged_answers = prompts.answers(dataset.train, allow_secrets=task.secrets == "allow").to_json_lines()
         dataset.logs["answers"] = dataset.logged_answers.count(b"\n")
     return dataset

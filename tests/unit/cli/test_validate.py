@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from click.testing import Result
 
 from cli.validation import SHOWN_PROBLEMS
 from tests.unit.cli.conftest import FakeAws
+from tests.unit.domain.secret_samples import SECRETS
 
 
 def prompts(folder: Path, count: int, *more: str, name: str = "prompts.jsonl", word: str = "cats") -> str:
@@ -114,3 +116,65 @@ def test_a_reserved_word_in_a_system_prompt_is_not_usable(
     # Then
     assert result.exit_code == 1
     assert f"'{name}' contains 'Bot:'" in result.stderr
+
+
+DATA_GUIDE = Path(__file__).resolve().parents[3] / "docs" / "data.md"
+KEY = SECRETS["AWS Access Key"]
+
+
+def test_json_prints_exactly_the_documented_keys(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given the table of the guide
+    rows = DATA_GUIDE.read_text().split("| key of `--json` |")[1].split("\n\n")[0].splitlines()[2:]
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+    # When
+    usable, refused = (
+        json.loads(call("validate", prompts(tmp_path, count), "--json").stdout).keys() for count in (300, 3)
+    )
+
+    # Then
+    assert usable == refused == documented
+
+
+@pytest.mark.parametrize(("rule", "exit_code"), [("block", 1), ("drop", 0), ("allow", 0)])
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
+def test_a_secret_is_handled_as_the_task_says_and_never_shown(
+    call: Callable[..., Result], tmp_path: Path, rule: str, exit_code: int, as_json: list[str]
+) -> None:
+    # Given
+    task = tmp_path / "task.json"
+    task.write_text(json.dumps({"secrets": rule}))
+    file = prompts(tmp_path, 200, json.dumps({"prompt": f"use {KEY}"}))
+
+    # When
+    result = call("validate", file, "--task", str(task), *as_json)
+
+    # Then
+    assert result.exit_code == exit_code
+    assert "what looks like a secret" in result.stdout
+    assert ("line 201 (AWS Access Key)" in result.stdout) == (rule == "block")
+    assert KEY not in result.stdout + result.stderr
+
+
+def test_an_own_holdout_is_checked_against_the_prompts(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given a holdout of one known question, one new one, and one without an answer
+    messages = '[{"role": "user", "content": [{"text": "%s"}]}, {"role": "assistant", "content": [{"text": "a"}]}]'
+    lines = [
+        '{"schemaVersion": "bedrock-conversation-2024", "messages": %s}' % (messages % text)
+        for text in ("Cats number 7!", "birds")
+    ]
+    holdout = tmp_path / "holdout.jsonl"
+    holdout.write_text("\n".join([*lines, '{"prompt": "fish"}']))
+    file = prompts(tmp_path, 200)
+
+    # When
+    said = call("validate", file, "--holdout", str(holdout)).stdout
+    found = json.loads(call("validate", file, "--holdout", str(holdout), "--json").stdout)
+
+    # Then
+    assert (found["leaked"], found["train"], found["holdout"], found["rejected"]) == (1, 199, 2, 0)
+    assert found["holdout_file"]["rejected"] == 1
+    assert [(item["file"], item["line"]) for item in found["problems"]] == [(str(holdout), 3)]
+    assert "1 lines ask what holdout.jsonl asks" in said
+    assert "3 lines in the holdout: 2 to measure, 1 rejected, 0 duplicates" in said
+    assert call("validate", file, "--holdout", str(tmp_path / "none.jsonl")).exit_code == 2

@@ -17,6 +17,7 @@ from lambdas.domain.datasets import Dataset, build_dataset, from_json_lines, sha
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.line_reader import read_lines
 from lambdas.domain.records import MAX_LINE_BYTES
+from lambdas.domain.task_definition import TaskDefinition
 
 GOOD = b'{"prompt": "red cats"}'
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)
@@ -241,6 +242,65 @@ def test_an_own_holdout_replaces_the_split_and_keeps_its_prompts_out_of_the_trai
     assert [(item["file"], item["line"]) for item in rejected] == [("holdout.jsonl", 2), ("holdout.jsonl", 3)]
     assert "must end with the trusted answer" in rejected[0]["reason"]
     assert dataset.summary()["split_rule"] == "the task's own holdout.jsonl"
+
+
+@given(LINES, LINES)
+def test_the_counts_add_up_with_an_own_holdout_too(lines: list[bytes], own: list[bytes]) -> None:
+    # Given any lines, and a holdout of which every prompt has an answer
+    texts = [line[12:-2].decode() for line in own if line.startswith(b'{"prompt": "')]
+    held = [*(trusted(text, "yes") for text in texts), *own]
+
+    # When
+    dataset, rejected = build(lines, held)
+
+    # Then
+    counts, of_holdout = dataset.counts, dataset.holdout_counts
+    assert of_holdout is not None
+    assert counts.lines == len(dataset.train) + counts.rejected + counts.duplicates + counts.leaked
+    assert of_holdout.lines == len(dataset.holdout) + of_holdout.rejected + of_holdout.duplicates
+    assert counts.rejected + of_holdout.rejected == len(rejected)
+    assert not {item.id for item in dataset.train} & {item.id for item in dataset.holdout}
+
+
+def with_system(system: str, question: str, answer: str | None = None) -> bytes:
+    document = json.loads(trusted(question, answer or "yes"))
+    return json.dumps({**document, "system": [{"text": system}]}).encode()
+
+
+@pytest.mark.parametrize(("prompt", "leaked"), [("Be short.", 1), (None, 0)])
+def test_where_the_task_has_a_system_prompt_the_records_own_hides_no_leak(prompt: str | None, leaked: int) -> None:
+    # Given the same question with another system text, which counts for nothing where the task has one
+    task = TaskDefinition.from_document({} if prompt is None else {"student_system_prompt": prompt})
+    lines, own = [with_system("talk like a pirate", "Cats?"), GOOD], [with_system("be kind", "cats")]
+
+    # When
+    dataset = build_dataset(lines, lambda _: None, own_holdout=own, task=task)
+
+    # Then
+    assert dataset.counts.leaked == leaked
+    assert len(dataset.train) == 2 - leaked
+
+
+def test_what_is_left_out_of_the_holdout_is_said() -> None:
+    # Given one trusted answer, the same question again, and one line without an answer
+    dataset, _ = build(prompts(5), [trusted("dogs", "a"), trusted("DOGS", "b"), GOOD, trusted("cats number 1", "c")])
+
+    # When / Then
+    leaked, left_out = dataset.warnings()
+    assert leaked.startswith("1 lines ask what holdout.jsonl asks; they are kept out of the training")
+    assert left_out == "4 lines of holdout.jsonl: 1 rejected, 1 merged as duplicates"
+
+
+def test_golden_answers_are_kept_and_explained() -> None:
+    # Given
+    none, some = build(prompts(10))[0], build([*prompts(10), trusted("dogs", "a"), trusted("mice", "b")])[0]
+
+    # When / Then
+    golden = sum(record.golden is not None for record in [*some.train, *some.holdout])
+    assert golden == 2
+    assert "about 10 that a person has checked are enough to steer the teacher" in none.advice()[0]
+    assert some.advice()[0].startswith(f"{some.golden} of {len(some.train)} training records bring a golden answer")
+    assert build([])[0].advice() == []
 
 
 @given(LINES)

@@ -63,7 +63,7 @@ def test_the_cheap_steps_let_through_what_the_library_finds(
     detector = _detector(module, name)
     pattern = data.draw(st.sampled_from(list(detector.denylist)))
     text = data.draw(st.from_regex(pattern, fullmatch=True, alphabet=st.characters(codec="ascii")))
-    # Nearly no text of a JWT's pattern is valid inside, which the library asks for: its pattern alone must pass the marks
+    # The library looks into a JWT, and nearly no text of the pattern is a valid one: all of them must pass the marks
     assume(name == "JwtTokenDetector" or list(detector.analyze_string(text)))
 
     # When / Then
