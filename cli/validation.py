@@ -106,7 +106,9 @@ def validate_files(
     reading = _Reading(files, holdout_file, keep)
     dataset = Dataset([], [], DatasetCounts())
     try:
-        dataset = build_dataset(reading.lines(), reading.reject, own_holdout=reading.trusted(), task=task)
+        dataset = build_dataset(
+            reading.lines(), reading.reject, own_holdout=reading.trusted(), task=task, place=reading.place
+        )
         check_damage(dataset)
         check_secrets(dataset, task)
         check_minimum(dataset)
@@ -129,6 +131,10 @@ class _Reading:
             for line in _lines_of(file):
                 self._given += 1
                 yield line
+
+    def place(self, number: int) -> str:
+        line = f"line {number - self._before}"
+        return f"{self._file} {line}" if len(self._files) > 1 else line
 
     def trusted(self) -> Iterator[bytes] | None:
         return None if self._holdout is None else _lines_of(self._holdout)

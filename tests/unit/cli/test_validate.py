@@ -178,3 +178,15 @@ def test_an_own_holdout_is_checked_against_the_prompts(call: Callable[..., Resul
     assert "1 lines ask what holdout.jsonl asks" in said
     assert "3 lines in the holdout: 2 to measure, 1 rejected, 0 duplicates" in said
     assert call("validate", file, "--holdout", str(tmp_path / "none.jsonl")).exit_code == 2
+
+
+def test_of_several_files_the_one_with_the_secret_is_named(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given
+    first = prompts(tmp_path, 60, name="a.jsonl")
+    second = prompts(tmp_path, 60, json.dumps({"prompt": KEY}), name="b.jsonl", word="dogs")
+
+    # When
+    refusal = json.loads(call("validate", first, second, "--json").stdout)["refusal"]
+
+    # Then
+    assert f"{second} line 61 (AWS Access Key)" in refusal
