@@ -18,6 +18,7 @@ OK = 200
 STATES = (
     "PrepareDataset",
     "CheckRun",
+    "RunTeacherBatch",
     "EachTeacherShard",
     "CollectTeacherData",
     "LaunchDistillation",
@@ -63,12 +64,15 @@ def settle(account: Account, run_id: str) -> None:
 
 
 def paid(account: Account) -> Counter[str]:
-    """Count the model calls that were billed, by what was asked."""
+    """Count the answers that were billed, by what was asked, on demand or in a batch."""
     bought: Counter[str] = Counter()
     for call in account.simulator.calls("Converse"):
         model = str(call.params.get("modelId"))
         kind = model.split(":", 6)[5].split("/", 1)[0] if model.startswith("arn:") else model
         bought[kind] += call.status == OK
+    for charge in account.simulator.billing():
+        if charge.kind == "batch":
+            bought[f"us.{charge.model}"] += charge.requests
     return bought
 
 
@@ -137,5 +141,5 @@ def test_every_state_that_does_something_is_stopped_once(account: Account) -> No
     working = {
         name for name, state in json.loads(machine["definition"])["States"].items() if state["Type"] in ("Task", "Map")
     }
-    # Then: PublishReport ends the run itself, so that nothing is left to retry after it
-    assert working - {"PublishReport"} == set(STATES)
+    # Then: PublishReport ends the run itself, so that nothing is left to retry after it; logs have tests of their own
+    assert working - {"PublishReport", "ListInvocationLogs", "EachLogShard"} == set(STATES)
