@@ -51,6 +51,7 @@ class TeacherDataRules:
     golden_examples: int
     deadline_hours: float
     max_drop_rate: float
+    max_disagreement: float | None = None
     use_logged_answers: bool = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from lambdas.domain.agreement import disagreement
 from lambdas.domain.answers import Asked
 from lambdas.domain.errors import TeacherDataRefused
 from lambdas.domain.output_check import OutputChecker
@@ -61,9 +62,11 @@ def collect(
         text: str | None = None
         if record.id in labelled:
             text, reason = _usable(record, asked, checker)
+            reason = reason or _disagreement(record, asked, task)
             if reason is not None and task.teacher_data.mode == "label":
                 collected.dropped.append({"record_id": record.id, "part": "training", "reason": reason})
                 continue
+            text = None if reason else text
         # Where only some carry an answer, Bedrock asks its teacher about the others: also about one whose answer broke.
         collected.training.append(training_line(record, task, text))
         collected.labelled += text is not None
@@ -86,6 +89,18 @@ def _usable(record: Record, asked: Asked, checker: OutputChecker) -> tuple[str |
     else:
         reason, text = asked.failed.get(record.id, "no answer"), ""
     return (text, None) if reason is None else (None, reason)
+
+
+def _disagreement(record: Record, asked: Asked, task: TaskDefinition) -> str | None:
+    """Compare the teacher with a golden answer: where they disagree neither is learnt from.
+
+    Under distillation Bedrock asks the same teacher again, and it would be wrong again; only the training set is
+    compared, since a holdout without the records that the teacher gets wrong would flatter it.
+    """
+    limit = task.teacher_data.max_disagreement
+    if limit is None or record.golden is None or record.id not in asked.answers:
+        return None
+    return disagreement(task.output_schema, asked.answers[record.id].text, record.golden, limit)
 
 
 def drop_rate(collected: Collected, train: int) -> float:

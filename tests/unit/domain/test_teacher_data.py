@@ -106,6 +106,45 @@ def test_every_prompt_is_in_exactly_one_place(missing: set[int], broken: set[int
     assert drop_rate(collected, 30) == pytest.approx(parts.count("training") / 30)
 
 
+# Agreement with golden answers
+
+
+SCHEMA = {"properties": {"weight": {"type": "number"}, "intent": {"enum": ["visual", "audio"]}}}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"weight": 0.5, "intent": "visual"}, None),
+        ({"weight": 0.6, "intent": "visual"}, None),
+        ({"weight": 0.61, "intent": "visual"}, "weight is off by more than 0.1"),
+        ({"intent": "visual"}, "weight is off by more than 0.1"),
+        ({"weight": 0.5, "intent": "audio"}, "intent is another choice"),
+    ],
+)
+def test_a_teacher_that_disagrees_with_a_golden_answer_is_not_learnt_from(
+    said: dict[str, Any], reason: str | None
+) -> None:
+    # Given
+    rules = {"output_schema": SCHEMA, "teacher_data": {"max_disagreement": 0.1}}
+    definition = TaskDefinition.from_document(rules)
+    train = [record(1, golden='{"weight": 0.5, "intent": "visual"}')]
+    asked = Asked(answers(train, text=json.dumps(said)), {})
+    # When
+    collected = collect(train, train, asked, definition, own_holdout=False)
+    # Then the golden answer stays the reference of the holdout
+    dropped = [f"disagrees with the golden answer: {reason}"] if reason else []
+    assert [item["reason"] for item in collected.dropped] == dropped
+    assert len(collected.training) == 1 - len(dropped)
+    assert len(collected.references) == 1
+
+
+def test_without_a_limit_golden_answers_are_not_compared() -> None:
+    train = [record(1, golden="yes")]
+    collected = collect(train, [], Asked(answers(train, text="no"), {}), task(), own_holdout=False)
+    assert json.loads(collected.training[0])["messages"][1]["content"] == [{"text": "yes"}]
+
+
 # Modes
 
 
