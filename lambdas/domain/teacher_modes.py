@@ -61,8 +61,8 @@ def check_mode(task: TaskDefinition, training: str) -> None:
     if mode == "logged":
         message = (
             "task.json: 'teacher_data.mode' is \"logged\", which trains on Bedrock's invocation logs themselves; this "
-            'deployment cannot start such a job yet. Use "label": logged answers of the teacher are reused where the '
-            "prompts come from logs"
+            'deployment cannot start such a job yet. Nothing was paid. Use "label" with '
+            "'teacher_data.use_logged_answers', which takes the teacher's logged answers without asking again"
         )
         raise InvalidTaskDefinition(message)
     if training == "fine_tuning" and mode != "label":
