@@ -14,6 +14,7 @@ from local.bedrock_simulator.brains.teacher import load_rules
 from local.bedrock_simulator.catalog import REGION
 from local.bedrock_simulator.objects import S3ObjectStore
 from local.bedrock_simulator.policies import IamPolicySource
+from local.bedrock_simulator.runtime.metrics import CloudWatchSink
 from local.bedrock_simulator.server import SimulatorServer
 from local.bedrock_simulator.settings import Settings, SettingsError
 from local.bedrock_simulator.simulator import Simulator
@@ -23,7 +24,7 @@ DEFAULT_RULES = "local.bedrock_simulator.rules.video_search_intent"
 
 @click.command()
 @click.option("--port", default=0, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
-@click.option("--aws-endpoint", required=True, help="The embedded AWS: S3 for jobs, IAM for callers.")
+@click.option("--aws-endpoint", required=True, help="The embedded AWS: S3 for jobs, IAM for callers, CloudWatch.")
 @click.option("--port-file", type=click.Path(path_type=Path), help="Written with the port once the simulator answers.")
 @click.option("--rules", default=DEFAULT_RULES, show_default=True, help="Module with answer(query) for the teacher.")
 @click.option("--settings", "changes", default="{}", help="Settings to begin with, as JSON.")
@@ -39,6 +40,7 @@ def main(port: int, aws_endpoint: str, port_file: Path | None, rules: str, chang
         rules=answer,
         policies=IamPolicySource(aws_endpoint),
         settings=settings,
+        metrics=CloudWatchSink(aws_endpoint, REGION),
     )
     server = SimulatorServer(simulator, port)
     signal.signal(signal.SIGTERM, _leave)

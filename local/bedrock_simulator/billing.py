@@ -26,11 +26,21 @@ STORAGE, THROUGHPUT = "custom_model_storage", "provisioned_throughput"
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of one or more requests."""
+    """Tokens of one or more requests; ``input`` has none that were read from the prompt cache or written to it."""
 
     input: int = 0
     output: int = 0
     requests: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_hour: int = 0
+
+    def to_metrics(self) -> dict[str, int]:
+        """Return the counts by the names that Bedrock's metrics have."""
+        write = self.cache_write + self.cache_write_hour
+        cached = {"CacheReadInputTokenCount": self.cache_read, "CacheWriteInputTokenCount": write}
+        counts = {"InputTokenCount": self.input, "OutputTokenCount": self.output}
+        return counts | {name: count for name, count in cached.items() if count}
 
     def share(self, part: float) -> Tokens:
         """Return the part of these tokens that had been used when something was stopped."""
@@ -65,7 +75,17 @@ def inference(
         f"USE1-{model.usage_name}-input-tokens{suffix}": float(tokens.input),
         f"USE1-{model.usage_name}-output-tokens{suffix}": float(tokens.output),
     }
+    cached = {
+        f"USE1-{model.usage_name}-cache-read-input-token-count{suffix}": (tokens.cache_read, price.cache_read),
+        f"USE1-{model.usage_name}-cache-write-input-token-count{suffix}": (tokens.cache_write, price.cache_write),
+        f"USE1-{model.usage_name}-cache-write-1h-input-token-count{suffix}": (
+            tokens.cache_write_hour,
+            price.cache_write_hour,
+        ),
+    }
+    usage |= {name: float(count) for name, (count, _) in cached.items() if count}
     usd = (tokens.input * price.input + tokens.output * price.output) * tier / _MILLION
+    usd += sum(count * each for count, each in cached.values()) / _MILLION
     _book(world, replace(_entry(world, kind, model, payer, usage), usd=usd, requests=tokens.requests))
 
 

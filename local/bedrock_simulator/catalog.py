@@ -25,10 +25,22 @@ def foundation_model_arn(model_id: str, region: str = REGION) -> str:
 
 @dataclass(frozen=True)
 class TokenPrice:
-    """US dollars per million tokens."""
+    """US dollars per million tokens; Nova's writes to the prompt cache cost nothing (Price List)."""
 
     input: float
     output: float
+    cache_read: float = 0.0
+    cache_write: float = 0.0
+    cache_write_hour: float = 0.0
+
+
+@dataclass(frozen=True)
+class Caching:
+    """What a model keeps of prompts: the fewest tokens, the fields that take checkpoints, and for how long."""
+
+    minimum_tokens: int
+    fields: tuple[str, ...]
+    ttls: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class FoundationModel:
     served_as: str | None
     on_demand_deployment: bool
     batch: bool
+    caching: Caching | None
     training_usd_per_thousand_tokens: float | None
 
     @property
@@ -155,10 +168,11 @@ def _model(entry: dict[str, Any]) -> FoundationModel:
         latency_spread_ms=entry["latencyMs"]["spread"],
         context_tokens=entry["limits"]["contextTokens"],
         output_tokens=entry["limits"]["outputTokens"],
-        price=TokenPrice(**entry["usdPerMillionTokens"]),
+        price=_price(entry["usdPerMillionTokens"]),
         served_as=entry["servedAs"],
         on_demand_deployment=entry["onDemandDeployment"],
         batch=entry["batch"],
+        caching=_caching(entry["caching"]),
         training_usd_per_thousand_tokens=entry["trainingUsdPerThousandTokens"],
     )
 
@@ -170,5 +184,19 @@ def _profile(entry: dict[str, Any]) -> InferenceProfile:
         name=entry["inferenceProfileName"],
         model_id=entry["modelId"],
         regions=tuple(entry["regions"]),
-        price=TokenPrice(**price) if price else None,
+        price=_price(price) if price else None,
+    )
+
+
+def _caching(entry: dict[str, Any] | None) -> Caching | None:
+    return Caching(entry["minimumTokens"], tuple(entry["fields"]), tuple(entry["ttls"])) if entry else None
+
+
+def _price(entry: dict[str, float]) -> TokenPrice:
+    return TokenPrice(
+        input=entry["input"],
+        output=entry["output"],
+        cache_read=entry["cacheRead"],
+        cache_write=entry["cacheWrite"],
+        cache_write_hour=entry["cacheWriteHour"],
     )

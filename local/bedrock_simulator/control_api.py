@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -26,14 +27,20 @@ _OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
 Body = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Hooks:
+    """What the control API asks of the rest: to bring everything up to the clock, and to forget."""
+
+    settle: Callable[[], None]
+    forget: Sequence[Callable[[], None]]
+
+
 class ControlApi:
     """Serves the control API."""
 
-    def __init__(
-        self, world: World, settle: Callable[[], None], access: Access, faults: Faults, calls: CallLog
-    ) -> None:
+    def __init__(self, world: World, hooks: Hooks, access: Access, faults: Faults, calls: CallLog) -> None:
         self._world = world
-        self._settle = settle
+        self._hooks = hooks
         self._access = access
         self._faults = faults
         self._calls = calls
@@ -81,13 +88,13 @@ class ControlApi:
         return {"calls": [to_json(entry) for entry in self._calls.select(query.get("service"), query.get("operation"))]}
 
     def _get_billing(self, _body: Body, _query: dict[str, str]) -> Body:
-        self._settle()
+        self._hooks.settle()
         with self._world.lock:
             entries = [so_far(self._world, entry) for entry in self._world.billing]
         return {"simulated": True, "entries": [to_json(entry) for entry in entries]}
 
     def _get_resources(self, _body: Body, _query: dict[str, str]) -> Body:
-        self._settle()
+        self._hooks.settle()
         world = self._world
         with world.lock:
             return {
@@ -134,6 +141,8 @@ class ControlApi:
             self._world.clear()
             self._calls.clear()
             self._faults.withdraw()
+            for forget in self._hooks.forget:
+                forget()
             if body.get("settings"):
                 self._world.settings = Settings()
         return {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ServiceError(Exception):
     """A refusal in the service's own terms.
@@ -12,12 +14,15 @@ class ServiceError(Exception):
         The service's error code, for example ``ConflictException``.
     message : str
         What the caller reads.
+    headers : Mapping[str, str] or None
+        Headers of the answer beside the usual ones.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.headers = dict(headers or {})
 
 
 def validation(message: str) -> ServiceError:

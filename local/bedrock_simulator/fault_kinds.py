@@ -16,6 +16,16 @@ BATCH_FAULTS = ("end_batch", "stall_batch", "lose_records", "error_records", "du
 BATCH_ENDINGS = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 BATCH_PHASES = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
 
+ENDINGS = (
+    "content_filtered", "guardrail_intervened", "refusal", "max_tokens", "malformed_model_output", "malformed_tool_use",
+    "model_context_window_exceeded",
+)  # fmt: skip
+JUDGEMENTS = ("error", "drift", "six", "no_tool_call")
+ENDPOINT_ERRORS = (
+    "InternalServerException", "ServiceUnavailableException", "ModelErrorException", "ModelTimeoutException",
+    "ModelNotReadyException", "ThrottlingException",
+)  # fmt: skip
+
 
 class FaultError(ValueError):
     """A fault that cannot be ordered; the message says what can."""
@@ -57,6 +67,12 @@ def _text(default: object) -> Option:
     return Option(default, lambda value: isinstance(value, str), "a text")
 
 
+def _number_or_none() -> Option:
+    return Option(
+        None, lambda value: value is None or (_number(value) and value >= 0), "a number of 0 or more, or null"
+    )
+
+
 _MESSAGE, _SEED = _text(INTERNAL_ERROR), _whole(0)
 _CATEGORY = Option(None, lambda value: value is None or isinstance(value, str), "a text or null for the most frequent")
 
@@ -86,7 +102,37 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "cut_output": {"fraction": _share(0.5)},
     "fail_deployment": {"message": _MESSAGE},
     "fail_throughput": {"message": _MESSAGE},
-    "fail_update": {"message": _MESSAGE},
+    # status: where an update of a throughput ends; a deployment says UpdateFailed and goes on serving the old model.
+    "fail_update": {"message": _MESSAGE, "status": _one_of("InService", "InService", "Failed")},
+    "bad_ending": {"fraction": _share(...), "reason": _one_of(..., *ENDINGS), "model": _text(""), "seed": _SEED},
+    "refuse_prompt": {
+        "fraction": _share(1.0),
+        "containing": _text(""),
+        "message": _text("The prompt was refused by order of a test."),
+        "model": _text(""),
+        "seed": _SEED,
+    },
+    "wrong_judge": {"how": _one_of(..., *JUDGEMENTS), "fraction": _share(1.0), "seed": _SEED},
+    "throttling_storm": {
+        "fraction": _share(1.0),
+        "seconds": _number_or_none(),
+        "retry_after_seconds": _number_or_none(),
+        "model": _text(""),
+        "seed": _SEED,
+    },
+    # resource: a part of the ARN of the endpoint that is meant; empty for every deployment and throughput.
+    "endpoint_errors": {
+        "fraction": _share(1.0),
+        "error": _one_of("InternalServerException", *ENDPOINT_ERRORS),
+        "resource": _text(""),
+        "seed": _SEED,
+    },
+    "endpoint_latency": {
+        "milliseconds": _whole(..., 1),
+        "fraction": _share(1.0),
+        "resource": _text(""),
+        "seed": _SEED,
+    },
 }
 KINDS = tuple(OPTIONS)
 

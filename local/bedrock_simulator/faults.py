@@ -74,7 +74,7 @@ class Faults:
     def error_for(self, operation: str, when: str) -> Fault | None:
         """Return the error that ``operation`` must answer with now, before or after it took effect."""
         wanted = {"operation": operation, "when": when}
-        return self._due("error", lambda options: wanted.items() <= options.items())
+        return self.due("error", lambda fault: wanted.items() <= fault.options.items())
 
     def for_job(self) -> list[Fault]:
         """Return the faults that strike a new job."""
@@ -86,18 +86,19 @@ class Faults:
 
     def for_resource(self, kind: str) -> str | None:
         """Return the failure message that a new deployment, throughput or update must end with."""
-        fault = self._due(kind)
+        fault = self.due(kind)
         return str(fault.options["message"]) if fault else None
 
-    def _all_due(self, kinds: Sequence[str]) -> list[Fault]:
-        due = (self._due(kind) for kind in kinds)
-        return [fault for fault in due if fault]
+    def due(self, kind: str, concerns: Callable[[Fault], bool] = lambda _fault: True) -> Fault | None:
+        """Return the fault of a kind that strikes now, if one does.
 
-    def _due(self, kind: str, concerns: Callable[[dict[str, Any]], bool] = lambda _options: True) -> Fault | None:
-        """Count this occasion on the faults that it concerns, up to the first that strikes."""
+        The occasion is counted on the faults that it concerns, up to the first that strikes.
+        """
+        if not self._ordered:
+            return None
         with self._lock:
             for fault in self._ordered:
-                if fault.kind != kind or not concerns(fault.options):
+                if fault.kind != kind or not concerns(fault):
                     continue
                 if fault.skip > 0:
                     fault.skip -= 1
@@ -105,6 +106,10 @@ class Faults:
                     fault.hits += 1
                     return fault
         return None
+
+    def _all_due(self, kinds: Sequence[str]) -> list[Fault]:
+        due = (self.due(kind) for kind in kinds)
+        return [fault for fault in due if fault]
 
     def _parse(self, request: dict[str, Any]) -> Fault:
         kind = request.pop("kind", None)

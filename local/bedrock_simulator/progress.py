@@ -167,6 +167,6 @@ def _settle_throughput(throughput: Throughput, now: datetime) -> None:
     update = throughput.update
     if update and now >= update.done_at:
         throughput.update, throughput.modified = None, update.done_at
-        throughput.failure, throughput.status = update.failure, "InService"
+        throughput.failure, throughput.status = update.failure, update.ends
         if not update.failure:
             throughput.model_arn = update.model_arn

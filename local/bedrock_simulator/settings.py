@@ -6,6 +6,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+_OPTIONAL = (
+    "throughput_usd_per_unit_hour", "latency_ms", "max_concurrency", "requests_per_minute", "burst_requests",
+    "retry_after_seconds",
+)  # fmt: skip
 LabelSemantics = Literal["regenerate", "verbatim"]
 
 
@@ -39,6 +43,7 @@ class ModelState:
     agreement: bool = True
     entitled: bool = True
     region_available: bool = True
+    caching: bool = True
     customizations: tuple[str, ...] | None = None
 
 
@@ -55,13 +60,21 @@ class Settings:
         documentation says, or the assistant turns as given, because the documentation leaves doubt.
     latency_scale : float
         The share of ``metrics.latencyMs`` that a call really takes; 0 answers at once.
+    latency_ms : float or None
+        What every call takes for real, in milliseconds, in place of the catalog's latencies. For benchmarks.
+    max_concurrency, requests_per_minute : float or None
+        Calls that one model answers at once and in a minute; more are throttled. ``None`` is no limit.
+    burst_requests : float or None
+        Calls that may come at once after a quiet time; ``None`` is the whole minute's.
+    retry_after_seconds : float or None
+        The ``Retry-After`` header of a throttled call; ``None`` is none, as Bedrock sends none.
     quotas : dict[str, float]
         Quota code to value, over the catalog's defaults.
     models : dict[str, ModelState]
         Foundation model id to what differs from the catalog.
     enforce_request_quotas : bool
-        Whether requests per minute are throttled. Off by default: simulated hours pass in seconds, so a real
-        minute holds many simulated ones.
+        Whether the catalog's requests per minute are throttled. Off by default: simulated hours pass in seconds, so
+        a real minute holds many simulated ones.
     check_access : bool
         Whether a call by a registered principal is checked against its role's policies.
     throughput_usd_per_unit_hour : float or None
@@ -71,6 +84,11 @@ class Settings:
     durations: Durations = field(default_factory=Durations)
     label_semantics: LabelSemantics = "regenerate"
     latency_scale: float = 0.0
+    latency_ms: float | None = None
+    max_concurrency: float | None = None
+    requests_per_minute: float | None = None
+    burst_requests: float | None = None
+    retry_after_seconds: float | None = None
     quotas: dict[str, float] = field(default_factory=dict)
     models: dict[str, ModelState] = field(default_factory=dict)
     enforce_request_quotas: bool = False
@@ -114,7 +132,7 @@ def _scalar(name: str, value: object) -> object:
         if not isinstance(value, bool):
             raise SettingsError(f"{name} must be true or false; got {value!r}")
         return value
-    if value is None and name == "throughput_usd_per_unit_hour":
+    if value is None and name in _OPTIONAL:
         return None
     return _positive(name, value)
 

@@ -14,7 +14,7 @@ from local.bedrock_simulator.brains.base import Brain
 from local.bedrock_simulator.brains.general import Baseline, Undistilled
 from local.bedrock_simulator.brains.teacher import Rules, Teacher
 from local.bedrock_simulator.clock import Clock, SystemClock
-from local.bedrock_simulator.control_api import PREFIX, ControlApi
+from local.bedrock_simulator.control_api import PREFIX, ControlApi, Hooks
 from local.bedrock_simulator.errors import ServiceError
 from local.bedrock_simulator.faults import Fault, Faults
 from local.bedrock_simulator.objects import ObjectStore
@@ -39,9 +39,14 @@ from local.bedrock_simulator.protocol.service import (
     ServiceFront,
 )
 from local.bedrock_simulator.records import CallEntry, CallLog, without_bodies
+from local.bedrock_simulator.runtime.caching import PromptCache
+from local.bedrock_simulator.runtime.metrics import Metrics, MetricSink
+from local.bedrock_simulator.runtime.orders import Orders
+from local.bedrock_simulator.runtime.throttle import Throttle
 from local.bedrock_simulator.settings import Settings
 from local.bedrock_simulator.world import World
 
+_RUNTIME = "bedrock-runtime"
 _LOG = logging.getLogger(__name__)
 _UNKNOWN = Response(
     404,
@@ -74,6 +79,8 @@ class Simulator:
         Where roles' policies come from; ``None`` checks no caller.
     settings : Settings or None
         The settings to begin with.
+    metrics : MetricSink or None
+        Where the metrics of CloudWatch go; ``None`` keeps none.
     """
 
     def __init__(
@@ -83,6 +90,7 @@ class Simulator:
         clock: Clock | None = None,
         policies: PolicySource | None = None,
         settings: Settings | None = None,
+        metrics: MetricSink | None = None,
     ) -> None:
         self.world = World(catalog.load(), clock or SystemClock(), settings or Settings())
         self.calls = CallLog()
@@ -95,10 +103,16 @@ class Simulator:
             "baseline": Baseline(rules),
         }
         self.progress = Progress(self.world, objects, teacher)
-        self.batches = BatchProgress(self.world, objects)
-        host = Host(self.world, self.progress, self.batches, objects, self.access, self.faults, brains)
+        orders = Orders(self.faults, self.world.clock)
+        self.batches = BatchProgress(self.world, objects, orders)
+        self.metrics = Metrics(metrics)
+        host = Host(
+            world=self.world, progress=self.progress, batches=self.batches, orders=orders,
+            throttle=Throttle(self.world), prompt_cache=PromptCache(), metrics=self.metrics, objects=objects,
+            access=self.access, faults=self.faults, brains=brains,
+        )  # fmt: skip
         self.services: list[ServiceFront] = [
-            RestJsonFront("bedrock-runtime", _handlers([Runtime(host)])),
+            RestJsonFront(_RUNTIME, _handlers([Runtime(host)])),
             RestJsonFront(
                 "bedrock",
                 _handlers(
@@ -115,12 +129,14 @@ class Simulator:
             ),
             JsonRpcFront("service-quotas", _handlers([ServiceQuotas(host)])),
         ]
-        self._control = ControlApi(self.world, self._settle, self.access, self.faults, self.calls)
+        hooks = Hooks(self._settle, (host.prompt_cache.clear, host.throttle.clear))
+        self._control = ControlApi(self.world, hooks, self.access, self.faults, self.calls)
 
     def close(self) -> None:
         """End the simulator's own threads."""
         self.progress.close()
         self.batches.close()
+        self.metrics.close()
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -150,6 +166,9 @@ class Simulator:
                 operation,
                 ServiceError("InternalServerException", f"The simulator has a bug in {operation}: see its log."),
             )
+        if exchange.error and service.service == _RUNTIME:
+            model_id = str(exchange.params.get("modelId", "unknown"))
+            self.metrics.refused(model_id, self.world.clock.now(), response.status)
         request_id = str(uuid.uuid4())
         entry = CallEntry(
             self.world.clock.now(), service.service, operation, without_bodies(exchange.params), response.status,

@@ -60,12 +60,13 @@ class Deployment:
 
 @dataclass
 class Update:
-    """A change of model under way, or the last one."""
+    """A change of model under way, or the last one; ``ends`` is where a failed one leaves a throughput."""
 
     model_arn: str
     done_at: datetime
     status: str = "Updating"
     failure: str | None = None
+    ends: str = "InService"
 
 
 @dataclass

@@ -47,6 +47,16 @@ class DictPolicies:
 
 
 @dataclass
+class MemorySink:
+    """A list that stands for CloudWatch."""
+
+    data: list[Any] = field(default_factory=list)
+
+    def put(self, data: list[Any]) -> None:
+        self.data += data
+
+
+@dataclass
 class Account:
     """The simulated account as a test sees it."""
 
@@ -55,6 +65,8 @@ class Account:
     objects: MemoryObjectStore
     policies: DictPolicies
     control: SimulatorControl
+    simulator: Simulator
+    sink: MemorySink
 
     @cached_property
     def bedrock(self) -> BedrockClient:
@@ -161,6 +173,15 @@ class Account:
             **more,
         )
 
+    def metrics(self, model_id: str) -> dict[str, list[float]]:
+        """Return the values that were put for a model, by metric."""
+        self.simulator.metrics.flush()
+        found: dict[str, list[float]] = {}
+        for entry in self.sink.data:
+            if entry["Dimensions"] == [{"Name": "ModelId", "Value": model_id}]:
+                found.setdefault(entry["MetricName"], []).extend(entry["Values"])
+        return found
+
     def text(self, model_id: str, text: str, system: str = toy.SHORT_PROMPT, **more: Any) -> str:
         return str(self.ask(model_id, text, system, **more)["output"]["message"]["content"][0]["text"])
 
@@ -207,13 +228,17 @@ def account() -> Iterator[Account]:
         JOB_SECONDS, STOP_SECONDS, DEPLOYMENT_SECONDS, THROUGHPUT_SECONDS, UPDATE_SECONDS, BATCH_SECONDS
     )
     settings = Settings(durations=durations, quotas={UNITS: 2.0})
-    server = SimulatorServer(Simulator(objects, toy.answer, clock, policies, settings)).start()
+    sink = MemorySink()
+    simulator = Simulator(objects, toy.answer, clock, policies, settings, sink)
+    server = SimulatorServer(simulator).start()
     yield Account(
         url=server.url,
         clock=clock,
         objects=objects,
         policies=policies,
         control=SimulatorControl(server.url),
+        simulator=simulator,
+        sink=sink,
     )
     server.close()
 

@@ -113,7 +113,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("change", "said"),
         [
-            ({"speed": 1}, "settings has no 'speed'; allowed are check_access"),
+            ({"speed": 1}, "settings has no 'speed'; allowed are burst_requests, check_access"),
             ({"durations": {"lunch": 1}}, "durations has no 'lunch'"),
             ({"durations": {"job": -1}}, "durations.job must be a number of 0 or more"),
             ({"label_semantics": "guess"}, "regenerate, verbatim"),

@@ -11,11 +11,12 @@ from local.bedrock_simulator import billing
 from local.bedrock_simulator.batch import output, records
 from local.bedrock_simulator.batch.job import UNDER_WAY, BatchJob, Counts
 from local.bedrock_simulator.batch.output import Processed
-from local.bedrock_simulator.batch.records import Answered, InputFile, InputProblem, Limits, Record
+from local.bedrock_simulator.batch.records import Answered, Answering, InputFile, InputProblem, Limits, Record
 from local.bedrock_simulator.billing import Payer
 from local.bedrock_simulator.brains.base import Brain
 from local.bedrock_simulator.fault_kinds import INTERNAL_ERROR
 from local.bedrock_simulator.objects import ObjectMissingError, ObjectStore, split_uri
+from local.bedrock_simulator.runtime.orders import Orders
 from local.bedrock_simulator.world import World
 
 _SUFFIX = ".jsonl"
@@ -30,9 +31,12 @@ class BatchProgress:
         What is advanced.
     objects : ObjectStore
         Where jobs read and write.
+    orders : Orders
+        What ordered faults do to single records.
     """
 
-    def __init__(self, world: World, objects: ObjectStore) -> None:
+    def __init__(self, world: World, objects: ObjectStore, orders: Orders) -> None:
+        self._orders = orders
         self._world = world
         self._objects = objects
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batch")
@@ -41,7 +45,7 @@ class BatchProgress:
     def start(self, job: BatchJob, brain: Brain, limits: Limits) -> None:
         """Begin the work of a new job."""
         job.reading = self._pool.submit(self._read, job, limits)
-        job.answering = self._pool.submit(_answer, job, brain)
+        job.answering = self._pool.submit(self._answer, job, brain)
 
     def close(self) -> None:
         """End the working thread."""
@@ -135,6 +139,10 @@ class BatchProgress:
             raise InputProblem(f"The input could not be read: {error}") from None
         return records.read(files, limits)
 
+    def _answer(self, job: BatchJob, brain: Brain) -> list[Answered]:
+        answering = Answering(job.kind, job.model, brain, self._orders)
+        return [answering.answer(record) for record in job.reading.result()]
+
     def _write(self, job: BatchJob, objects: Sequence[tuple[str, bytes]]) -> str | None:
         bucket, prefix = split_uri(job.params["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"])
         folder = "/".join(part for part in (prefix.strip("/"), job.job_id) if part)
@@ -144,10 +152,6 @@ class BatchProgress:
         except ObjectMissingError as error:
             return f"The output could not be written: {error}"
         return None
-
-
-def _answer(job: BatchJob, brain: Brain) -> list[Answered]:
-    return [records.answer(record, job.kind, job.model, brain) for record in job.reading.result()]
 
 
 def _problem(job: BatchJob) -> str | None:

@@ -15,12 +15,13 @@ from typing import Any
 
 from local.bedrock_simulator.brains.base import Brain, Chance
 from local.bedrock_simulator.catalog import FoundationModel
-from local.bedrock_simulator.errors import ServiceError
+from local.bedrock_simulator.errors import ServiceError, validation
 from local.bedrock_simulator.runtime import conversation, formats
+from local.bedrock_simulator.runtime.orders import Orders
 from local.bedrock_simulator.world import Params
 
-CONVERSE, INVOKE_MODEL = "Converse", "InvokeModel"
-_BAD_REQUEST = 400
+CONVERSE = "Converse"
+_CODES, _SERVER_ERROR = {"ValidationException": 400, "ModelErrorException": 424}, 500
 # The service gives a record without an id one of eleven letters and digits, as the guide's examples have.
 _ID_LETTERS, _ID_LENGTH = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 11
 # Converse-format records refuse these with 400 (user guide, batch-inference: neither tools nor structured output).
@@ -108,42 +109,46 @@ def read(files: Sequence[InputFile], limits: Limits) -> list[Record]:
     return records
 
 
-def answer(record: Record, kind: str, model: FoundationModel, brain: Brain) -> Answered:
-    """Answer one record as the on-demand call would be, without tools, caching or latency.
+@dataclass(frozen=True)
+class Answering:
+    """Answers the records of one job as the on-demand call would be, without tools, caching or latency.
 
-    Parameters
-    ----------
-    record : Record
-        What is asked.
-    kind : {"Converse", "InvokeModel"}
-        The job's ``modelInvocationType``.
-    model, brain : FoundationModel, Brain
-        Who answers.
+    ``kind`` is the job's ``modelInvocationType``.
     """
-    try:
-        return _answer(record, kind, model, brain)
-    except ServiceError as refused:
-        return failed(record, _BAD_REQUEST, refused.message)
+
+    kind: str
+    model: FoundationModel
+    brain: Brain
+    orders: Orders
+
+    def answer(self, record: Record) -> Answered:
+        """Answer one record; what it gets wrong is its error."""
+        try:
+            return self._answer(record)
+        except ServiceError as refused:
+            return failed(record, _CODES.get(refused.code, _SERVER_ERROR), refused.message)
+
+    def _answer(self, record: Record) -> Answered:
+        wire, model = formats.of(self.model), self.model
+        if self.kind == CONVERSE:
+            for name in _REFUSED_FIELDS:
+                if name in record.model_input:
+                    raise validation(f"The field {name} is not supported for batch inference.")
+            params = formats.checked(record.model_input)
+        else:
+            params = wire.read(record.model_input)
+        conversation.check(params, model)
+        prompt = conversation.prompt_of(params, model)
+        self.orders.before_record(params, model, prompt.key)
+        reply = conversation.converse(params, model, self.brain, prompt)
+        reply = self.orders.after_record(params, model, reply)
+        output = reply.to_api(None) if self.kind == CONVERSE else wire.write(reply, model)
+        return Answered(record, output, None, reply.input_tokens, reply.output_tokens)
 
 
 def failed(record: Record, code: int, message: str) -> Answered:
     """Return a record that was not answered."""
     return Answered(record, None, {"errorCode": code, "errorMessage": message})
-
-
-def _answer(record: Record, kind: str, model: FoundationModel, brain: Brain) -> Answered:
-    wire = formats.of(model)
-    if kind == CONVERSE:
-        for name in _REFUSED_FIELDS:
-            if name in record.model_input:
-                return failed(record, _BAD_REQUEST, f"The field {name} is not supported for batch inference.")
-        params = formats.checked(record.model_input)
-    else:
-        params = wire.read(record.model_input)
-    conversation.check(params, model)
-    reply = conversation.converse(params, model, brain)
-    output = reply.to_api(None) if kind == CONVERSE else wire.write(reply, model)
-    return Answered(record, output, None, reply.input_tokens, reply.output_tokens)
 
 
 def _records(file: InputFile) -> Iterator[Record]:

@@ -9,9 +9,10 @@ from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile, a
 from local.bedrock_simulator.errors import ServiceError, conflict, not_found, validation
 from local.bedrock_simulator.operations.foundation import require_access, require_alive
 from local.bedrock_simulator.operations.host import Host
-from local.bedrock_simulator.operations.targets import Target, invocation_permissions, resolve
+from local.bedrock_simulator.operations.targets import invocation_permissions, resolve
 from local.bedrock_simulator.policies import Permission
 from local.bedrock_simulator.protocol.service import Call
+from local.bedrock_simulator.runtime.target import Target
 from local.bedrock_simulator.world import (
     Params,
     checked_tags,

@@ -11,6 +11,10 @@ from local.bedrock_simulator.faults import Faults
 from local.bedrock_simulator.objects import ObjectStore
 from local.bedrock_simulator.policies import Permission
 from local.bedrock_simulator.progress import Progress
+from local.bedrock_simulator.runtime.caching import PromptCache
+from local.bedrock_simulator.runtime.metrics import Metrics
+from local.bedrock_simulator.runtime.orders import Orders
+from local.bedrock_simulator.runtime.throttle import Throttle
 from local.bedrock_simulator.world import Params, World
 
 
@@ -21,6 +25,10 @@ class Host:
     world: World
     progress: Progress
     batches: BatchProgress
+    orders: Orders
+    throttle: Throttle
+    prompt_cache: PromptCache
+    metrics: Metrics
     objects: ObjectStore
     access: Access
     faults: Faults

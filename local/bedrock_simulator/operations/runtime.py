@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections import deque
+from dataclasses import replace
 
 from local.bedrock_simulator import billing
 from local.bedrock_simulator.billing import Payer, Tokens
-from local.bedrock_simulator.catalog import FoundationModel
-from local.bedrock_simulator.errors import ServiceError
+from local.bedrock_simulator.operations.foundation import state_of
 from local.bedrock_simulator.operations.host import Host
-from local.bedrock_simulator.operations.targets import Target, require_answering, resolve
+from local.bedrock_simulator.operations.targets import require_answering, resolve
 from local.bedrock_simulator.protocol.service import Call
-from local.bedrock_simulator.runtime import conversation, formats
+from local.bedrock_simulator.runtime import caching, conversation, formats
 from local.bedrock_simulator.runtime.conversation import Reply
+from local.bedrock_simulator.runtime.target import Target
 from local.bedrock_simulator.world import Params
 
 _MILLISECONDS = 1000.0
-_MINUTE_SECONDS = 60.0
-_TOO_MANY = "Too many requests, please wait before trying again."
 
 
 class Runtime:
@@ -28,14 +25,12 @@ class Runtime:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._recent: dict[str, deque[float]] = {}
-        self._recent_lock = threading.Lock()
 
     def converse(self, call: Call) -> Params:
         """Converse."""
         target = self._target(call)
         reply, latency = self._ask(call, target, call.params)
-        return reply.to_api(latency)
+        return reply.to_api(round(latency))
 
     def invoke_model(self, call: Call) -> Params:
         """InvokeModel, in the message formats of Nova and Claude."""
@@ -52,38 +47,52 @@ class Runtime:
         require_answering(self._host, target)
         return target
 
-    def _ask(self, call: Call, target: Target, params: Params) -> tuple[Reply, int]:
+    def _ask(self, call: Call, target: Target, params: Params) -> tuple[Reply, float]:
         """Ask a model: its reply, and the service's own latency in milliseconds."""
-        world = self._host.world
+        host, began = self._host, time.monotonic()
         conversation.check(params, target.model)
-        self._throttle(target)
-        reply = conversation.converse(params, target.model, target.brain)
+        allowed = state_of(host.world, target.model).caching
+        points = caching.checkpoints(params, target.model, allowed=allowed)
+        slower = host.orders.before_call(target)
+        prompt = conversation.prompt_of(params, target.model)
+        with host.throttle.admit(target):
+            host.orders.before_record(params, target.model, prompt.key)
+            reply = conversation.converse(params, target.model, target.brain, prompt)
+            reply = host.orders.after_record(params, target.model, reply)
+            if points:
+                use = host.prompt_cache.use(target.owner, points, host.world.clock.now())
+                reply = replace(reply, input_tokens=reply.input_tokens - use.read - use.write, cache=use)
+            latency = self._take_time(target, reply, slower, began)
+            host.prompt_cache.keep(target.owner, points, host.world.clock.now())
+        tokens = _tokens(reply)
         if target.billed:
             payer = Payer(target.resource, call.caller)
-            tokens = Tokens(reply.input_tokens, reply.output_tokens, 1)
-            billing.inference(world, payer, target.model, tokens, profile=target.profile, custom=target.custom)
-        latency = conversation.latency_ms(target.model, reply.key)
-        time.sleep(latency / _MILLISECONDS * world.settings.latency_scale)
+            billing.inference(host.world, payer, target.model, tokens, profile=target.profile, custom=target.custom)
+        host.metrics.answered(call.params["modelId"], host.world.clock.now(), latency, tokens.to_metrics())
         return reply, latency
 
-    def _throttle(self, target: Target) -> None:
-        """Refuse what exceeds the quota of requests per minute, where the settings ask for it."""
-        world = self._host.world
-        if not world.settings.enforce_request_quotas or not target.billed:
-            return
-        quotas = (q for q in world.catalog.quotas.values() if q.requests_per_minute_of in _served(target.model))
-        quota = next(quotas, None)
-        if quota is None:
-            return
-        now = world.clock.now().timestamp()
-        with self._recent_lock:
-            recent = self._recent.setdefault(quota.code, deque())
-            while recent and recent[0] <= now - _MINUTE_SECONDS:
-                recent.popleft()
-            if len(recent) >= world.quota(quota.code):
-                raise ServiceError("ThrottlingException", _TOO_MANY)
-            recent.append(now)
+    def _take_time(self, target: Target, reply: Reply, slower: float, began: float) -> float:
+        """Let the settings' share of the latency really pass, our own work included; return all of it."""
+        settings = self._host.world.settings
+        if settings.latency_ms is not None:
+            latency = real = settings.latency_ms + slower
+        else:
+            latency = conversation.latency_ms(target.model, reply.key) + slower
+            real = latency * settings.latency_scale
+        time.sleep(max(0.0, real / _MILLISECONDS - (time.monotonic() - began)))
+        return latency
 
 
-def _served(model: FoundationModel) -> tuple[str, ...]:
-    return tuple(model_id for model_id in (model.model_id, model.served_as) if model_id)
+def _tokens(reply: Reply) -> Tokens:
+    cache = reply.cache
+    if cache is None:
+        return Tokens(reply.input_tokens, reply.output_tokens, 1)
+    hour = cache.ttl == "1h"
+    return Tokens(
+        reply.input_tokens,
+        reply.output_tokens,
+        1,
+        cache_read=cache.read,
+        cache_write=0 if hour else cache.write,
+        cache_write_hour=cache.write if hour else 0,
+    )

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from local.bedrock_simulator.brains.base import Brain
-from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile, arn
+from local.bedrock_simulator.catalog import InferenceProfile, arn
 from local.bedrock_simulator.errors import ServiceError, not_found, validation
 from local.bedrock_simulator.operations.foundation import details_of, require_access, require_alive
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.policies import Permission
+from local.bedrock_simulator.runtime.target import Target
 
 _INVOKE = "bedrock:InvokeModel"
 _NOT_READY = "The model is not ready for inference: {} is {}. Wait and try again."
-
-
-@dataclass(frozen=True)
-class Target:
-    """A model that can answer now.
-
-    ``billed`` is false behind a provisioned throughput: its hours are billed, not its tokens.
-    """
-
-    resource: str
-    model: FoundationModel
-    brain: Brain
-    profile: InferenceProfile | None = None
-    custom: bool = False
-    billed: bool = True
 
 
 def invocation_permissions(profile: InferenceProfile) -> list[Permission]:

@@ -112,7 +112,11 @@ class ProvisionedThroughput:
                 if foundation.model_id != throughput.foundation.model_id:
                     raise validation("The desired model must be the base model or a custom model of the same base.")
                 done_at = world.clock.now() + timedelta(seconds=world.settings.durations.update)
-                throughput.update = Update(model_arn, done_at, failure=host.faults.for_resource("fail_update"))
+                throughput.update = Update(model_arn, done_at)
+                fault = host.faults.due("fail_update")
+                if fault:
+                    throughput.update.failure = fault.options["message"]
+                    throughput.update.ends = fault.options["status"]
                 throughput.status = "Updating"
             throughput.name, throughput.modified = new_name, world.clock.now()
         return {}
@@ -132,7 +136,7 @@ class ProvisionedThroughput:
                     f"The provisioned model {throughput.name} is committed until {ends.isoformat()}; "
                     "it cannot be deleted before"
                 )
-            if throughput.status != "Failed":
+            if throughput.billing.end is None:  # one that failed in an update bills on until here
                 throughput.billing.end = world.clock.now()
             world.throughputs.pop(throughput.arn, None)
             world.tags.pop(throughput.arn, None)

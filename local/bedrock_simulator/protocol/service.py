@@ -143,7 +143,7 @@ class ServiceFront:
         """Serialise a refusal in the service's shape."""
         body = json.dumps({"__type": error.code, "message": error.message}, ensure_ascii=False).encode()
         headers = {"content-type": self._content_type, "x-amzn-errortype": error.code}
-        return Response(self.status_of(operation, error.code), body, headers)
+        return Response(self.status_of(operation, error.code), body, headers | error.headers)
 
     _content_type = "application/json"
 

@@ -13,6 +13,7 @@ from local.bedrock_simulator.brains.judge import TOOL as JUDGE_TOOL
 from local.bedrock_simulator.brains.judge import judge, read_case
 from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.errors import validation
+from local.bedrock_simulator.runtime.caching import CacheUse, input_tokens, without_points
 from local.bedrock_simulator.world import Params
 
 CHARACTERS_PER_TOKEN = 4
@@ -32,6 +33,8 @@ class Reply:
         What it read and wrote.
     key : str
         Stands for the whole request: equal requests have equal keys.
+    cache : CacheUse
+        Input tokens that came from the prompt cache or went into it; not part of ``input_tokens``.
     """
 
     content: list[dict[str, Any]]
@@ -39,19 +42,28 @@ class Reply:
     input_tokens: int
     output_tokens: int
     key: str
+    cache: CacheUse | None = None
 
     def to_api(self, latency_ms: int | None) -> Params:
         """Return the answer of Converse; a batch has no latency."""
         answer: Params = {
             "output": {"message": {"role": "assistant", "content": self.content}},
             "stopReason": self.stop_reason,
-            "usage": {
-                "inputTokens": self.input_tokens,
-                "outputTokens": self.output_tokens,
-                "totalTokens": self.input_tokens + self.output_tokens,
-            },
+            "usage": self._usage(),
         }
         return answer if latency_ms is None else answer | {"metrics": {"latencyMs": latency_ms}}
+
+    def _usage(self) -> Params:
+        """Return ``usage``: the total counts cached tokens too, ``inputTokens`` does not."""
+        total = self.input_tokens + self.output_tokens
+        usage: Params = {"inputTokens": self.input_tokens, "outputTokens": self.output_tokens, "totalTokens": total}
+        if self.cache is None:
+            return usage
+        read, write = self.cache.read, self.cache.write
+        usage |= {"totalTokens": total + read + write, "cacheReadInputTokens": read, "cacheWriteInputTokens": write}
+        if write:
+            usage["cacheDetails"] = [{"ttl": self.cache.ttl, "inputTokens": write}]
+        return usage
 
 
 def check(params: Params, model: FoundationModel) -> None:
@@ -87,25 +99,25 @@ def check(params: Params, model: FoundationModel) -> None:
     if "outputConfig" in params and model.details["providerName"] == "Amazon":
         # Structured output exists for Claude 4.5 and newer and open-weight models, not for Nova.
         raise validation("This model doesn't support the outputConfig field. Remove outputConfig and try again.")
-    _forced_tool(params)
+    forced_tool(params)
     if input_tokens(params) > model.context_tokens:
         raise validation("Input is too long for requested model.")
 
 
-def converse(params: Params, model: FoundationModel, brain: Brain) -> Reply:
+def prompt_of(params: Params, model: FoundationModel) -> Prompt:
+    """Return what a model is asked, with the key that stands for it."""
+    # The endpoint's random id and the run's metadata stay out: the same evaluation shall measure the same twice.
+    bare = without_points(params)
+    meaning = {name: value for name, value in bare.items() if name not in ("modelId", "requestMetadata")}
+    request = json.dumps([model.model_id, meaning], sort_keys=True, ensure_ascii=False, default=str)
+    key = hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
+    return Prompt(_texts(bare.get("system", [])), question_of(bare), key)
+
+
+def converse(params: Params, model: FoundationModel, brain: Brain, prompt: Prompt) -> Reply:
     """Put a checked conversation to a model."""
-    prompt = _prompt(params, model)
     content, stop_reason, output = _answered(params, model, brain, prompt)
     return Reply(content, stop_reason, input_tokens(params), estimate_tokens(output), prompt.key)
-
-
-def input_tokens(params: Params) -> int:
-    """Estimate the tokens of everything that a model reads."""
-    texts = [_texts(params.get("system", [])), *(_texts(message["content"]) for message in params["messages"])]
-    tools = params.get("toolConfig", {}).get("tools")
-    if tools:
-        texts.append(json.dumps(tools, separators=(",", ":"), ensure_ascii=False))
-    return sum(estimate_tokens(text) for text in texts)
 
 
 def latency_ms(model: FoundationModel, key: str) -> int:
@@ -116,7 +128,14 @@ def latency_ms(model: FoundationModel, key: str) -> int:
     return round(math.exp(exponent))
 
 
-def _forced_tool(params: Params) -> str | None:
+def forced_tool(params: Params) -> str | None:
+    """Return the tool that the model must call, if one is forced.
+
+    Raises
+    ------
+    ServiceError
+        ``ValidationException`` where there is no such tool.
+    """
     config = params.get("toolConfig", {})
     names = [tool["toolSpec"]["name"] for tool in config.get("tools", []) if "toolSpec" in tool]
     choice = config.get("toolChoice", {})
@@ -130,12 +149,9 @@ def _forced_tool(params: Params) -> str | None:
     return name
 
 
-def _prompt(params: Params, model: FoundationModel) -> Prompt:
-    # The endpoint's random id and the run's metadata stay out: the same evaluation shall measure the same twice.
-    meaning = {name: value for name, value in params.items() if name not in ("modelId", "requestMetadata")}
-    request = json.dumps([model.model_id, meaning], sort_keys=True, ensure_ascii=False, default=str)
-    key = hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
-    return Prompt(_texts(params.get("system", [])), _texts(params["messages"][-1]["content"]), key)
+def question_of(params: Params) -> str:
+    """Return the text of the last turn."""
+    return _texts(params["messages"][-1]["content"])
 
 
 def _texts(blocks: list[dict[str, Any]]) -> str:
@@ -146,7 +162,7 @@ def _answered(
     params: Params, model: FoundationModel, brain: Brain, prompt: Prompt
 ) -> tuple[list[dict[str, Any]], str, str]:
     """Ask the model: ``(content blocks, stop reason, text that was paid for)``."""
-    tool = _forced_tool(params)
+    tool = forced_tool(params)
     answer = _judged(prompt) if tool == JUDGE_TOOL else None
     answer = answer or brain.answer(prompt)
     limits = params.get("inferenceConfig", {})
