@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from local.bedrock_simulator.control import SimulatorControl
 from local.embedded_aws.lifecycle import EmbeddedAws
 from tests.simulator import toy
-from tests.simulator.conftest import distillation, make_client, record, refusal
+from tests.simulator.conftest import batch_record, distillation, make_client, record, refusal
 
 ACCOUNT = "arn:aws:bedrock:us-east-1:000000000000"
-OPTIONS = ["--rules", "tests.simulator.toy", "--settings", '{"durations": {"job": 0.2, "deployment": 0.1}}']
+OPTIONS = [
+    "--rules", "tests.simulator.toy", "--settings", '{"durations": {"job": 0.2, "deployment": 0.1, "batch": 0.4}}',
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,102 @@ def test_a_job_reads_and_writes_s3_under_its_roles_policies(aws: EmbeddedAws) ->
     assert "key data/nothing.jsonl" in refusal(lambda: client.create_model_customization_job(**missing))[2]
     missing["trainingDataConfig"] = {"s3Uri": "s3://runs/other/train.jsonl"}
     assert "s3:GetObject" in refusal(lambda: client.create_model_customization_job(**missing))[2]
+
+
+def test_a_batch_reads_and_writes_s3_under_its_roles_policies(aws: EmbeddedAws) -> None:
+    # Given an input in a folder, and a batch role with what it needs
+    lines = (json.dumps(batch_record(str(n), query)) for n, query in enumerate(toy.queries(100, "batch")))
+    aws.client("s3").put_object(Bucket="runs", Key="in/questions.jsonl", Body="\n".join(lines).encode())
+    lists = allow("s3:ListBucket", "arn:aws:s3:::runs", StringLike={"s3:prefix": "in/*"})
+    reads, writes = allow("s3:GetObject", "arn:aws:s3:::runs/in/*"), allow("s3:PutObject", "arn:aws:s3:::runs/batch/*")
+    asks = allow("bedrock:InvokeModel", "arn:aws:bedrock:*::foundation-model/amazon.nova-pro-v1:0")
+    batch_role = make_role(aws, "batch", "bedrock.amazonaws.com", lists, reads, writes, asks)
+    poor_role = make_role(aws, "poor", "bedrock.amazonaws.com", lists, reads, writes)
+    passes = allow("iam:PassRole", batch_role, poor_role)
+    bedrock = allow("bedrock:*", f"{ACCOUNT}:*", "arn:aws:bedrock:us-east-1::foundation-model/*")
+    make_role(aws, "batcher", "lambda.amazonaws.com", passes, bedrock)
+    SimulatorControl(aws.simulator).register("ASIABATCH", "arn:aws:sts::000000000000:assumed-role/batcher/session")
+    client = make_client(aws.simulator, "bedrock", "ASIABATCH")
+
+    def run(name: str, role: str) -> Any:
+        arn = client.create_model_invocation_job(
+            jobName=name,
+            roleArn=role,
+            modelId="amazon.nova-pro-v1:0",
+            modelInvocationType="Converse",
+            inputDataConfig={"s3InputDataConfig": {"s3Uri": "s3://runs/in/"}},
+            outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://runs/batch/"}},
+        )["jobArn"]
+        deadline = time.monotonic() + 20
+        while "endTime" not in (job := client.get_model_invocation_job(jobIdentifier=arn)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return job
+
+    # When / Then it completes, and its output lies in the bucket under the job's id
+    job = run("batch-1", batch_role)
+    assert (job["status"], job["successRecordCount"]) == ("Completed", 100)
+    folder = f"batch/{job['jobArn'].rsplit('/', 1)[1]}/"
+    keys = [entry["Key"] for entry in aws.client("s3").list_objects_v2(Bucket="runs", Prefix=folder)["Contents"]]
+    assert keys == [f"{folder}manifest.json.out", f"{folder}questions.jsonl.out"]
+
+    # And a role that may not ask the model fails the job
+    assert "bedrock:InvokeModel" in run("batch-2", poor_role)["message"]
+
+
+def test_cloudwatch_has_the_runtimes_metrics(aws: EmbeddedAws) -> None:
+    # Given five calls, one of which fails
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    runtime = make_client(aws.simulator, "bedrock-runtime")
+    messages = [{"role": "user", "content": [{"text": "guitar song"}]}]
+    SimulatorControl(aws.simulator).order_error("Converse", "InternalServerException")
+    assert refusal(lambda: runtime.converse(modelId="us.amazon.nova-lite-v1:0", messages=messages))[1] == 500
+    for _ in range(4):
+        runtime.converse(modelId="us.amazon.nova-lite-v1:0", messages=messages)
+
+    # When they are read in both ways
+    cloudwatch = aws.client("cloudwatch")
+    dimensions: list[Any] = [{"Name": "ModelId", "Value": "us.amazon.nova-lite-v1:0"}]
+
+    def read(*wanted: tuple[str, str]) -> list[list[float]]:
+        queries: list[Any] = [
+            {
+                "Id": f"q{number}",
+                "MetricStat": {
+                    "Metric": {"Namespace": "AWS/Bedrock", "MetricName": name, "Dimensions": dimensions},
+                    "Period": 3600,
+                    "Stat": statistic,
+                },
+            }
+            for number, (name, statistic) in enumerate(wanted)
+        ]
+        span = {"StartTime": began, "EndTime": datetime.now(UTC) + timedelta(minutes=1)}
+        return [
+            result["Values"]
+            for result in cloudwatch.get_metric_data(MetricDataQueries=queries, **span)["MetricDataResults"]
+        ]
+
+    deadline = time.monotonic() + 10
+    while sum(map(sum, read(("Invocations", "Sum")))) < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    # Then sums and percentiles are there
+    errors, latency, p95 = read(
+        ("InvocationServerErrors", "Sum"), ("InvocationLatency", "Average"), ("InvocationLatency", "p95")
+    )
+    assert sum(errors) == 1
+    assert all(500 < value < 3000 for value in latency + p95)
+    points = cloudwatch.get_metric_statistics(
+        Namespace="AWS/Bedrock",
+        MetricName="Invocations",
+        Dimensions=dimensions,
+        StartTime=began,
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum", "SampleCount"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 4
 
 
 def test_a_managed_policy_and_a_boundary_of_the_emulator_count(aws: EmbeddedAws) -> None:

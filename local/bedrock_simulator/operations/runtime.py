@@ -79,7 +79,9 @@ class Runtime:
         else:
             latency = conversation.latency_ms(target.model, reply.key) + slower
             real = latency * settings.latency_scale
-        time.sleep(max(0.0, real / _MILLISECONDS - (time.monotonic() - began)))
+        left = real / _MILLISECONDS - (time.monotonic() - began)
+        if left > 0:
+            time.sleep(left)
         return latency
 
 
