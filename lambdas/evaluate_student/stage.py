@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lambdas.domain.answers import Answer, Question
@@ -43,25 +44,39 @@ def execute(stage: Stage) -> Result:
     """
     shard = str(stage.payload["shard"])
     files, runs = stage.run.files, stage.pipeline.runs
-    references = {
-        item["record_id"]: item["reference"]
-        for item in map(json.loads, runs.read(files.teacher_data("references.jsonl")).splitlines())
-    }
-    records = [item for item in from_json_lines(runs.read(files.shard("holdout", shard))) if item.id in references]
+    members = from_json_lines(runs.read(files.shard("holdout", shard)))
+    references = _references(stage, {record.id for record in members})
+    records = [record for record in members if record.id in references]
     answerer = stage.answerer()
-    measurements: list[Measurement] = []
-    for contestant in contestants(stage):
+
+    def measured(contestant: Contestant) -> list[Measurement]:
         try:
-            measurements += _measure(stage, answerer, contestant, records, references, shard)
+            return _measure(stage, answerer, contestant, records, references, shard)
         except ModelUnavailable:
             if contestant.role != "champion":
                 raise
             # Somebody deleted the champion's endpoint: that must not keep a new student from taking its place.
             logger.warning("the champion does not answer and is left out", extra={"endpoint": contestant.use.invoke_id})
+            return []
+
+    asked = contestants(stage)
+    # At once: each contestant has a quota of its own, and the judge is kept busy while others still answer.
+    with ThreadPoolExecutor(len(asked)) as executor:
+        measurements = [item for found in executor.map(measured, asked) for item in found]
     content = "".join(f"{measurement.to_json()}\n" for measurement in measurements).encode()
     runs.write(files.evaluation(stage.attempt, f"{shard}.jsonl"), content)
     stage.progress(shard=shard)
     return {"shard": shard, "records": len(records), "bought": answerer.bought}
+
+
+def _references(stage: Stage, record_ids: set[str]) -> dict[str, str]:
+    """Read the references of one shard, line by line: the file has those of all shards."""
+    found = {}
+    for line in stage.pipeline.runs.lines(stage.run.files.teacher_data("references.jsonl")):
+        item = json.loads(line)
+        if item["record_id"] in record_ids:
+            found[item["record_id"]] = item["reference"]
+    return found
 
 
 def contestants(stage: Stage) -> list[Contestant]:

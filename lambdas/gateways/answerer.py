@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.failure_store import Failure, FailureStore
 from lambdas.gateways.purchase import FIRST_BACKOFF_S, Bought, Purchase, Request
 from lambdas.gateways.registry import Registry
+from lambdas.gateways.shared_limit import SharedLimit
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -66,11 +68,11 @@ class Limits:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._limits: dict[str, CallLimit] = {}
+        self._limits: dict[str, SharedLimit] = {}
 
-    def of(self, model: str) -> CallLimit:
+    def of(self, model: str) -> SharedLimit:
         """Give the limit of a model."""
-        return self._limits.setdefault(model, CallLimit(self._most))
+        return self._limits.setdefault(model, SharedLimit(CallLimit(self._most)))
 
 
 @dataclass(slots=True)
@@ -85,7 +87,7 @@ class _Batch:
 
 
 class Answerer:
-    """Buys missing answers.
+    """Buys missing answers. Several threads may ask at once; calls to the same model share its limit.
 
     Parameters
     ----------
@@ -121,7 +123,12 @@ class Answerer:
         self._runtime, self._kept, self._registry, self._prices = runtime, kept, registry, prices
         self._run_id, self._limits = run_id, limits
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
-        self.bought = 0
+        self._lock, self._bought = threading.Lock(), 0
+
+    @property
+    def bought(self) -> int:
+        """Answers bought so far, by all threads."""
+        return self._bought
 
     def ask(
         self,
@@ -216,7 +223,8 @@ class Answerer:
             self._kept.answers.save(batch.pool, batch.shard, batch.good)
         if batch.failed:
             self._kept.failures.save(batch.pool, batch.shard, batch.failed)
-        self.bought += len(batch.good)
+        with self._lock:
+            self._bought += len(batch.good)
         asked.answers.update({answer.record_id: answer for answer in batch.good})
         asked.failed.update({failure.record_id: failure.reason for failure in batch.failed})
         batch.good.clear()

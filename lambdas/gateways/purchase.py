@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdas.domain.answers import Answer, Question
-from lambdas.domain.call_limit import CallLimit, Started
+from lambdas.domain.call_limit import Started
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.gateways.clients import LONGEST_CALL_S
 from lambdas.gateways.converse import Answered, Broken, Outcome, Refused, Throttled, call
+from lambdas.gateways.shared_limit import SharedLimit
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -32,6 +33,9 @@ MAX_STREAK = 12
 
 REFUSALS_OF_THE_MODEL = 10
 """Refused requests, and not one answer, after which it is the model that refuses and not the record."""
+
+OTHERS_END_S = 0.05
+"""How often a full limit is looked at again: the call that ends may be another purchase's."""
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 20.0
@@ -94,7 +98,7 @@ class Purchase:
     Parameters
     ----------
     runtime : bedrock-runtime client
-    limit : CallLimit
+    limit : SharedLimit
         Of the model, shared by all purchases of the process.
     request : Request
     seconds_left : callable
@@ -107,7 +111,7 @@ class Purchase:
     def __init__(
         self,
         runtime: BedrockRuntimeClient,
-        limit: CallLimit,
+        limit: SharedLimit,
         request: Request,
         seconds_left: Callable[[], float],
         *,
@@ -158,7 +162,7 @@ class Purchase:
             yield from self._settle(tried, started, outcome)
 
     def _start(self, executor: ThreadPoolExecutor) -> float | None:
-        """Start what may start now; give the seconds after which more may, or ``None`` where only an end helps."""
+        """Start what may start now; give the seconds after which more may, or ``None`` where only an own end helps."""
         while self._end is None:
             now = time.monotonic()
             while self._later and self._later[0][0] <= now:
@@ -166,17 +170,17 @@ class Purchase:
             if not self._ready:
                 return self._later[0][0] - now if self._later else None
             # A call that is cut off with its Lambda is paid, and neither kept nor written down.
-            delay = self._limit.delay(now)
+            delay = self._limit.delay()
             waited = 0.0 if delay == float("inf") else delay
             if self._seconds_left() - waited < LONGEST_CALL_S:
                 self._end = RetryLater(f"out of time for {self._request.model}; answered records are kept")
                 return None
-            if delay == float("inf"):
-                return None
             if delay > 0:
-                return delay
-            self._running += 1
-            executor.submit(self._call, self._ready.popleft(), self._limit.start(now))
+                return min(delay, OTHERS_END_S)
+            started = self._limit.start()
+            if started:
+                self._running += 1
+                executor.submit(self._call, self._ready.popleft(), started)
         return None
 
     def _call(self, tried: Try, started: Started) -> None:
@@ -193,7 +197,7 @@ class Purchase:
             self._limit.answered(started, outcome.client_ms / 1000)
             yield from self._take(tried, outcome)
         elif isinstance(outcome, Throttled):
-            self._limit.throttled(started, time.monotonic(), outcome.retry_after)
+            self._limit.throttled(started, outcome.retry_after)
             tried.failed += 1
             self._ready.appendleft(tried)  # the limit paces it
             if self._limit.streak >= MAX_STREAK:

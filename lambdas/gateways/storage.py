@@ -36,8 +36,8 @@ class Bucket:
         return self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """Read the lines of an object that must exist, one at a time."""
-        yield from self._client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines()
+        """Read an object that must exist line by line, so that only one line is in memory."""
+        yield from self._client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines(chunk_size=65_536)
 
     def read_json(self, key: str) -> Any:  # noqa: ANN401 - any JSON value
         """Read and parse a JSON object that must exist."""

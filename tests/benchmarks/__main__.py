@@ -10,7 +10,7 @@ from stacks.node import use_bundled_node
 
 use_bundled_node()
 
-from tests.benchmarks import intake
+from tests.benchmarks import asking, intake
 from tests.benchmarks.example_run import REPETITIONS, measure_example_run
 from tests.benchmarks.imports import slowest_handler
 from tests.benchmarks.synthesis import PIPELINE_TEMPLATE, synthesis_ratio
@@ -30,6 +30,12 @@ def main() -> None:
         for name, value, unit in intake.measure(workdir / "intake"):
             made = "every check and the split against a bare json.loads loop; aim 3.0, and 150 MB for 1,000,000 records"
             figure(name, f"{value:.2f}", unit, made)
+        for name, value in asking.measured().items():
+            made = (
+                f"{asking.PROMPTS} prompts, {asking.HOLDOUT} holdout records, {asking.SECONDS} s a call, "
+                f"{asking.QUOTA} calls at once at a model; aim 1.2, and 0.02 throttled"
+            )
+            figure(name, f"{value:.3f}", "ratio", made)
         run = measure_example_run(workdir / "embedded-aws")
         whole = (
             f"median of {REPETITIONS} runs of {run.seconds:.1f} s, {run.bedrock_seconds:g} s of them simulated Bedrock"

@@ -31,6 +31,9 @@ class MemoryBucket(Bucket):
     def read(self, key: str) -> bytes:
         return self.objects[key]
 
+    def lines(self, key: str) -> Iterator[bytes]:
+        return iter(self.objects[key].splitlines())
+
     def find(self, key: str) -> bytes | None:
         return self.objects.get(key)
 
