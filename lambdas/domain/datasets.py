@@ -31,8 +31,8 @@ SHOWN_SECRETS = 20
 """Most lines with a secret that a message names; ``rejected.jsonl`` names all of them."""
 
 RECORDS_A_SHARD = {"teacher": 250, "holdout": 60}
-"""Records that one Lambda answers while there are partitions for it; at the largest sizes, 391 for the teacher and 157 of
-the holdout. With two-second calls, four at once, these take four minutes, and seven for the judge's 785 verdicts, of the
+"""Records that one Lambda answers while there are partitions for it; at the largest sizes, 391 for the teacher, 157 of
+the holdout. With two-second calls, four at once, these take four minutes, and seven for 785 verdicts, of the
 fifteen that a Lambda may run; one that is slower goes on where it stopped."""
 
 
