@@ -40,9 +40,6 @@ class MemoryBucket(Bucket):
     def newest_version(self, key: str) -> str | None:
         return "v1" if key in self.objects else None
 
-    def lines(self, key: str) -> Iterator[bytes]:
-        return iter(self.objects[key].splitlines())
-
     def write(self, key: str, content: bytes, content_type: str = "application/x-ndjson") -> None:
         del content_type
         self.objects[key] = content
