@@ -3,8 +3,8 @@
 Where the time goes (cProfile, 100,000 records, share of the whole): two thirds to check and identify a line: a tenth of
 that to parse JSON, a tenth to look for secrets and stray characters by the byte, a tenth to hash the normal form, the
 rest to the checks of keys, texts and slices, each a few tenths of a microsecond of interpreted Python; a fifth to the
-stratified choice above the limit (only the large file); the rest to reading, duplicates and the split. No single step is
-worth a rewrite: what is left is the number of Python calls for each line.
+stratified choice above the limit (only the large file); the rest to reading, duplicates and the split. No single step
+is worth a rewrite: what is left is the number of Python calls for each line.
 """
 
 from __future__ import annotations
