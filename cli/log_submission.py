@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cli.errors import NOT_SO, NOT_THERE, USAGE, CliError
-from cli.submission import HOLDOUT_FILE, TASK_FILE, check_key, existing, put
+from cli.submission import CALIBRATION_FILE, HOLDOUT_FILE, TASK_FILE, check_key, existing, put
+from lambdas.domain.calibration import read_calibration
 from lambdas.domain.errors import InvalidTaskDefinition, InvalidUpload
 from lambdas.domain.identity import LOGS_SUFFIX, Upload
 from lambdas.domain.log_request import LogRequest, LogSource
@@ -41,6 +42,7 @@ class LogSubmission:
     request: LogRequest
     task_file: Path | None
     holdout_file: Path | None
+    calibration_file: Path | None = None
 
     @property
     def key(self) -> str:
@@ -77,8 +79,15 @@ def check_logs(folder: Path, options: LogOptions, now: datetime | None = None) -
             TaskDefinition.from_text(task_file.read_bytes())
         request = LogRequest.from_document(document)
         request.check_over(now or datetime.now(UTC))
+        calibration_file = existing(folder / CALIBRATION_FILE)
+        if calibration_file is not None:
+            read_calibration(calibration_file.read_bytes())
         made = LogSubmission(
-            task=name, request=request, task_file=task_file, holdout_file=existing(folder / HOLDOUT_FILE)
+            task=name,
+            request=request,
+            task_file=task_file,
+            holdout_file=existing(folder / HOLDOUT_FILE),
+            calibration_file=calibration_file,
         )
         check_key(made.key)
     except (InvalidTaskDefinition, InvalidUpload) as problem:
@@ -108,7 +117,8 @@ def upload_request(client: S3Client, bucket: str, submission: LogSubmission) -> 
     CliError
         When the bucket keeps no versions.
     """
-    for path, kind in ((submission.task_file, "application/json"), (submission.holdout_file, None)):
+    task_files = (submission.task_file, submission.holdout_file, submission.calibration_file)
+    for path, kind in zip(task_files, ("application/json", None, None), strict=True):
         if path is not None:
             put(client, bucket, f"{submission.task}/{path.name}", path, kind)
     body = json.dumps(submission.request.to_document(), indent=2, sort_keys=True).encode() + b"\n"

@@ -93,9 +93,9 @@ def submit(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Check a task's folder, upload it and so start a run.
 
-    The folder's name is the task's name. It holds the prompts (.jsonl or .jsonl.gz) and, if you like, task.json and
-    holdout.jsonl. With --from-logs the prompts are a range of production traffic; the location must be one of the
-    settings' log_sources.
+    The folder's name is the task's name. It holds the prompts (.jsonl or .jsonl.gz) and, if you like, task.json,
+    holdout.jsonl and calibration.jsonl. With --from-logs the prompts are a range of production traffic; the location
+    must be one of the settings' log_sources.
     """
     if from_logs is not None:
         if file is not None:

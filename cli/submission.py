@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import NOT_SO, NOT_THERE, USAGE, CliError
+from lambdas.domain.calibration import read_calibration
 from lambdas.domain.datasets import Dataset, build_dataset
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
 from lambdas.domain.identity import Upload
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from cli.log_submission import LogSubmission
 
-TASK_FILE, HOLDOUT_FILE = "task.json", "holdout.jsonl"
+TASK_FILE, HOLDOUT_FILE, CALIBRATION_FILE = "task.json", "holdout.jsonl", "calibration.jsonl"
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _MAX_KEY_BYTES = 1_024
 """Longest object key (S3 user guide, naming objects)."""
@@ -36,6 +37,7 @@ class Submission:
     dataset: Dataset
     task_file: Path | None
     holdout_file: Path | None
+    calibration_file: Path | None = None
     rejections: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -45,7 +47,7 @@ class Submission:
 
 
 def check_folder(folder: Path, file: Path | None) -> Submission:
-    """Check ``task.json``, the prompts and ``holdout.jsonl`` as the pipeline will.
+    """Check ``task.json``, the prompts, ``holdout.jsonl`` and ``calibration.jsonl`` as the pipeline will.
 
     Parameters
     ----------
@@ -60,12 +62,16 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         With file, line or key, and what is allowed.
     """
     prompts = file or _only_prompts(folder)
-    task_file, holdout_file = existing(folder / TASK_FILE), existing(folder / HOLDOUT_FILE)
+    task_file, holdout_file, calibration_file = (
+        existing(folder / name) for name in (TASK_FILE, HOLDOUT_FILE, CALIBRATION_FILE)
+    )
     name = folder.resolve().name
     rejections: list[dict[str, Any]] = []
     try:
         check_key(f"{name}/{prompts.name}")
         task = TaskDefinition.from_text(task_file.read_bytes()) if task_file else TaskDefinition.default()
+        if calibration_file is not None:
+            read_calibration(calibration_file.read_bytes())
         dataset = _build(prompts, holdout_file, task, rejections)
         check_damage(dataset)
         check_secrets(dataset, task)
@@ -76,7 +82,7 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         raise CliError("\n".join([f"Nothing was uploaded. {problem}", *rejection_lines(rejections)]), NOT_SO) from None
     except OSError as problem:
         raise CliError(f"Nothing was uploaded. {problem.filename} cannot be read: {problem.strerror}", USAGE) from None
-    return Submission(name, prompts, dataset, task_file, holdout_file, rejections)
+    return Submission(name, prompts, dataset, task_file, holdout_file, calibration_file, rejections)
 
 
 def rejection_lines(rejections: list[dict[str, Any]]) -> list[str]:
@@ -100,7 +106,8 @@ def upload(client: S3Client, bucket: str, submission: Submission) -> Upload:
     CliError
         When the bucket keeps no versions.
     """
-    for path, content_type in ((submission.task_file, "application/json"), (submission.holdout_file, None)):
+    task_files = (submission.task_file, submission.holdout_file, submission.calibration_file)
+    for path, content_type in zip(task_files, ("application/json", None, None), strict=True):
         if path is not None:
             put(client, bucket, f"{submission.task}/{path.name}", path, content_type)
     version = put(client, bucket, submission.key, submission.prompts)
@@ -113,7 +120,11 @@ def upload(client: S3Client, bucket: str, submission: Submission) -> Upload:
 def left_from_before(client: S3Client, bucket: str, submission: Submission | LogSubmission) -> list[str]:
     """Name the task's files that are missing in the folder but lie in the bucket, and so count for the run."""
     uploads = Bucket(client, bucket)
-    local = {TASK_FILE: submission.task_file, HOLDOUT_FILE: submission.holdout_file}
+    local = {
+        TASK_FILE: submission.task_file,
+        HOLDOUT_FILE: submission.holdout_file,
+        CALIBRATION_FILE: submission.calibration_file,
+    }
     missing = [name for name, path in local.items() if path is None]
     return [name for name in missing if uploads.newest_version(f"{submission.task}/{name}") is not None]
 
@@ -134,7 +145,7 @@ def _only_prompts(folder: Path) -> Path:
     found = sorted(
         path
         for path in folder.iterdir()
-        if path.name.endswith(_SUFFIXES) and path.name != HOLDOUT_FILE and path.is_file()
+        if path.name.endswith(_SUFFIXES) and path.name not in (HOLDOUT_FILE, CALIBRATION_FILE) and path.is_file()
     )
     if len(found) == 1:
         return found[0]

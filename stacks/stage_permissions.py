@@ -94,6 +94,10 @@ class StagePermissions:
             *self._record_progress(),
         ]
 
+    def calibrate_judge(self) -> list[Permission]:
+        """Ask the judge about known scores; where it cannot be believed, write the report."""
+        return self._ask_judge_and_report()
+
     # Teacher data and training
 
     def run_teacher_batch(self, batch_role: str) -> list[Permission]:
@@ -191,12 +195,8 @@ class StagePermissions:
         ]
 
     def score_evaluation(self) -> list[Permission]:
-        """Read the measurements, write the verdict."""
-        return [
-            self._runs("s3:GetObject", "s3:PutObject"),
-            self._list_runs_bucket("runs/*"),
-            *self._record_progress("Query"),
-        ]
+        """Read the measurements, measure the judge again, write the verdict."""
+        return self._ask_judge_and_report()
 
     # Approval and promotion
 
@@ -394,6 +394,16 @@ class StagePermissions:
             self._answers("s3:GetObject", "s3:PutObject"),
             self._list_runs_bucket("answers/*"),
             *self._record_progress("PutItem"),
+        ]
+
+    def _ask_judge_and_report(self) -> list[Permission]:
+        return [
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._answers("s3:GetObject", "s3:PutObject"),
+            self._list_runs_bucket("answers/*"),
+            self._list_runs_bucket("runs/*"),
+            *self._models.invoke(self._settings.judge_models),
+            *self._record_progress("PutItem", "Query"),
         ]
 
     def _list_trained(self) -> Permission:

@@ -99,6 +99,7 @@ class DistillationMachine(Construct):
                 **self._read_invocation_logs(),
                 **self._prepare_dataset(),
                 **self._check_run(),
+                **self._calibrate_judge(),
                 **self._run_teacher_batch(),
                 **self._generate_teacher_data(),
                 **self._collect_teacher_data(),
@@ -152,7 +153,19 @@ class DistillationMachine(Construct):
 
     def _check_run(self) -> States:
         approval = {"approval": "{% $states.result.Payload.approval %}"}
-        return {"CheckRun": self._task("check_run", Assign=approval, Next="RunTeacherBatch")}
+        return {"CheckRun": self._task("check_run", Assign=approval, Next="CalibrateJudge")}
+
+    def _calibrate_judge(self) -> States:
+        return {
+            "CalibrateJudge": self._task("calibrate_judge", Next="IsJudgeBelieved"),
+            # Nothing that this judge would say of a student could be believed: so nothing is bought.
+            "IsJudgeBelieved": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $states.input.believed = true %}", "Next": "RunTeacherBatch"}],
+                "Default": "ReleaseResources",
+                "Assign": {"outcome": "REJECTED"},
+            },
+        }
 
     def _run_teacher_batch(self) -> States:
         # Past its limit nothing fails: what the batch did not give is asked on demand.

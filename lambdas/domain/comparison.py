@@ -37,10 +37,16 @@ class ComparisonRow:
         95 % confidence interval of the mean, low and high.
     score_shares : tuple of float or None
         Shares (summing to 1) of the scores 1 to 5.
-    schema_validity : float or None
-        Share of answers that satisfy the task's output schema.
+    schema_validity, validity_after_repair : float or None
+        Share of answers that satisfy the task's output schema, as they are and after the documented repair.
     latency_p50_ms, latency_p95_ms : float or None
         Milliseconds.
+    latency_spread_ms : tuple of float or None
+        Milliseconds at 5, 25 and 75 percent.
+    client_p50_ms, client_p95_ms : float or None
+        The same on the client's clock, the network included.
+    throttled : int
+        Answers kept out of the latencies.
     usd_per_1k_requests : float or None
         US dollars per 1,000 requests.
     latency_reduction_vs_baseline, cost_reduction_vs_baseline, cost_reduction_vs_teacher : float or None
@@ -54,8 +60,13 @@ class ComparisonRow:
     score_interval: tuple[float, float] | None
     score_shares: tuple[float, ...] | None
     schema_validity: float | None
+    validity_after_repair: float | None
     latency_p50_ms: float | None
     latency_p95_ms: float | None
+    latency_spread_ms: tuple[float, float, float] | None
+    client_p50_ms: float | None
+    client_p95_ms: float | None
+    throttled: int
     usd_per_1k_requests: float | None
     latency_reduction_vs_baseline: float | None
     cost_reduction_vs_baseline: float | None
@@ -132,8 +143,13 @@ def _row(contestant: dict[str, Any], by_role: dict[str, dict[str, Any]]) -> Comp
         score_interval=_interval(pick(contestant, "judge_score", "ci95")),
         score_shares=_shares(pick(contestant, "judge_score", "distribution")),
         schema_validity=number(contestant.get("schema_validity")),
+        validity_after_repair=number(contestant.get("schema_validity_after_repair")),
         latency_p50_ms=p50,
         latency_p95_ms=number(pick(contestant, "latency_ms", "p95")),
+        latency_spread_ms=_spread(contestant),
+        client_p50_ms=number(pick(contestant, "client_latency_ms", "p50")),
+        client_p95_ms=number(pick(contestant, "client_latency_ms", "p95")),
+        throttled=int(number(contestant.get("throttled")) or 0),
         usd_per_1k_requests=cost,
         latency_reduction_vs_baseline=reduction(p50, _latency(baseline)),
         cost_reduction_vs_baseline=reduction(cost, _cost(baseline)),
@@ -143,6 +159,11 @@ def _row(contestant: dict[str, Any], by_role: dict[str, dict[str, Any]]) -> Comp
 
 def _latency(contestant: dict[str, Any] | None) -> float | None:
     return number(pick(contestant, "latency_ms", "p50"))
+
+
+def _spread(contestant: dict[str, Any]) -> tuple[float, float, float] | None:
+    low, first, third = (number(pick(contestant, "latency_ms", name)) for name in ("p5", "p25", "p75"))
+    return None if low is None or first is None or third is None else (low, first, third)
 
 
 def _cost(contestant: dict[str, Any] | None) -> float | None:
@@ -171,11 +192,17 @@ def _against(row: ComparisonRow, role: str, cost: float | None, latency: float |
     return ", ".join(parts) or change(None)
 
 
+def _validity(row: ComparisonRow) -> str:
+    """Say the strict share; the one after repair only where repair mends something."""
+    strict, mended = percent(row.schema_validity), percent(row.validity_after_repair)
+    return strict if row.validity_after_repair is None or strict == mended else f"{strict} ({mended} after repair)"
+
+
 _COLUMNS = (
     Column("Contestant", "left", lambda row: row.name),
     Column("Model", "left", lambda row: short_model(row.model_id)),
     Column("Judge score", "right", lambda row: score(row.judge_score)),
-    Column("Valid answers", "right", lambda row: percent(row.schema_validity)),
+    Column("Valid answers", "right", _validity),
     Column("Latency p50", "right", lambda row: milliseconds(row.latency_p50_ms)),
     Column("$ per 1,000 requests", "right", lambda row: usd(row.usd_per_1k_requests)),
 )

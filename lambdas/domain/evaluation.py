@@ -1,51 +1,32 @@
-"""Measurements of the evaluation, one a record and contestant, and what they add up to."""
+"""What the measurements of one contestant add up to."""
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
-from lambdas.domain.errors import EvaluationIncomplete
+from lambdas.domain.measurements import Measurement
 from lambdas.domain.prices import PriceBook
+from lambdas.domain.task_metric import measure_task
 
-REQUIRED = ("student", "undistilled_student", "teacher", "baseline")
-"""Contestants without whom there is no verdict; the champion is a fifth where the task has one."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Shares at which a distribution of latencies is told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measurement:
-    """One answer of one contestant to one record of the holdout, checked, timed, counted and judged.
+class Latency:
+    """A distribution in milliseconds: mean and the values at :data:`QUANTILES`."""
 
-    ``latency_ms`` is the service's own, ``client_ms`` includes the network; tokens are as billed; ``score`` is 1 to 5.
-    """
+    mean: float
+    quantiles: tuple[float, ...]
 
-    record_id: str
-    role: str
-    model: str
-    question: str
-    reference: str
-    answer: str
-    problem: str | None
-    latency_ms: float
-    client_ms: float
-    input_tokens: int
-    output_tokens: int
-    score: int
-    explanation: str
-    slices: dict[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Write the measurement as one line."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, line: str | bytes) -> Self:
-        """Read what :meth:`to_json` wrote."""
-        return cls(**json.loads(line))
+    def to_document(self) -> dict[str, float]:
+        """Give the figures by name: ``mean``, ``p5`` and so on."""
+        named = {f"p{share * 100:.0f}": value for share, value in zip(QUANTILES, self.quantiles, strict=True)}
+        return {"mean": self.mean, **named}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,14 +35,20 @@ class ContestantSummary:
 
     Attributes
     ----------
-    mean_score : float
-        Mean judge score, 1 to 5, with ``ci95`` from the normal approximation of the mean.
-    schema_validity : float
-        Share of answers that keep the task's output schema, 0 to 1.
-    latency_mean_ms, latency_p50_ms, latency_p95_ms : float
-        The service's own latency; not a number where it is not known, as for answers of a batch.
+    records, unanswered, judge_failures : int
+        Holdout records; those of them without an answer; those whose answer the judge did not score.
+    mean_score : float or None
+        Mean judge score, 1 to 5, with ``ci95`` from the normal approximation of the mean; ``None`` without a score.
+    schema_validity, validity_after_repair : float
+        Share of answers that keep the task's output schema, 0 to 1: as they are, and after the documented repair.
+    task_metric : dict or None
+        :meth:`TaskMetric.to_document`; ``None`` where the schema has nothing to measure.
+    latency, client_latency : Latency or None
+        The service's own and the client's, of the ``timed`` answers; ``None`` where there is none.
+    timed, throttled : int
+        Answers whose latency counts; answers that were throttled or tried again, and are kept out of it.
     input_tokens_mean, output_tokens_mean : float
-        Tokens of a request.
+        Tokens of a request as billed, cached input included.
     usd_per_1k_requests : float
         On demand, in US dollars.
     """
@@ -69,30 +56,39 @@ class ContestantSummary:
     role: str
     model: str
     records: int
-    mean_score: float
-    ci95: tuple[float, float]
+    unanswered: int = 0
+    judge_failures: int = 0
+    mean_score: float | None
+    ci95: tuple[float, float] | None
     distribution: dict[str, int]
     schema_validity: float
-    latency_mean_ms: float
-    latency_p50_ms: float
-    latency_p95_ms: float
+    validity_after_repair: float
+    task_metric: dict[str, Any] | None = None
+    latency: Latency | None
+    client_latency: Latency | None = None
+    timed: int = 0
+    throttled: int = 0
     input_tokens_mean: float
     output_tokens_mean: float
     usd_per_1k_requests: float
 
     def to_document(self) -> dict[str, Any]:
         """Give the summary as it stands in ``report.json``."""
+        interval = list(self.ci95) if self.ci95 else None
         return {
             "role": self.role,
             "model_id": self.model,
             "records": self.records,
-            "judge_score": {"mean": self.mean_score, "ci95": list(self.ci95), "distribution": self.distribution},
+            "unanswered": self.unanswered,
+            "judge_failures": self.judge_failures,
+            "judge_score": {"mean": self.mean_score, "ci95": interval, "distribution": self.distribution},
             "schema_validity": self.schema_validity,
-            "latency_ms": {
-                "mean": _known(self.latency_mean_ms),
-                "p50": _known(self.latency_p50_ms),
-                "p95": _known(self.latency_p95_ms),
-            },
+            "schema_validity_after_repair": self.validity_after_repair,
+            "task_metric": self.task_metric,
+            "latency_ms": self.latency.to_document() if self.latency else None,
+            "client_latency_ms": self.client_latency.to_document() if self.client_latency else None,
+            "timed": self.timed,
+            "throttled": self.throttled,
             "tokens": {"input_mean": self.input_tokens_mean, "output_mean": self.output_tokens_mean},
             "usd_per_1k_requests": self.usd_per_1k_requests,
         }
@@ -104,11 +100,9 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def _known(milliseconds: float) -> float | None:
-    return None if math.isnan(milliseconds) else milliseconds
-
-
-def summarise(measurements: Sequence[Measurement], price_model: str, prices: PriceBook) -> ContestantSummary:
+def summarise(
+    measurements: Sequence[Measurement], price_model: str, prices: PriceBook, schema: dict[str, Any] | None = None
+) -> ContestantSummary:
     """Add up one contestant's measurements.
 
     Parameters
@@ -118,67 +112,65 @@ def summarise(measurements: Sequence[Measurement], price_model: str, prices: Pri
     price_model : str
         Model whose on-demand price holds: a custom model deployment costs what its base costs.
     prices : PriceBook
+    schema : dict, optional
+        The task's output schema, from which its own metric follows.
     """
-    scores = [float(item.score) for item in measurements]
-    mean = statistics.fmean(scores)
-    half = 1.96 * statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
-    # A question without an answer took no tokens and no time: it may not make its contestant look cheap or fast.
-    answered = [item for item in measurements if item.input_tokens] or measurements
-    # Answers of a batch have no latency; where all are of a batch, it is not known.
-    latencies = [item.latency_ms for item in answered if item.latency_ms > 0] or [math.nan]
-    input_mean = statistics.fmean(item.input_tokens for item in answered)
-    output_mean = statistics.fmean(item.output_tokens for item in answered)
+    scores = [float(item.score) for item in measurements if item.score is not None]
+    answered = [item for item in measurements if item.answered]
+    timed = [item for item in answered if item.is_timed]
+    metric = measure_task(schema, ((item.answer, item.reference) for item in measurements))
     return ContestantSummary(
         role=measurements[0].role,
         model=measurements[0].model,
         records=len(measurements),
-        mean_score=mean,
-        ci95=(max(1.0, mean - half), min(5.0, mean + half)),
-        distribution={str(score): sum(item.score == score for item in measurements) for score in range(1, 6)},
-        schema_validity=sum(item.problem is None for item in measurements) / len(measurements),
-        latency_mean_ms=statistics.fmean(latencies),
-        latency_p50_ms=percentile(latencies, 0.5),
-        latency_p95_ms=percentile(latencies, 0.95),
-        input_tokens_mean=input_mean,
-        output_tokens_mean=output_mean,
-        usd_per_1k_requests=1000 * prices.call_usd(price_model, input_mean, output_mean),
+        unanswered=len(measurements) - len(answered),
+        judge_failures=len(measurements) - len(scores),
+        mean_score=statistics.fmean(scores) if scores else None,
+        ci95=_interval(scores),
+        distribution={str(score): scores.count(score) for score in range(1, 6)},
+        schema_validity=_share(item.problem is None for item in measurements),
+        validity_after_repair=_share(item.repaired_problem is None for item in measurements),
+        task_metric=metric.to_document() if metric else None,
+        latency=_latency([item.latency_ms for item in timed]),
+        client_latency=_latency([item.client_ms for item in timed]),
+        timed=len(timed),
+        throttled=sum(item.throttled > 0 for item in measurements),
+        input_tokens_mean=_mean(
+            item.input_tokens + item.cache_read_tokens + item.cache_write_tokens for item in answered
+        ),
+        output_tokens_mean=_mean(item.output_tokens for item in answered),
+        usd_per_1k_requests=1000 * _mean(_usd(item, price_model, prices) for item in answered),
     )
 
 
-def check_complete(measurements: Iterable[Measurement], record_ids: set[str]) -> dict[str, list[Measurement]]:
-    """Group measurements by contestant; every contestant must have every record exactly once.
-
-    Raises
-    ------
-    EvaluationIncomplete
-        Names the contestant and how many records are missing: a mean over fewer records would hide them.
-    """
-    grouped: dict[str, dict[str, Measurement]] = {role: {} for role in REQUIRED}
-    for item in measurements:
-        grouped.setdefault(item.role, {})[item.record_id] = item
-    for role, found in grouped.items():
-        missing = record_ids - found.keys()
-        if missing:
-            message = (
-                f"{len(missing)} of {len(record_ids)} holdout records were not measured for {role}; "
-                "no verdict is given over fewer records. Retry the run: measured records are not asked again"
-            )
-            raise EvaluationIncomplete(message)
-    return {role: [found[key] for key in sorted(found)] for role, found in grouped.items()}
+def _usd(item: Measurement, model: str, prices: PriceBook) -> float:
+    """Price one request as serving would: on demand, also where a batch answered it."""
+    usd = prices.call_usd(model, item.input_tokens, item.output_tokens)
+    for usage, tokens in (("cache_read", item.cache_read_tokens), ("cache_write", item.cache_write_tokens)):
+        if tokens:
+            usd += prices.usd(model, usage, tokens)
+    return usd
 
 
-def worst_answers(measurements: Iterable[Measurement], count: int = 10) -> list[dict[str, Any]]:
-    """Pick the student's worst answers for the report, lowest score first, broken schema before that."""
-    ranked = sorted(measurements, key=lambda item: (item.score, item.problem is None, item.record_id))
-    return [
-        {
-            "record_id": item.record_id,
-            "question": item.question,
-            "reference": item.reference,
-            "answer": item.answer,
-            "score": item.score,
-            "problem": item.problem,
-            "explanation": item.explanation,
-        }
-        for item in ranked[:count]
-    ]
+def _interval(scores: list[float]) -> tuple[float, float] | None:
+    if not scores:
+        return None
+    mean = statistics.fmean(scores)
+    half = 1.96 * statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
+    return max(1.0, mean - half), min(5.0, mean + half)
+
+
+def _latency(values: list[float]) -> Latency | None:
+    if not values:
+        return None
+    return Latency(mean=statistics.fmean(values), quantiles=tuple(percentile(values, share) for share in QUANTILES))
+
+
+def _share(kept: Iterable[bool]) -> float:
+    found = list(kept)
+    return sum(found) / len(found)
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return statistics.fmean(found) if found else 0.0

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from lambdas.domain.break_even import BreakEven
 from lambdas.domain.evaluation import ContestantSummary
+from lambdas.domain.gate_line import GateLine, at_least
+from lambdas.domain.measurements import Measurement
+from lambdas.domain.quality import JudgeRecord, judge_lines, quality_lines, unbelieved
 from lambdas.domain.task_definition import TaskDefinition
-
-ROUNDING = 1e-9
-"""What binary fractions may be off: 4.0 - 3.8 is more than 0.2."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GateLine:
-    """One rule. ``bound`` is the confidence bound that decides, where one does."""
-
-    rule: str
-    threshold: float
-    measured: float
-    bound: float | None
-    passed: bool
-    explanation: str
-
-    def to_document(self) -> dict[str, Any]:
-        """Give the line as it stands in ``report.json``."""
-        return asdict(self)
 
 
 def reduction(new: float, old: float) -> float:
@@ -44,17 +26,25 @@ def reduction(new: float, old: float) -> float:
 
 
 def judge_gate(
-    summaries: Mapping[str, ContestantSummary], task: TaskDefinition, break_even: BreakEven
+    grouped: Mapping[str, Sequence[Measurement]],
+    summaries: Mapping[str, ContestantSummary],
+    task: TaskDefinition,
+    break_even: BreakEven,
+    judge: JudgeRecord,
 ) -> list[GateLine]:
     """Hold the student against every rule of the task.
 
     Parameters
     ----------
-    summaries : mapping of str to ContestantSummary
+    grouped : mapping of str to sequence of Measurement
         By role; student, teacher and baseline must be there.
+    summaries : mapping of str to ContestantSummary
+        What they add up to.
     task : TaskDefinition
     break_even : BreakEven
         Monthly costs at the expected volume, where that is known.
+    judge : JudgeRecord
+        How far the judge can be believed.
 
     Returns
     -------
@@ -62,46 +52,50 @@ def judge_gate(
         One line a rule; the student passes when all lines do.
     """
     rules = task.gate
-    student, teacher, baseline = (summaries[role] for role in ("student", "teacher", "baseline"))
-    reference = summaries[rules.reference]
-    drop = reference.mean_score - student.mean_score
+    student, teacher = summaries["student"], summaries["teacher"]
+    of_judge = judge_lines(summaries, rules, judge)
+    quality = quality_lines(grouped, summaries, rules)
+    if not all(line.passed for line in of_judge):
+        quality = unbelieved(quality)
+    validity = (
+        f"share of the student's answers that keep the output schema; after repair {student.validity_after_repair:.1%}"
+    )
     cost, cost_text = _cost_reduction(student, teacher, task, break_even)
-    latency = reduction(student.latency_mean_ms, baseline.latency_mean_ms)
     return [
-        _at_least("min_judge_score", rules.min_judge_score, student.mean_score, "mean judge score of the student"),
-        GateLine(
-            rule="max_quality_drop",
-            threshold=rules.max_quality_drop,
-            measured=drop,
-            bound=None,
-            passed=drop <= rules.max_quality_drop + ROUNDING,
-            explanation=f"judge points below the {rules.reference} ({reference.mean_score:.2f})",
-        ),
-        _at_least(
-            "min_schema_validity",
-            rules.min_schema_validity,
-            student.schema_validity,
-            "share of the student's answers that keep the output schema",
-        ),
-        _at_least("min_cost_reduction", rules.min_cost_reduction, cost, cost_text),
-        _at_least(
-            "min_latency_reduction",
-            rules.min_latency_reduction,
-            latency,
-            f"mean latency, {student.latency_mean_ms:,.0f} ms; the baseline's is {baseline.latency_mean_ms:,.0f} ms",
-        ),
+        *quality,
+        *of_judge,
+        at_least("min_schema_validity", rules.min_schema_validity, student.schema_validity, validity),
+        at_least("min_cost_reduction", rules.min_cost_reduction, cost, cost_text),
+        _latency_line(student, summaries["baseline"], task),
     ]
 
 
-def _at_least(rule: str, threshold: float, measured: float, explanation: str) -> GateLine:
-    return GateLine(
-        rule=rule,
-        threshold=threshold,
-        measured=measured,
-        bound=None,
-        passed=measured >= threshold - ROUNDING,
-        explanation=explanation,
+def needed_approvals(task: TaskDefinition, break_even: BreakEven) -> list[str]:
+    """Say what may be promoted only with a person's explicit word, one sentence each."""
+    monthly = break_even.usd_per_month
+    if task.serving.mode != "provisioned_throughput" or not monthly:
+        return []
+    provisioned, on_demand = monthly["student_provisioned_throughput"], monthly["student_on_demand"]
+    if provisioned is None or on_demand is None or provisioned <= on_demand:
+        return []
+    text = (
+        f"Provisioned throughput does not pay at {task.serving.expected_requests_per_month:,} requests a month: "
+        f"${provisioned:,.0f} a month against ${on_demand:,.0f} for the same student on demand"
     )
+    return [text]
+
+
+def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task: TaskDefinition) -> GateLine:
+    threshold = task.gate.min_latency_reduction
+    if student.latency is None or baseline.latency is None:
+        text = "student or baseline has no answer whose latency counts: all were throttled"
+        return at_least("min_latency_reduction", threshold, None, text)
+    ours, theirs = student.latency.mean, baseline.latency.mean
+    text = f"mean latency, {ours:,.0f} ms; the baseline's is {theirs:,.0f} ms; "
+    text += f"{student.throttled} and {baseline.throttled} throttled answers are kept out"
+    if task.serving.mode == "provisioned_throughput":
+        text += "; measured on the candidate's on-demand deployment, before any throughput is bought"
+    return at_least("min_latency_reduction", threshold, reduction(ours, theirs), text)
 
 
 def _cost_reduction(
@@ -127,13 +121,3 @@ def _cost_reduction(
     if task.serving.mode == "on_demand":
         text = text.split(";", maxsplit=1)[0]
     return reduction(student.usd_per_1k_requests, teacher.usd_per_1k_requests), text
-
-
-def reasons(lines: list[GateLine]) -> list[str]:
-    """Say in one short sentence each which rules were not kept."""
-    return [
-        f"{line.rule}: measured {line.measured:.3g}, {'at most' if line.rule.startswith('max') else 'at least'} "
-        f"{line.threshold:g} ({line.explanation})"
-        for line in lines
-        if not line.passed
-    ]

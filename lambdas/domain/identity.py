@@ -17,7 +17,7 @@ LOGS_SUFFIX = ".logs.json"
 STARTING_SUFFIXES = (".jsonl", ".jsonl.gz", LOGS_SUFFIX)
 """Ends of the keys that start a run."""
 
-_TASK_FILES = ("task.json", "holdout.jsonl")
+_TASK_FILES = ("task.json", "holdout.jsonl", "calibration.jsonl")
 
 
 def digest(*parts: object, length: int = 12) -> str:

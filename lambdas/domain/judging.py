@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 from xml.sax.saxutils import escape
 
 from lambdas.domain.answers import Answer, Question, Tool
+from lambdas.domain.identity import digest
+from lambdas.domain.model_ids import model_family
 from lambdas.domain.records import Record, Turn
 
 LOWEST, HIGHEST = 1, 5
@@ -14,6 +17,12 @@ LOWEST, HIGHEST = 1, 5
 
 JUDGE_TOKENS = 400
 """Most tokens of a verdict: a number and a short explanation."""
+
+JUDGE_PROMPT_VERSION = 1
+"""Version of the instructions and the tool below: scores given under different ones are not to be compared."""
+
+MOST_FAILURES = 0.02
+"""Share of answers that may stay without a verdict; above it there is no verdict on the student either."""
 
 _INSTRUCTIONS = """\
 You compare an answer with a reference and give a score from 1 (worst) to 5 (best) by this rubric:
@@ -69,10 +78,15 @@ def judge_question(record: Record, reference: str, answer: str, rubric: str) -> 
         What the scores mean.
     """
     asked = "\n".join(f"{turn.role}: {turn.text}" if len(record.turns) > 1 else turn.text for turn in record.turns)
+    return case_question(record.id, asked, reference, answer, rubric)
+
+
+def case_question(case_id: str, asked: str, reference: str, answer: str, rubric: str) -> Question:
+    """Ask the judge about one answer to a question that is no record, as those of a calibration set are."""
     sections = (("question", asked), ("reference", reference), ("answer", answer))
     text = "\n".join(f"<{name}>{escape(content)}</{name}>" for name, content in sections)
     return Question(
-        record_id=record.id,
+        record_id=case_id,
         system=_INSTRUCTIONS.format(rubric=rubric),
         turns=(Turn("user", text),),
         max_tokens=JUDGE_TOKENS,
@@ -96,3 +110,31 @@ def read_verdict(answer: Answer) -> Verdict:
     if isinstance(score, bool) or not isinstance(score, int) or not LOWEST <= score <= HIGHEST:
         raise InvalidVerdict(f"the judge gave {str(score)[:20]!r}, not a whole number from 1 to 5")
     return Verdict(score, str(document.get("explanation", "")))
+
+
+def verdict_problem(answer: Answer) -> str | None:
+    """Say why a verdict cannot be used and must be asked for again, or ``None``."""
+    try:
+        read_verdict(answer)
+    except InvalidVerdict as problem:
+        return str(problem)
+    return None
+
+
+def judge_facts(judge: str, student: str, rubric: str) -> dict[str, Any]:
+    """Say how answers were judged, so that two reports can be told to be comparable or not.
+
+    Parameters
+    ----------
+    judge, student : str
+        Models as they are called.
+    rubric : str
+        The task's.
+    """
+    return {
+        "model_id": judge,
+        "prompt_version": JUDGE_PROMPT_VERSION,
+        "prompt_sha256": digest(_INSTRUCTIONS, RECORD_SCORE.input_schema, rubric, length=64),
+        "temperature": 0.0,
+        "same_family_as_student": model_family(judge) == model_family(student),
+    }

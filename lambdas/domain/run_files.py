@@ -23,7 +23,7 @@ class RunFiles:
         return f"{self.root}/task.json"
 
     def dataset(self, name: str) -> str:
-        """``train.jsonl``, ``holdout.jsonl``, ``rejected.jsonl``, ``dataset.json``."""
+        """``train.jsonl``, ``holdout.jsonl``, ``calibration.jsonl``, ``rejected.jsonl``, ``dataset.json``."""
         return f"{self.root}/dataset/{name}"
 
     def shard(self, kind: str, shard: str) -> str:

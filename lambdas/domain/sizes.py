@@ -23,13 +23,15 @@ def training_records_needed(max_drop_rate: float) -> int:
     return math.ceil(MIN_TRAINING_RECORDS / (1 - max_drop_rate))
 
 
-def holdout_records_needed(margin: float) -> int:
+def holdout_records_needed(margin: float, spread: float = ASSUMED_SPREAD) -> int:
     """Give the holdout size that shows non-inferiority within ``margin`` judge points at 80 % power.
+
+    ``spread`` is the standard deviation of one paired difference, in judge points.
 
     The sample size of a paired non-inferiority test with a normal approximation,
     ``((z_alpha + z_power) * spread / margin) ** 2``.
     """
-    return math.ceil(((_Z_ALPHA + _Z_POWER) * ASSUMED_SPREAD / margin) ** 2)
+    return math.ceil(((_Z_ALPHA + _Z_POWER) * spread / margin) ** 2)
 
 
 def check_damage(dataset: Dataset) -> None:

@@ -31,6 +31,9 @@ class GateRules:
     min_cost_reduction: float
     min_latency_reduction: float
     slices: dict[str, float]
+    min_judge_agreement: float
+    min_judge_correlation: float
+    max_judge_error: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

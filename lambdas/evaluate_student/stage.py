@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lambdas.domain.answers import Answer, Question
+from lambdas.domain.answer_repair import repaired
+from lambdas.domain.answers import Asked, Question
 from lambdas.domain.datasets import from_json_lines
-from lambdas.domain.errors import EvaluationIncomplete, ModelUnavailable
-from lambdas.domain.evaluation import Measurement
-from lambdas.domain.judging import LOWEST, InvalidVerdict, judge_question, read_verdict
+from lambdas.domain.errors import ModelUnavailable
+from lambdas.domain.judging import LOWEST, judge_question, read_verdict, verdict_problem
+from lambdas.domain.measurements import CHAMPION, Measurement
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.prompts import student_question, teacher_question
@@ -38,9 +39,9 @@ def execute(stage: Stage) -> Result:
     Raises
     ------
     ModelUnavailable
-        A model refuses the request for good.
+        A model refuses the request for good; a champion that does is left out instead.
     RetryLater
-        Throttled, out of time, or a judge without a verdict; measured answers are kept.
+        Throttled or out of time; measured answers are kept.
     """
     shard = str(stage.payload["shard"])
     files, runs = stage.run.files, stage.pipeline.runs
@@ -50,14 +51,10 @@ def execute(stage: Stage) -> Result:
     answerer = stage.answerer()
 
     def measured(contestant: Contestant) -> list[Measurement]:
-        try:
-            return _measure(stage, answerer, contestant, records, references, shard)
-        except ModelUnavailable:
-            if contestant.role != "champion":
-                raise
-            # Somebody deleted the champion's endpoint: that must not keep a new student from taking its place.
-            logger.warning("the champion does not answer and is left out", extra={"endpoint": contestant.use.invoke_id})
+        found = _ask(stage, answerer, contestant, records, shard)
+        if found is None:
             return []
+        return _judge(stage, answerer, _Answered(contestant, found, references), records, shard)
 
     asked = contestants(stage)
     # At once: each contestant has a quota of its own, and the judge is kept busy while others still answer.
@@ -103,48 +100,66 @@ def contestants(stage: Stage) -> list[Contestant]:
     return found
 
 
-def _measure(
-    stage: Stage,
-    answerer: Answerer,
-    contestant: Contestant,
-    records: Sequence[Record],
-    references: dict[str, str],
-    shard: str,
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A contestant, what became of its questions, and the references of the records."""
+
+    contestant: Contestant
+    asked: Asked
+    references: dict[str, str]
+
+
+def _ask(
+    stage: Stage, answerer: Answerer, contestant: Contestant, records: Sequence[Record], shard: str
+) -> Asked | None:
+    """Ask a contestant; ``None`` for a champion whose own endpoint refuses.
+
+    Somebody may have deleted that endpoint: it must not keep a new student from taking its place. It is written down,
+    because a champion that some shards measured and others did not cannot be compared.
+    """
+    try:
+        return answerer.ask([contestant.ask(record, stage.task) for record in records], contestant.use, shard)
+    except ModelUnavailable as refused:
+        if contestant.role != CHAMPION:
+            raise
+        logger.warning("the champion does not answer and is left out", extra={"endpoint": contestant.use.invoke_id})
+        note = {"role": CHAMPION, "model_id": contestant.use.invoke_id, "reason": str(refused)}
+        stage.pipeline.runs.write_json(stage.run.files.evaluation(stage.attempt, f"left_out/{shard}.json"), note)
+        return None
+
+
+def _judge(
+    stage: Stage, answerer: Answerer, answered: _Answered, records: Sequence[Record], shard: str
 ) -> list[Measurement]:
-    task, checker = stage.task, OutputChecker(stage.task.output_schema)
+    task, answers, references = stage.task, answered.asked.answers, answered.references
     judge = ModelChoice.from_document(stage.plan["models"]).judge
-    judge_use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
-    asked = answerer.ask([contestant.ask(record, task) for record in records], contestant.use, shard)
-    answers = asked.answers
+    use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
     to_judge = [
         judge_question(record, references[record.id], answers[record.id].text, task.judge_rubric)
         for record in records
         if record.id in answers
     ]
-    judged = answerer.ask(to_judge, judge_use, shard, unusable=_no_verdict)
-    if judged.failed:
-        record_id, reason = next(iter(judged.failed.items()))
-        raise EvaluationIncomplete(
-            f"{len(judged.failed)} answers of {contestant.role} in shard {shard} have no verdict, {record_id}: {reason}"
-        )
+    judged = answerer.ask(to_judge, use, shard, unusable=verdict_problem)
+    checker = OutputChecker(task.output_schema)
     return [
-        _measurement(contestant, record, references[record.id], answers[record.id], judged.answers[record.id], checker)
-        if record.id in answers
-        else _unanswered(contestant, record, references[record.id], asked.failed[record.id])
+        _measurement(answered, record, judged, checker) if record.id in answers else _unanswered(answered, record)
         for record in records
     ]
 
 
-def _unanswered(contestant: Contestant, record: Record, reference: str, reason: str) -> Measurement:
+def _unanswered(answered: _Answered, record: Record) -> Measurement:
     """Count a question that got no answer against the contestant: as an answer with a problem and the lowest score."""
+    reason = answered.asked.failed[record.id]
     return Measurement(
         record_id=record.id,
-        role=contestant.role,
-        model=contestant.use.invoke_id,
+        role=answered.contestant.role,
+        model=answered.contestant.use.invoke_id,
         question=record.turns[-1].text,
-        reference=reference,
+        reference=answered.references[record.id],
         answer="",
         problem=reason,
+        repaired_problem=reason,
+        answered=False,
         latency_ms=0.0,
         client_ms=0.0,
         input_tokens=0,
@@ -155,31 +170,29 @@ def _unanswered(contestant: Contestant, record: Record, reference: str, reason: 
     )
 
 
-def _no_verdict(answer: Answer) -> str | None:
-    try:
-        read_verdict(answer)
-    except InvalidVerdict as problem:
-        return str(problem)
-    return None
-
-
-def _measurement(
-    contestant: Contestant, record: Record, reference: str, answer: Answer, judged: Answer, checker: OutputChecker
-) -> Measurement:
-    verdict = read_verdict(judged)
+def _measurement(answered: _Answered, record: Record, judged: Asked, checker: OutputChecker) -> Measurement:
+    answer, verdict = answered.asked.answers[record.id], judged.answers.get(record.id)
+    read = read_verdict(verdict) if verdict else None
+    problem = checker.problem(answer.text)
     return Measurement(
         record_id=record.id,
-        role=contestant.role,
-        model=contestant.use.invoke_id,
+        role=answered.contestant.role,
+        model=answered.contestant.use.invoke_id,
         question=record.turns[-1].text,
-        reference=reference,
+        reference=answered.references[record.id],
         answer=answer.text,
-        problem=checker.problem(answer.text),
+        problem=problem,
+        repaired_problem=problem and checker.problem(repaired(answer.text)),
         latency_ms=answer.latency_ms,
         client_ms=answer.client_ms,
+        throttled=answer.throttled,
+        batch=answer.batch,
         input_tokens=answer.input_tokens,
         output_tokens=answer.output_tokens,
-        score=verdict.score,
-        explanation=verdict.explanation,
+        cache_read_tokens=answer.cache_read_tokens,
+        cache_write_tokens=answer.cache_write_tokens,
+        score=read.score if read else None,
+        judge_problem=None if read else judged.failed[record.id],
+        explanation=read.explanation if read else "",
         slices=record.slices,
     )

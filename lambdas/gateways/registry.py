@@ -30,6 +30,7 @@ class Run:
     version: str
     task_version: str | None
     holdout_version: str | None = None
+    calibration_version: str | None = None
     state: str
     attempt: int
     created_at: str
@@ -71,14 +72,21 @@ class Registry:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def claim(self, upload: Upload, task_version: str | None, holdout_version: str | None, now: str) -> Run:
+    def claim(
+        self,
+        upload: Upload,
+        task_version: str | None,
+        holdout_version: str | None,
+        now: str,
+        calibration_version: str | None = None,
+    ) -> Run:
         """Claim a run by conditional write; a later claim changes nothing and gives what the first one wrote.
 
         Parameters
         ----------
         upload : Upload
-        task_version, holdout_version : str or None
-            Versions of ``task.json`` and ``holdout.jsonl`` that the run is pinned to.
+        task_version, holdout_version, calibration_version : str or None
+            Versions of ``task.json``, ``holdout.jsonl`` and ``calibration.jsonl`` that the run is pinned to.
         now : str
             ISO 8601.
         """
@@ -92,6 +100,7 @@ class Registry:
             "version": upload.version,
             "task_version": task_version,
             "holdout_version": holdout_version,
+            "calibration_version": calibration_version,
             "state": QUEUED,
             "state_group": f"RUN#{QUEUED}",
             "since": now,

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 from typing import IO, Any
 
+from lambdas.domain.calibration import MOST_BYTES, read_calibration
 from lambdas.domain.datasets import Dataset, build_dataset, rejection_line, shards, to_json_lines
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.line_reader import HashedStream, read_lines
@@ -32,6 +33,7 @@ def execute(stage: Stage) -> Result:
     stage.progress()
     run, runs = stage.run, stage.pipeline.runs
     task = _pin_task(run, stage.pipeline.uploads, runs)
+    _pin_calibration(run, stage.pipeline.uploads, runs)
     dataset = _build(run, stage.pipeline.uploads, runs, task)
     _write(runs, run.files, dataset)
     summary = dataset.summary()
@@ -59,6 +61,19 @@ def _pin_task(run: Run, uploads: Bucket, runs: Bucket) -> TaskDefinition:
     task = TaskDefinition.from_text(text)
     runs.write(run.files.task_definition, text, "application/json")
     return task
+
+
+def _pin_calibration(run: Run, uploads: Bucket, runs: Bucket) -> None:
+    """Check ``calibration.jsonl`` and copy it as it was at the claim: the judge is measured on it."""
+    if run.calibration_version is None:
+        return
+    stream = uploads.open_version(f"{run.folder}/calibration.jsonl", run.calibration_version)
+    if stream is None:
+        missing = f"version {run.calibration_version} of {run.folder}/calibration.jsonl"
+        raise InvalidUpload(f"{missing} was deleted; upload the prompts again")
+    content = stream.read(MOST_BYTES + 1)
+    read_calibration(content)
+    runs.write(run.files.dataset("calibration.jsonl"), content)
 
 
 def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition) -> Dataset:

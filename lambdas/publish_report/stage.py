@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE
 from lambdas.domain.notification import outcome_message
 from lambdas.gateways import clients
 from lambdas.pipeline import Result, Stage, logger
@@ -83,7 +84,10 @@ def _rejection(stage: Stage) -> str:
     if approval and approval["answer"] == "rejected":
         return f"rejected by a person: {approval['why'] or 'no reason given'}"
     evaluation = stage.pipeline.runs.read_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"))
-    return f"the student did not pass the gate: {'; '.join(evaluation['reasons'])}"
+    why = "; ".join(evaluation["reasons"])
+    if evaluation["decision"] == INSUFFICIENT_EVIDENCE:
+        return f"there is too little evidence for a verdict: {why}"
+    return f"the student did not pass the gate: {why}"
 
 
 def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:

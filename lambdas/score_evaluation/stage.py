@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from lambdas.calibrating import judge_scores, read_cases
 from lambdas.domain.break_even import work_out
-from lambdas.domain.evaluation import Measurement, check_complete, summarise, worst_answers
-from lambdas.domain.gate import judge_gate, reasons
+from lambdas.domain.calibration import Agreement, drift
+from lambdas.domain.evaluation import summarise
+from lambdas.domain.gate import judge_gate, needed_approvals
+from lambdas.domain.gate_line import GateLine, decide, reasons
+from lambdas.domain.judging import judge_facts
+from lambdas.domain.measurements import Measurement, check_complete, worst_answers
 from lambdas.domain.models import ModelChoice
+from lambdas.domain.quality import JudgeRecord, calibration_document
 from lambdas.pipeline import Result, Stage
 from lambdas.reporting import publish
 
@@ -21,12 +28,14 @@ def execute(stage: Stage) -> Result:
     Returns
     -------
     dict
-        ``decision`` PROMOTE or REJECT, and the ``reasons`` of a rejection.
+        ``decision`` PROMOTE, REJECT or INSUFFICIENT EVIDENCE, and the ``reasons`` where it is not the first.
 
     Raises
     ------
     EvaluationIncomplete
         When a contestant lacks records.
+    RetryLater
+        The judge is throttled while it is measured again.
     """
     stage.progress()
     evaluation = _evaluate(stage)
@@ -41,29 +50,65 @@ def execute(stage: Stage) -> Result:
 
 
 def _evaluate(stage: Stage) -> dict[str, Any]:
-    runs, files, prices = stage.pipeline.runs, stage.run.files, stage.pipeline.prices
+    runs, files, prices, task = stage.pipeline.runs, stage.run.files, stage.pipeline.prices, stage.task
     models = ModelChoice.from_document(stage.plan["models"])
-    measurements = [
-        Measurement.from_json(line)
-        for key in runs.keys(files.evaluation(stage.attempt, ""))
-        if key.endswith(".jsonl")
-        for line in runs.read(key).splitlines()
-    ]
     references = runs.read(files.teacher_data("references.jsonl")).splitlines()
-    grouped = check_complete(measurements, {json.loads(line)["record_id"] for line in references})
+    left_out = _left_out(stage)
+    grouped = check_complete(
+        _measurements(stage),
+        {json.loads(line)["record_id"] for line in references},
+        {item["role"] for item in left_out},
+    )
     price_models = {"teacher": models.teacher, "baseline": models.baseline}
     summaries = {
-        role: summarise(found, price_models.get(role, models.student), prices) for role, found in grouped.items()
+        role: summarise(found, price_models.get(role, models.student), prices, task.output_schema)
+        for role, found in grouped.items()
     }
-    break_even = work_out(summaries, stage.task, prices, models.student)
-    gate = judge_gate(summaries, stage.task, break_even)
+    judge = _judge_record(stage)
+    break_even = work_out(summaries, task, prices, models.student)
+    gate = judge_gate(grouped, summaries, task, break_even, judge)
     champion = stage.pipeline.tasks.state(stage.run.task).champion
     return {
-        "decision": "PROMOTE" if all(line.passed for line in gate) else "REJECT",
-        "reasons": reasons(gate),
-        "gate": [line.to_document() for line in gate],
+        **_decision(gate),
+        "needs_explicit_approval": needed_approvals(task, break_even),
         "contestants": [summary.to_document() for summary in summaries.values()],
+        "left_out": left_out,
+        "judge": {
+            **judge_facts(models.judge, models.student, task.judge_rubric),
+            "failures": sum(summary.judge_failures for summary in summaries.values()),
+            "calibration": calibration_document(judge),
+        },
         "break_even": break_even.to_document(),
         "worst_answers": worst_answers(grouped["student"]),
         "champion_before": champion.to_document() if champion else None,
     }
+
+
+def _decision(gate: Sequence[GateLine]) -> dict[str, Any]:
+    return {"decision": decide(gate), "reasons": reasons(gate), "gate": [line.to_document() for line in gate]}
+
+
+def _measurements(stage: Stage) -> list[Measurement]:
+    runs = stage.pipeline.runs
+    keys = [key for key in runs.keys(stage.run.files.evaluation(stage.attempt, "")) if key.endswith(".jsonl")]
+    return [Measurement.from_json(line) for key in keys for line in runs.read(key).splitlines()]
+
+
+def _left_out(stage: Stage) -> list[dict[str, str]]:
+    """Say who refused in some shard, once each, with the first reason."""
+    runs = stage.pipeline.runs
+    found: dict[str, dict[str, str]] = {}
+    for key in runs.keys(stage.run.files.evaluation(stage.attempt, "left_out/")):
+        note = json.loads(runs.read(key))
+        found.setdefault(note["role"], note)
+    return list(found.values())
+
+
+def _judge_record(stage: Stage) -> JudgeRecord:
+    """Read how the judge was measured before the evaluation, and measure it again on the same cases."""
+    before = stage.pipeline.runs.find_json(stage.run.files.evaluation(stage.attempt, "calibration.json"))
+    if not before:
+        return JudgeRecord()
+    known = {key: value for key, value in before["agreement"].items() if key != "drift"}
+    after = judge_scores(stage, read_cases(stage), "after")
+    return JudgeRecord(agreement=Agreement(**known), drift=drift(before["scores"], after))

@@ -102,6 +102,6 @@ def claim_upload(registry: Registry, uploads: Bucket, upload: Upload, now: str) 
     known = registry.find(upload.run_id)
     if known:
         return known
-    task_version = uploads.newest_version(f"{upload.folder}/task.json")
-    holdout_version = uploads.newest_version(f"{upload.folder}/holdout.jsonl")
-    return registry.claim(upload, task_version, holdout_version, now)
+    names = ("task.json", "holdout.jsonl", "calibration.jsonl")
+    task, holdout, calibration = (uploads.newest_version(f"{upload.folder}/{name}") for name in names)
+    return registry.claim(upload, task, holdout, now, calibration)

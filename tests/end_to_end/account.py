@@ -78,6 +78,8 @@ class Account:
     def example(self, folder: str, **changes: object) -> Upload:
         """Upload the published example under another task name."""
         task = json.loads((EXAMPLE / "task.json").read_text())
+        known = (EXAMPLE / "calibration.jsonl").read_bytes()
+        self.s3.put_object(Bucket=self.outputs["UploadsBucket"], Key=f"{folder}/calibration.jsonl", Body=known)
         return self.upload(folder, example_lines(), **{**task, **changes})
 
     def ended(self, run_id: str, attempt: int = 1, seconds: float = 120.0) -> Run:
@@ -166,5 +168,5 @@ def lenient(**changes: object) -> dict[str, object]:
     """Give a definition of the example's task with which a few prompts are enough to be promoted."""
     task = json.loads((EXAMPLE / "task.json").read_text())
     task["gate"] |= {"min_judge_score": 1.0, "max_quality_drop": 3.9, "min_cost_reduction": 0.1}
-    task["gate"] |= {"min_latency_reduction": 0.1, "min_schema_validity": 0.5}
+    task["gate"] |= {"min_latency_reduction": 0.1, "min_schema_validity": 0.5, "slices": {}}
     return {**task, **changes}

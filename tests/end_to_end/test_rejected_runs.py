@@ -10,11 +10,19 @@ pytestmark = pytest.mark.end_to_end
 
 
 @pytest.mark.parametrize(
-    ("fault", "options"),
-    [("permuted_labels", {}), ("one_category_only", {}), ("keep_records", {"records": 100})],
-    ids=["permuted labels", "one category only", "100 records"],
+    ("fault", "options", "rule"),
+    [
+        ("permuted_labels", {}, "max_quality_drop"),
+        ("one_category_only", {}, "max_quality_drop"),
+        ("keep_records", {"records": 100}, "max_quality_drop"),
+        ("label_noise", {"fraction": 0.2}, "min_judge_score"),
+        ("remove_category", {"category": "metadata"}, "slices.intent=metadata"),
+    ],
+    ids=["permuted labels", "one category only", "100 records", "a fifth of the labels wrong", "one slice removed"],
 )
-def test_a_badly_trained_student_is_rejected(account: Account, fault: str, options: dict[str, int]) -> None:
+def test_a_badly_trained_student_is_rejected_for_what_is_wrong_with_it(
+    account: Account, fault: str, options: dict[str, float], rule: str
+) -> None:
     # Given
     account.simulator.order(fault, **options)
     # When
@@ -26,7 +34,9 @@ def test_a_badly_trained_student_is_rejected(account: Account, fault: str, optio
     failed = [line for line in report["gate"] if not line["passed"]]
     assert failed
     assert all(isinstance(line["measured"], float) for line in failed)
-    assert failed[0]["rule"] in str(run.reason)
+    assert rule in {line["rule"] for line in failed}
+    assert rule in str(run.reason)
+    assert report["decision"] == "REJECT"
     resources = account.resources().of_run(run.run_id)
     assert {item.state for item in resources} == {"RELEASED"}
     made = {item.arn for item in resources}

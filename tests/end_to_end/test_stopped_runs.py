@@ -18,6 +18,7 @@ OK = 200
 STATES = (
     "PrepareDataset",
     "CheckRun",
+    "CalibrateJudge",
     "RunTeacherBatch",
     "EachTeacherShard",
     "CollectTeacherData",

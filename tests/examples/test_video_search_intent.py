@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.domain.calibration import agreement, read_calibration
 from lambdas.domain.task_definition import TaskDefinition
+from local.bedrock_simulator.brains.judge import Case, judge
 from local.bedrock_simulator.rules import video_search_intent as rules
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +134,7 @@ def test_the_task_definition_is_accepted_and_says_what_the_example_promises() ->
     assert definition.gate.reference == "baseline"
     assert definition.gate.min_judge_score == 4.0
     assert definition.serving.mode == "provisioned_throughput"
-    assert definition.serving.expected_requests_per_month == 200_000_000
+    assert definition.serving.expected_requests_per_month == 400_000_000
     assert definition.approval == "automatic"
 
 
@@ -324,3 +326,28 @@ def test_the_rules_import_nothing_but_the_standard_library() -> None:
 
     # Then
     assert imported <= sys.stdlib_module_names
+
+
+# --- the calibration set ---
+
+
+def test_the_calibration_set_has_every_score_and_answers_that_talk_to_the_judge() -> None:
+    # Given / When
+    cases = read_calibration((EXAMPLE / "calibration.jsonl").read_bytes())
+
+    # Then
+    assert {case.expected_score for case in cases} == {1, 2, 3, 4, 5}
+    assert sum(case.adversarial for case in cases) >= 5
+    assert not {case.question for case in cases} & set(queries)
+
+
+def test_the_known_scores_are_those_of_the_rubric() -> None:
+    # Given the judge of the embedded AWS, which follows the rubric to the letter
+    cases = read_calibration((EXAMPLE / "calibration.jsonl").read_bytes())
+
+    # When
+    scores = {case.id: judge(Case(case.question, case.reference, case.answer)).score for case in cases}
+
+    # Then nothing that an adversarial answer says moves its score
+    assert scores == {case.id: case.expected_score for case in cases}
+    assert agreement(cases, scores).adversarial_lift == 0

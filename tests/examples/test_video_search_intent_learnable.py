@@ -114,3 +114,30 @@ def test_the_score_does_not_rise_as_the_training_data_shrink() -> None:
 
     # Then
     assert full > half > tenth
+
+
+@pytest.mark.parametrize("ridge", RIDGES)
+def test_a_fifth_of_the_labels_wrong_teaches_too_little(ridge: float) -> None:
+    # Given
+    def with_noise(random: np.random.Generator) -> float:
+        labels, wrong = truth[train].copy(), random.permutation(len(train))[: len(train) // 5]
+        labels[wrong] = labels[random.permutation(wrong)]
+        return score(train, ridge, labels)
+
+    # When / Then
+    assert mean_over_seeds(with_noise) < 3.8
+
+
+@pytest.mark.parametrize("ridge", RIDGES)
+def test_a_student_that_never_saw_one_intent_hides_it_in_its_mean_and_not_in_its_slice(ridge: float) -> None:
+    # Given
+    seen = train[truth[train].argmax(axis=1) != rules.MODALITIES.index("metadata")]
+
+    # When
+    predicted = predictions(seen, truth[seen], ridge)
+    measured = np.array([points(predicted[index], truth[index]) for index in holdout])
+
+    # Then its mean would pass the gate of the example, its slice does not reach the floor of 3.5
+    assert measured.mean() > 4.0
+    assert measured[intents[holdout] == "metadata"].mean() < 3.0
+    assert all(measured[intents[holdout] == intent].mean() > 3.5 for intent in set(intents) - {"metadata"})

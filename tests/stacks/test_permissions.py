@@ -42,7 +42,7 @@ def test_no_action_has_a_wildcard_and_nobody_is_an_administrator(deployment: Dep
 def test_every_lambda_has_a_role_of_its_own_without_managed_policies_of_aws(deployment: Deployment) -> None:
     functions = deployment.of_type("AWS::Lambda::Function")
     roles = deployment.of_type("AWS::IAM::Role")
-    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 21
+    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 22
     for role in roles.values():
         assert not [policy for policy in role.get("ManagedPolicyArns", []) if "Ref" not in policy]
 
@@ -57,7 +57,7 @@ def test_the_machine_may_invoke_published_versions_and_nothing_of_bedrock(deploy
     invoked = resources(statements_with(statements, "lambda:InvokeFunction"))
     # Then
     assert services == {"lambda", "logs", "states", "xray"}
-    assert len(invoked) == 16
+    assert len(invoked) == 17
     assert all(arn.endswith("Arn>:*") and arn.startswith("<") for arn in invoked)
     [start] = statements_with(statements, "states:StartExecution")
     assert text_of(start["Resource"]).startswith("<DistillationMachine")
@@ -86,7 +86,9 @@ def test_models_are_asked_only_if_the_settings_name_them(deployment: Deployment)
 def test_only_those_who_ask_models_may(deployment: Deployment) -> None:
     asking = {
         "GenerateTeacherData",
+        "CalibrateJudge",
         "EvaluateStudent",
+        "ScoreEvaluation",
         "PromoteStudent",
         "BakeStudent",
         "RollBackChampion",
@@ -101,6 +103,14 @@ def test_the_teacher_stage_may_ask_teachers_only(deployment: Deployment) -> None
     asked = resources(statements_with(deployment.role_of("GenerateTeacherData"), "bedrock:InvokeModel"))
     assert asked
     assert all("nova-pro" in arn or "nova-premier" in arn for arn in asked)
+
+
+@pytest.mark.parametrize("stage", ["CalibrateJudge", "ScoreEvaluation"])
+def test_who_measures_the_judge_may_ask_judges_only(deployment: Deployment, stage: str) -> None:
+    asked = resources(statements_with(deployment.role_of(stage), "bedrock:InvokeModel"))
+    assert asked
+    judges = {foundation_model_id(model) for model in deployment.settings.judge_models}
+    assert all(foundation_model_id(arn.rpartition("/")[2]) in judges for arn in asked)
 
 
 def test_a_global_profile_needs_the_model_without_a_region_too(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ LOOPS = {
 STAGES_BEFORE_RELEASE = [
     "PrepareDataset",
     "CheckRun",
+    "CalibrateJudge",
     "RunTeacherBatch",
     "EachTeacherShard",
     "CollectTeacherData",
@@ -51,6 +52,8 @@ class Results:
         Task or map to the error with which it fails.
     registry_says : str, optional
         Outcome that PublishReport finds in the registry, whatever it was told.
+    believed : bool
+        Whether the judge agrees with known scores.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Results:
         polls: dict[str, int] | None = None,
         failing: dict[str, TaskFailed] | None = None,
         registry_says: str | None = None,
+        believed: bool = True,
     ) -> None:
         self._registry_says = registry_says
         self._polls = dict(polls or {})
@@ -72,6 +76,7 @@ class Results:
             "ListInvocationLogs": {"log_shards": ["00000", "00001"]},
             "PrepareDataset": {"teacher_shards": ["00-15"], "holdout_shards": ["00-07", "08-15"]},
             "CheckRun": {"approval": approval},
+            "CalibrateJudge": {"believed": believed},
             "CollectTeacherData": {"training_records": 900},
             "ScoreEvaluation": {"decision": decision, "reasons": [], "needs_a_person": needs_a_person},
         }
@@ -193,10 +198,21 @@ def test_a_report_that_fails_fails_the_execution_with_the_first_error(walked: Ca
 # Verdicts: the execution succeeds
 
 
+def test_a_judge_that_is_not_believed_ends_the_run_before_anything_is_bought(walked: Callable[..., Walk]) -> None:
+    # When
+    walk = walked(believed=False)
+    # Then
+    assert "EachTeacherShard" not in walk.path
+    assert walk.last_payload("ReleaseResources")["outcome"] == "REJECTED"
+    assert walk.last_payload("PublishReport")["outcome"] == "REJECTED"
+    assert walk.status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("decision", ["REJECT", "INSUFFICIENT EVIDENCE"])
 def test_a_student_that_is_not_good_enough_is_rejected_and_nothing_is_asked_of_anybody(
-    walked: Callable[..., Walk],
+    walked: Callable[..., Walk], decision: str
 ) -> None:
-    walk = walked(decision="REJECT")
+    walk = walked(decision=decision)
     assert walk.last_payload("PublishReport")["outcome"] == "REJECTED"
     assert walk.last_payload("ReleaseResources")["outcome"] == "REJECTED"
     assert walk.status == "SUCCEEDED"

@@ -68,6 +68,7 @@ class LatencyBar:
     value: str
     p50: float | None
     p95: float | None
+    spread: tuple[float, float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class LatencyChart:
     takeaway: str
     bars: tuple[LatencyBar, ...]
     ticks: tuple[Tick, ...]
+    has_spread: bool
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,12 @@ def latency_chart(rows: list[ComparisonRow]) -> LatencyChart | None:
             value=_latency_text(row),
             p50=None if row.latency_p50_ms is None else scale.at(row.latency_p50_ms),
             p95=None if row.latency_p95_ms is None else scale.at(row.latency_p95_ms),
+            spread=_placed(row.latency_spread_ms, scale),
         )
         for row in rows
     )
-    return LatencyChart(_against_others(rows, "latency_p50_ms", "faster", "slower"), bars, tuple(ticks))
+    takeaway = _against_others(rows, "latency_p50_ms", "faster", "slower")
+    return LatencyChart(takeaway, bars, tuple(ticks), any(bar.spread for bar in bars), _latency_note(rows))
 
 
 def cost_chart(rows: list[ComparisonRow]) -> CostChart | None:
@@ -152,6 +157,27 @@ def cost_chart(rows: list[ComparisonRow]) -> CostChart | None:
     )
     takeaway = _against_others(rows, "usd_per_1k_requests", "cheaper", "dearer")
     return CostChart(takeaway, dots, tuple(scale.ticks(axis_usd)), has_zero=len(positive) < len(costs))
+
+
+def _placed(values: tuple[float, float, float] | None, scale: LinearScale) -> tuple[float, float, float] | None:
+    if values is None:
+        return None
+    low, first, third = values
+    return scale.at(low), scale.at(first), scale.at(third)
+
+
+def _latency_note(rows: list[ComparisonRow]) -> str:
+    """Say what the chart does not show: the client's clock, and what was kept out."""
+    client = [
+        f"{row.name.lower()} {milliseconds(row.client_p50_ms)} and {milliseconds(row.client_p95_ms)}"
+        for row in rows
+        if row.client_p50_ms is not None and row.role in ("student", "baseline")
+    ]
+    parts = [f"On the client's clock, p50 and p95: {', '.join(client)}."] if client else []
+    throttled = sum(row.throttled for row in rows)
+    if throttled:
+        parts.append(f"{plain(throttled)} answers that were throttled or tried again are kept out.")
+    return " ".join(parts)
 
 
 def _latency_text(row: ComparisonRow) -> str:

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lambdas.domain.comparison import ROLE_NAMES, comparison_columns, comparison_rows
-from lambdas.domain.report_page import break_even, charts, sections, training
+from lambdas.domain.report_page import break_even, charts, judging, sections, training
 from lambdas.domain.report_page.figures import NOT_MEASURED, pick, usd
 from lambdas.domain.report_page.ledger import read_ledger
 from lambdas.domain.report_page.texts import short
@@ -63,6 +63,9 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "quality": charts.quality_chart(rows, report.get("gate")),
         "latency": charts.latency_chart(rows),
         "cost": charts.cost_chart(rows),
+        "measures": judging.task_measures(report, rows),
+        "left_out": judging.left_out(report),
+        "judge": judging.judge_facts(report),
         "break_even": break_even.break_even_chart(report, rows),
         "plot": (break_even.PLOT_WIDTH, break_even.PLOT_HEIGHT),
         "worst": worst,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from lambdas.domain.comparison import short_model
 from lambdas.domain.report_page.figures import (
@@ -33,7 +35,15 @@ _RULES: dict[str, tuple[str, Callable[[object], str]]] = {
     "min_schema_validity": ("Valid answers at least", percent),
     "min_cost_reduction": ("Cheaper by at least", percent),
     "min_latency_reduction": ("Faster by at least", percent),
+    "holdout_records": ("Holdout records at least", count),
+    "max_judge_failures": ("Answers without a verdict at most", percent),
+    "min_judge_agreement": ("Judge within one point at least", percent),
+    "min_judge_correlation": ("Judge orders answers at least", score),
+    "max_judge_error": ("Judge off by at most", score),
+    "max_adversarial_lift": ("Points for talking to the judge at most", score),
+    "max_judge_drift": ("Judge moved by at most", score),
 }
+_S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/(?P<key>[^\x00-\x1f]{1,1024})")
 _HOLDOUTS = {"True": " (your own, trusted answers)", "False": " (held back from the upload)"}
 _ROLES = ("teacher", "student", "baseline", "judge")
 _TRAININGS = {
@@ -65,6 +75,7 @@ class GateLine:
     measured: str
     bound: str
     passed: bool | None
+    undecided: bool
     explanation: str
 
 
@@ -83,11 +94,12 @@ class WorstAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A labelled value; ``is_code`` for identifiers, ``is_missing`` for what was not measured."""
+    """A labelled value; ``is_code`` for identifiers, ``link`` where a browser can open it."""
 
     label: str
     value: str
     is_code: bool = False
+    link: str = ""
 
     @property
     def is_missing(self) -> bool:
@@ -258,10 +270,30 @@ def resources_left(report: dict[str, Any]) -> tuple[Table, str | None]:
 
 
 def file_facts(report: dict[str, Any]) -> Table:
-    """List the run's files."""
+    """List the run's files, with links to the console where there is an account behind them."""
     files = report.get("files")
     named = files.items() if isinstance(files, dict) else ()
-    return Table.of([Fact(short(name, 80).replace("_", " "), _label(uri, 400), is_code=True) for name, uri in named])
+    is_real = report.get("simulated") is not True
+    return Table.of(
+        [
+            Fact(
+                short(name, 80).replace("_", " "),
+                _label(uri, 400),
+                is_code=True,
+                link=_console(uri) if is_real else "",
+            )
+            for name, uri in named
+        ]
+    )
+
+
+def _console(uri: object) -> str:
+    """Give the address of an object or a folder in the S3 console; empty for what is no S3 address."""
+    found = _S3_URI.fullmatch(uri) if isinstance(uri, str) else None
+    if not found:
+        return ""
+    kind = "buckets" if found["key"].endswith("/") else "object"
+    return f"https://console.aws.amazon.com/s3/{kind}/{found['bucket']}?prefix={quote(found['key'], safe='')}"
 
 
 def run_facts(report: dict[str, Any]) -> list[Fact]:
@@ -294,15 +326,18 @@ def _source_facts(report: dict[str, Any]) -> list[Fact]:
 
 def _gate_line(line: dict[str, Any]) -> GateLine:
     rule = _label(line.get("rule"), 80)
-    name, text = _RULES.get(rule, (rule.replace("_", " "), _guess(rule)))
+    slice_name = rule.removeprefix("slices.")
+    unknown = f"Slice {slice_name} at least" if slice_name != rule else rule.replace("_", " ")
+    name, text = _RULES.get(rule, (unknown, _guess(rule)))
     passed = line.get("passed")
     return GateLine(
         rule=rule,
         name=name,
         threshold=text(line.get("threshold")),
         measured=_apart(line.get("measured"), line.get("threshold"), text),
-        bound=text(line.get("bound")),
+        bound=text(line.get("bound")) if line.get("bound") is not None else "",
         passed=passed if isinstance(passed, bool) else None,
+        undecided=line.get("undecided") is True,
         explanation=sentence(short(line.get("explanation") or "", 500)),
     )
 

@@ -45,6 +45,7 @@ class Verdict:
     sentence: str
     reasons: tuple[str, ...]
     next_step: NextStep | None
+    needs_word: tuple[str, ...] = ()
 
     @property
     def tone(self) -> str:
@@ -73,7 +74,10 @@ def read_verdict(report: dict[str, Any]) -> Verdict:
     else:
         first, reasons = reasons[0], reasons[1:]
     others = tuple(reason for reason in dict.fromkeys(reasons) if reason != first)
-    return Verdict(outcome, _SYMBOLS.get(outcome, "?"), sentence(first, "."), others, _next_step(outcome, report))
+    needed = report.get("needs_explicit_approval")
+    words = tuple(short(word, 400) for word in needed if word) if isinstance(needed, list) else ()
+    step = _next_step(outcome, report)
+    return Verdict(outcome, _SYMBOLS.get(outcome, "?"), sentence(first, "."), others, step, words)
 
 
 def _outcome(report: dict[str, Any]) -> str:

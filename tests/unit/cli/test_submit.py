@@ -63,6 +63,21 @@ def test_one_damaged_line_among_many_uploads_nothing(aws: FakeAws, call: Callabl
     assert not aws.clients
 
 
+def test_a_calibration_set_that_measures_nothing_uploads_nothing(
+    aws: FakeAws, call: Callable[..., Result], task_dir: Path
+) -> None:
+    # Given
+    (task_dir / "calibration.jsonl").write_text(
+        '{"question": "q", "reference": "r", "answer": "a", "expected_score": 9}'
+    )
+    # When
+    result = call("submit", str(task_dir))
+    # Then
+    assert result.exit_code == 1
+    assert "calibration.jsonl, line 1: 'expected_score'" in result.stderr
+    assert not aws.clients
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfeh\x00", b"PK\x03\x04zip", b"\x1f\x8bdamaged"])
 def test_another_kind_of_file_uploads_nothing(
     aws: FakeAws, call: Callable[..., Result], task_dir: Path, content: bytes
@@ -77,7 +92,7 @@ def test_another_kind_of_file_uploads_nothing(
     assert not aws.clients
 
 
-@pytest.mark.parametrize("name", ["prompts.txt", "holdout.jsonl"])
+@pytest.mark.parametrize("name", ["prompts.txt", "holdout.jsonl", "calibration.jsonl"])
 def test_a_file_name_that_starts_no_run(call: Callable[..., Result], task_dir: Path, name: str) -> None:
     # Given
     file = task_dir / "prompts.jsonl"
@@ -107,6 +122,7 @@ def test_which_prompts_must_be_clear(call: Callable[..., Result], task_dir: Path
 def test_a_bucket_without_versions(aws: FakeAws, call: Callable[..., Result], task_dir: Path) -> None:
     # Given
     aws.is_missing("greetings/holdout.jsonl")
+    aws.is_missing("greetings/calibration.jsonl")
     aws.upload_expected("greetings/task.json", None)
     aws.upload_expected("greetings/prompts.jsonl", None)
     # When
@@ -127,8 +143,12 @@ def test_the_prompts_come_last_and_name_the_run(aws: FakeAws, call: Callable[...
     }
     lines = [json.dumps(trusted).replace("PROMPT", f"held out {number} apart") for number in range(300)]
     (task_dir / "holdout.jsonl").write_text("\n".join(lines))
+    known = {"question": "greet Q", "reference": "good day", "answer": "good day", "expected_score": 5}
+    scored = [{**known, "question": f"greet {number}", "expected_score": 1 + number % 5} for number in range(10)]
+    (task_dir / "calibration.jsonl").write_text("\n".join(json.dumps(case) for case in scored))
     aws.upload_expected("greetings/task.json", "t1")
     aws.upload_expected("greetings/holdout.jsonl", "h1")
+    aws.upload_expected("greetings/calibration.jsonl", "c1")
     aws.upload_expected("greetings/prompts.jsonl", "p1")
     # When
     result = call("--json", "submit", str(task_dir))
@@ -149,6 +169,7 @@ def test_a_task_file_of_an_earlier_upload_is_pointed_out(
     expected = {"Bucket": "uploads", "Key": "greetings/task.json"}
     aws.stub("s3").add_response("head_object", {"VersionId": "t0"}, expected)
     aws.is_missing("greetings/holdout.jsonl")
+    aws.is_missing("greetings/calibration.jsonl")
     aws.upload_expected("greetings/prompts.jsonl.gz", "p1")
     # When
     result = call("submit", str(task_dir))

@@ -61,6 +61,7 @@ def test_an_allowed_range_is_uploaded_after_the_task_and_names_the_run(
     deployed_with(aws, {"bucket": "team-logs", "prefix": "app"})
     key = "greetings/20261101T0000Z-20261102T0000Z.logs.json"
     aws.is_missing("greetings/holdout.jsonl")
+    aws.is_missing("greetings/calibration.jsonl")
     aws.upload_expected("greetings/task.json", "v1")
     aws.upload_expected(key, "v2")
     # When

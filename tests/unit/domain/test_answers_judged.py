@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from lambdas.domain.answers import Answer
 from lambdas.domain.errors import EvaluationIncomplete
-from lambdas.domain.evaluation import REQUIRED, Measurement, check_complete, percentile, summarise, worst_answers
+from lambdas.domain.evaluation import percentile, summarise
 from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
+from lambdas.domain.measurements import REQUIRED, Measurement, check_complete, paired_differences, worst_answers
 from lambdas.domain.output_check import InvalidSchema, OutputChecker
 from lambdas.domain.prompts import drop_reason
 from tests.unit.domain.samples import BOOK, MICRO, records
@@ -244,12 +246,64 @@ def test_a_summary_adds_up(values: list[tuple[int, float, bool]]) -> None:
     # Then
     scores, latencies = [score for score, _, _ in values], [latency for _, latency, _ in values]
     assert sum(summary.distribution.values()) == summary.records == len(values)
+    assert summary.mean_score is not None
+    assert summary.ci95 is not None
+    assert summary.latency is not None
     assert summary.mean_score == pytest.approx(statistics.fmean(scores))
     assert 1 <= summary.ci95[0] <= summary.mean_score + 1e-9
     assert summary.mean_score - 1e-9 <= summary.ci95[1] <= 5
     assert summary.schema_validity == sum(not broken for _, _, broken in values) / len(values)
-    assert min(latencies) <= summary.latency_p50_ms <= summary.latency_p95_ms <= max(latencies)
+    assert [min(latencies), *summary.latency.quantiles, max(latencies)] == sorted(
+        [min(latencies), *summary.latency.quantiles, max(latencies)]
+    )
     assert summary.usd_per_1k_requests == pytest.approx(1000 * (40 * 0.035 + 60 * 0.14) / 1_000_000)
+
+
+def test_what_says_nothing_about_the_model_is_kept_out_of_its_latency_and_cost_and_counted() -> None:
+    # Given one plain answer, one after throttling, one of a batch, one cached, one that never came, one not judged
+    plain = measurement("teacher", "r1", 5, 100.0)
+    items = [
+        plain,
+        replace(plain, record_id="r2", latency_ms=9_000.0, client_ms=9_000.0, throttled=2),
+        replace(plain, record_id="r3", latency_ms=0.0, batch=True),
+        replace(plain, record_id="r4", input_tokens=10, cache_read_tokens=30),
+        replace(plain, record_id="r5", answered=False, problem="refused", repaired_problem="refused", score=1),
+        replace(plain, record_id="r6", score=None, judge_problem="the judge gave 6", repaired_problem="not JSON"),
+    ]
+    items[4] = replace(items[4], input_tokens=0, output_tokens=0)
+
+    # When
+    summary = summarise(items, MICRO, BOOK)
+
+    # Then
+    assert summary.latency is not None
+    assert (summary.latency.mean, summary.timed, summary.throttled) == (100.0, 3, 1)
+    assert [summary.unanswered, summary.judge_failures, summary.mean_score] == pytest.approx([1, 1, 4.2])
+    assert summary.input_tokens_mean == 40
+    assert summary.usd_per_1k_requests < 1000 * (40 * 0.035 + 60 * 0.14) / 1_000_000
+    assert [summary.schema_validity, summary.validity_after_repair] == pytest.approx([5 / 6, 4 / 6])
+    assert worst_answers(items)[0]["record_id"] == "r5"
+    json.dumps(summary.to_document(), allow_nan=False)
+
+
+def test_differences_are_paired_by_record_and_leave_out_what_was_not_judged() -> None:
+    # Given
+    student = [measurement("student", "r1", 5), measurement("student", "r2", 2), measurement("student", "r3", 1)]
+    reference = [measurement("baseline", "r3", 4), replace(measurement("baseline", "r2", 5), score=None)]
+
+    # When / Then
+    assert paired_differences(student, reference) == [-3]
+
+
+def test_a_champion_that_refused_in_one_shard_is_left_out_as_a_whole() -> None:
+    # Given
+    complete = [measurement(contestant, record) for contestant in REQUIRED for record in ("r1", "r2")]
+
+    # When
+    grouped = check_complete([*complete, measurement("champion", "r1")], {"r1", "r2"}, left_out=["champion"])
+
+    # Then
+    assert set(grouped) == set(REQUIRED)
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.5, 50), (0.95, 95), (1.0, 100)])

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from lambdas.domain.break_even import BreakEven, work_out
-from lambdas.domain.evaluation import ContestantSummary
-from lambdas.domain.gate import GateLine, judge_gate, reasons, reduction
+from lambdas.domain.calibration import Agreement
+from lambdas.domain.evaluation import summarise
+from lambdas.domain.gate import judge_gate, needed_approvals, reduction
+from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, GateLine, decide, reasons
+from lambdas.domain.measurements import Measurement
 from lambdas.domain.prices import PriceLine
+from lambdas.domain.quality import JudgeRecord
 from lambdas.domain.task_definition import TaskDefinition
-from tests.unit.domain.samples import BOOK, MICRO, published
+from tests.unit.domain.samples import BOOK, HAIKU, MICRO, PUBLISHED, grouped, published, summaries
 
 HOUR = PriceLine(
     model=MICRO,
@@ -23,98 +27,272 @@ HOUR = PriceLine(
     date="2026-09-01",
     simulated=True,
 )
+GOOD_JUDGE = Agreement(
+    cases=30,
+    without_verdict=0,
+    mean_error=0.1,
+    within_one=1.0,
+    rank_correlation=0.95,
+    adversarial=5,
+    adversarial_lift=0.0,
+)
 
 
 def gate(
-    summaries: dict[str, ContestantSummary], *, hour: bool = False, **document: Any
+    measurements: dict[str, list[Measurement]],
+    *,
+    hour: bool = False,
+    judge: JudgeRecord | None = None,
+    **document: Any,
 ) -> tuple[list[GateLine], BreakEven]:
     task = TaskDefinition.from_document(document)
-    even = work_out(summaries, task, BOOK.with_lines([HOUR] if hour else []), MICRO)
-    return judge_gate(summaries, task, even), even
+    added_up = summaries(measurements)
+    even = work_out(added_up, task, BOOK.with_lines([HOUR] if hour else []), MICRO)
+    return judge_gate(measurements, added_up, task, even, judge or JudgeRecord()), even
 
 
 def failed(lines: list[GateLine]) -> list[str]:
     return [line.rule for line in lines if not line.passed]
 
 
+def line_of(lines: list[GateLine], rule: str) -> GateLine:
+    return next(line for line in lines if line.rule == rule)
+
+
 @pytest.mark.parametrize(
     ("rule", "change"),
     [
-        ("min_judge_score", {"mean_score": 3.9}),
-        ("min_schema_validity", {"schema_validity": 0.98}),
-        ("min_cost_reduction", {"usd_per_1k_requests": 0.1}),
-        ("min_latency_reduction", {"latency_mean_ms": 900.0}),
+        ("min_judge_score", {"score": 3.95}),
+        ("min_schema_validity", {"broken": 8}),
+        ("min_cost_reduction", {"model": HAIKU}),
+        ("min_latency_reduction", {"latency_ms": 900.0}),
     ],
 )
-def test_each_rule_refuses_alone(rule: str, change: dict[str, float]) -> None:
+def test_each_rule_refuses_alone(rule: str, change: dict[str, Any]) -> None:
     # Given the published figures with one of them worse
-    summaries = published()
-    summaries["student"] = replace(summaries["student"], **change)  # type: ignore[arg-type]
+    measurements = grouped(student=change)
+    task = TaskDefinition.default()
+    added_up = summaries(measurements)
+    if rule == "min_cost_reduction":
+        added_up["student"] = summarise(measurements["student"], HAIKU, BOOK)
 
     # When
-    lines, _ = gate(summaries)
+    even = work_out(added_up, task, BOOK, MICRO)
+    lines = judge_gate(measurements, added_up, task, even, JudgeRecord())
 
     # Then
     assert failed(lines) == [rule]
+    assert decide(lines) == REJECT
     (reason,) = reasons(lines)
     assert reason.startswith(f"{rule}: measured ")
     assert "at least" in reason
 
 
 def test_a_student_good_enough_by_itself_is_refused_below_a_better_baseline() -> None:
-    # Given
-    summaries = published()
-    summaries["baseline"] = replace(summaries["baseline"], mean_score=4.5)
+    # Given / When
+    lines, _ = gate(grouped(baseline={"score": 4.5}))
 
-    # When
-    lines, _ = gate(summaries)
-
-    # Then
-    assert reasons(lines) == ["max_quality_drop: measured 0.5, at most 0.2 (judge points below the baseline (4.50))"]
+    # Then even the smallest drop that the measurements allow is too large
+    assert failed(lines) == ["max_quality_drop"]
+    assert decide(lines) == REJECT
+    assert "measured 0.5" in reasons(lines)[0]
+    assert "even the smallest" in reasons(lines)[0]
 
 
 def test_the_published_student_at_three_point_seven_is_refused() -> None:
-    # Given
-    summaries = published()
-    summaries["student"] = replace(summaries["student"], mean_score=3.7)
+    # Given / When
+    lines, _ = gate(grouped(student={"score": 3.7}))
 
-    # When / Then
-    assert failed(gate(summaries)[0]) == ["min_judge_score", "max_quality_drop"]
+    # Then
+    assert failed(lines) == ["min_judge_score", "max_quality_drop"]
+    assert decide(lines) == REJECT
 
 
 def test_the_published_figures_pass_with_the_published_conclusions() -> None:
     # Given / When
-    lines, _ = gate(published())
+    lines, _ = gate(grouped())
 
     # Then
-    measured = {line.rule: line.measured for line in lines}
     assert failed(lines) == []
     assert reasons(lines) == []
-    assert measured["min_latency_reduction"] == pytest.approx(0.52, abs=0.005)
-    assert measured["min_cost_reduction"] > 0.95
-    summaries = published()
-    assert reduction(summaries["student"].usd_per_1k_requests, summaries["baseline"].usd_per_1k_requests) > 0.95
-
-
-@pytest.mark.parametrize(("student", "reference"), [(3.8, 4.0), (4.1, 4.3), (4.4, 4.6)])
-def test_a_drop_of_exactly_the_margin_passes(student: float, reference: float) -> None:
-    # Given figures whose difference is not exactly 0.2 in binary
-    summaries = published()
-    summaries["student"] = replace(summaries["student"], mean_score=student)
-    summaries["baseline"] = replace(summaries["baseline"], mean_score=reference)
-
-    # When / Then
-    assert failed(gate(summaries, gate={"min_judge_score": 3})[0]) == []
+    assert decide(lines) == PROMOTE
+    assert line_of(lines, "min_latency_reduction").measured == pytest.approx(0.52, abs=0.005)
+    assert (line_of(lines, "min_cost_reduction").measured or 0) > 0.95
+    drop = line_of(lines, "max_quality_drop")
+    assert drop.measured == pytest.approx(0.0)
+    assert drop.bound is not None
+    assert 0 < drop.bound < 0.2
+    costs = {role: summary.usd_per_1k_requests for role, summary in published().items()}
+    assert reduction(costs["student"], costs["baseline"]) > 0.95
 
 
 def test_the_teacher_as_reference_is_what_the_student_is_held_against() -> None:
     # Given
-    summaries = published()
-    summaries["teacher"] = replace(summaries["teacher"], mean_score=4.6)
+    measurements = grouped(teacher={"score": 4.6})
 
     # When / Then
-    assert failed(gate(summaries)[0]) == []
-    assert failed(gate(summaries, gate={"reference": "teacher"})[0]) == ["max_quality_drop"]
+    assert failed(gate(measurements)[0]) == []
+    assert failed(gate(measurements, gate={"reference": "teacher"})[0]) == ["max_quality_drop"]
+
+
+def test_too_few_records_for_the_margin_are_no_verdict_and_the_number_needed_is_said() -> None:
+    # Given the published scores over twelve records
+    few = {role: {"records": 12} for role in PUBLISHED}
+
+    # When
+    lines, _ = gate(grouped(**few))
+
+    # Then
+    assert failed(lines) == ["max_quality_drop", "holdout_records"]
+    assert decide(lines) == INSUFFICIENT_EVIDENCE
+    needed = line_of(lines, "holdout_records").threshold
+    assert f"{needed:.0f} records could decide it" in line_of(lines, "max_quality_drop").explanation
+    assert 12 < needed < 300
+    assert all("insufficient evidence" in reason for reason in reasons(lines))
+
+
+def test_enough_records_that_do_not_show_it_are_a_refusal() -> None:
+    # Given a drop of 0.18 with the promised number of records
+    lines, _ = gate(grouped(student={"score": 4.0}, baseline={"score": 4.18}))
+
+    # When / Then
+    drop = line_of(lines, "max_quality_drop")
+    assert failed(lines) == ["max_quality_drop"]
+    assert not drop.undecided
+    assert drop.bound is not None
+    assert drop.measured is not None
+    assert drop.measured < 0.2 < drop.bound
+    assert decide(lines) == REJECT
+
+
+def test_every_value_of_a_named_slice_has_its_floor() -> None:
+    # Given a student that fails on a quarter of the records, which its mean of the rest makes up for
+    measurements = grouped(student={"score": 4.6})
+    measurements["student"] = [
+        replace(item, score=2) if item.slices["intent"] == "visual" else item for item in measurements["student"]
+    ]
+
+    # When
+    lines, _ = gate(measurements, gate={"slices": {"intent": 3.5}, "min_judge_score": 3.5, "max_quality_drop": 1})
+
+    # Then
+    assert failed(lines) == ["slices.intent=visual"]
+    assert line_of(lines, "slices.intent=audio").passed
+    assert decide(lines) == REJECT
+
+
+def test_a_slice_that_no_record_has_or_few_records_have_is_no_evidence() -> None:
+    # Given
+    measurements = grouped()
+    measurements["student"] = [
+        replace(item, slices={"rare": "yes"} if number < 9 else {})
+        for number, item in enumerate(measurements["student"])
+    ]
+
+    # When
+    lines, _ = gate(measurements, gate={"slices": {"rare": 1, "absent": 1}})
+
+    # Then
+    assert failed(lines) == ["slices.absent", "slices.rare=yes"]
+    assert decide(lines) == INSUFFICIENT_EVIDENCE
+
+
+@pytest.mark.parametrize(("failures", "decision"), [(8, PROMOTE), (9, INSUFFICIENT_EVIDENCE)])
+def test_more_than_two_percent_without_a_verdict_is_no_evidence(failures: int, decision: str) -> None:
+    # Given 400 records of the baseline, some of which the judge never scored
+    measurements = grouped(baseline={"score": 3.9})
+    measurements["baseline"] = [
+        replace(item, score=None, judge_problem="6") if number < failures else item
+        for number, item in enumerate(measurements["baseline"])
+    ]
+
+    # When
+    lines, _ = gate(measurements)
+
+    # Then
+    assert decide(lines) == decision
+    assert line_of(lines, "max_judge_failures").measured == failures / 400
+    assert "baseline" in line_of(lines, "max_judge_failures").explanation
+
+
+def test_no_score_at_all_is_no_evidence_and_no_crash() -> None:
+    # Given
+    measurements = grouped()
+    measurements = {role: [replace(item, score=None) for item in found] for role, found in measurements.items()}
+
+    # When
+    lines, _ = gate(measurements)
+
+    # Then
+    assert decide(lines) == INSUFFICIENT_EVIDENCE
+    assert reasons(lines)[0].startswith("min_judge_score: insufficient evidence, not measured")
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("min_judge_agreement", {"within_one": 0.8}),
+        ("min_judge_correlation", {"rank_correlation": 0.6}),
+        ("max_judge_error", {"mean_error": 0.6}),
+        ("max_adversarial_lift", {"adversarial_lift": 2.0}),
+    ],
+)
+def test_a_judge_that_disagrees_with_known_scores_makes_no_verdict(rule: str, change: dict[str, float]) -> None:
+    # Given a student that this judge likes, and one that it does not
+    judge = JudgeRecord(agreement=replace(GOOD_JUDGE, **change))  # type: ignore[arg-type]
+
+    # When
+    liked, _ = gate(grouped(), judge=judge)
+    disliked, _ = gate(grouped(student={"score": 2.0}), judge=judge)
+
+    # Then its scores prove nothing, in either direction
+    assert failed(liked) == [rule]
+    assert decide(liked) == decide(disliked) == INSUFFICIENT_EVIDENCE
+
+
+def test_a_judge_that_drifts_makes_no_verdict() -> None:
+    # Given / When
+    lines, _ = gate(grouped(), judge=JudgeRecord(agreement=GOOD_JUDGE, drift=0.7))
+
+    # Then
+    assert failed(lines) == ["max_judge_drift"]
+    assert decide(lines) == INSUFFICIENT_EVIDENCE
+
+
+def test_latency_that_was_never_measured_is_no_evidence() -> None:
+    # Given a baseline that was throttled at every record
+    measurements = grouped()
+    measurements["baseline"] = [replace(item, throttled=1) for item in measurements["baseline"]]
+
+    # When
+    lines, _ = gate(measurements)
+
+    # Then
+    assert failed(lines) == ["min_latency_reduction"]
+    assert decide(lines) == INSUFFICIENT_EVIDENCE
+
+
+@pytest.mark.parametrize(
+    ("volume", "mode", "said"),
+    [
+        (1_000_000, "provisioned_throughput", True),
+        (10_000_000_000, "provisioned_throughput", False),
+        (1_000_000, "on_demand", False),
+        (None, "provisioned_throughput", False),
+    ],
+)
+def test_a_throughput_that_does_not_pay_needs_a_person(volume: int | None, mode: str, *, said: bool) -> None:
+    # Given $20 an hour
+    serving = {"mode": mode, **({"expected_requests_per_month": volume} if volume else {})}
+    task = TaskDefinition.from_document({"serving": serving})
+
+    # When
+    found = needed_approvals(task, work_out(published(), task, BOOK.with_lines([HOUR]), MICRO))
+
+    # Then
+    assert bool(found) is said
+    if said:
+        assert "does not pay at 1,000,000 requests a month: $14,600" in found[0]
 
 
 def test_a_throughput_that_does_not_pay_at_the_expected_volume_is_refused() -> None:
@@ -122,7 +300,7 @@ def test_a_throughput_that_does_not_pay_at_the_expected_volume_is_refused() -> N
     serving = {"expected_requests_per_month": 1_000_000}
 
     # When
-    lines, even = gate(published(), hour=True, serving=serving)
+    lines, even = gate(grouped(), hour=True, serving=serving)
 
     # Then
     assert failed(lines) == ["min_cost_reduction"]
@@ -134,7 +312,7 @@ def test_a_throughput_that_does_not_pay_at_the_expected_volume_is_refused() -> N
 
 def test_the_same_throughput_pays_at_a_large_volume() -> None:
     # Given / When
-    lines, even = gate(published(), hour=True, serving={"expected_requests_per_month": 1_000_000_000})
+    lines, even = gate(grouped(), hour=True, serving={"expected_requests_per_month": 1_000_000_000})
 
     # Then the break-even against the student on demand is month / price of a request
     per_request = published()["student"].usd_per_1k_requests / 1000
@@ -144,7 +322,7 @@ def test_the_same_throughput_pays_at_a_large_volume() -> None:
 
 def test_without_a_price_of_an_hour_nothing_is_guessed() -> None:
     # Given / When
-    lines, even = gate(published(), serving={"expected_requests_per_month": 1_000_000})
+    lines, even = gate(grouped(), serving={"expected_requests_per_month": 1_000_000})
 
     # Then
     assert even.provisioned_throughput_usd_per_hour is None

@@ -1,0 +1,1 @@
+"""CalibrateJudge: the judge measured on known scores, before anything expensive."""

@@ -1,0 +1,56 @@
+"""Measure the judge on the task's calibration set: a judge that cannot be believed ends the run before it costs."""
+
+from __future__ import annotations
+
+from lambdas.calibrating import judge_scores, read_cases
+from lambdas.domain.calibration import agreement
+from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, reasons
+from lambdas.domain.judging import judge_facts
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.quality import JudgeRecord, agreement_lines, calibration_document
+from lambdas.pipeline import Result, Stage
+from lambdas.reporting import publish
+
+
+def execute(stage: Stage) -> Result:
+    """Ask the judge about answers with known scores.
+
+    Returns
+    -------
+    dict
+        ``believed``: whether the run may go on; also without a calibration set, which the report then says.
+
+    Raises
+    ------
+    ModelUnavailable
+        The judge refuses for good.
+    RetryLater
+        Throttled or out of time; verdicts that were bought are kept.
+    """
+    stage.progress()
+    cases = read_cases(stage)
+    if not cases:
+        return {"believed": True, "cases": 0}
+    scores = judge_scores(stage, cases, "before")
+    record = JudgeRecord(agreement=agreement(cases, scores))
+    runs, files = stage.pipeline.runs, stage.run.files
+    document = {"agreement": calibration_document(record), "scores": scores}
+    runs.write_json(files.evaluation(stage.attempt, "calibration.json"), document)
+    lines = agreement_lines(record.agreement, stage.task.gate)
+    believed = all(line.passed for line in lines)
+    if not believed:
+        models = ModelChoice.from_document(stage.plan["models"])
+        evaluation = {
+            "decision": INSUFFICIENT_EVIDENCE,
+            "reasons": reasons(lines),
+            "gate": [line.to_document() for line in lines],
+            "judge": {
+                **judge_facts(models.judge, models.student, stage.task.judge_rubric),
+                "failures": 0,
+                "calibration": calibration_document(record),
+            },
+        }
+        runs.write_json(files.evaluation(stage.attempt, "evaluation.json"), evaluation)
+        publish(stage, outcome=None, reason=None)
+    stage.progress(cases=len(cases), believed=believed)
+    return {"believed": believed, "cases": len(cases)}

@@ -1,0 +1,81 @@
+"""One rule of the gate as it stands in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+ROUNDING = 1e-9
+"""What binary fractions may be off: 4.0 - 3.8 is more than 0.2."""
+
+PROMOTE, REJECT, INSUFFICIENT_EVIDENCE = "PROMOTE", "REJECT", "INSUFFICIENT EVIDENCE"
+"""Decisions. Only the first promotes; the last says that nothing was shown, in either direction."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateLine:
+    """One rule.
+
+    Attributes
+    ----------
+    threshold, measured : float or None
+        ``measured`` is ``None`` where there was nothing to measure.
+    bound : float or None
+        The one-sided 95 % confidence bound that decides, where one does; else the measured value decides.
+    passed : bool
+    undecided : bool
+        Whether it is for lack of evidence that the rule is not passed.
+    """
+
+    rule: str
+    threshold: float
+    measured: float | None
+    bound: float | None = None
+    passed: bool
+    undecided: bool = False
+    explanation: str
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the line as it stands in ``report.json``."""
+        return asdict(self)
+
+
+def at_least(rule: str, threshold: float, measured: float | None, explanation: str) -> GateLine:
+    """Decide a rule by the measured value; nothing measured is no evidence."""
+    passed = measured is not None and measured >= threshold - ROUNDING
+    undecided = measured is None
+    return GateLine(
+        rule=rule, threshold=threshold, measured=measured, passed=passed, undecided=undecided, explanation=explanation
+    )
+
+
+def at_most(rule: str, threshold: float, measured: float | None, explanation: str, *, evidence: bool) -> GateLine:
+    """Decide a rule by the measured value; ``evidence`` says that breaking it leaves the run undecided."""
+    passed = measured is not None and measured <= threshold + ROUNDING
+    undecided = not passed and (evidence or measured is None)
+    return GateLine(
+        rule=rule, threshold=threshold, measured=measured, passed=passed, undecided=undecided, explanation=explanation
+    )
+
+
+def decide(lines: Sequence[GateLine]) -> str:
+    """Decide by all rules: a rule that was shown to be broken rejects, whatever else is not known."""
+    if all(line.passed for line in lines):
+        return PROMOTE
+    shown = any(not line.passed and not line.undecided for line in lines)
+    return REJECT if shown else INSUFFICIENT_EVIDENCE
+
+
+def reasons(lines: Sequence[GateLine]) -> list[str]:
+    """Say in one short sentence each which rules were not kept, those that decided first."""
+    open_lines = sorted((line for line in lines if not line.passed), key=lambda line: line.undecided)
+    return [_reason(line) for line in open_lines]
+
+
+def _reason(line: GateLine) -> str:
+    limit = f"{'at most' if line.rule.startswith('max') else 'at least'} {line.threshold:g}"
+    measured = "not measured" if line.measured is None else f"measured {line.measured:.3g}"
+    bound = "" if line.bound is None else f", bound {line.bound:.3g}"
+    kind = "insufficient evidence, " if line.undecided else ""
+    return f"{line.rule}: {kind}{measured}{bound}, {limit} ({line.explanation})"

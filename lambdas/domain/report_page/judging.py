@@ -1,0 +1,83 @@
+"""What the page says about the judge, about who was left out, and about the task's own measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lambdas.domain.comparison import ROLE_NAMES, ComparisonRow
+from lambdas.domain.report_page.figures import NOT_MEASURED, count, number, percent, pick, plain, rows_of, score
+from lambdas.domain.report_page.sections import Fact, Table
+from lambdas.domain.report_page.texts import sentence, short
+
+_MEASURES: tuple[tuple[str, str, str, Callable[[object], str]], ...] = (
+    ("numbers", "mean_absolute_error", "mean absolute error", plain),
+    ("numbers", "largest_error", "largest error", plain),
+    ("choices", "exact_match", "exact matches", percent),
+)
+
+
+def judge_facts(report: dict[str, Any]) -> list[Fact]:
+    """Say who judged, by which prompt, and how far it agrees with known scores."""
+    judge = pick(report, "judge")
+    if not isinstance(judge, dict):
+        return []
+    version, digest = judge.get("prompt_version"), short(judge.get("prompt_sha256") or "", 80)
+    facts = [
+        Fact("Model", short(judge.get("model_id") or NOT_MEASURED, 160), is_code=True),
+        Fact("Prompt", f"version {plain(version)}, SHA-256 {digest[:16]}"),
+        Fact("Answers without a verdict", count(judge.get("failures"))),
+    ]
+    if judge.get("same_family_as_student") is True:
+        facts.append(Fact("Family", "the student's own: it may favour the student"))
+    found = judge.get("calibration")
+    if not isinstance(found, dict):
+        text = "none: the task has no calibration.jsonl, so nothing shows that this judge can be believed"
+        return [*facts, Fact("Known scores", text)]
+    agreement = (
+        f"{percent(found.get('within_one'))} of {count(found.get('cases'))} within one point, "
+        f"{score(found.get('mean_error'))} points off on average, rank correlation "
+        f"{score(found.get('rank_correlation'))}"
+    )
+    facts.append(Fact("Known scores", agreement))
+    if number(found.get("adversarial")):
+        talking, lift = count(found.get("adversarial")), plain(found.get("adversarial_lift"))
+        facts.append(Fact("Persuasion", f"{talking} answers that talk to the judge won {lift} points at most"))
+    if found.get("drift") is not None:
+        facts.append(Fact("Drift", f"{score(found.get('drift'))} points between begin and end of the evaluation"))
+    return facts
+
+
+def left_out(report: dict[str, Any]) -> list[str]:
+    """Say which contestants are not compared, and why."""
+    notes = rows_of(report.get("left_out"))[:4]
+    return [
+        f"{ROLE_NAMES.get(str(note.get('role')), short(note.get('role') or '', 60))} is left out: "
+        f"{sentence(short(note.get('reason') or 'no reason was given', 300), '.')}"
+        for note in notes
+    ]
+
+
+def task_measures(report: dict[str, Any], rows: list[ComparisonRow]) -> Table:
+    """List the fields of the output schema as (field, measure, value of each contestant in the order of the rows)."""
+    metrics = {
+        str(contestant.get("role")): contestant.get("task_metric") for contestant in rows_of(report.get("contestants"))
+    }
+    found: list[tuple[str, str, list[str]]] = []
+    for kind, key, name, text in _MEASURES:
+        fields = {
+            field: None
+            for row in rows
+            for field in (pick(metrics.get(row.role), kind) or {})
+            if isinstance(pick(metrics.get(row.role), kind), dict)
+        }
+        for field in fields:
+            values = [number(pick(metrics.get(row.role), kind, field, key)) for row in rows]
+            if any(value is not None for value in values):
+                found.append((short(field, 80), name, [text(_rounded(value)) for value in values]))
+    return Table.of(sorted(found, key=lambda row: row[0]))
+
+
+def _rounded(value: float | None) -> float | None:
+    """Show four decimals at most: the rest of a mean of binary fractions is noise."""
+    return None if value is None else round(value, 4)

@@ -1,0 +1,209 @@
+"""One shard through contestants and judge, the judge's calibration, and the decision, with scripted models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lambdas.calibrate_judge.stage import execute as calibrate
+from lambdas.domain.errors import ModelUnavailable
+from lambdas.domain.measurements import Measurement
+from lambdas.evaluate_student.stage import execute as evaluate
+from lambdas.gateways import clients
+from lambdas.gateways.registry import Run
+from lambdas.score_evaluation.stage import execute as score
+from tests.unit.gateways.fakes import converse_answer, refusal
+from tests.unit.stages.workshop import Workshop
+
+SHARD = "00-15"
+RECORDS = 60
+JUDGE = "us.anthropic.claude-sonnet-4-6"
+Answerer = Callable[[dict[str, Any]], dict[str, Any] | Exception]
+
+
+class Models:
+    """Every model of the run: contestants repeat the question, the judge gives the scores that the test wants."""
+
+    def __init__(self, judge: Callable[[str], Any]) -> None:
+        self.judge, self.refusing = judge, ""
+        self.judge_calls: list[str] = []
+
+    def converse(self, **request: Any) -> dict[str, Any]:
+        model, text = request["modelId"], request["messages"][-1]["content"][0]["text"]
+        if model == self.refusing:
+            raise refusal("ResourceNotFoundException")
+        if model != JUDGE:
+            answer = converse_answer("the answer")
+            answer["metrics"]["latencyMs"] = 900 if "haiku" in model else 321
+            return answer
+        self.judge_calls.append(text)
+        given = self.judge(text)
+        return converse_answer(tool={"score": given, "explanation": "because"})
+
+
+def known_scores(text: str) -> int:
+    """Agree with the calibration set below, and find every answer of the holdout good."""
+    return int(text.rpartition("worth ")[2][0]) if "worth " in text else 4
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> Models:
+    found = Models(known_scores)
+    monkeypatch.setattr(clients, "bedrock_runtime", lambda: found)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    return found
+
+
+def ready(workshop: Workshop, *, calibration: bool = True, champion: str | None = None) -> Run:
+    """Leave what earlier stages leave."""
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.bucket.write_json(run.files.task_definition, {"approval": "automatic"})
+    counts = {"training_records": 900, "labelled_records": 900, "dropped": 0, "drop_reasons": {}, "drop_rate": 0.0}
+    teacher_data = {**counts, "mode": "label", "batch": None}
+    workshop.bucket.write_json(run.files.teacher_data("teacher_data.json"), teacher_data)
+    records = [{"id": f"{number:016x}", "turns": [["user", f"question {number}"]]} for number in range(RECORDS)]
+    lines = "\n".join(json.dumps(record) for record in records).encode()
+    workshop.bucket.write(run.files.shard("holdout", SHARD), lines)
+    workshop.bucket.write(run.files.dataset("holdout.jsonl"), lines)
+    references = "\n".join(json.dumps({"record_id": record["id"], "reference": "the answer"}) for record in records)
+    workshop.bucket.write(run.files.teacher_data("references.jsonl"), references.encode())
+    if calibration:
+        cases = [
+            {"question": f"q{n}", "reference": "r", "answer": f"worth {1 + n % 5}", "expected_score": 1 + n % 5}
+            for n in range(20)
+        ]
+        content = "\n".join(json.dumps(case) for case in cases).encode()
+        workshop.bucket.write(run.files.dataset("calibration.jsonl"), content)
+    facts = {"custom_model_arn": "arn:custom-model", "deployment_arn": "arn:deployment"}
+    workshop.pipeline.registry.record_facts(run.run_id, **facts)
+    if champion:
+        workshop.crown("video-older", "arn:older", champion)
+    return run
+
+
+def measured(workshop: Workshop, run: Run) -> list[Measurement]:
+    evaluate(workshop.stage("EvaluateStudent", run, shard=SHARD))
+    return [
+        Measurement.from_json(line)
+        for line in workshop.bucket.read(run.files.evaluation(1, f"{SHARD}.jsonl")).splitlines()
+    ]
+
+
+def decided(workshop: Workshop, run: Run) -> dict[str, Any]:
+    score(workshop.stage("ScoreEvaluation", run))
+    found: dict[str, Any] = workshop.bucket.read_json(run.files.evaluation(1, "evaluation.json"))
+    return found
+
+
+def test_a_judge_that_refuses_ends_the_shard_and_is_not_taken_for_a_missing_champion(
+    workshop: Workshop, models: Models
+) -> None:
+    # Given
+    run = ready(workshop, champion="arn:champion-endpoint")
+    models.refusing = JUDGE
+
+    # When / Then
+    with pytest.raises(ModelUnavailable):
+        measured(workshop, run)
+
+
+def test_a_champion_whose_endpoint_is_gone_is_left_out_and_the_report_says_so(
+    workshop: Workshop, models: Models
+) -> None:
+    # Given
+    run = ready(workshop, champion="arn:champion-endpoint")
+    models.refusing = "arn:champion-endpoint"
+
+    # When
+    roles = {item.role for item in measured(workshop, run)}
+    evaluation = decided(workshop, run)
+
+    # Then
+    assert "champion" not in roles
+    [note] = evaluation["left_out"]
+    assert (note["role"], note["model_id"]) == ("champion", "arn:champion-endpoint")
+
+
+def test_a_judge_that_gives_six_is_asked_again_and_its_failures_are_counted(workshop: Workshop, models: Models) -> None:
+    # Given a judge that gives 6 to everything that it sees
+    run = ready(workshop, calibration=False)
+    models.judge = lambda _text: 6
+
+    # When
+    found = measured(workshop, run)
+    evaluation = decided(workshop, run)
+
+    # Then
+    assert {item.score for item in found} == {None}
+    assert all(item.judge_problem and "'6'" in item.judge_problem for item in found)
+    assert len(models.judge_calls) > len(set(models.judge_calls))
+    assert evaluation["decision"] == "INSUFFICIENT EVIDENCE"
+    assert evaluation["judge"]["failures"] == len(found) == 4 * RECORDS
+
+
+def test_a_judge_that_is_lenient_is_not_believed_and_nothing_else_is_asked(workshop: Workshop, models: Models) -> None:
+    # Given
+    run = ready(workshop)
+    models.judge = lambda _text: 5
+
+    # When
+    result = calibrate(workshop.stage("CalibrateJudge", run))
+
+    # Then
+    assert result == {"believed": False, "cases": 20}
+    evaluation = workshop.bucket.read_json(run.files.evaluation(1, "evaluation.json"))
+    assert evaluation["decision"] == "INSUFFICIENT EVIDENCE"
+    assert {line["rule"] for line in evaluation["gate"] if not line["passed"]} == {
+        "min_judge_agreement",
+        "min_judge_correlation",
+        "max_judge_error",
+    }
+    report = workshop.bucket.read_json(run.files.report(1, "report.json"))
+    assert report["judge"]["calibration"]["cases"] == 20
+    assert report["contestants"] == []
+
+
+def test_a_judge_that_drifts_during_the_evaluation_proves_nothing(workshop: Workshop, models: Models) -> None:
+    # Given a judge that agreed at the beginning and is two points stricter at the end
+    run = ready(workshop)
+    assert calibrate(workshop.stage("CalibrateJudge", run))["believed"]
+    measured(workshop, run)
+    models.judge = lambda text: max(1, known_scores(text) - 2)
+
+    # When
+    evaluation = decided(workshop, run)
+
+    # Then
+    assert evaluation["decision"] == "INSUFFICIENT EVIDENCE"
+    assert evaluation["judge"]["calibration"]["drift"] == pytest.approx(1.4)
+    assert [line["passed"] for line in evaluation["gate"] if line["rule"] == "max_judge_drift"] == [False]
+
+
+def test_without_known_scores_the_run_goes_on_and_says_so(workshop: Workshop, models: Models) -> None:
+    # Given
+    run = ready(workshop, calibration=False)
+
+    # When
+    result = calibrate(workshop.stage("CalibrateJudge", run))
+    measured(workshop, run)
+
+    # Then
+    assert result == {"believed": True, "cases": 0}
+    assert decided(workshop, run)["judge"]["calibration"] is None
+    assert all("worth" not in text for text in models.judge_calls)
+
+
+def test_calibration_is_measured_again_in_another_run_but_not_twice_in_one(workshop: Workshop, models: Models) -> None:
+    # Given
+    run = ready(workshop)
+    calibrate(workshop.stage("CalibrateJudge", run))
+
+    # When the same state is tried again
+    calibrate(workshop.stage("CalibrateJudge", run))
+
+    # Then
+    assert len(models.judge_calls) == 20
