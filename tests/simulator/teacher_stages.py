@@ -34,10 +34,11 @@ from lambdas.run_teacher_batch.stage import execute as run_teacher_batch
 from local.bedrock_simulator.catalog import REGION
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.objects import MemoryObjectStore
+from stacks.asl import RETRY
 from tests.unit.stages.workshop import environment
 
 RUNS_BUCKET = "distillation-runs-000000000000"
-MOST_POLLS, MOST_TRIES = 400, 50
+MOST_POLLS, MOST_TRIES = 400, RETRY["MaxAttempts"] + 1
 MODELS = ModelChoice(
     teacher="us.amazon.nova-pro-v1:0",
     student="amazon.nova-micro-v1:0",
@@ -143,7 +144,9 @@ class TeacherStages:
             bedrock=BedrockControl(self._client("bedrock", clients.CONTROL)),
         )
 
-    def buy(self, prompts: Sequence[str], task: dict[str, Any], *, folder: str = "video", version: str = "1") -> Outcome:
+    def buy(
+        self, prompts: Sequence[str], task: dict[str, Any], *, folder: str = "video", version: str = "1"
+    ) -> Outcome:
         """Take an upload from PrepareDataset to CollectTeacherData, as the state machine does."""
         run = self.prepare(prompts, task, folder=folder, version=version)
         with self.connected():
@@ -185,10 +188,13 @@ class TeacherStages:
     @contextmanager
     def connected(self) -> Iterator[None]:
         """Let the stages' own clients, with their own retries, reach the simulator."""
-        runtime, quotas = self._client("bedrock-runtime", clients.RUNTIME), self._client("service-quotas", clients.CONTROL)
+        runtime, quotas = (
+            self._client("bedrock-runtime", clients.RUNTIME),
+            self._client("service-quotas", clients.CONTROL),
+        )
         with (
-            mock.patch.object(clients, "bedrock_runtime", lambda: runtime),
-            mock.patch.object(clients, "service_quotas", lambda: quotas),
+            mock.patch.object(clients, "bedrock_runtime", return_value=runtime),
+            mock.patch.object(clients, "service_quotas", return_value=quotas),
         ):
             yield
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from lambdas.domain import call_limit
-from lambdas.domain.records import WHOLE_RANGE
 from lambdas.domain.prompts import teacher_question
+from lambdas.domain.records import WHOLE_RANGE
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.table import Table
@@ -184,11 +184,11 @@ def test_everything_at_once_over_several_jobs(account: Account, stages: TeacherS
     assert answers(stages, outcome).total() == 300
 
 
-@pytest.mark.parametrize("error", ["ThrottlingException", "ServiceUnavailableException"])
-def test_a_storm_on_demand(account: Account, stages: TeacherStages, error: str) -> None:
-    # Given a batch that gave nothing, and a service that refuses four hundred calls once it has answered some
+@pytest.mark.parametrize(("error", "calls"), [("ThrottlingException", 60), ("ServiceUnavailableException", 20)])
+def test_a_storm_on_demand(account: Account, stages: TeacherStages, error: str, calls: int) -> None:
+    # Given a batch that gave nothing, and a service that refuses calls in a row once it has answered some
     account.control.order("end_batch", status="Expired")
-    account.control.order_error("Converse", error, count=400 if error == "ThrottlingException" else 20, skip=20)
+    account.control.order_error("Converse", error, count=calls, skip=20)
     # When
     outcome = stages.finish(stages.prepare(PROMPTS, TASK))
     # Then no refused call made an answer twice or lost one
