@@ -121,6 +121,8 @@ class Purchase:
         self._runtime, self._limit, self._request = runtime, limit, request
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
         self._answered, self._refusals = answers_known, 0
+        # A warm Lambda that is tried again still has the streak that it gave up at: the new try has its own patience.
+        self._last_streak = limit.streak + MAX_STREAK
         self._ready: deque[Try] = deque()
         self._later: list[tuple[float, int, Try]] = []
         self._order = itertools.count()
@@ -195,12 +197,13 @@ class Purchase:
     def _settle(self, tried: Try, started: Started, outcome: Outcome | BaseException) -> Iterator[Event]:
         if isinstance(outcome, Answered):
             self._limit.answered(started, outcome.client_ms / 1000)
+            self._last_streak = MAX_STREAK
             yield from self._take(tried, outcome)
         elif isinstance(outcome, Throttled):
             self._limit.throttled(started, outcome.retry_after)
             tried.failed += 1
             self._ready.appendleft(tried)  # the limit paces it
-            if self._limit.streak >= MAX_STREAK:
+            if self._limit.streak >= self._last_streak:
                 said = f"{self._request.model} throttled {MAX_STREAK} times without an answer: {outcome.problem}"
                 self._end = self._end or RetryLater(f"{said}; answered records are kept")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -14,10 +15,16 @@ from tests.benchmarks import asking, intake
 from tests.benchmarks.example_run import REPETITIONS, measure_example_run
 from tests.benchmarks.imports import slowest_handler
 from tests.benchmarks.synthesis import PIPELINE_TEMPLATE, synthesis_ratio
+from tests.benchmarks.teacher_dollars import NEW_SHARE, PROMPTS, measure_teacher_dollars
 
 
 def main() -> None:
-    """Measure everything; about five minutes on two cores."""
+    """Measure everything; about eight minutes on two cores."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument(
+        "--teacher-prompts", type=int, default=PROMPTS, help="prompts of which the teacher's answers are bought"
+    )
+    teacher_prompts = options.parse_args().teacher_prompts
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         workdir = Path(folder)
         ratio, assembly = synthesis_ratio(workdir / "synthesis")
@@ -36,6 +43,11 @@ def main() -> None:
                 f"{asking.QUOTA} calls at once at a model; aim 1.2, and 0.02 throttled"
             )
             figure(name, f"{value:.3f}", "ratio", made)
+        dollars = measure_teacher_dollars(workdir / "teacher-dollars", teacher_prompts)
+        asked = f"the simulator's bill for {teacher_prompts:,} prompts against each asked on demand, simulated"
+        figure("teacher_usd_first_vs_on_demand", f"{dollars.first_share:.3f}", "ratio", f"{asked}; aim 0.5")
+        grown = f"{asked}; uploaded again, reordered, with {NEW_SHARE:.0%} new ones; aim 0.05"
+        figure("teacher_usd_second_vs_on_demand", f"{dollars.second_share:.3f}", "ratio", grown)
         run = measure_example_run(workdir / "embedded-aws")
         whole = (
             f"median of {REPETITIONS} runs of {run.seconds:.1f} s, {run.bedrock_seconds:g} s of them simulated Bedrock"

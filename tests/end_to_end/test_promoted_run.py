@@ -24,6 +24,8 @@ def test_the_example_is_promoted_under_both_label_semantics(account: Account, la
     report = account.report(run)
     assert report["simulated"] is True
     assert all(line["passed"] for line in report["gate"])
+    batch = report["training"]["batch"]
+    assert (batch["way"], {job["status"] for job in batch["jobs"]}) == ("batch", {"Completed"})
     assert report["endpoint"]["arn"] == run.endpoint_arn
     pointer = account.aws.client("ssm").get_parameter(Name=f"/distillation/local/{upload.task}/champion")
     student = json.loads(pointer["Parameter"]["Value"])

@@ -24,8 +24,11 @@ def dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def table(dynamodb: Any) -> Table:
-    """Give an empty table with the keys and the index of the data stack."""
-    name = f"registry-{next(NUMBERS)}"
+    return create_registry(dynamodb, f"registry-{next(NUMBERS)}")
+
+
+def create_registry(dynamodb: Any, name: str) -> Table:
+    """Make an empty table with the keys and the index of the data stack."""
     attributes = ("pk", "sk", "state_group", "since")
     dynamodb.create_table(
         TableName=name,

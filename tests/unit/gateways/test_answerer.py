@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any, cast
 
@@ -38,7 +39,7 @@ class Desk:
         self.seconds_left = 900.0
         self.attempt = 1
 
-    def answerer(self, runtime: FakeRuntime, calls_at_once: int = 4) -> Answerer:
+    def answerer(self, runtime: FakeRuntime, calls_at_once: int = 4, limits: Limits | None = None) -> Answerer:
         return Answerer(
             cast("Any", runtime),
             Kept(
@@ -48,7 +49,7 @@ class Desk:
             self.ledger.as_registry(),
             PriceBook.shipped(),
             run_id="video-1",
-            limits=Limits(calls_at_once),
+            limits=limits or Limits(calls_at_once),
             seconds_left=lambda: self.seconds_left,
             backoff_s=0.001,
         )
@@ -103,6 +104,23 @@ def test_endless_throttling_ends_in_retry_later_and_keeps_what_was_bought() -> N
     again = FakeRuntime(good)
     assert len(desk.answerer(again).ask(questions(4), USE, "00-63").answers) == 4
     assert sorted(again.calls) == ["query 1", "query 2", "query 3"]
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_a_retry_in_a_warm_lambda_is_as_patient_as_the_first_try() -> None:
+    # Given a Lambda that gave up in a storm, and keeps what it found out about the quota
+    desk, limits = Desk(), Limits(4)
+    with pytest.raises(RetryLater):
+        desk.answerer(FakeRuntime(lambda _text, _earlier: refusal("ThrottlingException")), limits=limits).ask(
+            questions(4), USE, "00-63"
+        )
+
+    # When the storm lasts a little longer
+    calls = itertools.count(1)
+    storm = FakeRuntime(lambda _t, _e: refusal("ThrottlingException") if next(calls) <= 6 else converse_answer())
+
+    # Then
+    assert len(desk.answerer(storm, limits=limits).ask(questions(4), USE, "00-63").answers) == 4
 
 
 @pytest.mark.usefixtures("short_pauses")
