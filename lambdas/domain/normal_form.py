@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 _ASCII = [chr(code) for code in range(128)]
+_ASCII_BYTES = bytes(range(128))
 _LOWER = bytes(range(256)).lower()
 _REMOVED = "".join(character for character in _ASCII if unicodedata.category(character)[0] in "PZC").encode()
 
@@ -26,11 +27,17 @@ _KEPT = _Kept()
 def normal_bytes(text: str) -> bytes:
     """Give the normal form in UTF-8: Unicode NFKC, case folded, letters, digits and symbols only.
 
-    ASCII text, on which NFKC does nothing and folding is lower case, takes a path ten times as fast.
+    ASCII text, on which NFKC does nothing and folding is lower case, takes a path ten times as fast. Of other text only
+    the characters that are no ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character.
     """
     if text.isascii():
         return text.encode().translate(_LOWER, _REMOVED)
-    return unicodedata.normalize("NFKC", text).casefold().translate(_KEPT).encode()
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    coded = folded.encode("utf-8", "surrogatepass")
+    others = coded.translate(None, _ASCII_BYTES).decode("utf-8", "surrogatepass")
+    if others.translate(_KEPT) == others:
+        return coded.translate(None, _REMOVED)
+    return folded.translate(_KEPT).encode()
 
 
 def normalise(text: str) -> str:

@@ -218,9 +218,11 @@ class RecordParser:
             raise RejectedLine("'messages' must be a list with at least one user message")
         turns, normals = [], []
         for index, message in enumerate(messages):
-            role = _role(message, index)
-            text, normal = self._content(message.get("content"), f"messages[{index}].content")
-            turns.append(Turn(role, text))
+            role = _ROLES[index % 2]
+            if not isinstance(message, dict) or message.keys() != _MESSAGE_KEYS or message["role"] != role:
+                _refuse_message(message, index)
+            text, normal = self._content(message.get("content"), "messages[{}].content", index)
+            turns.append(_new(Turn, (role, text)))
             normals.append((role, normal))
         golden = None
         if turns[-1].role == "assistant":
@@ -229,30 +231,33 @@ class RecordParser:
             self._check_golden(golden)
         slices = self._slices(document)
         strings += 5 * len(messages) + ("slices" in document) + 2 * len(slices)
-        return Record(content_id(normal_system, normals), system, tuple(turns), golden, slices), strings
+        single = not normal_system and len(normals) == 1
+        identity = prompt_id(normals[0][1]) if single else content_id(normal_system, normals)
+        return _new(Record, (identity, system, tuple(turns), golden, slices)), strings
 
-    def _content(self, content: object, where: str) -> tuple[str, bytes]:
+    def _content(self, content: object, where: str, index: int = 0) -> tuple[str, bytes]:
         if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], dict):
-            _refuse_other_media(content, where)
-            raise RejectedLine(f'{where} must be a list with exactly one object {{"text": "…"}}')
+            _refuse_other_media(content, where.format(index))
+            raise RejectedLine(f'{where.format(index)} must be a list with exactly one object {{"text": "…"}}')
         block = content[0]
         if len(block) != 1 or "text" not in block:
-            _refuse_other_media(content, where)
-            raise RejectedLine(f"{where}[0] has {', '.join(sorted(block)) or 'no key'}; only 'text' is allowed")
+            place = where.format(index)
+            _refuse_other_media(content, place)
+            raise RejectedLine(f"{place}[0] has {', '.join(sorted(block)) or 'no key'}; only 'text' is allowed")
         text = block["text"]
-        return text, self._normal(text, f"{where}[0].text")
+        return text, self._normal(text, where + "[0].text", index)
 
-    def _normal(self, value: object, where: str) -> bytes:
-        """Check a text and give its normal form."""
+    def _normal(self, value: object, where: str, index: int = 0) -> bytes:
+        """Check a text and give its normal form; ``{}`` in its place becomes the index, where there is a problem."""
         if not isinstance(value, str):
-            raise RejectedLine(f"'{where}' must be text, not {type(value).__name__}")
+            raise RejectedLine(f"'{where.format(index)}' must be text, not {type(value).__name__}")
         normal = normal_bytes(value)
         if not normal:
-            raise RejectedLine(f"'{where}' has no letter or digit; at least one is needed")
+            raise RejectedLine(f"'{where.format(index)}' has no letter or digit; at least one is needed")
         if self._unusual:
-            _refuse_stray(value, where)
+            _refuse_stray(value, where.format(index))
         if ":" in value or "<" in value or "[" in value:  # as every reserved word has
-            _refuse_reserved(value, where)
+            _refuse_reserved(value, where.format(index))
         return normal
 
     def _slices(self, document: dict[str, Any]) -> dict[str, str]:
@@ -312,7 +317,8 @@ def _check_version(version: object) -> None:
         raise RejectedLine(f'schemaVersion is {shown}, allowed is "{SCHEMA_VERSION}"; or use {{"prompt": "…"}}')
 
 
-def _role(message: object, index: int) -> str:
+def _refuse_message(message: object, index: int) -> None:
+    """Say what is wrong with a message that is more or less than role, in turn, and content; without content, later."""
     where = f"messages[{index}]"
     if not isinstance(message, dict):
         raise RejectedLine(f"{where} must be an object with 'role' and 'content'")
@@ -321,7 +327,6 @@ def _role(message: object, index: int) -> str:
     if message.get("role") != expected:
         shown = json.dumps(message.get("role"))[:40]
         raise RejectedLine(f'{where}.role is {shown}, expected "{expected}": user and assistant take turns, user first')
-    return expected
 
 
 def _refuse_other_media(content: object, where: str) -> None:

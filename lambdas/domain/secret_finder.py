@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SHORTEST = 20
 """Characters of the shortest key that is looked for: an AWS access key id."""
 
-_TOKEN_CHARACTERS = re.compile(rb"[A-Za-z0-9_./+=-]")
+_TOKEN_CHARACTERS = re.compile(rb"[A-Za-z0-9_./+=\\-]")
 _CLASSES = bytes(ord("x") if _TOKEN_CHARACTERS.match(bytes([code])) else ord(" ") for code in range(256))
 _LONG_RUN = b"x" * _SHORTEST
 
