@@ -7,8 +7,8 @@ goes, in microseconds of CPU time at 60,000 records, where the bare loop takes 3
 - 7.9: checking it. A short record in ASCII takes 5.9, one in another script 9.6, a conversation 8.9. Of the 5.9, JSON
   takes 1.1, the normal form and its SHA-256 1.0, the search for secrets 0.3, the search for keys that stand twice 0.1,
   the record itself 0.5; the rest is calls, type checks and the line's exceptions.
-- 6.5: duplicates, split, and the choice, whose heaps move a record or two for each one until it has settled. At 1,000,000
-  records most are turned away at once, which is why the ratio is lower there.
+- 6.5: duplicates, split, and the choice, whose heaps move a record or two for each one until it has settled. At
+  1,000,000 records most are turned away at once, which is why the ratio is lower there.
 
 What is left to gain is in the choice: to offer it the id alone and make a record only for one that is taken.
 """
