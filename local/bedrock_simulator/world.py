@@ -6,7 +6,7 @@ import base64
 import binascii
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -208,11 +208,45 @@ def _offset(token: str) -> int:
         raise validation("The nextToken is not one that this service gave out") from None
 
 
-def newest_first(items: Sequence[Item], params: Params, created: Callable[[Item], datetime]) -> list[Item]:
-    """Sort as the list operations do: by creation time, newest first unless ``sortOrder`` says otherwise."""
-    return sorted(items, key=created, reverse=params.get("sortOrder") != "Ascending")
+def selected(
+    items: Iterable[Item],
+    params: Params,
+    *,
+    name: Callable[[Item], str],
+    created: Callable[[Item], datetime],
+    equals: Mapping[str, Callable[[Item], object]],
+    times: tuple[str, str] = ("creationTimeAfter", "creationTimeBefore"),
+) -> list[Item]:
+    """Choose and sort as the list operations do.
+
+    Parameters
+    ----------
+    items : iterable
+        What the account has.
+    params : dict
+        The request.
+    name, created : callable
+        What ``nameContains`` and the limits of time look at.
+    equals : mapping of str to callable
+        Filter of the request to what must equal it.
+    times : tuple of str
+        Names of the request's limits of time.
+
+    Returns
+    -------
+    list
+        Newest first unless ``sortOrder`` says otherwise.
+    """
+    found = [
+        item
+        for item in items
+        if params.get("nameContains", "") in name(item)
+        and all(field not in params or params[field] == value(item) for field, value in equals.items())
+        and _created_within(created(item), params, *times)
+    ]
+    return sorted(found, key=created, reverse=params.get("sortOrder") != "Ascending")
 
 
-def created_within(moment: datetime, params: Params, after: str, before: str) -> bool:
+def _created_within(moment: datetime, params: Params, after: str, before: str) -> bool:
     """Whether a creation time lies within the request's limits."""
     return not ((after in params and moment <= params[after]) or (before in params and moment >= params[before]))

@@ -16,12 +16,11 @@ from local.bedrock_simulator.runtime.target import Target
 from local.bedrock_simulator.world import (
     Params,
     checked_tags,
-    created_within,
     earlier,
     new_id,
-    newest_first,
     page,
     remember,
+    selected,
     tag,
 )
 
@@ -82,14 +81,14 @@ class BatchJobs:
         self._host.batches.settle()
         params = call.params
         with self._host.world.lock:
-            found = [
-                job
-                for job in self._host.world.batch_jobs.values()
-                if params.get("nameContains", "") in job.params["jobName"]
-                and params.get("statusEquals", job.status) == job.status
-                and created_within(job.created, params, "submitTimeAfter", "submitTimeBefore")
-            ]
-            jobs = newest_first(found, params, lambda job: job.created)
+            jobs = selected(
+                self._host.world.batch_jobs.values(),
+                params,
+                name=lambda job: str(job.params["jobName"]),
+                created=lambda job: job.created,
+                equals={"statusEquals": lambda job: job.status},
+                times=("submitTimeAfter", "submitTimeBefore"),
+            )
             return page(jobs, params, "invocationJobSummaries", _described)
 
     def stop_model_invocation_job(self, call: Call) -> Params:

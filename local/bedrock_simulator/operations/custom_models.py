@@ -13,12 +13,11 @@ from local.bedrock_simulator.world import (
     Deployment,
     Params,
     Update,
-    created_within,
     earlier,
     new_id,
-    newest_first,
     page,
     remember,
+    selected,
     tag,
 )
 
@@ -59,17 +58,19 @@ class CustomModels:
         self._host.progress.settle()
         params = call.params
         with self._host.world.lock:
-            found = [
-                model
-                for model in self._host.world.models.values()
-                if params.get("nameContains", "") in model.name
-                and params.get("baseModelArnEquals", model.base.arn) == model.base.arn
-                and params.get("foundationModelArnEquals", model.base.arn) == model.base.arn
-                and params.get("modelStatus", "Active") == "Active"
-                and params.get("isOwned", True)
-                and created_within(model.created, params, "creationTimeAfter", "creationTimeBefore")
-            ]
-        return page(newest_first(found, params, lambda model: model.created), params, "modelSummaries", _model_summary)
+            models = selected(
+                self._host.world.models.values(),
+                params,
+                name=lambda model: model.name,
+                created=lambda model: model.created,
+                equals={
+                    "baseModelArnEquals": lambda model: model.base.arn,
+                    "foundationModelArnEquals": lambda model: model.base.arn,
+                    "modelStatus": lambda _model: "Active",
+                    "isOwned": lambda _model: True,
+                },
+            )
+        return page(models, params, "modelSummaries", _model_summary)
 
     def delete_custom_model(self, call: Call) -> Params:
         """DeleteCustomModel: refused while a deployment or a throughput serves it."""
@@ -153,15 +154,17 @@ class CustomModelDeployments:
         self._host.progress.settle_endpoints()
         params = call.params
         with self._host.world.lock:
-            found = [
-                deployment
-                for deployment in self._host.world.deployments.values()
-                if params.get("nameContains", "") in deployment.name
-                and params.get("statusEquals", deployment.status) == deployment.status
-                and params.get("modelArnEquals", deployment.model_arn) == deployment.model_arn
-                and created_within(deployment.created, params, "createdAfter", "createdBefore")
-            ]
-        ordered = newest_first(found, params, lambda deployment: deployment.created)
+            ordered = selected(
+                self._host.world.deployments.values(),
+                params,
+                name=lambda deployment: deployment.name,
+                created=lambda deployment: deployment.created,
+                equals={
+                    "statusEquals": lambda deployment: deployment.status,
+                    "modelArnEquals": lambda deployment: deployment.model_arn,
+                },
+                times=("createdAfter", "createdBefore"),
+            )
         return page(ordered, params, "modelDeploymentSummaries", _deployment_summary)
 
     def update_custom_model_deployment(self, call: Call) -> Params:

@@ -15,12 +15,11 @@ from local.bedrock_simulator.protocol.service import Call
 from local.bedrock_simulator.world import (
     Params,
     checked_tags,
-    created_within,
     earlier,
     new_id,
-    newest_first,
     page,
     remember,
+    selected,
     tag,
 )
 
@@ -97,14 +96,13 @@ class CustomizationJobs:
         self._host.progress.settle()
         params = call.params
         with self._host.world.lock:
-            found = [
-                job
-                for job in self._host.world.jobs.values()
-                if params.get("nameContains", "") in job.params["jobName"]
-                and params.get("statusEquals", job.status) == job.status
-                and created_within(job.created, params, "creationTimeAfter", "creationTimeBefore")
-            ]
-            jobs = newest_first(found, params, lambda job: job.created)
+            jobs = selected(
+                self._host.world.jobs.values(),
+                params,
+                name=lambda job: str(job.params["jobName"]),
+                created=lambda job: job.created,
+                equals={"statusEquals": lambda job: job.status},
+            )
             return page(jobs, params, "modelCustomizationJobSummaries", self._summary)
 
     def stop_model_customization_job(self, call: Call) -> Params:

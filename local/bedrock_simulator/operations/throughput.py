@@ -15,12 +15,11 @@ from local.bedrock_simulator.world import (
     Params,
     Throughput,
     Update,
-    created_within,
     earlier,
     new_id,
-    newest_first,
     page,
     remember,
+    selected,
     tag,
 )
 
@@ -79,15 +78,16 @@ class ProvisionedThroughput:
         self._host.progress.settle_endpoints()
         params = call.params
         with self._host.world.lock:
-            found = [
-                throughput
-                for throughput in self._host.world.throughputs.values()
-                if params.get("nameContains", "") in throughput.name
-                and params.get("statusEquals", throughput.status) == throughput.status
-                and params.get("modelArnEquals", throughput.model_arn) == throughput.model_arn
-                and created_within(throughput.created, params, "creationTimeAfter", "creationTimeBefore")
-            ]
-        ordered = newest_first(found, params, lambda throughput: throughput.created)
+            ordered = selected(
+                self._host.world.throughputs.values(),
+                params,
+                name=lambda throughput: throughput.name,
+                created=lambda throughput: throughput.created,
+                equals={
+                    "statusEquals": lambda throughput: throughput.status,
+                    "modelArnEquals": lambda throughput: throughput.model_arn,
+                },
+            )
         return page(ordered, params, "provisionedModelSummaries", _summary)
 
     def update_provisioned_model_throughput(self, call: Call) -> Params:
