@@ -55,6 +55,51 @@ def overdue(polls: str, limit: int, setting: str) -> State:
     }
 
 
+def poll_loop(stage: str, task: State, *, check: str, ways_out: list[State], pause: str, seconds: int | str) -> States:
+    """Call a stage until it is done: Task, Choice, Wait, and again.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the Task's state.
+    task : State
+        The Task, which goes on to ``check``.
+    check : str
+        Name of the Choice.
+    ways_out : list of State
+        Rules that leave the loop.
+    pause : str
+        Name of the Wait.
+    seconds : int or str
+        Length of the pause, or an expression.
+    """
+    return {
+        stage: task,
+        check: {"Type": "Choice", "Choices": ways_out, "Default": pause},
+        pause: wait(seconds, then=stage),
+    }
+
+
+def completed(then: str) -> State:
+    """Leave a loop when the stage says that it is done."""
+    return {"Condition": IS_COMPLETED, "Next": then}
+
+
+def given_up(polls: str, limit: int, then: str) -> State:
+    """Leave a loop after so many polls, without an error."""
+    return {"Condition": f"{{% ${polls} >= {limit} %}}", "Next": then}
+
+
+def only_if(condition: str, then: str) -> State:
+    """Go on only at an explicit yes; everything else ends the run as REJECTED."""
+    return {
+        "Type": "Choice",
+        "Choices": [{"Condition": condition, "Next": then}],
+        "Default": "ReleaseResources",
+        "Assign": {"outcome": "REJECTED"},
+    }
+
+
 def wait(seconds: int | str, *, then: str) -> State:
     """Pause between two polls, for a time or for what an expression says."""
     return {"Type": "Wait", "Seconds": seconds, "Next": then}

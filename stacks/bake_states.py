@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.asl import IS_COMPLETED, State, States, wait
+from stacks.asl import State, States, completed, given_up, wait
 
 if TYPE_CHECKING:
     from lambdas.domain.settings import Settings
@@ -22,17 +22,16 @@ def bake_states(settings: Settings, bake: State) -> States:
     """
     polls = settings.bake_polls
     over = f'{{% $states.input.status = "BAKING" and $bake_polls >= {polls} %}}'
-    # A rollback that lasts longer than any endpoint may is left to the schedule of reconcile_runs.
-    given_up = f"{{% $bake_polls >= {polls + settings.rollback_polls} %}}"
     return {
         "WaitForTraffic": wait(settings.bake_poll_seconds, then="BakeStudent"),
         "BakeStudent": bake,
         "IsStudentBaked": {
             "Type": "Choice",
             "Choices": [
-                {"Condition": IS_COMPLETED, "Next": "ReleaseResources"},
+                completed(then="ReleaseResources"),
                 {"Condition": over, "Next": "ReleaseResources"},
-                {"Condition": given_up, "Next": "ReleaseResources"},
+                # A rollback that lasts longer than any endpoint may is left to the schedule of reconcile_runs.
+                given_up("bake_polls", polls + settings.rollback_polls, then="ReleaseResources"),
                 {"Condition": '{% $states.input.status = "BAKING" %}', "Next": "WaitForTraffic"},
             ],
             "Default": "WaitForRollback",

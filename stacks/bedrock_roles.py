@@ -18,7 +18,31 @@ if TYPE_CHECKING:
     from stacks.data_stack import DataExports
 
 
-class CustomizationRole(Construct):
+class _BedrockRole(Construct):
+    """A role for Bedrock's jobs of one kind, with one inline policy."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        job: str,
+        description: str,
+        policy: str,
+        permissions: list[Permission],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.role = iam.Role(
+            self,
+            "Role",
+            description=f"Taken by Amazon Bedrock for {description} of this environment",
+            assumed_by=_bedrock_for(Stack.of(self), job),
+            inline_policies={policy: policy_document(permissions)},
+        )
+        acknowledge_wildcards(self.role, permissions)
+
+
+class CustomizationRole(_BedrockRole):
     """What a customization job may do: read its training file, write its output, ask the teacher.
 
     Parameters
@@ -32,42 +56,39 @@ class CustomizationRole(Construct):
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, data: DataExports) -> None:
-        super().__init__(scope, construct_id)
-        permissions = self._permissions(settings, data)
-        self.role = iam.Role(
-            self,
-            "Role",
-            description="Taken by Amazon Bedrock for model customization jobs of this environment",
-            assumed_by=_bedrock_for(Stack.of(self), "model-customization-job"),
-            inline_policies={"Customization": policy_document(permissions)},
+        super().__init__(
+            scope,
+            construct_id,
+            job="model-customization-job",
+            description="model customization jobs",
+            policy="Customization",
+            permissions=self._permissions(Stack.of(scope), settings, data),
         )
-        acknowledge_wildcards(self.role, permissions)
 
-    def _permissions(self, settings: Settings, data: DataExports) -> list[Permission]:
-        stack = Stack.of(self)
+    @staticmethod
+    def _permissions(stack: Stack, settings: Settings, data: DataExports) -> list[Permission]:
         training, output = (
             f"{data.runs_bucket_arn}/runs/*/teacher_data/*",
             f"{data.runs_bucket_arn}/runs/*/distillation/*",
         )
         run_keys = "The run's key is made at run time; the wildcard covers this one folder of runs."
-        through_bedrock = {"StringEquals": {"kms:ViaService": f"bedrock.{stack.region}.amazonaws.com"}}
-        through_both = {
-            "StringEquals": {
-                "kms:ViaService": [f"bedrock.{stack.region}.amazonaws.com", f"s3.{stack.region}.amazonaws.com"]
-            }
-        }
         return [
             allow("s3:GetObject", on=[training], because=run_keys),
             allow("s3:GetObject", "s3:PutObject", on=[output], because=run_keys),
             # Bedrock lists without a prefix that we could name; names of keys are no secrets.
             allow("s3:ListBucket", on=[data.runs_bucket_arn]),
             *ModelAccess(stack).invoke(settings.teacher_models),
-            allow(*ENCRYPT_AND_DECRYPT, on=[data.key_arn], when=through_both),
-            allow("kms:DescribeKey", "kms:CreateGrant", on=[data.key_arn], when=through_bedrock),
+            _encrypt_and_decrypt(stack, data),
+            allow(
+                "kms:DescribeKey",
+                "kms:CreateGrant",
+                on=[data.key_arn],
+                when={"StringEquals": {"kms:ViaService": f"bedrock.{stack.region}.amazonaws.com"}},
+            ),
         ]
 
 
-class BatchRole(Construct):
+class BatchRole(_BedrockRole):
     """What a batch inference job may do: read its input file, write its output, ask the teacher.
 
     Parameters
@@ -81,34 +102,33 @@ class BatchRole(Construct):
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, data: DataExports) -> None:
-        super().__init__(scope, construct_id)
-        permissions = self._permissions(settings, data)
-        self.role = iam.Role(
-            self,
-            "Role",
-            description="Taken by Amazon Bedrock for batch inference jobs of this environment",
-            assumed_by=_bedrock_for(Stack.of(self), "model-invocation-job"),
-            inline_policies={"Batch": policy_document(permissions)},
+        super().__init__(
+            scope,
+            construct_id,
+            job="model-invocation-job",
+            description="batch inference jobs",
+            policy="Batch",
+            permissions=self._permissions(Stack.of(scope), settings, data),
         )
-        acknowledge_wildcards(self.role, permissions)
 
-    def _permissions(self, settings: Settings, data: DataExports) -> list[Permission]:
-        stack = Stack.of(self)
+    @staticmethod
+    def _permissions(stack: Stack, settings: Settings, data: DataExports) -> list[Permission]:
         folder = f"{data.runs_bucket_arn}/runs/*/teacher_batch/*"
         run_keys = "Keys of runs and jobs are made at run time; the wildcard covers this one folder of runs."
-        through_s3 = {
-            "StringEquals": {
-                "kms:ViaService": [f"bedrock.{stack.region}.amazonaws.com", f"s3.{stack.region}.amazonaws.com"]
-            }
-        }
         return [
             allow("s3:GetObject", on=[f"{folder}/input.jsonl"], because=run_keys),
             allow("s3:PutObject", on=[f"{folder}/output/*"], because=run_keys),
             # Bedrock lists the prefix of the input.
             allow("s3:ListBucket", on=[data.runs_bucket_arn], when={"StringLike": {"s3:prefix": "runs/*"}}),
             *ModelAccess(stack).invoke(settings.teacher_models),
-            allow(*ENCRYPT_AND_DECRYPT, on=[data.key_arn], when=through_s3),
+            _encrypt_and_decrypt(stack, data),
         ]
+
+
+def _encrypt_and_decrypt(stack: Stack, data: DataExports) -> Permission:
+    """Allow the data key for what Bedrock reads and writes."""
+    through = [f"{service}.{stack.region}.amazonaws.com" for service in ("bedrock", "s3")]
+    return allow(*ENCRYPT_AND_DECRYPT, on=[data.key_arn], when={"StringEquals": {"kms:ViaService": through}})
 
 
 def _bedrock_for(stack: Stack, job: str) -> iam.ServicePrincipal:

@@ -13,19 +13,31 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from lambdas.domain.settings import TEACHER_POLL_LIMIT
-from stacks.asl import FAILED, INPUT, IS_COMPLETED, NO_RETRY, RETRY, RUN, State, States, counted, overdue, wait
+from stacks.asl import (
+    FAILED,
+    INPUT,
+    NO_RETRY,
+    RETRY,
+    RUN,
+    State,
+    States,
+    completed,
+    counted,
+    given_up,
+    only_if,
+    overdue,
+    poll_loop,
+)
 from stacks.bake_states import bake_states
 from stacks.log_groups import log_group
 from stacks.machine_role import MachineRole
+from stacks.machine_tasks import MachineTasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambdas.domain.settings import Settings
     from stacks.stage_function import Runtime, StageFunction
-
-TASK_MARGIN_SECONDS = 30
-"""How much longer a Task may take than its Lambda, so that the Lambda's own time-out is what is reported."""
 
 SHARD_HOURS = 24
 """What log, teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
@@ -60,8 +72,7 @@ class DistillationMachine(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
-        self._stages = stages
-        self._partition = Stack.of(self).partition
+        self._tasks = MachineTasks(stages, partition=Stack.of(self).partition, shards_at_once=settings.shards_at_once)
         role = MachineRole(self, "Access", stages=stages.values(), tracing=runtime.tracing)
         self.machine = sfn.StateMachine(
             self,
@@ -135,11 +146,11 @@ class DistillationMachine(Construct):
         shards = {"log_shards": "{% $states.result.Payload.log_shards %}"}
         return {
             "ComesFromLogs": {"Type": "Choice", "Choices": [from_logs], "Default": "PrepareDataset"},
-            "ListInvocationLogs": self._task("list_invocation_logs", Assign=shards, Next="EachLogShard"),
-            "EachLogShard": self._each_shard(
+            "ListInvocationLogs": self._tasks.task("list_invocation_logs", Assign=shards, Next="EachLogShard"),
+            "EachLogShard": self._tasks.each_shard(
                 "EachLogShard",
                 shards="log_shards",
-                states={"ReadInvocationLogs": self._shard_task("read_invocation_logs")},
+                states={"ReadInvocationLogs": self._tasks.shard_task("read_invocation_logs")},
                 then="PrepareDataset",
             ),
         }
@@ -149,113 +160,94 @@ class DistillationMachine(Construct):
             "teacher_shards": "{% $states.result.Payload.teacher_shards %}",
             "holdout_shards": "{% $states.result.Payload.holdout_shards %}",
         }
-        return {"PrepareDataset": self._task("prepare_dataset", Assign=shards, Next="CheckRun")}
+        return {"PrepareDataset": self._tasks.task("prepare_dataset", Assign=shards, Next="CheckRun")}
 
     def _check_run(self) -> States:
         approval = {"approval": "{% $states.result.Payload.approval %}"}
-        return {"CheckRun": self._task("check_run", Assign=approval, Next="CalibrateJudge")}
+        return {"CheckRun": self._tasks.task("check_run", Assign=approval, Next="CalibrateJudge")}
 
     def _calibrate_judge(self) -> States:
         return {
-            "CalibrateJudge": self._task("calibrate_judge", Next="IsJudgeBelieved"),
+            "CalibrateJudge": self._tasks.task("calibrate_judge", Next="IsJudgeBelieved"),
             # Nothing that this judge would say of a student could be believed: so nothing is bought.
-            "IsJudgeBelieved": {
-                "Type": "Choice",
-                "Choices": [{"Condition": "{% $states.input.believed = true %}", "Next": "RunTeacherBatch"}],
-                "Default": "ReleaseResources",
-                "Assign": {"outcome": "REJECTED"},
-            },
+            "IsJudgeBelieved": only_if("{% $states.input.believed = true %}", then="RunTeacherBatch"),
         }
 
     def _run_teacher_batch(self) -> States:
-        # Past its limit nothing fails: what the batch did not give is asked on demand.
-        given_up = f"{{% $teacher_polls >= {TEACHER_POLL_LIMIT} %}}"
-        return {
-            "RunTeacherBatch": self._task(
-                "run_teacher_batch", Assign=counted("teacher_polls"), Next="IsTeacherBatchCompleted"
-            ),
-            "IsTeacherBatchCompleted": {
-                "Type": "Choice",
-                "Choices": [
-                    {"Condition": IS_COMPLETED, "Next": "EachTeacherShard"},
-                    {"Condition": given_up, "Next": "EachTeacherShard"},
-                ],
-                "Default": "WaitForTeacherBatch",
-            },
+        return poll_loop(
+            "RunTeacherBatch",
+            self._tasks.task("run_teacher_batch", Assign=counted("teacher_polls"), Next="IsTeacherBatchCompleted"),
+            check="IsTeacherBatchCompleted",
+            # Past its limit nothing fails: what the batch did not give is asked on demand.
+            ways_out=[
+                completed(then="EachTeacherShard"),
+                given_up("teacher_polls", TEACHER_POLL_LIMIT, then="EachTeacherShard"),
+            ],
+            pause="WaitForTeacherBatch",
             # The deadline is the task's own, so the Lambda says how long to wait.
-            "WaitForTeacherBatch": wait("{% $states.input.wait_seconds %}", then="RunTeacherBatch"),
-        }
+            seconds="{% $states.input.wait_seconds %}",
+        )
 
     def _generate_teacher_data(self) -> States:
         return {
-            "EachTeacherShard": self._each_shard(
+            "EachTeacherShard": self._tasks.each_shard(
                 "EachTeacherShard",
                 shards="teacher_shards",
-                states={"GenerateTeacherData": self._shard_task("generate_teacher_data")},
+                states={"GenerateTeacherData": self._tasks.shard_task("generate_teacher_data")},
                 then="CollectTeacherData",
             )
         }
 
     def _collect_teacher_data(self) -> States:
-        return {"CollectTeacherData": self._task("collect_teacher_data", Next="LaunchDistillation")}
+        return {"CollectTeacherData": self._tasks.task("collect_teacher_data", Next="LaunchDistillation")}
 
     def _launch_distillation(self) -> States:
-        return {
-            "LaunchDistillation": self._task(
+        return poll_loop(
+            "LaunchDistillation",
+            self._tasks.task(
                 "launch_distillation", Assign=counted("distillation_polls"), Next="IsDistillationCompleted"
             ),
-            "IsDistillationCompleted": {
-                "Type": "Choice",
-                "Choices": [
-                    {"Condition": IS_COMPLETED, "Next": "DeployCandidate"},
-                    overdue("distillation_polls", self._settings.distillation_polls, "distillation_deadline_hours"),
-                ],
-                "Default": "WaitForDistillation",
-            },
-            "WaitForDistillation": wait(self._settings.distillation_poll_seconds, then="LaunchDistillation"),
-        }
+            check="IsDistillationCompleted",
+            ways_out=[
+                completed(then="DeployCandidate"),
+                overdue("distillation_polls", self._settings.distillation_polls, "distillation_deadline_hours"),
+            ],
+            pause="WaitForDistillation",
+            seconds=self._settings.distillation_poll_seconds,
+        )
 
     def _deploy_candidate(self) -> States:
-        return {
-            "DeployCandidate": self._task(
-                "deploy_candidate", Assign=counted("deployment_polls"), Next="IsCandidateDeployed"
-            ),
-            "IsCandidateDeployed": {
-                "Type": "Choice",
-                "Choices": [
-                    {"Condition": IS_COMPLETED, "Next": "EachHoldoutShard"},
-                    overdue("deployment_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
-                ],
-                "Default": "WaitForDeployment",
-            },
-            "WaitForDeployment": wait(self._settings.endpoint_poll_seconds, then="DeployCandidate"),
-        }
+        return poll_loop(
+            "DeployCandidate",
+            self._tasks.task("deploy_candidate", Assign=counted("deployment_polls"), Next="IsCandidateDeployed"),
+            check="IsCandidateDeployed",
+            ways_out=[
+                completed(then="EachHoldoutShard"),
+                overdue("deployment_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
+            ],
+            pause="WaitForDeployment",
+            seconds=self._settings.endpoint_poll_seconds,
+        )
 
     def _evaluate_student(self) -> States:
         return {
-            "EachHoldoutShard": self._each_shard(
+            "EachHoldoutShard": self._tasks.each_shard(
                 "EachHoldoutShard",
                 shards="holdout_shards",
-                states={"EvaluateStudent": self._shard_task("evaluate_student")},
+                states={"EvaluateStudent": self._tasks.shard_task("evaluate_student")},
                 then="ScoreEvaluation",
             )
         }
 
     def _score_evaluation(self) -> States:
         return {
-            "ScoreEvaluation": self._task("score_evaluation", Next="IsStudentGoodEnough"),
-            # Only an explicit PROMOTE goes on.
-            "IsStudentGoodEnough": {
-                "Type": "Choice",
-                "Choices": [{"Condition": '{% $states.input.decision = "PROMOTE" %}', "Next": "NeedsApproval"}],
-                "Default": "ReleaseResources",
-                "Assign": {"outcome": "REJECTED"},
-            },
+            "ScoreEvaluation": self._tasks.task("score_evaluation", Next="IsStudentGoodEnough"),
+            "IsStudentGoodEnough": only_if('{% $states.input.decision = "PROMOTE" %}', then="NeedsApproval"),
         }
 
     def _request_approval(self) -> States:
         expired = {"ErrorEquals": ["States.Timeout"], "Assign": {"outcome": "EXPIRED"}, "Next": "ReleaseResources"}
-        waiting = self._task("request_approval", wait_for_answer=True, Next="IsApproved")
+        waiting = self._tasks.task("request_approval", wait_for_answer=True, Next="IsApproved")
         waiting["TimeoutSeconds"] = self._settings.approval_expiry_hours * 3600
         # Nobody answered: asking again would double the time in which the run may be approved.
         waiting["Retry"] = [NO_RETRY, {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}, RETRY]
@@ -273,40 +265,31 @@ class DistillationMachine(Construct):
                 "Default": "RequestApproval",
             },
             "RequestApproval": waiting,
-            "IsApproved": {
-                "Type": "Choice",
-                "Choices": [{"Condition": '{% $states.input.answer = "approved" %}', "Next": "PromoteStudent"}],
-                "Default": "ReleaseResources",
-                "Assign": {"outcome": "REJECTED"},
-            },
+            "IsApproved": only_if('{% $states.input.answer = "approved" %}', then="PromoteStudent"),
         }
 
     def _promote_student(self) -> States:
-        return {
-            "PromoteStudent": self._task("promote_student", Assign=counted("promotion_polls"), Next="IsStudentServing"),
-            "IsStudentServing": {
-                "Type": "Choice",
-                "Choices": [
-                    {
-                        "Condition": IS_COMPLETED,
-                        "Assign": {"outcome": "PROMOTED"},
-                        "Next": "WaitForTraffic" if self._settings.bake_polls else "ReleaseResources",
-                    },
-                    overdue("promotion_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
-                ],
-                "Default": "WaitForPromotion",
-            },
-            "WaitForPromotion": wait(self._settings.endpoint_poll_seconds, then="PromoteStudent"),
-        }
+        serving = completed(then="WaitForTraffic" if self._settings.bake_polls else "ReleaseResources")
+        return poll_loop(
+            "PromoteStudent",
+            self._tasks.task("promote_student", Assign=counted("promotion_polls"), Next="IsStudentServing"),
+            check="IsStudentServing",
+            ways_out=[
+                {**serving, "Assign": {"outcome": "PROMOTED"}},
+                overdue("promotion_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
+            ],
+            pause="WaitForPromotion",
+            seconds=self._settings.endpoint_poll_seconds,
+        )
 
     def _bake_student(self) -> States:
         if not self._settings.bake_polls:
             return {}
-        bake = self._task("bake_student", Assign=counted("bake_polls"), Next="IsStudentBaked")
+        bake = self._tasks.task("bake_student", Assign=counted("bake_polls"), Next="IsStudentBaked")
         return bake_states(self._settings, bake)
 
     def _release_resources(self) -> States:
-        release = self._task(
+        release = self._tasks.task(
             "release_resources",
             payload={**RUN, "outcome": "{% $outcome %}"},
             Assign=counted("release_polls"),
@@ -314,22 +297,20 @@ class DistillationMachine(Construct):
         )
         # What cannot be released now is not forgotten: the schedule of reconcile_runs goes on with it.
         release["Catch"] = [{"ErrorEquals": ["States.ALL"], "Next": "PublishReport"}]
-        given_up = f"{{% $release_polls >= {self._settings.endpoint_polls} %}}"
-        return {
-            "ReleaseResources": release,
-            "AreResourcesReleased": {
-                "Type": "Choice",
-                "Choices": [
-                    {"Condition": IS_COMPLETED, "Next": "PublishReport"},
-                    {"Condition": given_up, "Next": "PublishReport"},
-                ],
-                "Default": "WaitForRelease",
-            },
-            "WaitForRelease": wait(self._settings.endpoint_poll_seconds, then="ReleaseResources"),
-        }
+        return poll_loop(
+            "ReleaseResources",
+            release,
+            check="AreResourcesReleased",
+            ways_out=[
+                completed(then="PublishReport"),
+                given_up("release_polls", self._settings.endpoint_polls, then="PublishReport"),
+            ],
+            pause="WaitForRelease",
+            seconds=self._settings.endpoint_poll_seconds,
+        )
 
     def _publish_report(self) -> States:
-        publish = self._task(
+        publish = self._tasks.task(
             "publish_report",
             payload={**RUN, "outcome": "{% $outcome %}", "error": "{% $exists($failure.Error) ? $failure : null %}"},
             Next="HasFailed",
@@ -357,54 +338,6 @@ class DistillationMachine(Construct):
             },
             "RunEnded": {"Type": "Succeed"},
         }
-
-    # What they are made of
-
-    def _task(
-        self, folder: str, *, payload: State | None = None, wait_for_answer: bool = False, **fields: object
-    ) -> State:
-        """Invoke the published version of a Lambda and pass on what it returned."""
-        stage = self._stages[folder]
-        sent = payload or dict(RUN)
-        resource, output = "lambda:invoke", "{% $states.result.Payload %}"
-        if wait_for_answer:
-            sent["task_token"] = "{% $states.context.Task.Token %}"  # noqa: S105 - an expression
-            resource, output = "lambda:invoke.waitForTaskToken", "{% $states.result %}"
-        return {
-            "Type": "Task",
-            "Resource": f"arn:{self._partition}:states:::{resource}",
-            "Arguments": {"FunctionName": stage.published_version(), "Payload": sent},
-            "TimeoutSeconds": int(stage.timeout.to_seconds()) + TASK_MARGIN_SECONDS,
-            "Retry": [NO_RETRY, RETRY],
-            "Catch": [FAILED],
-            "Output": output,
-            **fields,
-        }
-
-    def _each_shard(self, label: str, *, shards: str, states: States, then: str) -> State:
-        """Hand every shard to an execution of its own; children see nothing but what ItemSelector gives them."""
-        return {
-            "Type": "Map",
-            "Label": label,
-            "Items": f"{{% ${shards} %}}",
-            "ItemSelector": {**RUN, "shard": "{% $states.context.Map.Item.Value %}"},
-            "MaxConcurrency": self._settings.shards_at_once,
-            "ToleratedFailurePercentage": 0,
-            "ItemProcessor": {
-                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-                "StartAt": next(iter(states)),
-                "States": states,
-            },
-            "Catch": [FAILED],
-            "Output": {},
-            "Next": then,
-        }
-
-    def _shard_task(self, folder: str) -> State:
-        """Invoke a Lambda for one shard; its failure fails the map, whose Catch leads on."""
-        task = self._task(folder, payload={name: f"{{% $states.input.{name} %}}" for name in (*RUN, "shard")}, End=True)
-        del task["Catch"]
-        return task
 
     def _timeout_seconds(self) -> int:
         """Sum every deadline: the machine's own time-out is the last resort, since it runs no Catch."""

@@ -1,0 +1,78 @@
+"""How the machine calls its Lambdas: one at a time, or one for each shard of a distributed map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stacks.asl import FAILED, NO_RETRY, RETRY, RUN, State, States
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stacks.stage_function import StageFunction
+
+TASK_MARGIN_SECONDS = 30
+"""How much longer a Task may take than its Lambda, so that the Lambda's own time-out is what is reported."""
+
+
+class MachineTasks:
+    """Tasks and maps over the Lambdas of the stages.
+
+    Parameters
+    ----------
+    stages : mapping
+        Lambda folder to the Lambda of that stage.
+    partition : str
+        AWS partition.
+    shards_at_once : int
+        Children of a map that run at once.
+    """
+
+    def __init__(self, stages: Mapping[str, StageFunction], *, partition: str, shards_at_once: int) -> None:
+        self._stages, self._partition, self._shards_at_once = stages, partition, shards_at_once
+
+    def task(
+        self, folder: str, *, payload: State | None = None, wait_for_answer: bool = False, **fields: object
+    ) -> State:
+        """Invoke the published version of a Lambda and pass on what it returned."""
+        stage = self._stages[folder]
+        sent = payload or dict(RUN)
+        resource, output = "lambda:invoke", "{% $states.result.Payload %}"
+        if wait_for_answer:
+            sent["task_token"] = "{% $states.context.Task.Token %}"  # noqa: S105 - an expression
+            resource, output = "lambda:invoke.waitForTaskToken", "{% $states.result %}"
+        return {
+            "Type": "Task",
+            "Resource": f"arn:{self._partition}:states:::{resource}",
+            "Arguments": {"FunctionName": stage.published_version(), "Payload": sent},
+            "TimeoutSeconds": int(stage.timeout.to_seconds()) + TASK_MARGIN_SECONDS,
+            "Retry": [NO_RETRY, RETRY],
+            "Catch": [FAILED],
+            "Output": output,
+            **fields,
+        }
+
+    def each_shard(self, label: str, *, shards: str, states: States, then: str) -> State:
+        """Hand every shard to an execution of its own; children see nothing but what ItemSelector gives them."""
+        return {
+            "Type": "Map",
+            "Label": label,
+            "Items": f"{{% ${shards} %}}",
+            "ItemSelector": {**RUN, "shard": "{% $states.context.Map.Item.Value %}"},
+            "MaxConcurrency": self._shards_at_once,
+            "ToleratedFailurePercentage": 0,
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                "StartAt": next(iter(states)),
+                "States": states,
+            },
+            "Catch": [FAILED],
+            "Output": {},
+            "Next": then,
+        }
+
+    def shard_task(self, folder: str) -> State:
+        """Invoke a Lambda for one shard; its failure fails the map, whose Catch leads on."""
+        task = self.task(folder, payload={name: f"{{% $states.input.{name} %}}" for name in (*RUN, "shard")}, End=True)
+        del task["Catch"]
+        return task

@@ -1,0 +1,128 @@
+"""Statements of which the permissions of the Lambdas are made: one method a thing that may be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stacks.data_key import ENCRYPT_AND_DECRYPT
+from stacks.data_stack import REGISTRY_INDEX
+from stacks.log_access import LogAccess
+from stacks.model_access import ModelAccess
+from stacks.permissions import Permission, allow
+
+if TYPE_CHECKING:
+    from aws_cdk import Stack
+
+    from lambdas.domain.settings import Settings
+    from stacks.data_stack import DataExports
+
+RUN_KEYS = "Keys of runs are made at run time; the wildcard covers one prefix of one bucket."
+BEDROCK_IDS = "Bedrock makes the ids at run time; the wildcard covers one kind of resource in this account and Region."
+NO_RESOURCE = "The service authorization reference names no resource for these actions."
+
+
+class PermissionParts:
+    """Statements that several Lambdas of one environment share.
+
+    Parameters
+    ----------
+    stack : Stack
+        Gives partition, Region and account.
+    environment : str
+        Environment name, a part of parameter names.
+    settings : Settings
+        Names the models.
+    data : DataExports
+        Buckets, tables and key.
+    """
+
+    def __init__(self, stack: Stack, *, environment: str, settings: Settings, data: DataExports) -> None:
+        self._stack = stack
+        self._environment = environment
+        self._settings = settings
+        self._data = data
+        self._models = ModelAccess(stack)
+        self._logs = LogAccess(stack, settings)
+
+    def _read_uploads(self) -> list[Permission]:
+        uploads = self._data.uploads_bucket_arn
+        return [
+            allow(
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                on=[f"{uploads}/*"],
+                because="People choose the keys of their uploads; the role may only read, and only this bucket.",
+            ),
+            # Without it S3 answers 403 instead of 404 for a task.json that is not there.
+            allow("s3:ListBucket", on=[uploads]),
+        ]
+
+    def _ask_and_keep(self) -> list[Permission]:
+        return [
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._answers("s3:GetObject", "s3:PutObject"),
+            self._list_runs_bucket("answers/*"),
+            *self._record_progress("PutItem"),
+        ]
+
+    def _ask_judge_and_report(self) -> list[Permission]:
+        return [
+            self._runs("s3:GetObject", "s3:PutObject"),
+            self._answers("s3:GetObject", "s3:PutObject"),
+            self._list_runs_bucket("answers/*"),
+            self._list_runs_bucket("runs/*"),
+            *self._models.invoke(self._settings.judge_models),
+            *self._record_progress("PutItem", "Query"),
+        ]
+
+    def _list_trained(self) -> Permission:
+        return allow("bedrock:ListModelCustomizationJobs", "bedrock:ListCustomModels", on=["*"], because=NO_RESOURCE)
+
+    def _list_endpoints(self) -> Permission:
+        return allow(
+            "bedrock:ListCustomModelDeployments",
+            "bedrock:ListProvisionedModelThroughputs",
+            on=["*"],
+            because=NO_RESOURCE,
+        )
+
+    def _record_progress(self, *more: str) -> list[Permission]:
+        return [self._registry("GetItem", "UpdateItem", *more), self._data_key()]
+
+    def _registry(self, *operations: str, index: bool = False) -> Permission:
+        table = self._data.registry_table_arn
+        tables = [table, f"{table}/index/{REGISTRY_INDEX}"] if index else [table]
+        return allow(*(f"dynamodb:{operation}" for operation in operations), on=tables)
+
+    def _approvals(self, *operations: str) -> Permission:
+        return allow(*(f"dynamodb:{operation}" for operation in operations), on=[self._data.approvals_table_arn])
+
+    def _runs(self, *actions: str) -> Permission:
+        return allow(*actions, on=[f"{self._data.runs_bucket_arn}/runs/*"], because=RUN_KEYS)
+
+    def _answers(self, *actions: str) -> Permission:
+        return allow(*actions, on=[f"{self._data.runs_bucket_arn}/answers/*"], because=RUN_KEYS)
+
+    def _list_runs_bucket(self, prefix: str) -> Permission:
+        return allow("s3:ListBucket", on=[self._data.runs_bucket_arn], when={"StringLike": {"s3:prefix": prefix}})
+
+    def _bedrock(self, kind: str) -> str:
+        return self._models.account_resource(kind)
+
+    def _tag(self, *resources: str) -> Permission:
+        return allow("bedrock:TagResource", "bedrock:ListTagsForResource", on=resources, because=BEDROCK_IDS)
+
+    def _champion_parameters(self) -> Permission:
+        root = f"arn:{self._stack.partition}:ssm:{self._stack.region}:{self._stack.account}:parameter/distillation"
+        return allow(
+            "ssm:PutParameter",
+            on=[f"{root}/{self._environment}/*"],
+            because="Tasks are named by uploads; the wildcard covers the parameters of this environment.",
+        )
+
+    def _data_key(self) -> Permission:
+        """Allow the key only through the services that hold encrypted things of ours."""
+        through = [
+            f"{service}.{self._stack.region}.amazonaws.com" for service in ("bedrock", "dynamodb", "s3", "sns", "sqs")
+        ]
+        return allow(*ENCRYPT_AND_DECRYPT, on=[self._data.key_arn], when={"StringEquals": {"kms:ViaService": through}})
