@@ -14,7 +14,7 @@ from cli.session import Session, pass_session, yes_option
 from lambdas.domain.idle import Thing
 from lambdas.gateways.bedrock_control import BedrockControl
 from lambdas.gateways.inventory import Inventory
-from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, Resource
+from lambdas.gateways.resource_book import CUSTOM_MODEL
 from lambdas.pipeline import iso, utc_now
 from lambdas.release_resources.deleter import Deleter
 
@@ -91,17 +91,7 @@ def _delete(deployment: Deployment, inventory: Inventory, *, say: Callable[[str]
 
 
 def _deleted(deleter: Deleter, thing: Thing, say: Callable[[str], None]) -> bool:
-    resource = Resource(
-        run_id=thing.run_id or "",
-        attempt=1,
-        task=thing.task or "",
-        kind=thing.kind,
-        name=thing.name,
-        state=CREATED,
-        created_at=iso(thing.created_at),
-        arn=thing.arn,
-    )
-    gone = deleter.delete(resource)
+    gone = deleter.delete(thing)
     say(f"{'deleted' if gone else 'waiting for'} {thing.kind} {thing.name}")
     return gone
 

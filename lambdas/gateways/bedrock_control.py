@@ -73,9 +73,7 @@ class BedrockControl:
 
     def find_job(self, name: str) -> Found | None:
         """Find a customization job by its exact name."""
-        pages = self._client.get_paginator("list_model_customization_jobs").paginate(nameContains=name)
-        items = (item for page in pages for item in page.get("modelCustomizationJobSummaries", []))
-        arn = _first(items, "jobName", "jobArn", name)
+        arn = self._job_named(name)
         answer = _or_none(lambda: self._client.get_model_customization_job(jobIdentifier=arn)) if arn else None
         if answer is None:
             return None
@@ -102,14 +100,11 @@ class BedrockControl:
         QuotaTooLow
             With the quota to ask for.
         """
-
-        def lookup() -> str | None:
-            job = self.find_job(request["jobName"])
-            return job.arn if job else None
-
         try:
             return self._create(
-                lambda: self._client.create_model_customization_job(**request)["jobArn"], lookup, request["jobTags"]
+                lambda: self._client.create_model_customization_job(**request)["jobArn"],
+                lambda: self._job_named(request["jobName"]),
+                request["jobTags"],
             )
         except ClientError as problem:
             code = error_code(problem)
@@ -119,17 +114,11 @@ class BedrockControl:
 
     def stop_job(self, arn: str) -> None:
         """Stop a customization job; one that has ended or does not exist is no error."""
-        try:
-            self._client.stop_model_customization_job(jobIdentifier=arn)
-        except ClientError as problem:
-            if error_code(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
-                raise
+        _stop(lambda: self._client.stop_model_customization_job(jobIdentifier=arn))
 
     def find_batch_job(self, name: str) -> Found | None:
         """Find a batch inference job by its exact name; the service itself knows jobs by ARN only."""
-        pages = self._client.get_paginator("list_model_invocation_jobs").paginate(nameContains=name)
-        items = (item for page in pages for item in page.get("invocationJobSummaries", []))
-        arn = _first(items, "jobName", "jobArn", name)
+        arn = self._batch_job_named(name)
         return self.batch_job(arn) if arn else None
 
     def batch_job(self, arn: str) -> Found | None:
@@ -159,22 +148,15 @@ class BedrockControl:
         QuotaTooLow
             As many jobs are under way as the account may have.
         """
-
-        def lookup() -> str | None:
-            job = self.find_batch_job(request["jobName"])
-            return job.arn if job else None
-
         return self._create(
-            lambda: self._client.create_model_invocation_job(**request)["jobArn"], lookup, request["tags"]
+            lambda: self._client.create_model_invocation_job(**request)["jobArn"],
+            lambda: self._batch_job_named(request["jobName"]),
+            request["tags"],
         )
 
     def stop_batch_job(self, arn: str) -> None:
         """Stop a batch inference job; one that has ended or does not exist is no error."""
-        try:
-            self._client.stop_model_invocation_job(jobIdentifier=arn)
-        except ClientError as problem:
-            if error_code(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
-                raise
+        _stop(lambda: self._client.stop_model_invocation_job(jobIdentifier=arn))
 
     def find_model(self, name: str) -> Found | None:
         """Find a custom model by its exact name."""
@@ -287,6 +269,16 @@ class BedrockControl:
         answer = self._client.list_tags_for_resource(resourceARN=arn)
         return {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
 
+    def _job_named(self, name: str) -> str | None:
+        pages = self._client.get_paginator("list_model_customization_jobs").paginate(nameContains=name)
+        items = (item for page in pages for item in page.get("modelCustomizationJobSummaries", []))
+        return _first(items, "jobName", "jobArn", name)
+
+    def _batch_job_named(self, name: str) -> str | None:
+        pages = self._client.get_paginator("list_model_invocation_jobs").paginate(nameContains=name)
+        items = (item for page in pages for item in page.get("invocationJobSummaries", []))
+        return _first(items, "jobName", "jobArn", name)
+
     def _create(self, create: Callable[[], str], lookup: Callable[[], str | None], tags: Tags) -> str:
         try:
             return create()
@@ -314,6 +306,15 @@ def _or_none(call: Callable[[], Any]) -> dict[str, Any] | None:
         if error_code(problem) == "ResourceNotFoundException":
             return None
         raise
+
+
+def _stop(call: Callable[[], Any]) -> None:
+    """Stop a job; one that has ended or does not exist is no error."""
+    try:
+        call()
+    except ClientError as problem:
+        if error_code(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
+            raise
 
 
 def _deleted(call: Callable[[], Any]) -> bool:

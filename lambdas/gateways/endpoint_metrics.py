@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ STATISTICS = {
 }
 """Metrics and how they are read (Amazon Bedrock user guide, "Amazon Bedrock runtime metrics"); latency in ms."""
 
-PERIOD = 60
+PERIOD, HOUR = 60, 3600
+"""Seconds of one value: by the minute for what callers met, by the hour for whether there were any."""
+
+QUERIES_A_CALL = 500
+"""Most metrics that GetMetricData takes at once (CloudWatch API reference)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,26 +54,11 @@ class Traffic:
 
 def read_traffic(client: CloudWatchClient, endpoint_arn: str, since: datetime, until: datetime) -> Traffic:
     """Read an endpoint's metrics."""
-    queries: list[Any] = [
-        {
-            "Id": name[0].lower() + name[1:],
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": NAMESPACE,
-                    "MetricName": name,
-                    "Dimensions": [{"Name": "ModelId", "Value": endpoint_arn}],
-                },
-                "Period": PERIOD,
-                "Stat": statistic,
-            },
-        }
+    queries = (
+        _query(name[0].lower() + name[1:], name, endpoint_arn, PERIOD, statistic)
         for name, statistic in STATISTICS.items()
-    ]
-    values: dict[str, list[float]] = {query["Id"]: [] for query in queries}
-    pages = client.get_paginator("get_metric_data").paginate(MetricDataQueries=queries, StartTime=since, EndTime=until)
-    for page in pages:
-        for result in page["MetricDataResults"]:
-            values[result["Id"]] += result["Values"]
+    )
+    values = _values(client, queries, since, until)
     latency = values["invocationLatency"]
     return Traffic(
         served=round(sum(values["invocations"])),
@@ -77,3 +67,55 @@ def read_traffic(client: CloudWatchClient, endpoint_arn: str, since: datetime, u
         throttles=round(sum(values["invocationThrottles"])),
         latency_ms=sum(latency) / len(latency) if latency else None,
     )
+
+
+class Usage:
+    """Calls by endpoint.
+
+    Parameters
+    ----------
+    client : CloudWatch client
+    """
+
+    def __init__(self, client: CloudWatchClient) -> None:
+        self._client = client
+
+    def invocations(self, endpoints: Sequence[str], now: datetime, hours: int) -> dict[str, float]:
+        """Count the calls of each endpoint in the last hours; one without a metric was not called.
+
+        Parameters
+        ----------
+        endpoints : sequence of str
+            ARNs, as callers give them as model id.
+        now : datetime
+        hours : int
+        """
+        counted: dict[str, float] = {}
+        for start in range(0, len(endpoints), QUERIES_A_CALL):
+            some = {f"m{index}": arn for index, arn in enumerate(endpoints[start : start + QUERIES_A_CALL])}
+            queries = (_query(name, "Invocations", arn, HOUR, "Sum") for name, arn in some.items())
+            values = _values(self._client, queries, now - timedelta(hours=hours), now)
+            counted |= {arn: sum(values[name]) for name, arn in some.items()}
+        return counted
+
+
+def _query(name: str, metric: str, endpoint_arn: str, period: int, statistic: str) -> Any:  # noqa: ANN401 - stubs' type
+    described = {
+        "Namespace": NAMESPACE,
+        "MetricName": metric,
+        "Dimensions": [{"Name": "ModelId", "Value": endpoint_arn}],
+    }
+    return {"Id": name, "MetricStat": {"Metric": described, "Period": period, "Stat": statistic}}
+
+
+def _values(
+    client: CloudWatchClient, queries: Iterable[Any], since: datetime, until: datetime
+) -> dict[str, list[float]]:
+    """Read every page of some metrics: values by the query's name."""
+    asked = list(queries)
+    values: dict[str, list[float]] = {query["Id"]: [] for query in asked}
+    pages = client.get_paginator("get_metric_data").paginate(MetricDataQueries=asked, StartTime=since, EndTime=until)
+    for page in pages:
+        for result in page["MetricDataResults"]:
+            values[result["Id"]] += result["Values"]
+    return values

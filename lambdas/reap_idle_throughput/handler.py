@@ -5,8 +5,8 @@ from typing import Any
 
 from lambdas.domain.idle import REPORT
 from lambdas.gateways import clients
+from lambdas.gateways.endpoint_metrics import Usage
 from lambdas.gateways.inventory import Inventory
-from lambdas.gateways.usage import Usage
 from lambdas.pipeline import iso, logger, pipeline
 from lambdas.reap_idle_throughput.stage import Reaper
 from lambdas.reap_idle_throughput.telling import tell

@@ -22,11 +22,11 @@ from lambdas.domain.idle import (
     review_due,
     usd_per_hour,
 )
+from lambdas.gateways.endpoint_metrics import Usage
 from lambdas.gateways.inventory import Inventory
 from lambdas.gateways.registry import ENDED
-from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, KEPT, THROUGHPUT, Resource
+from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, KEPT, THROUGHPUT, Resource
 from lambdas.gateways.task_book import Champion, TaskState
-from lambdas.gateways.usage import Usage
 from lambdas.pipeline import Pipeline, Result, iso, logger
 from lambdas.reap_idle_throughput.move import MOVED, move_on_demand
 from lambdas.release_resources.deleter import Deleter
@@ -99,27 +99,29 @@ class Reaper:
         now, hours = self._line.now(), self._settings.idle_hours
         callable_arns = [thing.arn for thing in things if thing.kind != CUSTOM_MODEL]
         calls = self._usage.invocations(callable_arns, now, hours)
-        kept = {
-            (item.kind, item.name)
-            for item in self._line.resources.open()
-            if item.state == KEPT and str(item.keep_until) > iso(now)
-        }
+        written_down = list(self._line.resources.open())
         judged = (
-            judge_thing(thing, self._use(thing, tasks, kept, calls), now=now, idle_hours=hours) for thing in things
+            judge_thing(thing, self._use(thing, tasks, written_down, calls), now=now, idle_hours=hours)
+            for thing in things
         )
         return [finding for finding in judged if finding is not None]
 
     def _use(
-        self, thing: Thing, tasks: dict[str, TaskState], kept: set[tuple[str, str]], calls: dict[str, float]
+        self, thing: Thing, tasks: dict[str, TaskState], written_down: list[Resource], calls: dict[str, float]
     ) -> Use:
+        now = self._line.now()
         task = tasks.get(thing.task or "", TaskState())
         serving = task.champion is not None and thing.arn == task.champion.endpoint_arn
         # Another run may have adopted what this one made: the registry, not the tag alone, knows all of them.
-        runs = {thing.run_id} | {item.run_id for item in self._line.resources.open() if item.name == thing.name}
+        namesakes = [item for item in written_down if item.name == thing.name]
+        runs = {thing.run_id} | {item.run_id for item in namesakes}
+        kept = any(
+            item.kind == thing.kind and item.state == KEPT and str(item.keep_until) > iso(now) for item in namesakes
+        )
         return Use(
             by_champion=serving,
             by_run=any(self._is_under_way(run_id) for run_id in runs if run_id),
-            kept=(thing.kind, thing.name) in kept or task.uses(thing.arn, self._line.now()),
+            kept=kept or task.uses(thing.arn, now),
             invocations=calls.get(thing.arn),
         )
 
@@ -171,7 +173,7 @@ class Reaper:
         price = next((item.usd_per_hour for item in resources if item.arn == champion.endpoint_arn), None)
         return Finding(
             reason=reason,
-            kind=THROUGHPUT if champion.mode == THROUGHPUT_MODE else "custom_model_deployment",
+            kind=THROUGHPUT if champion.mode == THROUGHPUT_MODE else DEPLOYMENT,
             name=champion.endpoint_name,
             arn=champion.endpoint_arn,
             task=task,
@@ -195,7 +197,7 @@ class Reaper:
         return self._moved(finding, champion)
 
     def _deleted(self, finding: Finding) -> Finding:
-        gone = Deleter(self._line.bedrock).delete(_as_resource(finding, iso(self._line.now())))
+        gone = Deleter(self._line.bedrock).delete(finding)
         if not gone:
             return replace(finding, explanation=f"{finding.explanation}; the service refuses to delete it for now")
         for item in list(self._line.resources.open()):
@@ -211,16 +213,3 @@ class Reaper:
         done = "moved to an on-demand deployment" if status == MOVED else ""
         note = "" if done else "; it is being moved to an on-demand deployment"
         return replace(finding, done=done, explanation=f"{finding.explanation}{note}")
-
-
-def _as_resource(finding: Finding, now: str) -> Resource:
-    return Resource(
-        run_id=finding.run_id or "",
-        attempt=1,
-        task=finding.task or "",
-        kind=finding.kind,
-        name=finding.name,
-        state=CREATED,
-        created_at=now,
-        arn=finding.arn,
-    )

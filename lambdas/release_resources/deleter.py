@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Protocol
 
-from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, BedrockControl
-from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT, Resource
+from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, BedrockControl, Found
+from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
 
 UNDER_WAY = ("InProgress", "Stopping")
+
+
+class Billable(Protocol):
+    """What can be deleted: a resource of the registry, or a thing that was found in the account."""
+
+    @property
+    def kind(self) -> str:
+        """One of the kinds of :mod:`~lambdas.gateways.resource_book`."""
+
+    @property
+    def name(self) -> str:
+        """Bedrock name."""
+
+    @property
+    def arn(self) -> str | None:
+        """``None`` where a crash came before it was written down."""
 
 
 class Deleter:
@@ -20,7 +37,7 @@ class Deleter:
 
     def __init__(self, bedrock: BedrockControl) -> None:
         self._bedrock = bedrock
-        self._by_kind: dict[str, Callable[[Resource], bool]] = {
+        self._by_kind: dict[str, Callable[[Billable], bool]] = {
             CUSTOMIZATION_JOB: self._stop_job,
             BATCH_JOB: self._stop_batch_job,
             CUSTOM_MODEL: self._delete_model,
@@ -28,7 +45,7 @@ class Deleter:
             THROUGHPUT: self._delete_throughput,
         }
 
-    def delete(self, resource: Resource) -> bool:
+    def delete(self, thing: Billable) -> bool:
         """Delete a resource, or stop it where it is a job.
 
         Returns
@@ -36,39 +53,40 @@ class Deleter:
         bool
             True when nothing of it bills any more; false when the service refuses for now and it must be tried again.
         """
-        return self._by_kind[resource.kind](resource)
+        return self._by_kind[thing.kind](thing)
 
-    def _stop_job(self, resource: Resource) -> bool:
-        job = self._bedrock.find_job(resource.name)
-        if job is None or job.status not in UNDER_WAY:
-            return True
-        self._bedrock.stop_job(job.arn)
-        after = self._bedrock.find_job(resource.name)
-        return after is None or after.status not in UNDER_WAY
+    def _stop_job(self, thing: Billable) -> bool:
+        return _stopped(thing.name, self._bedrock.find_job, self._bedrock.stop_job, UNDER_WAY)
 
-    def _stop_batch_job(self, resource: Resource) -> bool:
+    def _stop_batch_job(self, thing: Billable) -> bool:
         """Stop a batch; what it has answered stays in its output, where another attempt finds it."""
-        job = self._bedrock.find_batch_job(resource.name)
-        if job is None or job.status not in BATCH_UNDER_WAY:
-            return True
-        self._bedrock.stop_batch_job(job.arn)
-        after = self._bedrock.find_batch_job(resource.name)
-        return after is None or after.status not in BATCH_UNDER_WAY
+        return _stopped(thing.name, self._bedrock.find_batch_job, self._bedrock.stop_batch_job, BATCH_UNDER_WAY)
 
-    def _delete_model(self, resource: Resource) -> bool:
-        model = self._bedrock.find_model(resource.name)
+    def _delete_model(self, thing: Billable) -> bool:
+        model = self._bedrock.find_model(thing.name)
         return model is None or self._bedrock.delete_model(model.arn)
 
-    def _delete_deployment(self, resource: Resource) -> bool:
-        arn = resource.arn or self._bedrock.deployment_named(resource.name)
+    def _delete_deployment(self, thing: Billable) -> bool:
+        arn = thing.arn or self._bedrock.deployment_named(thing.name)
         if arn is None:
             return True
         self._bedrock.delete_deployment(arn)
         return self._bedrock.find_deployment(arn) is None
 
-    def _delete_throughput(self, resource: Resource) -> bool:
-        arn = resource.arn or self._bedrock.throughput_named(resource.name)
+    def _delete_throughput(self, thing: Billable) -> bool:
+        arn = thing.arn or self._bedrock.throughput_named(thing.name)
         if arn is None:
             return True
         self._bedrock.delete_throughput(arn)
         return self._bedrock.find_throughput(arn) is None
+
+
+def _stopped(
+    name: str, find: Callable[[str], Found | None], stop: Callable[[str], None], under_way: Collection[str]
+) -> bool:
+    job = find(name)
+    if job is None or job.status not in under_way:
+        return True
+    stop(job.arn)
+    after = find(name)
+    return after is None or after.status not in under_way
