@@ -15,7 +15,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli.errors import NOT_SO, NOT_THERE, UNKNOWN_RUN, CliError
+from cli.errors import NOT_SO, NOT_THERE, UNKNOWN_RUN, CliError, NotDeployedError
 from lambdas.domain.settings import Settings
 from lambdas.gateways.registry import Registry
 from lambdas.gateways.storage import Bucket
@@ -181,7 +181,7 @@ class Deployment:
             found = []
         if not found:
             message = f"Environment '{self.environment}' is not deployed in {self.region}: there is no stack {stack}."
-            raise CliError(f"{message} {self._how_to_deploy()}", NOT_THERE)
+            raise NotDeployedError(message, self._how_to_deploy())
         return {item["OutputKey"]: item["OutputValue"] for item in found[0].get("Outputs", [])}
 
     def _how_to_deploy(self) -> str:

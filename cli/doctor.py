@@ -12,7 +12,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
-from cli.errors import NOT_SO, CliError
+from cli.errors import NOT_SO, NotDeployedError
 from cli.session import Session, pass_session
 from lambdas.check_run.model_catalog import ModelCatalog
 from lambdas.domain.errors import InvalidSettings
@@ -105,16 +105,14 @@ def _region(deployment: Deployment) -> Check:
 def _settings(deployment: Deployment) -> tuple[Settings | None, Check]:
     try:
         settings = deployment.settings
-    except CliError as problem:
-        if "no stack" not in problem.message:
-            raise
-        return _settings_of_cdk_json(deployment, problem.message)
+    except NotDeployedError as missing:
+        return _settings_of_cdk_json(deployment, missing)
     return settings, Check(name="Deployment", state=OK, found=f"environment {deployment.environment}")
 
 
-def _settings_of_cdk_json(deployment: Deployment, missing: str) -> tuple[Settings | None, Check]:
+def _settings_of_cdk_json(deployment: Deployment, missing: NotDeployedError) -> tuple[Settings | None, Check]:
     """Before the first deployment the settings are those that would be deployed."""
-    deploy, first = "npx cdk deploy --all", missing.split(".", maxsplit=1)[0]
+    deploy, first = "npx cdk deploy --all", missing.said.split(".", maxsplit=1)[0]
     path = Path("cdk.json")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))["context"]["environments"][deployment.environment]

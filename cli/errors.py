@@ -72,6 +72,22 @@ class CliError(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]
 
 
+class NotDeployedError(CliError):
+    """A stack of the environment does not exist.
+
+    Parameters
+    ----------
+    said : str
+        Which one, in one sentence.
+    advice : str
+        How to deploy it.
+    """
+
+    def __init__(self, said: str, advice: str) -> None:
+        super().__init__(f"{said} {advice}", NOT_THERE)
+        self.said = said
+
+
 @contextmanager
 def aws_problems_explained() -> Iterator[None]:
     """Turn what botocore raises into a :class:`CliError`."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cli.errors import NOT_SO, NOT_THERE, USAGE, CliError
-from cli.submission import CALIBRATION_FILE, HOLDOUT_FILE, TASK_FILE, check_key, existing, put
+from cli.errors import NOT_SO, USAGE, CliError
+from cli.submission import CALIBRATION_FILE, HOLDOUT_FILE, TASK_FILE, check_key, existing, put_task_files, uploaded
 from lambdas.domain.calibration import read_calibration
 from lambdas.domain.errors import InvalidTaskDefinition, InvalidUpload
 from lambdas.domain.identity import LOGS_SUFFIX, Upload
@@ -117,18 +117,10 @@ def upload_request(client: S3Client, bucket: str, submission: LogSubmission) -> 
     CliError
         When the bucket keeps no versions.
     """
-    task_files = (submission.task_file, submission.holdout_file, submission.calibration_file)
-    for path, kind in zip(task_files, ("application/json", None, None), strict=True):
-        if path is not None:
-            put(client, bucket, f"{submission.task}/{path.name}", path, kind)
+    put_task_files(client, bucket, submission)
     body = json.dumps(submission.request.to_document(), indent=2, sort_keys=True).encode() + b"\n"
-    made: dict[str, Any] = dict(
-        client.put_object(Bucket=bucket, Key=submission.key, Body=body, ContentType="application/json")
-    )
-    if "VersionId" not in made:
-        message = f"Bucket {bucket} keeps no versions, so the run cannot be named. Deploy the data stack again."
-        raise CliError(message, NOT_THERE)
-    return Upload(bucket, submission.key, made["VersionId"])
+    made = client.put_object(Bucket=bucket, Key=submission.key, Body=body, ContentType="application/json")
+    return uploaded(bucket, submission.key, made.get("VersionId"))
 
 
 def _pairs(texts: Iterable[str]) -> dict[str, str]:

@@ -106,15 +106,8 @@ def upload(client: S3Client, bucket: str, submission: Submission) -> Upload:
     CliError
         When the bucket keeps no versions.
     """
-    task_files = (submission.task_file, submission.holdout_file, submission.calibration_file)
-    for path, content_type in zip(task_files, ("application/json", None, None), strict=True):
-        if path is not None:
-            put(client, bucket, f"{submission.task}/{path.name}", path, content_type)
-    version = put(client, bucket, submission.key, submission.prompts)
-    if not version:
-        message = f"Bucket {bucket} keeps no versions, so the run cannot be named. Deploy the data stack again."
-        raise CliError(message, NOT_THERE)
-    return Upload(bucket, submission.key, version)
+    put_task_files(client, bucket, submission)
+    return uploaded(bucket, submission.key, put(client, bucket, submission.key, submission.prompts))
 
 
 def left_from_before(client: S3Client, bucket: str, submission: Submission | LogSubmission) -> list[str]:
@@ -134,6 +127,28 @@ def put(client: S3Client, bucket: str, key: str, path: Path, content_type: str |
     kind = content_type or ("application/gzip" if key.endswith(".gz") else "application/x-ndjson")
     with path.open("rb") as file:
         return client.put_object(Bucket=bucket, Key=key, Body=file, ContentType=kind).get("VersionId")
+
+
+def put_task_files(client: S3Client, bucket: str, submission: Submission | LogSubmission) -> None:
+    """Upload what lies beside the prompts; none of it starts a run."""
+    task_files = (submission.task_file, submission.holdout_file, submission.calibration_file)
+    for path, content_type in zip(task_files, ("application/json", None, None), strict=True):
+        if path is not None:
+            put(client, bucket, f"{submission.task}/{path.name}", path, content_type)
+
+
+def uploaded(bucket: str, key: str, version: str | None) -> Upload:
+    """Name the object version of which the run is made.
+
+    Raises
+    ------
+    CliError
+        When the bucket keeps no versions.
+    """
+    if not version:
+        message = f"Bucket {bucket} keeps no versions, so the run cannot be named. Deploy the data stack again."
+        raise CliError(message, NOT_THERE)
+    return Upload(bucket, key, version)
 
 
 def existing(path: Path) -> Path | None:
