@@ -159,11 +159,14 @@ class ResourceBook:
         return known is not None and known["state"] != RELEASED
 
     def created(self, resource: Resource, arn: str) -> None:
-        """Note the ARN that the service gave."""
+        """Note the ARN that the service gave.
+
+        A resource whose run was released between plan and create is open again: that release found nothing to delete.
+        """
         self._table.update(
             **_key(resource),
-            expression="SET arn = :arn, #state = :created",
-            values={":arn": arn, ":created": CREATED},
+            expression="SET arn = :arn, #state = :created, state_group = :open REMOVE released_at",
+            values={":arn": arn, ":created": CREATED, ":open": OPEN_GROUP},
         )
 
     def mark(self, resource: Resource, state: str, keep_until: str | None = None) -> None:

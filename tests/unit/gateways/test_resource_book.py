@@ -13,6 +13,7 @@ from lambdas.gateways.resource_book import (
     KEPT,
     PLANNED,
     RELEASED,
+    THROUGHPUT,
     Resource,
     ResourceBook,
 )
@@ -55,6 +56,20 @@ def test_a_released_resource_can_be_made_again(book: ResourceBook) -> None:
     # Then nothing of the old one is left
     assert (again.arn, again.attempt, again.released_at) == (None, 2, None)
     assert list(book.open()) == [again]
+
+
+def test_a_resource_that_is_made_after_its_release_is_open_again(book: ResourceBook) -> None:
+    # Given a killed run: its release finds nothing under the planned name, while the create call is still under way
+    throughput = replace(MODEL, kind=THROUGHPUT, name="dev-video-champion")
+    book.plan(throughput)
+    book.released(throughput, LATER)
+
+    # When that call succeeds
+    book.created(throughput, "arn:throughput")
+
+    # Then it is not forgotten: whoever looks after what is open releases it
+    [known] = book.open()
+    assert (known.state, known.arn, known.released_at) == (CREATED, "arn:throughput", None)
 
 
 def test_a_kept_resource_is_open_until_it_is_released(book: ResourceBook) -> None:
