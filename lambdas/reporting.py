@@ -94,10 +94,12 @@ def gather(
 
 
 def _models(stage: Stage, plan: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    refused = (facts.get("pair_refused") or {}).get("attempt") == stage.attempt
+    refusal = facts.get("pair_refused") or {}
+    refused = refusal.get("attempt") == stage.attempt
     return {
         **plan["models"],
         "training": "fine_tuning" if refused else plan["models"]["training"],
+        "training_reason": "Bedrock refused the pair" if refused else plan["models"].get("training_reason"),
         "student_custom_model_arn": facts.get("custom_model_arn"),
         "prompt_caching": explain(stage.task, ModelChoice.from_document(plan["models"])),
     }

@@ -62,6 +62,7 @@ class ModelChoice:
     baseline: str
     judge: str
     training: str
+    training_reason: str = ""
     considered: list[dict[str, Any]] = field(default_factory=list)
 
     def to_document(self) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def choose_models(
         if role not in taken:
             tried = "; ".join(f"{item.model} {item.reason}" for item in considered if item.role == role)
             raise ModelUnavailable(f"no model can be used as {role}: {tried}. Change '{role}_models' in the settings")
-    way = _training(training, known[taken["teacher"]], known[student_customization], now)
+    way, why = _training(training, known[taken["teacher"]], known[student_customization], now)
     return ModelChoice(
         teacher=taken["teacher"],
         student=student,
@@ -140,27 +141,49 @@ def choose_models(
         baseline=taken["baseline"],
         judge=taken["judge"],
         training=way,
+        training_reason=why,
         considered=[asdict(item) for item in considered],
     )
 
 
-def _training(wanted: str, teacher: ModelFacts, student: ModelFacts, now: datetime) -> str:
-    """Decide between distillation and fine-tuning (pairs: Bedrock user guide, prerequisites for model distillation)."""
+def _training(wanted: str, teacher: ModelFacts, student: ModelFacts, now: datetime) -> tuple[str, str]:
+    """Decide between distillation and fine-tuning, and say why.
+
+    Pairs: Bedrock user guide, prerequisites for model distillation.
+    """
     if not student.exists or (student.end_of_life and student.end_of_life <= now):
         raise ModelUnavailable(
             f"the student {student.model} can no longer be customized; change 'student_customization_model'"
         )
-    pair = "DISTILLATION" in student.customizations and (
-        foundation_model_id(teacher.model) in _TEACHERS.get(foundation_model_id(student.model), ())
-    )
-    if wanted == "distillation" and not pair:
-        message = f"no distillation pair is open for teacher {teacher.model} and student {student.model}"
-        raise ModelUnavailable(f'{message}; set \'training\' to "auto" or "fine_tuning"')
-    if wanted != "fine_tuning" and pair and teacher.lifecycle == "ACTIVE":
-        return "distillation"
+    if wanted == "fine_tuning":
+        if "FINE_TUNING" not in student.customizations:
+            raise ModelUnavailable(
+                f"the task wants fine-tuning, but {student.model} cannot be fine-tuned in this account; set 'training' "
+                'to "auto" or "distillation", or change \'student_customization_model\''
+            )
+        return "fine_tuning", "the task wants fine-tuning"
+    closed = _pair_problem(teacher, student)
+    if closed is None:
+        return "distillation", "the task wants it" if wanted == "distillation" else "the pair is open in this account"
+    if wanted == "distillation":
+        raise ModelUnavailable(f'{closed}; set \'training\' to "auto" or "fine_tuning"')
     if "FINE_TUNING" not in student.customizations:
-        raise ModelUnavailable(f"the student {student.model} can be neither distilled nor fine-tuned in this account")
-    return "fine_tuning"
+        raise ModelUnavailable(
+            f"the student {student.model} can be neither distilled nor fine-tuned in this account: {closed}"
+        )
+    return "fine_tuning", closed
+
+
+def _pair_problem(teacher: ModelFacts, student: ModelFacts) -> str | None:
+    """Say why a student cannot be distilled from a teacher, or ``None``."""
+    pair = f"no distillation pair is open for teacher {teacher.model} and student {student.model}"
+    if "DISTILLATION" not in student.customizations:
+        return f"{pair}: the student cannot be distilled in this account"
+    if foundation_model_id(teacher.model) not in _TEACHERS.get(foundation_model_id(student.model), ()):
+        return f"{pair}: the user guide does not list it"
+    if teacher.lifecycle != "ACTIVE":
+        return f"{pair}: the teacher is {teacher.lifecycle.lower()}, and takes part in no new customization job"
+    return None
 
 
 _AMAZON_TEACHERS = ("amazon.nova-premier-v1:0", "amazon.nova-pro-v1:0")

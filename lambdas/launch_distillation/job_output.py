@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from lambdas.domain.errors import DistillationFailed
 from lambdas.domain.training_output import MANIFEST_FILE, METRICS_FILE, read_counts, read_losses, training_document
@@ -13,7 +13,7 @@ _VALIDATION = "/validation"
 
 
 def read_output(stage: Stage, job: Found) -> dict[str, Any]:
-    """Read what the job left, and keep it as ``training.json`` of this attempt.
+    """Read what the job left.
 
     The folder is found by listing: its inner layout is documented in part only.
     """
@@ -27,29 +27,54 @@ def read_output(stage: Stage, job: Found) -> dict[str, Any]:
     losses = read_losses(curves[0]) if curves else []
     api_loss = (job.details.get("trainingMetrics") or {}).get("trainingLoss")
     source = f"s3://{bucket.name}/{prefix}" if prefix else ""
-    document = training_document(facts["training_records"], counts, losses, source, api_loss)
-    bucket.write_json(stage.run.files.training(stage.attempt), document)
-    return document
+    return training_document(facts["training_records"], counts, losses, source, api_loss)
 
 
-def check_taken(stage: Stage, document: dict[str, Any]) -> None:
+def keep_output(stage: Stage, document: dict[str, Any]) -> None:
+    """Keep what a job left as ``training.json`` of this attempt, for the report."""
+    stage.pipeline.runs.write_json(stage.run.files.training(stage.attempt), document)
+
+
+def loss_of_records(stage: Stage, document: dict[str, Any]) -> str | None:
+    """Say how many records were not taken where they are more than the setting allows.
+
+    Where the job tells no counts, nothing is claimed.
+    """
+    counts, limit = document["counts"], stage.pipeline.environment.settings.training_data_max_rejected_rate
+    if counts is None or document["lost_share"] <= limit:
+        return None
+    used = counts["accepted"] + counts["partially_accepted"]
+    return (
+        f"Bedrock trained on {used:,} of the {document['sent']:,} records sent ({document['lost_share']:.1%} lost, "
+        f"'training_data_max_rejected_rate' allows {limit:.1%}); the reasons lie under {document['output']}"
+    )
+
+
+def refuse_student(reason: str, *, earlier: list[str]) -> NoReturn:
     """Refuse a student that learnt from less than it was sent.
+
+    Parameters
+    ----------
+    reason : str
+        What :func:`loss_of_records` said.
+    earlier : list of str
+        Jobs for the same training file that lost too many records before.
 
     Raises
     ------
     DistillationFailed
-        More records than the setting allows were not taken. Where the job tells no counts, nothing is claimed.
+        Always, with what a person can do.
     """
-    counts, limit = document["counts"], stage.pipeline.environment.settings.training_data_max_rejected_rate
-    if counts is None or document["lost_share"] <= limit:
-        return
-    used = counts["accepted"] + counts["partially_accepted"]
-    message = (
-        f"Bedrock trained on {used:,} of the {document['sent']:,} records sent ({document['lost_share']:.1%} lost, "
-        f"'training_data_max_rejected_rate' allows {limit:.1%}). See the reasons under {document['output']}, "
-        "mend the prompts and upload them again"
+    accept = "raise the setting and retry: the model is adopted while it is kept"
+    if earlier:
+        raise DistillationFailed(
+            f"{reason}. Job {', '.join(earlier)} lost too many of the same records before, so no further job is paid. "
+            f"Mend the prompts and upload them again; or, to accept the loss, {accept}"
+        )
+    raise DistillationFailed(
+        f"{reason}. Where the records are to blame, mend the prompts and upload them again. Where the service is, "
+        f"retry: one more job is paid, and no third. To accept the loss, {accept}"
     )
-    raise DistillationFailed(message)
 
 
 def _folder(bucket: str, job: Found) -> str | None:

@@ -23,6 +23,17 @@ _INTERNAL_ERROR = "internal error"
 
 def failed_tries(stage: Stage) -> list[dict[str, Any]]:
     """List the jobs of this attempt that failed or stalled: ``job_name``, ``reason``, ``at``, ``attempt``."""
+    return [item for item in _of_this_attempt(stage) if not item.get("passed_over")]
+
+
+def pass_over(stage: Stage, job: Found, loss: str) -> None:
+    """Note once in an attempt that an earlier job is not adopted, because it lost too many records."""
+    if all(item["job_name"] != job.name for item in _of_this_attempt(stage)):
+        reason = f"job {job.name} of an earlier attempt or another run is not adopted: {loss}"
+        _remember(stage, job, reason, again=True, passed_over=True)
+
+
+def _of_this_attempt(stage: Stage) -> list[dict[str, Any]]:
     facts = stage.pipeline.registry.run(stage.run.run_id).facts
     return [item for item in facts.get("failed_tries", []) if item["attempt"] == stage.attempt]
 
@@ -75,7 +86,7 @@ def _is_passing(job: Found) -> bool:
     return isinstance(created, datetime) and isinstance(ended, datetime) and ended - created <= FIRST_MINUTES
 
 
-def _remember(stage: Stage, job: Found, reason: str, *, again: bool) -> None:
+def _remember(stage: Stage, job: Found, reason: str, *, again: bool, passed_over: bool = False) -> None:
     facts = stage.pipeline.registry.run(stage.run.run_id).facts
     kept = [item for item in facts.get("failed_tries", []) if item["job_name"] != job.name]
     failed = {
@@ -84,6 +95,7 @@ def _remember(stage: Stage, job: Found, reason: str, *, again: bool) -> None:
         "at": stage.now(),
         "reason": reason[:1000],
         "again": again,
+        "passed_over": passed_over,
         "phases": job_phases(job.details),
     }
     stage.pipeline.registry.record_facts(stage.run.run_id, failed_tries=[*kept, failed])

@@ -9,10 +9,10 @@ from lambdas.domain.models import ModelChoice
 from lambdas.gateways.bedrock_control import Found, JobRefused
 from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB
 from lambdas.launch_distillation.costs import record_costs
-from lambdas.launch_distillation.job_output import check_taken, read_output
+from lambdas.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
 from lambdas.launch_distillation.job_phases import job_phases
 from lambdas.launch_distillation.job_request import job_request
-from lambdas.launch_distillation.second_try import failed_tries, judge_failure, stop_when_stalled
+from lambdas.launch_distillation.second_try import failed_tries, judge_failure, pass_over, stop_when_stalled
 from lambdas.launch_distillation.way_of_training import models_now, take_the_other_way
 from lambdas.pipeline import Result, Stage
 
@@ -38,13 +38,14 @@ def execute(stage: Stage) -> Result:
     content = _content(stage, models)
     resources = stage.pipeline.resources.of_run(stage.run.run_id)
     ours = {resource.name: resource.attempt for resource in resources if resource.kind == CUSTOMIZATION_JOB}
+    lossy: list[str] = []
     for suffix in ["", *map(str, range(2, LONGEST_TRIES + 1))]:
         name = content_name(stage.pipeline.environment.name, stage.run.task, content, suffix)
         job = stage.pipeline.bedrock.find_job(name)
         if job is None:
             return _launch(stage, models, name)
         launched_in = ours.get(name) if _is_tagged_ours(stage, job.arn) else None
-        result = _look_after(stage, models, job, launched_in=launched_in)
+        result = _look_after(stage, models, job, launched_in=launched_in, lossy=lossy)
         if result is not None:
             return result
     message = (
@@ -81,11 +82,14 @@ def _is_tagged_ours(stage: Stage, arn: str) -> bool:
     return stage.pipeline.bedrock.tags(arn).get("run") == stage.run.run_id
 
 
-def _look_after(stage: Stage, models: ModelChoice, job: Found, *, launched_in: int | None) -> Result | None:
+def _look_after(
+    stage: Stage, models: ModelChoice, job: Found, *, launched_in: int | None, lossy: list[str]
+) -> Result | None:
     """Judge a job's state; ``None`` when it is of no use and the next name must be tried.
 
     ``launched_in`` is the attempt of this run that launched it. Another run's job (``None``) is waited for, but neither
-    stopped nor paid here, and its failure only means the next name.
+    stopped nor paid here, and its failure only means the next name. ``lossy`` collects the jobs that lost too many
+    records: the first of an earlier attempt or another run is passed over, a second one is the run's failure.
     """
     mine = launched_in == stage.attempt
     if job.status in ("InProgress", "Stopping"):
@@ -96,9 +100,18 @@ def _look_after(stage: Stage, models: ModelChoice, job: Found, *, launched_in: i
         model = stage.pipeline.bedrock.find_model(job.name)
         if model is not None and model.status == "Creating":
             return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
-        if model is not None and model.status == "Active":
-            return _completed(stage, models, job, model.arn, ours=launched_in is not None)
-        return None  # trained once, and the model has been deleted since
+        document = read_output(stage, job)
+        loss = loss_of_records(stage, document)
+        if model is not None and model.status == "Active" and (mine or loss is None):
+            keep_output(stage, document)
+            _completed(stage, models, job, model.arn, ours=launched_in is not None)
+            if loss is not None:
+                refuse_student(loss, earlier=lossy)
+            stage.progress(job_name=job.name, phase="completed")
+            return {"status": "COMPLETED", "phase": "completed", "job_name": job.name}
+        if loss is not None:
+            _pass_over(stage, models, job, loss, ours=launched_in is not None, lossy=lossy)
+        return None  # no student to adopt: it lost too many records, or its model has been deleted since
     if mine:
         judge_failure(stage, models, job)
     return None
@@ -114,7 +127,18 @@ def _under_way(stage: Stage, job: Found, *, stopped: bool) -> Result:
     return {"status": "IN_PROGRESS", "phase": phase, "job_name": job.name}
 
 
-def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *, ours: bool) -> Result:
+def _pass_over(stage: Stage, models: ModelChoice, job: Found, loss: str, *, ours: bool, lossy: list[str]) -> None:
+    """Go on to the next name after a lossy job, once: what Bedrock drops twice it would drop again, for money."""
+    if ours:
+        record_costs(stage, models, job)
+    pass_over(stage, job, loss)
+    if lossy:
+        refuse_student(loss, earlier=lossy)
+    lossy.append(job.name)
+
+
+def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *, ours: bool) -> None:
+    """Write down the model, the facts of the job and, where it is this run's, its cost."""
     model = stage.resource(CUSTOM_MODEL, job.name, arn=model_arn)
     stage.pipeline.resources.plan(model)
     stage.pipeline.resources.created(model, model_arn)
@@ -129,6 +153,3 @@ def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *,
     )
     if ours:
         record_costs(stage, models, job)
-    check_taken(stage, read_output(stage, job))
-    stage.progress(job_name=job.name, phase="completed")
-    return {"status": "COMPLETED", "phase": "completed", "job_name": job.name}

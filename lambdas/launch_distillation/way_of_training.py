@@ -27,9 +27,11 @@ def take_the_other_way(stage: Stage, models: ModelChoice, refusal: str) -> None:
     Raises
     ------
     DistillationFailed
-        The task forces its way of training, there is no other way left, or the refusal is not about the pair.
+        The task forces its way of training, there is no other way left, the refusal is not about the pair, or the
+        training file has records that fine-tuning cannot use.
     """
     if stage.task.training == "auto" and models.training == "distillation" and _ABOUT_THE_PAIR.search(refusal):
+        _check_answers(stage, refusal)
         fact = {"attempt": stage.attempt, "message": refusal[:1000]}
         stage.pipeline.registry.record_facts(stage.run.run_id, pair_refused=fact)
         return
@@ -38,3 +40,18 @@ def take_the_other_way(stage: Stage, models: ModelChoice, refusal: str) -> None:
     if stage.task.training == "distillation":
         advice = '. Set \'training\' to "auto" or "fine_tuning" to train without the pair'
     raise DistillationFailed(f"Bedrock refused the {way} job, nothing was paid for it: {refusal.rstrip('.')}{advice}")
+
+
+def _check_answers(stage: Stage, refusal: str) -> None:
+    """Refuse to fine-tune on prompts alone: CollectTeacherData checked the file as one for distillation.
+
+    Its 100 to 15,000 records lie within the 8 to 20,000 that fine-tuning takes (Nova user guide, prepare data).
+    """
+    facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
+    without = facts["training_records"] - facts["labelled_records"]
+    if without:
+        raise DistillationFailed(
+            f"Bedrock refused the distillation job, nothing was paid for it: {refusal.rstrip('.')}. The same file "
+            f"cannot fine-tune the student: {without:,} of its {facts['training_records']:,} records have no answer. Set "
+            "'teacher_data.mode' to \"label\" and retry"
+        )

@@ -164,6 +164,7 @@ def training_facts(report: dict[str, Any]) -> list[Fact]:
     way = pick(report, "models", "training")
     facts = [
         Fact("Way of training", _TRAININGS.get(str(way), _label(way, 80))),
+        *_why(pick(report, "models", "training_reason")),
         Fact("Training records", count(training.get("records"))),
         Fact("Teacher answers dropped", _dropped(training)),
         *_bought(training.get("batch")),
@@ -177,6 +178,10 @@ def training_facts(report: dict[str, Any]) -> list[Fact]:
             Fact("Adopted", "the job or model of an earlier run with the same content: nothing was paid again")
         )
     return [*facts, Fact("Customization job", _label(training.get("job_name"), 120), is_code=True)]
+
+
+def _why(reason: object) -> list[Fact]:
+    return [Fact("Why this way", sentence(short(reason, 300)))] if reason else []
 
 
 def _dropped(training: dict[str, Any]) -> str:

@@ -227,3 +227,18 @@ def test_retry(aws: FakeAws, call: Callable[..., Result]) -> None:
     # Then
     assert result.exit_code == 0
     assert "Attempt 2" in result.stdout
+
+
+def test_watch_tells_the_phases_of_the_training_and_the_second_try() -> None:
+    # Given
+    phases = [
+        {"name": "validation", "started_at": "2026-11-24T08:00:00+00:00", "ended_at": "2026-11-24T08:05:00+00:00"},
+        {"name": "training", "started_at": "2026-11-24T08:05:00+00:00", "ended_at": None},
+    ]
+    progress = {"stage": "LaunchDistillation", "phase": "training", "phases": phases, "failed_tries": 1}
+    # When
+    text = describe(Run.from_item(make_run(progress=progress)), simulated=False).text
+    # Then
+    assert "waits for Bedrock's customization job (phase training, validation took 5 min" in text
+    assert "training for " in text
+    assert "second try: the first job failed or stalled" in text

@@ -106,6 +106,33 @@ def test_distillation_that_was_asked_for_is_not_replaced_in_silence() -> None:
         choose(training="distillation", base={"customizations": ("FINE_TUNING",)})
 
 
+def test_distillation_from_a_legacy_teacher_is_not_replaced_either() -> None:
+    # Given / When / Then
+    with pytest.raises(ModelUnavailable, match="the teacher is legacy"):
+        choose(training="distillation", premier={"lifecycle": "LEGACY"})
+
+
+def test_fine_tuning_that_is_forced_but_impossible_is_named() -> None:
+    # Given / When / Then
+    with pytest.raises(ModelUnavailable, match=r"the task wants fine-tuning, but .* cannot be fine-tuned"):
+        choose(training="fine_tuning", base={"customizations": ("DISTILLATION",)})
+
+
+@pytest.mark.parametrize(
+    ("training", "changes", "why"),
+    [
+        ("auto", {}, "the pair is open"),
+        ("distillation", {}, "the task wants it"),
+        ("fine_tuning", {}, "the task wants fine-tuning"),
+        ("auto", {"premier": {"lifecycle": "LEGACY"}}, "the teacher is legacy"),
+        ("auto", {"base": {"customizations": ("FINE_TUNING",)}}, "the student cannot be distilled in this account"),
+    ],
+)
+def test_the_choice_says_why_it_trains_so(training: str, changes: dict[str, Any], why: str) -> None:
+    # Given / When / Then
+    assert why in choose(training=training, **changes).training_reason
+
+
 def test_fine_tuning_that_was_asked_for_is_taken_although_a_pair_is_open() -> None:
     # Given / When / Then
     assert choose(training="fine_tuning").training == "fine_tuning"

@@ -44,6 +44,12 @@ def test_no_text_becomes_markup(sample: Sample, name: str, attack: str) -> None:
     report = _poisoned(sample(name), attack)
     report["files"] = {attack: attack}
     report["training"] = {"records": 1, "dropped": 1, "drop_reasons": {attack: 1}, "phases": [{"name": attack}]}
+    report["training"] |= {
+        "pair_refused": attack,
+        "failed_tries": [{"job_name": attack, "at": attack, "reason": attack}],
+    }
+    report["training"]["learnt"] = {"sent": attack, "counts": {"accepted": attack}, "output": attack, "steps": attack}
+    report["models"] = {**(report["models"] or {}), "training_reason": attack}
     report["ledger"] = [{"stage": attack, "model": attack, "kind": attack, "usage": {attack: 1}, "usd": 1}]
     report["reasons"] = [attack, attack + "2"]
     report["outcome"] = attack

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
 from lambdas.gateways.registry import Run
-from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED
+from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, KEPT, PLANNED, RELEASED
 from lambdas.launch_distillation.stage import execute
 from lambdas.pipeline import Result
+from lambdas.release_resources.stage import execute as release
 from tests.unit.stages.workshop import Workshop
 
 
@@ -185,6 +187,122 @@ def test_records_that_were_dropped_in_silence_fail_the_run_with_both_numbers(wor
     models = [item for item in workshop.pipeline.resources.of_run(run.run_id) if item.kind == CUSTOM_MODEL]
     assert [item.state for item in models] == [CREATED]
     assert len(workshop.pipeline.registry.ledger(run.run_id)) == 2
+
+
+def lose_records(workshop: Workshop, run: Run, name: str) -> None:
+    uri = f"s3://{workshop.bucket.name}/{run.files.distillation_output}"
+    workshop.client.jobs[name].update(status="Completed", outputDataConfig={"s3Uri": uri})
+    workshop.client.add_model(name)
+    key = f"{run.files.distillation_output}model-customization-job-{name}/manifest.report.csv"
+    workshop.bucket.write(key, f"{MANIFEST}training.jsonl,1000,700,0,300\n".encode())
+
+
+def lost_in_the_first_attempt(workshop: Workshop) -> tuple[Run, str]:
+    run, name = started(workshop)
+    lose_records(workshop, run, name)
+    with pytest.raises(DistillationFailed, match=r"retry: one more job is paid, and no third\. .*raise the setting"):
+        launch(workshop, run)
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+    return run, name
+
+
+def test_a_lossy_job_is_released_like_that_of_other_failures_and_its_model_kept_for_the_retry(
+    workshop: Workshop,
+) -> None:
+    # Given
+    run, name = started(workshop)
+    lose_records(workshop, run, name)
+    with pytest.raises(DistillationFailed):
+        launch(workshop, run)
+
+    # When
+    released = release(workshop.stage("ReleaseResources", run, outcome="FAILED"))
+
+    # Then nothing trains on, and the model waits for a person's decision, but not for ever
+    assert released["status"] == "COMPLETED"
+    states = {item.kind: item.state for item in workshop.pipeline.resources.of_run(run.run_id)}
+    assert states == {CUSTOMIZATION_JOB: RELEASED, CUSTOM_MODEL: KEPT}
+    workshop.pass_time(days=60)
+    release(workshop.stage("ReleaseResources", run, outcome="FAILED"))
+    assert len(workshop.client.called("DeleteCustomModel")) == 1
+
+
+@pytest.mark.parametrize("model_is_gone", [False, True])
+def test_a_lossy_job_is_passed_over_once_and_a_second_one_ends_every_retry_unpaid(
+    workshop: Workshop, model_is_gone: bool
+) -> None:
+    # Given
+    run, name = lost_in_the_first_attempt(workshop)
+    if model_is_gone:
+        workshop.client.models.clear()
+
+    # When
+    assert [launch(workshop, run)["job_name"] for _ in range(3)] == [f"{name}-2"] * 3
+
+    # Then the report can say so
+    (passed,) = workshop.pipeline.registry.run(run.run_id).facts["failed_tries"]
+    assert (passed["job_name"], passed["passed_over"]) == (name, True)
+    assert "30.0% lost" in passed["reason"]
+
+    # When the second job loses them too
+    lose_records(workshop, run, f"{name}-2")
+    with pytest.raises(DistillationFailed, match=f"Job {name} lost too many of the same records before"):
+        launch(workshop, run)
+
+    # Then neither a further retry nor a new upload of the same prompts pays for a third
+    again = workshop.fail_and_retry(run)
+    workshop.plan(again)
+    other = workshop.run("2")
+    workshop.plan(other)
+    for late in (again, other):
+        with pytest.raises(DistillationFailed, match="no further job is paid"):
+            launch(workshop, late)
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 2
+
+
+def test_a_stall_after_a_lossy_job_still_gets_its_second_try(workshop: Workshop) -> None:
+    # Given
+    run, name = lost_in_the_first_attempt(workshop)
+    launch(workshop, run)
+    workshop.client.jobs[f"{name}-2"]["creationTime"] = workshop.time
+    workshop.pass_time(hours=12.1)
+
+    # When
+    launch(workshop, run)
+
+    # Then
+    assert launch(workshop, run)["job_name"] == f"{name}-3"
+
+
+def test_a_raised_limit_adopts_the_lossy_jobs_model_and_pays_nothing(workshop: Workshop) -> None:
+    # Given
+    run, name = lost_in_the_first_attempt(workshop)
+    changed = replace(workshop.pipeline.environment.settings, training_data_max_rejected_rate=0.3)
+    gateways = {name: workshop.pipeline.__dict__[name] for name in ("_table", "runs", "uploads", "bedrock")}
+    workshop.pipeline = replace(workshop.pipeline, environment=replace(workshop.pipeline.environment, settings=changed))
+    workshop.pipeline.__dict__.update(gateways)
+
+    # When
+    result = launch(workshop, run)
+
+    # Then
+    assert result == {"status": "COMPLETED", "phase": "completed", "job_name": name}
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 1
+
+
+def test_a_refused_pair_cannot_fine_tune_on_records_without_an_answer(workshop: Workshop) -> None:
+    # Given a file of prompts, most of which Bedrock's own teacher was to answer
+    run = workshop.run()
+    workshop.plan(run)
+    facts = workshop.bucket.read_json(run.files.teacher_data("teacher_data.json"))
+    workshop.bucket.write_json(run.files.teacher_data("teacher_data.json"), {**facts, "labelled_records": 300})
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", PAIR
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=r"700 of its 1,000 records have no answer.*\"label\""):
+        launch(workshop, run)
+    assert "pair_refused" not in workshop.pipeline.registry.run(run.run_id).facts
 
 
 def test_what_the_job_left_is_kept_for_the_report(workshop: Workshop) -> None:

@@ -100,6 +100,7 @@ class Workshop:
         )
         self.bucket.write_json(run.files.plan(run.attempt), {"models": models.to_document()})
         facts = {"training_sha256": training_sha256, "training_characters": 400_000, "training_records": 1000}
+        facts["labelled_records"] = 1000
         self.bucket.write_json(run.files.teacher_data("teacher_data.json"), facts)
         self.bucket.write_json(run.files.task_definition, {})
         record = {"id": "0" * 16, "turns": [["user", "red cats"]]}
