@@ -52,6 +52,6 @@ def _check_answers(stage: Stage, refusal: str) -> None:
     if without:
         raise DistillationFailed(
             f"Bedrock refused the distillation job, nothing was paid for it: {refusal.rstrip('.')}. The same file "
-            f"cannot fine-tune the student: {without:,} of its {facts['training_records']:,} records have no answer. Set "
-            "'teacher_data.mode' to \"label\" and retry"
+            f"cannot fine-tune the student: {without:,} of its {facts['training_records']:,} records have no answer. "
+            "Set 'teacher_data.mode' to \"label\" and retry"
         )
