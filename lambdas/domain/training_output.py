@@ -55,7 +55,7 @@ class RecordCounts:
 
     def lost_share(self, sent: int) -> float:
         """Give the share of the records sent that was not trained on, from 0 to 1."""
-        return max(0.0, 1.0 - self.used() / sent) if sent else 0.0
+        return max(0, sent - self.used()) / sent if sent else 0.0
 
     def to_document(self) -> dict[str, int]:
         """Give the counts as JSON."""
