@@ -90,7 +90,8 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "permuted_labels": {"seed": _SEED},
     "label_noise": {"fraction": _share(...), "seed": _SEED},
     "drop_records": {"fraction": _share(...), "seed": _SEED},
-    "stall_job": {"phase": _one_of("training", *PHASES)},
+    # hours: how long it has hung already when it is first looked at, so that nobody need wait for a limit of hours.
+    "stall_job": {"phase": _one_of("training", *PHASES), "hours": _whole(0)},
     "fail_job": {"phase": _one_of("training", *PHASES), "message": _MESSAGE},
     "no_outputs": {},
     # share: how much of the records was processed before a job ended in another way than Completed.

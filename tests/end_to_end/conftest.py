@@ -13,9 +13,6 @@ from tests.end_to_end.account import Account
 LOG_SOURCE = {"bucket": "team-invocation-logs", "prefix": "app"}
 """Where the account of the tests has its production traffic; the tests that need it make the bucket."""
 
-STALL_SECONDS = 15
-"""Far above the second that a job takes here, so that only a job that was told to stall does."""
-
 SIMULATOR = {
     "quotas": {"L-BE77399C": 50},
     "durations": {"job": 1.0, "deployment": 0.3, "throughput": 0.3, "update": 0.3, "stop": 0.1},
@@ -28,7 +25,6 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     environments = json.loads(ENVIRONMENTS.read_text())
     for settings in environments.values():
         settings["log_sources"] = [LOG_SOURCE]
-        settings["distillation_stall_hours"] = STALL_SECONDS / 3600
     synthesize(assembly, context={"environments": json.dumps(environments)})
     workdir = tmp_path_factory.mktemp("embedded-aws")
     with deployed(workdir, assembly=assembly, simulator_settings=SIMULATOR) as aws:

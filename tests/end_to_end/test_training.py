@@ -47,8 +47,8 @@ def test_an_internal_error_in_the_first_minutes_is_tried_again_once(account: Acc
 
 
 def test_a_job_that_stalls_is_stopped_once_and_the_second_one_is_promoted(account: Account) -> None:
-    # Given
-    account.simulator.order("stall_job", count=1)
+    # Given a job that has hung for longer than the setting's 12 hours when it is first looked at
+    account.simulator.order("stall_job", hours=13, count=1)
     # When
     run = account.ended(account.upload("stalls", example_lines()[320:570], **lenient()).run_id)
     # Then

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -281,6 +282,21 @@ class TestStates:
         assert account.job("job-1")["status"] == "Stopped"
         assert account.control.resources().models == []
         assert "training" not in {charge.kind for charge in account.control.billing()}
+
+    def test_a_stall_may_be_old_from_the_first_look_on(self, account: Account) -> None:
+        # Given
+        account.put_training(toy.queries(120, "train"))
+        account.control.order("stall_job", phase="dataProcessing", hours=13)
+
+        # When
+        account.create_job()
+        job = account.job("job-1")
+
+        # Then
+        details = job["statusDetails"]
+        assert details["validationDetails"]["status"] == "Completed"
+        assert details["dataProcessingDetails"]["status"] == "InProgress"
+        assert account.clock.now() - job["creationTime"] == timedelta(hours=13)
 
     def test_a_job_that_ended_cannot_be_stopped(self, account: Account, trained: str) -> None:
         # Given a completed job

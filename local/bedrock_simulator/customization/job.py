@@ -89,6 +89,11 @@ class Job:
         fault = self.fault("stall_job")
         return str(fault.options["phase"]) if fault else None
 
+    def hung_before(self) -> timedelta:
+        """How long ago it began, as it tells, when it was created: its stall is that old from the first look on."""
+        fault = self.fault("stall_job")
+        return timedelta(hours=fault.options["hours"] if fault else 0)
+
     def progress(self, phase: str, at: datetime) -> float:
         """Return the share of a phase that is done at a time, from 0 to 1."""
         stalled = self.stalls_in()

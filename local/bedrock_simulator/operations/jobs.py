@@ -78,6 +78,7 @@ class CustomizationJobs:
                 arn=job_arn, params=params, base=base, teacher=teacher, created=world.clock.now(),
                 durations=world.settings.durations, faults=host.faults.for_job(), caller=call.caller,
             )  # fmt: skip
+            job.created -= job.hung_before()
             world.job_names[params["jobName"]] = job_arn
             world.jobs[job_arn] = job
             remember(world, call.operation, params, job_arn)
