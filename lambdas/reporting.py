@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from lambdas.domain.break_even import with_stated_price
 from lambdas.domain.ledger import LedgerEntry, summed, total_usd
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompt_caching import explain
@@ -55,6 +56,7 @@ def gather(
     teacher_data = runs.find_json(files.teacher_data("teacher_data.json"))
     learnt = runs.find_json(files.training(stage.attempt))
     ledger = stage.pipeline.registry.ledger(run.run_id)
+    break_even = _break_even(stage, run.facts, evaluation)
     reasons = list(evaluation.get("reasons", []))
     if reason and reason not in reasons:
         reasons.insert(0, reason)
@@ -85,8 +87,8 @@ def gather(
         "total_usd": total_usd(ledger),
         "estimate_usd": plan.get("estimate_usd"),
         "budget_usd": plan.get("budget_usd"),
-        "break_even": evaluation.get("break_even"),
-        "endpoint": _endpoint(stage, run.facts, outcome, evaluation),
+        "break_even": break_even,
+        "endpoint": _endpoint(stage, run.facts, outcome, break_even),
         "champion_before": evaluation.get("champion_before"),
         "resources": [item.to_document() for item in stage.pipeline.resources.of_run(run.run_id)],
         "files": _files(stage),
@@ -130,12 +132,22 @@ def _ledger_line(entry: LedgerEntry, *, simulated: bool) -> dict[str, Any]:
     return {**document, "simulated": simulated}
 
 
+def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the evaluation's break-even, with the price of an hour that came with the approval where no book had it."""
+    known: dict[str, Any] | None = evaluation.get("break_even")
+    stated = (facts.get("approval") or {}).get("usd_per_unit_hour")
+    if known is None or stated is None:
+        return known
+    student = next(item for item in evaluation["contestants"] if item["role"] == "student")
+    return with_stated_price(known, stated, stage.task.serving.model_units, student["usd_per_1k_requests"])
+
+
 def _endpoint(
-    stage: Stage, facts: dict[str, Any], outcome: str | None, evaluation: dict[str, Any]
+    stage: Stage, facts: dict[str, Any], outcome: str | None, break_even: dict[str, Any] | None
 ) -> dict[str, Any] | None:
     if outcome != "PROMOTED":
         return None
-    hourly = (evaluation.get("break_even") or {}).get("provisioned_throughput_usd_per_hour")
+    hourly = (break_even or {}).get("provisioned_throughput_usd_per_hour")
     mode = stage.task.serving.mode
     return {
         "arn": facts.get("endpoint_arn"),

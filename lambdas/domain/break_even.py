@@ -22,6 +22,8 @@ class BreakEven:
     requests_per_month_at_break_even : float or None
         Volume at which the throughput costs what the student costs on demand. Whether the model units can serve that
         many requests is not known: AWS publishes no tokens per minute of a unit.
+    price_stated : bool
+        Whether the price of an hour is a person's word, given with the approval, and not the price book's.
     """
 
     mode: str
@@ -30,6 +32,7 @@ class BreakEven:
     provisioned_throughput_usd_per_hour: float | None
     requests_per_month_at_break_even: float | None
     price_simulated: bool
+    price_stated: bool = False
 
     def to_document(self) -> dict[str, Any]:
         """Give the figures as they stand in ``report.json``."""
@@ -97,4 +100,32 @@ def advice(break_even: Mapping[str, Any]) -> str:
         return f"Advice: {border}; below that take on_demand. The task states no expected_requests_per_month"
     better = "provisioned_throughput" if volume >= needed else "on_demand"
     chosen = "as the task says" if better == mode else f"while the task says {mode}"
-    return f"Advice: {better}, {chosen}: {border}, {volume:,} are expected"
+    return f"Advice: {better}, {chosen}: {border}, {volume:,.0f} are expected"
+
+
+def with_stated_price(
+    break_even: Mapping[str, Any], usd_per_unit_hour: float, model_units: int, student_usd_per_1k: float
+) -> dict[str, Any]:
+    """Work the break-even out again with the price that a person stated with the approval.
+
+    Parameters
+    ----------
+    break_even : mapping
+        ``break_even`` of ``report.json``; a price that it has already stands.
+    usd_per_unit_hour : float
+        US dollars of one model-unit hour.
+    model_units : int
+    student_usd_per_1k : float
+        US dollars of 1,000 requests to the student on demand.
+    """
+    if break_even["provisioned_throughput_usd_per_hour"] is not None:
+        return dict(break_even)
+    hour = usd_per_unit_hour * model_units
+    month, monthly = hour * HOURS_A_MONTH, break_even["usd_per_month"]
+    return {
+        **break_even,
+        "usd_per_month": None if monthly is None else {**monthly, "student_provisioned_throughput": month},
+        "provisioned_throughput_usd_per_hour": hour,
+        "requests_per_month_at_break_even": month / (student_usd_per_1k / 1000) if student_usd_per_1k else None,
+        "price_stated": True,
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.domain.break_even import advice
 from lambdas.domain.comparison import ComparisonRow
 from lambdas.domain.prices import HOURS_A_MONTH
 from lambdas.domain.report_page.figures import axis_usd, count, large_count, number, pick, usd
@@ -30,6 +31,7 @@ _IN_A_SENTENCE = {
     "student_on_demand": "the student on demand",
     THROUGHPUT: "the student on provisioned throughput",
 }
+MODES = ("provisioned_throughput", "on_demand")
 _LABEL_FLIPS_AT = 50
 _SAME_VOLUME = 0.03
 
@@ -136,6 +138,22 @@ def break_even_chart(document: dict[str, Any], rows: list[ComparisonRow]) -> Bre
         price_simulated=pick(document, "break_even", "price_simulated") is True,
         has_expected=costs.expected is not None,
     )
+
+
+def serving_advice(document: dict[str, Any]) -> str | None:
+    """Say which serving mode the report advises; ``None`` without a break-even."""
+    facts = document.get("break_even")
+    if not isinstance(facts, dict) or facts.get("mode") not in MODES:
+        return None
+    names = (
+        "provisioned_throughput_usd_per_hour",
+        "requests_per_month_at_break_even",
+        "expected_requests_per_month",
+    )
+    said = advice({"mode": facts["mode"], **{name: _positive(facts.get(name)) for name in names}})
+    if facts.get("price_stated") is True:
+        said += ". The price of an hour is the one that was stated with the approval"
+    return f"{said}."
 
 
 def _line(key: str, costs: MonthlyCosts, y: LogScale, left: float, right: float) -> CostLine:

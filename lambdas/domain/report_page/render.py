@@ -67,6 +67,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "left_out": judging.left_out(report),
         "judge": judging.judge_facts(report),
         "break_even": break_even.break_even_chart(report, rows),
+        "advice": break_even.serving_advice(report),
         "plot": (break_even.PLOT_WIDTH, break_even.PLOT_HEIGHT),
         "worst": worst,
         "worst_indented": any(text and text.indented for row in worst.rows for text in (row.reference, row.answer)),

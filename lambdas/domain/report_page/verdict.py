@@ -92,7 +92,8 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
     run = shlex.quote(short(run_id, 120)) if run_id else "RUN"
     if outcome == "AWAITING APPROVAL":
         text = f"{_price(report)} Read the gate and the worst answers, then answer before the request expires:"
-        return NextStep(text, f"python -m cli approve {run}")
+        price = " --hourly-price USD" if _price_wanted(report) else ""
+        return NextStep(text, f"python -m cli approve {run}{price}")
     if outcome == "EXPIRED":
         return NextStep("To be asked again, without paying again for what exists:", f"python -m cli retry {run}")
     if outcome != "FAILED":
@@ -105,13 +106,21 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
     return NextStep(text, _retry(run))
 
 
+def _price_wanted(report: dict[str, Any]) -> bool:
+    hourly = number(pick(report, "break_even", "provisioned_throughput_usd_per_hour"))
+    return pick(report, "break_even", "mode") == "provisioned_throughput" and hourly is None
+
+
 def _price(report: dict[str, Any]) -> str:
     """Say what an approval will cost until somebody ends it."""
     if pick(report, "break_even", "mode") != "provisioned_throughput":
         return "Serving on demand costs nothing while nobody asks."
     hourly = number(pick(report, "break_even", "provisioned_throughput_usd_per_hour"))
     if hourly is None:
-        return "Approval buys provisioned throughput, at a price per hour that the price book does not know."
+        return (
+            "Approval buys provisioned throughput, at a price per hour that the price book does not know: read it on "
+            "the Bedrock console (Provisioned Throughput, Purchase) and state it with the approval."
+        )
     kind = "a simulated " if pick(report, "break_even", "price_simulated") is True else ""
     month = usd(hourly * HOURS_A_MONTH)
     return f"Approval buys provisioned throughput at {kind}{usd(hourly)} per hour, {month} a month, until it is ended."

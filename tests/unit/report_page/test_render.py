@@ -163,6 +163,33 @@ def test_an_approver_reads_what_the_approval_costs(sample: Sample, change: dict[
     assert expected in verdict
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, "Advice: "),
+        ({"provisioned_throughput_usd_per_hour": None}, "the price of a throughput hour is not known"),
+        ({"expected_requests_per_month": None}, "below that take on_demand"),
+        ({"expected_requests_per_month": 10**9}, "Advice: provisioned_throughput, as the task says"),
+        ({"expected_requests_per_month": 10}, "Advice: on_demand, while the task says provisioned_throughput"),
+        ({"price_stated": True}, "is the one that was stated with the approval"),
+    ],
+)
+def test_the_page_says_which_serving_mode_it_advises(sample: Sample, change: dict[str, Any], expected: str) -> None:
+    # Given
+    report = sample("promoted")
+    report["break_even"] |= change
+    # When, Then
+    assert expected in " ".join(_page(report).text.split())
+
+
+def test_an_approver_without_a_price_is_told_to_state_one(sample: Sample) -> None:
+    # Given
+    waiting = sample("expired") | {"outcome": None}
+    waiting["break_even"]["provisioned_throughput_usd_per_hour"] = None
+    # When, Then
+    assert f"approve {waiting['run_id']} --hourly-price USD" in _verdict(_page(waiting))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_simulated_figures_are_labelled_and_real_ones_are_not(sample: Sample, name: str) -> None:
     # Given a simulated report and the same from a real account
