@@ -39,10 +39,11 @@ demo: setup ## the whole pipeline on this machine: from an upload to PROMOTED <e
 test: setup ## every test, the end-to-end run on the embedded AWS included
 	$(BIN)/python -m pytest $(TESTS)
 
-check: setup ## format, lint, types
+check: setup ## format, lint, types, secrets, licences, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+	$(BIN)/python -m checks secrets licences vulnerabilities
 
 format: setup ## format, and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -48,8 +48,9 @@ class PipInstall:
             With pip's own words when it fails.
         """
         target = Path(output_dir, "python")
-        # The lock file is complete, so pip need not resolve; hashes are in it, so pip checks them.
-        options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps", "--only-binary=:all:"]
+        # The lock file is complete, so pip need not resolve; pip checks its hashes.
+        options = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+        options += ["--require-hashes", "--no-deps", "--only-binary=:all:"]
         platform = ["--platform", PLATFORM, "--implementation", "cp", "--python-version", PYTHON]
         paths = ["--target", str(target), "--requirement", str(self._lock)]
         done = subprocess.run(  # noqa: S603 - fixed arguments

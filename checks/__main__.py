@@ -1,0 +1,33 @@
+"""Run checks by name: ``python -m checks secrets licences vulnerabilities``."""
+
+from __future__ import annotations
+
+import sys
+
+from checks import licences, secrets, vulnerabilities
+
+CHECKS = {"secrets": secrets.check, "licences": licences.check, "vulnerabilities": vulnerabilities.check}
+
+
+def main(names: list[str]) -> int:
+    """Run the checks that are named, all of them where none is, and say what is wrong.
+
+    Returns
+    -------
+    int
+        0 all passed, 1 something is wrong, 2 no such check.
+    """
+    if unknown := [name for name in names if name not in CHECKS]:
+        sys.stderr.write(f"no check '{unknown[0]}': there are {', '.join(CHECKS)}\n")
+        return 2
+    failed = False
+    for name in names or CHECKS:
+        problems = CHECKS[name]()
+        failed = failed or bool(problems)
+        sys.stdout.write(f"{name}: {f'{len(problems)} problems' if problems else 'passed'}\n")
+        sys.stdout.writelines(f"  {problem}\n" for problem in problems)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
