@@ -52,6 +52,8 @@ class StagePermissions(PermissionParts):
         ]
         return [
             self._runs("s3:GetObject", "s3:PutObject"),
+            self._answers("s3:GetObject"),
+            self._list_runs_bucket("answers/*"),
             allow("bedrock:GetFoundationModel", on=described),
             allow("bedrock:GetFoundationModelAvailability", on=["*"], because=NO_RESOURCE),
             allow("bedrock:GetInferenceProfile", on=self._models.profiles(models)),

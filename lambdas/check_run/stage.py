@@ -12,10 +12,14 @@ from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
 from lambdas.domain.estimate import Estimate, estimate_run
 from lambdas.domain.models import ModelChoice, choose_models
 from lambdas.domain.prices import PriceBook
+from lambdas.domain.prompts import student_question, teacher_question
+from lambdas.domain.records import WHOLE_RANGE, Record
 from lambdas.domain.settings import Settings
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_modes import check_mode
 from lambdas.gateways import clients
+from lambdas.gateways.answer_store import AnswerStore
+from lambdas.logged_answer_file import known_from_logs
 from lambdas.pipeline import Result, Stage
 
 MAX_POINTER_BYTES = 7_500
@@ -105,7 +109,27 @@ def _estimate(stage: Stage, models: ModelChoice) -> Estimate:
     train = from_json_lines(runs.read(files.dataset("train.jsonl")))
     holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
     champion = stage.pipeline.tasks.state(stage.run.task).champion
-    return estimate_run(train, holdout, stage.task, models, stage.pipeline.prices, with_champion=champion is not None)
+    return estimate_run(
+        train,
+        holdout,
+        stage.task,
+        models,
+        stage.pipeline.prices,
+        with_champion=champion is not None,
+        bought=_bought(stage, models, train, holdout[0]),
+    )
+
+
+def _bought(stage: Stage, models: ModelChoice, train: list[Record], sample: Record) -> set[str]:
+    """Find the content keys of the answers that the task's runs have bought, or that production's logs bring."""
+    store = AnswerStore(stage.pipeline.runs, stage.run.task)
+    pools = {
+        teacher_question(sample, stage.task).pool(models.teacher),
+        teacher_question(sample, stage.task).pool(models.baseline),
+        student_question(sample, stage.task).pool(models.student),
+    }
+    kept = {key for pool in pools for key in store.load(pool, WHOLE_RANGE)}
+    return kept | {answer.key for answer in known_from_logs(stage, models.teacher, train).values()}
 
 
 def _plan_document(

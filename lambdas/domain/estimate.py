@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from lambdas.domain.answers import Question
@@ -97,6 +97,7 @@ def estimate_run(
     prices: PriceBook,
     *,
     with_champion: bool = False,
+    bought: Collection[str] = (),
 ) -> Estimate:
     """Estimate a run.
 
@@ -111,6 +112,8 @@ def estimate_run(
     with_champion : bool
         Whether the task has a champion, which then is judged as a fifth contestant. Its answers are counted as if they
         were paid by the token; on provisioned throughput they are not.
+    bought : collection of str
+        Content keys of answers that exist and so cost nothing.
 
     Raises
     ------
@@ -128,26 +131,36 @@ def estimate_run(
         usd = prices.call_usd(model, usage["input_tokens"], usage["output_tokens"])
         return LedgerEntry(id=f"{stage}.{model}", stage=stage, model=model, kind="estimated", usage=usage, usd=usd)
 
+    def missing(model: str, questions: list[Question]) -> list[Question]:
+        return [question for question in questions if question.key(model) not in bought] if bought else questions
+
     contestants = 5 if with_champion else 4
     long = [teacher_question(record, task) for record in holdout]
     short = [student_question(record, task) for record in holdout]
     asked = [teacher_question(record, task) for record in records_to_ask(train, holdout, task)]
     judged = [judge_question(record, "x" * 320, "x" * 320, task.judge_rubric) for record in holdout] * contestants
     trained = sum(question_tokens(student_question(record, task)) + ANSWER_TOKENS_GUESS for record in train)
-    lines = [_teacher_line(calls("GenerateTeacherData", models.teacher, asked, ANSWER_TOKENS_GUESS), task, prices)]
+    to_buy = missing(models.teacher, asked)
+    lines = [_teacher_line(calls("GenerateTeacherData", models.teacher, to_buy, ANSWER_TOKENS_GUESS), task, prices)]
     if models.training == "distillation":
         lines.append(own_teacher_calls(train, task, models, prices, kind="estimated"))
     lines.append(training_entry("LaunchDistillation", models, trained * TRAINING_EPOCHS, prices, kind="estimated"))
     lines += [
-        calls("EvaluateStudent", models.student, short * (contestants - 2), ANSWER_TOKENS_GUESS),
-        calls("EvaluateStudent", models.baseline, long, ANSWER_TOKENS_GUESS),
+        # Student, undistilled student and champion; of these only the undistilled one can have been asked before.
+        calls(
+            "EvaluateStudent",
+            models.student,
+            [*missing(models.student, short), *short * (contestants - 3)],
+            ANSWER_TOKENS_GUESS,
+        ),
+        calls("EvaluateStudent", models.baseline, missing(models.baseline, long), ANSWER_TOKENS_GUESS),
         calls("EvaluateStudent", models.judge, judged, VERDICT_TOKENS_GUESS),
     ]
     return Estimate(lines)
 
 
 def _teacher_line(on_demand: LedgerEntry, task: TaskDefinition, prices: PriceBook) -> LedgerEntry:
-    """Price the teacher's answers as a batch where it will be one; answers that exist already are not known here."""
+    """Price the answers that the teacher is still asked for, as a batch where it will be one."""
     usages = {"batch_input": on_demand.usage["input_tokens"], "batch_output": on_demand.usage["output_tokens"]}
     why_not = why_on_demand(
         int(on_demand.usage["calls"]),

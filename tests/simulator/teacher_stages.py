@@ -16,6 +16,7 @@ from unittest import mock
 
 import boto3
 
+from lambdas.check_run.stage import execute as check_run
 from lambdas.collect_teacher_data.stage import execute as collect_teacher_data
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import RetryLater
@@ -166,6 +167,12 @@ class TeacherStages:
         self.shards = prepare_dataset(self.stage("PrepareDataset", run))["teacher_shards"]
         return run
 
+    def estimated(self, run: Run) -> dict[str, dict[str, Any]]:
+        """Let CheckRun look at a prepared run; give its estimate by line. To be called while connected."""
+        check_run(self.stage("CheckRun", run))
+        plan = self.pipeline.runs.read_json(run.files.plan(run.attempt))
+        return {line["id"]: line for line in plan["estimate"]}
+
     def finish(self, run: Run) -> Outcome:
         """Buy the answers of a prepared run and collect them; to be called while connected."""
         for _ in range(MOST_POLLS):
@@ -195,6 +202,7 @@ class TeacherStages:
         with (
             mock.patch.object(clients, "bedrock_runtime", return_value=runtime),
             mock.patch.object(clients, "service_quotas", return_value=quotas),
+            mock.patch.object(clients, "bedrock", return_value=self._client("bedrock", clients.CONTROL)),
         ):
             yield
 

@@ -213,9 +213,27 @@ def test_a_second_grown_and_reordered_upload_buys_only_what_is_new(account: Acco
     stages.finish(stages.prepare(PROMPTS[:200], TASK))
     before = sum(charge.usd or 0.0 for charge in account.control.billing())
     # When
-    outcome = stages.finish(stages.prepare(PROMPTS[::-1], TASK, version="2"))
-    # Then
+    run = stages.prepare(PROMPTS[::-1], TASK, version="2")
+    estimate = stages.estimated(run)
+    outcome = stages.finish(run)
+    # Then CheckRun knew it
+    [teacher] = [line for line in estimate.values() if line["stage"] == "RunTeacherBatch"]
+    assert teacher["usage"]["calls"] == 100
     assert (outcome.batch["asked"], outcome.batch["missing"]) == (300, 100)
     charges = account.control.billing()
     assert sum(charge.requests for charge in charges) == 300
     assert outcome.ledger_usd == pytest.approx(sum(charge.usd or 0.0 for charge in charges) - before)
+
+
+def test_a_second_run_on_the_same_prompts_is_estimated_to_buy_no_answer(stages: TeacherStages) -> None:
+    # Given
+    first = stages.prepare(PROMPTS, TASK)
+    before = stages.estimated(first)
+    stages.finish(first)
+    # When
+    after = stages.estimated(stages.prepare(PROMPTS, TASK, version="2"))
+    # Then all else is estimated as before
+    teacher = f"GenerateTeacherData.{MODELS.teacher}"
+    assert after[teacher]["usage"]["calls"] == after[teacher]["usd"] == 0
+    assert before.pop(f"RunTeacherBatch.{MODELS.teacher}")["usage"]["calls"] == len(PROMPTS)
+    assert {key: line for key, line in after.items() if key != teacher} == before

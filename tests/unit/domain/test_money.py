@@ -15,6 +15,7 @@ from lambdas.domain.errors import BudgetExceeded, DatasetRefused, PriceMissing
 from lambdas.domain.estimate import estimate_run
 from lambdas.domain.ledger import LedgerEntry, summed, total_usd
 from lambdas.domain.prices import UNITS, PriceLine
+from lambdas.domain.prompts import teacher_question
 from lambdas.domain.sizes import check_sizes, holdout_records_needed, training_records_needed
 from lambdas.domain.task_definition import TaskDefinition
 from tests.unit.domain.samples import BOOK, HAIKU, MICRO, models, records
@@ -102,6 +103,22 @@ def test_an_estimate_counts_what_bedrock_asks_the_teacher_itself_only_when_it_do
     assert [line.usage["calls"] for line in own] == [100]
     assert distilled.usd - tuned.usd == pytest.approx(own[0].usd)
     assert distilled.low_usd < distilled.usd < distilled.high_usd
+
+
+def test_an_estimate_counts_no_answer_that_exists() -> None:
+    # Given a run whose teacher, baseline and undistilled student were all asked before
+    task, chosen, train, holdout = TaskDefinition.default(), models(), records(100), records(10)
+    asked = {chosen.teacher: train + holdout, chosen.baseline: holdout, chosen.student: holdout}
+    bought = {teacher_question(item, task).key(model) for model, items in asked.items() for item in items}
+
+    # When
+    estimate = estimate_run(train, holdout, task, chosen, BOOK, bought=bought)
+
+    # Then the student itself is new, and so is what the judge reads
+    calls = {line.id: line.usage.get("calls") for line in estimate.lines}
+    assert calls[f"GenerateTeacherData.{chosen.teacher}"] == calls[f"EvaluateStudent.{chosen.baseline}"] == 0
+    assert calls[f"EvaluateStudent.{chosen.student}"] == 10
+    assert calls[f"EvaluateStudent.{chosen.judge}"] == 40
 
 
 @given(ENTRIES)
