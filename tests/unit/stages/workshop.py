@@ -45,7 +45,7 @@ class MemoryBucket(Bucket):
         self.objects[key] = content
 
     def keys(self, prefix: str) -> Iterator[str]:
-        return iter(sorted(key for key in self.objects if key.startswith(prefix)))
+        return iter(sorted(key for key in list(self.objects) if key.startswith(prefix)))
 
 
 class Workshop:
