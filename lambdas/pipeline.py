@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from lambdas.domain.errors import AttemptSuperseded, PipelineError, RetryLater
+from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways import clients
@@ -19,7 +20,8 @@ from lambdas.gateways.answerer import Answerer, Kept, Limits
 from lambdas.gateways.bedrock_control import BedrockControl
 from lambdas.gateways.environment import Environment
 from lambdas.gateways.failure_store import FailureStore
-from lambdas.gateways.registry import Registry, Run
+from lambdas.gateways.meter import Meter
+from lambdas.gateways.registry import RUNNING, Registry, Run
 from lambdas.gateways.resource_book import CREATED, PLANNED, Resource, ResourceBook
 from lambdas.gateways.storage import Bucket
 from lambdas.gateways.table import Table
@@ -43,6 +45,11 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def seconds_between(earlier: str, later: str) -> float:
+    """Subtract two times that :func:`iso` wrote."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """The gateways of one environment. Clients are made at first use, so that a stage pays only for its own."""
@@ -57,7 +64,12 @@ class Pipeline:
     @cached_property
     def registry(self) -> Registry:
         """Runs, queue and ledger."""
-        return Registry(self._table)
+        return Registry(self._table, lambda stage, usd: self.meter.emit(STAGE_USD, usd, stage))
+
+    @cached_property
+    def meter(self) -> Meter:
+        """The environment's metrics."""
+        return Meter(self.environment.name)
 
     @cached_property
     def resources(self) -> ResourceBook:
@@ -137,8 +149,12 @@ class Stage:
         return iso(self.pipeline.now())
 
     def progress(self, **details: object) -> None:
-        """Say what the stage is doing, for whoever watches the run."""
-        self.pipeline.registry.record_progress(self.run.run_id, self.name, self.now(), **details)
+        """Say what the stage is doing, for whoever watches the run; measure the stage before it."""
+        now = self.now()
+        left = self.pipeline.registry.record_progress(self.run.run_id, self.name, now, **details)
+        # What is released of an ended run, days later, was in no stage until now.
+        if left and self.run.state == RUNNING:
+            self.pipeline.meter.emit(STAGE_SECONDS, seconds_between(left.since, now), left.name)
 
     def resource(self, kind: str, name: str, *, arn: str | None = None, usd_per_hour: float | None = None) -> Resource:
         """Describe a billable thing of this attempt: planned, or created where its ARN is known."""

@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from lambdas.domain.metrics import NAMESPACE
 from stacks.acknowledgements import acknowledge_wildcards
 from stacks.dependency_layer import DependencyLayer
 from stacks.log_groups import log_group
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from lambdas.domain.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-METRICS_NAMESPACE = "Distillation"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +127,7 @@ class StageFunction(Construct):
                 **runtime.environment,
                 **(environment or {}),
                 "POWERTOOLS_SERVICE_NAME": folder,
-                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             },
             # A run under way keeps the version with which it was started.

@@ -44,6 +44,7 @@ def execute(stage: Stage) -> Result:
     estimate = _estimate(stage, models)
     plan = _plan_document(models, estimate, task, stage.pipeline.prices, settings)
     stage.pipeline.runs.write_json(stage.run.files.plan(stage.attempt), plan)
+    stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
     estimate.check(task.budget_usd)
     stage.progress(estimate_usd=round(estimate.usd, 2))
     return {

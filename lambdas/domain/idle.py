@@ -9,6 +9,9 @@ from typing import Any
 UNUSED, IDLE, REVIEW_DUE, END_OF_LIFE = "UNUSED", "IDLE", "REVIEW_DUE", "END_OF_LIFE"
 """Nobody's champion uses it; nobody called it; nobody confirmed the champion in time; its base model goes away."""
 
+BILLING = (UNUSED, IDLE, REVIEW_DUE)
+"""Findings about what bills for nobody now."""
+
 REPORT, DELETE_UNUSED, DELETE_IDLE = "report", "delete_unused", "delete_idle"
 """Values of the setting ``reap``. The last one includes the second."""
 
@@ -136,7 +139,7 @@ def review_due(promoted_at: str, confirmed_at: str | None, now: datetime, review
 
 def usd_per_hour(findings: list[Finding]) -> float:
     """Add up what the findings bill by the hour, as far as it is known and as far as nothing was done about it."""
-    billing = (finding for finding in findings if finding.reason in (UNUSED, IDLE, REVIEW_DUE) and not finding.done)
+    billing = (finding for finding in findings if finding.reason in BILLING and not finding.done)
     return sum({finding.arn: finding.usd_per_hour or 0.0 for finding in billing}.values())
 
 

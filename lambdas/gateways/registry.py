@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from lambdas.domain.errors import RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
-from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.ledger import LedgerEntry, total_usd
 from lambdas.domain.run_files import RunFiles
 from lambdas.gateways.items import Item, known_fields
 from lambdas.gateways.table import ConditionFailed, Table
@@ -60,6 +60,13 @@ class Run:
         return RunFiles(self.task, self.run_id)
 
 
+class LeftStage(NamedTuple):
+    """A stage that a run has just left, and since when it had been there (ISO 8601 in UTC)."""
+
+    name: str
+    since: str
+
+
 class Registry:
     """Runs and their queue.
 
@@ -67,10 +74,12 @@ class Registry:
     ----------
     table : Table
         The registry table.
+    paid : callable, optional
+        Told the stage and the US dollars that a line adds to the ledger.
     """
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, paid: Callable[[str, float], None] = lambda _stage, _usd: None) -> None:
+        self._table, self._paid = table, paid
 
     def claim(
         self,
@@ -173,11 +182,17 @@ class Registry:
         for item in self._table.in_state(f"RUN#{state}", newest_first=newest_first):
             yield Run.from_item(item)
 
-    def record_progress(self, run_id: str, stage: str, now: str, **details: object) -> None:
-        """Say what a run is doing, for whoever watches; ``since`` stays while the stage is the same."""
+    def record_progress(self, run_id: str, stage: str, now: str, **details: object) -> LeftStage | None:
+        """Say what a run is doing, for whoever watches; ``since`` stays while the stage is the same.
+
+        Returns
+        -------
+        LeftStage or None
+            For the first call of a stage, the stage before it, if the attempt had one.
+        """
         progress = {"stage": stage, "updated_at": now, **details}
         try:
-            self._table.update(
+            before = self._table.replace(
                 **_key(run_id),
                 expression="SET progress = :progress, stage_since = :now, stage = :stage",
                 values={":progress": {**progress, "since": now}, ":now": now, ":stage": stage},
@@ -190,6 +205,8 @@ class Registry:
                 expression="SET progress = :progress",
                 values={":progress": {**progress, "since": item.get("stage_since", now)}},
             )
+            return None
+        return LeftStage(before["stage"], before["stage_since"]) if "stage" in before else None
 
     def record_facts(self, run_id: str, **facts: object) -> None:
         """Keep small facts that later stages and people need, for example the custom model's ARN."""
@@ -293,15 +310,14 @@ class Registry:
     def record_cost(self, run_id: str, entry: LedgerEntry) -> None:
         """Write a ledger line; writing it again changes nothing."""
         item = {"pk": f"RUN#{run_id}", "sk": f"LEDGER#{entry.stage}#{entry.id}", **entry.to_document()}
-        self._table.put(item)
+        replaced = self._table.put(item)
+        added = total_usd([entry]) - (total_usd([_ledger_entry(replaced)]) if replaced else 0.0)
+        if added:
+            self._paid(entry.stage, added)
 
     def ledger(self, run_id: str) -> list[LedgerEntry]:
         """Read the ledger of a run."""
-        items = self._table.query(f"RUN#{run_id}", "LEDGER#")
-        return [
-            LedgerEntry.from_document({name: value for name, value in item.items() if name not in ("pk", "sk")})
-            for item in items
-        ]
+        return [_ledger_entry(item) for item in self._table.query(f"RUN#{run_id}", "LEDGER#")]
 
     def forget(self, run_id: str) -> int:
         """Delete everything that is known of a run, the run itself last.
@@ -319,3 +335,7 @@ class Registry:
 
 def _key(run_id: str) -> dict[str, str]:
     return {"pk": f"RUN#{run_id}", "sk": "RUN"}
+
+
+def _ledger_entry(item: Item) -> LedgerEntry:
+    return LedgerEntry.from_document({name: value for name, value in item.items() if name not in ("pk", "sk")})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -48,21 +48,22 @@ class Table:
         response = self._client.get_item(TableName=self._name, Key=to_values({"pk": pk, "sk": sk}), ConsistentRead=True)
         return from_values(response["Item"]) if "Item" in response else None
 
-    def put(self, item: Item, condition: str | None = None, values: Item | None = None) -> None:
-        """Write a whole item.
+    def put(self, item: Item, condition: str | None = None, values: Item | None = None) -> Item | None:
+        """Write a whole item and give the one that it replaced.
 
         Raises
         ------
         ConditionFailed
             When ``condition`` does not hold.
         """
-        request: dict[str, Any] = {"TableName": self._name, "Item": to_values(item)}
+        request: dict[str, Any] = {"TableName": self._name, "Item": to_values(item), "ReturnValues": "ALL_OLD"}
         _add_condition(request, condition, values)
         try:
-            self._client.put_item(**request)
+            response = self._client.put_item(**request)
         except ClientError as problem:
             _translate(problem)
             raise
+        return from_values(response["Attributes"]) if response.get("Attributes") else None
 
     def delete(self, pk: str, sk: str) -> None:
         """Delete an item; one that does not exist is no error."""
@@ -78,13 +79,25 @@ class Table:
         ConditionFailed
             When ``condition`` does not hold.
         """
-        request = self.update_request(pk, sk, expression, values, condition)
+        return self._update(self.update_request(pk, sk, expression, values, condition), "ALL_NEW")
+
+    def replace(self, pk: str, sk: str, expression: str, values: Item, condition: str | None = None) -> Item:
+        """Change an item as :meth:`update` does and give it as it was before; empty where there was none.
+
+        Raises
+        ------
+        ConditionFailed
+            When ``condition`` does not hold.
+        """
+        return self._update(self.update_request(pk, sk, expression, values, condition), "ALL_OLD")
+
+    def _update(self, request: dict[str, Any], given: Literal["ALL_OLD", "ALL_NEW"]) -> Item:
         try:
-            response = _past_conflicts(lambda: self._client.update_item(**request, ReturnValues="ALL_NEW"))
+            response = _past_conflicts(lambda: self._client.update_item(**request, ReturnValues=given))
         except ClientError as problem:
             _translate(problem)
             raise
-        return from_values(response["Attributes"])
+        return from_values(response.get("Attributes", {}))
 
     def update_request(
         self, pk: str, sk: str, expression: str, values: Item, condition: str | None = None

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lambdas.domain.errors import DistillationFailed
+from lambdas.domain.metrics import JOBS_STALLED
 from lambdas.domain.models import ModelChoice
 from lambdas.gateways.bedrock_control import Found
 from lambdas.launch_distillation.costs import record_costs
@@ -55,6 +56,7 @@ def stop_when_stalled(stage: Stage, job: Found) -> bool:
         again=True,
     )
     stage.pipeline.bedrock.stop_job(job.arn)
+    stage.pipeline.meter.emit(JOBS_STALLED, 1)
     return True
 
 

@@ -11,6 +11,7 @@ from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE
 from lambdas.domain.notification import outcome_message
 from lambdas.gateways import clients
 from lambdas.pipeline import Result, Stage, logger
+from lambdas.publish_report.measures import measure_run
 from lambdas.reporting import publish
 
 
@@ -25,6 +26,7 @@ def execute(stage: Stage) -> Result:
     page_key = publish(stage, outcome=outcome, reason=reason, error=error)
     ended = stage.pipeline.registry.end(run.run_id, stage.attempt, outcome, reason, stage.now(), endpoint_arn)
     if ended:
+        stage.pipeline.meter.emit_all(measure_run(stage, outcome))
         _tell(stage, outcome, reason, page_key)
     return {
         "run_id": run.run_id,

@@ -9,7 +9,7 @@ from lambdas.gateways.endpoint_metrics import Usage
 from lambdas.gateways.inventory import Inventory
 from lambdas.pipeline import iso, logger, pipeline
 from lambdas.reap_idle_throughput.stage import Reaper
-from lambdas.reap_idle_throughput.telling import tell
+from lambdas.reap_idle_throughput.telling import measure, tell
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
@@ -28,6 +28,7 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
     by_hand = "reap" in event
     reap = str(event.get("reap", settings.reap))
     result = reaper.reap(reap, look_only=by_hand and reap == REPORT)
+    line.meter.emit_all(measure(result))
     if not by_hand:  # whoever asked by hand reads the answer
         tell(line, result)
     logger.info("looked for what idles", extra={"findings": len(result["findings"])})

@@ -1,9 +1,12 @@
-"""Tell people what idles."""
+"""Tell people and CloudWatch what idles."""
 
 from __future__ import annotations
 
+from lambdas.domain.idle import BILLING
+from lambdas.domain.metrics import IDLE_THROUGHPUTS, IDLE_USD_PER_HOUR, Measured
 from lambdas.domain.notification import idle_message
 from lambdas.gateways import clients
+from lambdas.gateways.resource_book import THROUGHPUT
 from lambdas.pipeline import Pipeline, Result
 
 
@@ -19,3 +22,13 @@ def tell(line: Pipeline, result: Result) -> None:
         simulated=environment.settings.simulated,
     )
     clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+
+
+def measure(result: Result) -> list[Measured]:
+    """Measure what a look found; also that it found nothing, so that an alarm ends and a silent janitor is noticed."""
+    findings = (item for item in result["findings"] if item["reason"] in BILLING and not item["done"])
+    idle = {item["arn"] for item in findings if item["kind"] == THROUGHPUT}
+    return [
+        Measured(metric=IDLE_USD_PER_HOUR, value=float(result["usd_per_hour"])),
+        Measured(metric=IDLE_THROUGHPUTS, value=len(idle)),
+    ]

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.identity import execution_name
+from lambdas.domain.metrics import RUNS_ENDED
 from lambdas.gateways import clients
 from lambdas.gateways.registry import ENDED, FAILED, RUNNING, Run
 from lambdas.gateways.resource_book import IN_USE, KEPT
 from lambdas.gateways.storage import error_code
 from lambdas.gateways.task_book import TaskState
 from lambdas.pipeline import Pipeline, Result, iso, logger
+from lambdas.reconcile_runs.budget import measure_budget
 from lambdas.reconcile_runs.reminders import remind
 from lambdas.start_run.stage import Starter
 
@@ -62,8 +64,10 @@ class Reconciler:
                 self._starter.start(run, self._now())
             elif status != RUNNING and self._close(run, status or FAILED):
                 closed.append(run_id)
-            elif status == RUNNING and self._remind(run):
-                reminded.append(run_id)
+            elif status == RUNNING:
+                measure_budget(self._line, run)
+                if self._remind(run):
+                    reminded.append(run_id)
         for run in self._with_leftovers():
             self._release(run, run.outcome or FAILED)
             released.append(run.run_id)
@@ -81,7 +85,8 @@ class Reconciler:
             self._invoke(self._line.environment.report_function, payload)
             # Where the report could not be written: only an ended run is released again by the schedule, and retried.
             reason = f"{error['Cause']}; its report could not be written"
-            self._line.registry.end(run.run_id, run.attempt, FAILED, reason, self._now(), None)
+            if self._line.registry.end(run.run_id, run.attempt, FAILED, reason, self._now(), None):
+                self._line.meter.emit(RUNS_ENDED, 1, FAILED)
         self._line.registry.free_slot(run.run_id)
         return True
 

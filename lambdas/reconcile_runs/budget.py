@@ -1,0 +1,15 @@
+"""Measure what a run under way has spent of its budget: an alarm watches it."""
+
+from __future__ import annotations
+
+from lambdas.domain.ledger import total_usd
+from lambdas.domain.metrics import budget_used
+from lambdas.gateways.registry import Run
+from lambdas.pipeline import Pipeline
+
+
+def measure_budget(line: Pipeline, run: Run) -> None:
+    """Emit the share of the budget that a run has spent; before CheckRun has read the budget, nothing was."""
+    budget_usd = run.facts.get("budget_usd")
+    if budget_usd:
+        line.meter.emit_all([budget_used(total_usd(line.registry.ledger(run.run_id)), float(budget_usd))])
