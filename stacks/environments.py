@@ -65,7 +65,9 @@ def add_environment(app: App, name: str, settings: Settings) -> None:
     prefix = f"distillation-{name}"
     data = DataStack(app, f"{prefix}-data", settings=settings, env=target)
     pipeline = PipelineStack(app, f"{prefix}-pipeline", environment=name, settings=settings, data=data, env=target)
-    operations = OperationsStack(app, f"{prefix}-operations", settings=settings, pipeline=pipeline, env=target)
+    operations = OperationsStack(
+        app, f"{prefix}-operations", environment=name, settings=settings, pipeline=pipeline, env=target
+    )
     for stack in (data, pipeline, operations):
         Tags.of(stack).add("distillation:environment", name)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from lambdas.domain.settings import Settings
 from tests.stacks.templates import Deployment, synthesize, text_of
 
@@ -123,26 +121,6 @@ def test_the_topic_is_encrypted_takes_alarms_and_refuses_plain_http(deployment: 
     ]
 
 
-@pytest.mark.parametrize(
-    ("alarm", "metric", "hint"),
-    [
-        ("RunsFailed", "ExecutionsFailed", "retry RUN"),
-        ("RunsTimedOut", "ExecutionsTimedOut", "retry RUN"),
-        ("RunsAborted", "ExecutionsAborted", "retry RUN"),
-        ("EventsUndelivered", "ApproximateNumberOfMessagesVisible", "queue"),
-    ],
-)
-def test_an_alarm_says_what_to_do_and_tells_the_topic(
-    deployment: Deployment, alarm: str, metric: str, hint: str
-) -> None:
-    found = deployment.the("AWS::CloudWatch::Alarm", alarm)
-    assert found["MetricName"] == metric
-    assert (found["Threshold"], found["TreatMissingData"]) == (1, "notBreaching")
-    assert hint in found["AlarmDescription"]
-    assert len(found["AlarmDescription"]) <= 1024
-    assert ["Notifications" in text_of(action) for action in found["AlarmActions"]] == [True]
-
-
 def test_everybody_in_the_settings_is_told(tmp_path: Path) -> None:
     # When
     deployment = synthesize({"dev": {"notification_emails": ["b@example.com", "a@example.com"]}}, tmp_path)["dev"]
@@ -152,9 +130,3 @@ def test_everybody_in_the_settings_is_told(tmp_path: Path) -> None:
         ("email", "a@example.com"),
         ("email", "b@example.com"),
     }
-
-
-def test_alarms_are_of_kinds_that_every_partition_and_the_embedded_aws_know(deployment: Deployment) -> None:
-    for alarm in deployment.of_type("AWS::CloudWatch::Alarm").values():
-        assert "Metrics" not in alarm
-    assert not deployment.of_type("AWS::CloudWatch::CompositeAlarm")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from local.embedded_aws.adapters import access, events, executions, functions, maps, task_tokens
+from local.embedded_aws.adapters import access, events, executions, functions, maps, resources, task_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ ADAPTERS: tuple[Callable[[], None], ...] = (
     functions.lambda_errors_carry_their_class_name,
     functions.layers_are_unpacked_once,
     maps.distributed_map_evaluates_jsonata,
+    resources.alarms_on_queries_are_kept,
     task_tokens.failing_lambda_fails_its_waiting_task,
 )
 
