@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
+from cli.environment_files import CDK_FILE, read_settings
 from cli.errors import NOT_SO, NotDeployedError
 from cli.session import Session, pass_session
 from lambdas.check_run.model_catalog import ModelCatalog
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.models import problem_with
-from lambdas.domain.settings import Settings
 from lambdas.gateways.storage import error_code
 from lambdas.pipeline import utc_now
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
+    from lambdas.domain.settings import Settings
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _SYMBOLS = {OK: ("✔", "green"), WARNING: ("!", "yellow"), PROBLEM: ("✘", "bold red")}
@@ -113,14 +112,11 @@ def _settings(deployment: Deployment) -> tuple[Settings | None, Check]:
 def _settings_of_cdk_json(deployment: Deployment, missing: NotDeployedError) -> tuple[Settings | None, Check]:
     """Before the first deployment the settings are those that would be deployed."""
     deploy, first = "npx cdk deploy --all", missing.said.split(".", maxsplit=1)[0]
-    path = Path("cdk.json")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))["context"]["environments"][deployment.environment]
-        settings = Settings.from_mapping(document)
-    except (OSError, ValueError, KeyError, InvalidSettings) as problem:
-        found = f"{first}, and {path} does not say how '{deployment.environment}' would be: {problem}"
-        return None, Check(name="Deployment", state=PROBLEM, found=found, fix=deploy)
-    found = f"{first}; models and quotas are checked by {path}"
+        settings = read_settings(deployment.environment)
+    except InvalidSettings as problem:
+        return None, Check(name="Deployment", state=PROBLEM, found=f"{first}, and {problem}", fix=deploy)
+    found = f"{first}; models and quotas are checked by {CDK_FILE}"
     return settings, Check(name="Deployment", state=PROBLEM, found=found, fix=deploy)
 
 

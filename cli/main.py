@@ -14,6 +14,7 @@ from cli.champions import champions, confirm, reap
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
 from cli.doctor import doctor
 from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_explained
+from cli.estimation import estimate
 from cli.forget import forget
 from cli.log_submission import LogOptions, LogSubmission, check_allowed, check_logs, upload_request
 from cli.recovery import roll_back
@@ -242,7 +243,7 @@ def retry(session: Session, run: str) -> None:
     session.show(given, line, f"Watch it: {session.command} watch {found.run_id}")
 
 
-for verb in (champions, confirm, doctor, forget, reap, teardown):
+for verb in (champions, confirm, doctor, estimate, forget, reap, teardown):
     cli.add_command(verb)
 
 
@@ -253,10 +254,12 @@ def _session(environment: str | None, region: str | None, local_dir: Path | None
     words = [word for option, value in given.items() if value for word in (option, value)]
     if local_dir is None:
         name = environment or "dev"
-        return Session(lambda: Deployment.in_account(name, region), as_json, _command(*words))
+        return Session(lambda: Deployment.in_account(name, region), as_json, _command(*words), name)
     name, folder = environment or "local", local_dir
     place = ["--local"] if folder == DEFAULT_LOCAL_DIR else ["--local-dir", str(folder)]
-    return Session(lambda: Deployment.on_embedded_aws(name, folder), as_json, _command(*place, *words))
+    return Session(
+        lambda: Deployment.on_embedded_aws(name, folder), as_json, _command(*place, *words), name, local=True
+    )
 
 
 def _command(*options: str) -> str:

@@ -23,6 +23,8 @@ class Session:
     connect: Callable[[], Deployment]
     as_json: bool
     command: str = "python -m cli"
+    environment: str = "dev"
+    local: bool = False
 
     @cached_property
     def deployment(self) -> Deployment:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from botocore.exceptions import ClientError
 
 from lambdas.domain.model_ids import foundation_model_id, is_profile, model_family
-from lambdas.domain.models import ModelFacts
+from lambdas.domain.models import ModelChoice, ModelFacts, choose_models
 from lambdas.gateways.storage import error_code
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_service_quotas import ServiceQuotasClient
+
+    from lambdas.domain.settings import Settings
 
 _ACCESS = {
     "agreementAvailability": "has no agreement in this account; accept it once in the Bedrock console, Model catalog",
@@ -58,6 +62,26 @@ class ModelCatalog:
             customizations=tuple(details.get("customizationsSupported", [])),
             on_demand=profile_active if is_profile(model) else on_demand,
             access_problem=access_problem,
+        )
+
+    def choose(self, settings: Settings, training: str, now: datetime) -> ModelChoice:
+        """Take the first model of each list of the settings that can still be used.
+
+        Raises
+        ------
+        ModelUnavailable
+            Names every model of a list and what is wrong with it.
+        """
+        preferences = settings.model_preferences()
+        student, customization = settings.student_model, settings.student_customization_model
+        named = {model for models in preferences.values() for model in models} | {student, customization}
+        return choose_models(
+            [self.facts(model) for model in sorted(named)],
+            preferences,
+            student=student,
+            student_customization=customization,
+            training=training,
+            now=now,
         )
 
     def no_commitment_units(self) -> float | None:

@@ -7,11 +7,12 @@ from typing import Any
 
 from lambdas.check_run.model_catalog import ModelCatalog
 from lambdas.domain.break_even import throughput_usage
+from lambdas.domain.budget import check_budget
+from lambdas.domain.calibration import read_calibration
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
-from lambdas.domain.estimate import Estimate, estimate_run
-from lambdas.domain.models import ModelChoice, choose_models
-from lambdas.domain.prices import PriceBook
+from lambdas.domain.estimate import Estimate, RunToCome, estimate_document
+from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import WHOLE_RANGE, Record
 from lambdas.domain.settings import Settings
@@ -38,14 +39,15 @@ def execute(stage: Stage) -> Result:
     settings, task = stage.pipeline.environment.settings, stage.task
     catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
     _check_pointer(task)
-    models = _choose(catalog, settings, task, stage)
+    models = catalog.choose(settings, task.training, stage.pipeline.now())
     check_mode(task, models.training)
     _check_serving(catalog, settings, task, stage)
-    estimate = _estimate(stage, models)
-    plan = _plan_document(models, estimate, task, stage.pipeline.prices, settings)
+    to_come = _run_to_come(stage, models)
+    estimate = to_come.estimate()
+    plan = _plan_document(to_come, estimate, settings.student_model)
     stage.pipeline.runs.write_json(stage.run.files.plan(stage.attempt), plan)
     stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
-    estimate.check(task.budget_usd)
+    check_budget(to_come, estimate, models.usable())
     stage.progress(estimate_usd=round(estimate.usd, 2))
     return {
         "teacher": models.teacher,
@@ -56,24 +58,6 @@ def execute(stage: Stage) -> Result:
         "estimate_usd": round(estimate.usd, 4),
         "approval": task.approval,
     }
-
-
-def _choose(catalog: ModelCatalog, settings: Settings, task: TaskDefinition, stage: Stage) -> ModelChoice:
-    preferences = {
-        "teacher": settings.teacher_models,
-        "judge": settings.judge_models,
-        "baseline": settings.baseline_models,
-    }
-    student, customization = settings.student_model, settings.student_customization_model
-    named = {model for models in preferences.values() for model in models} | {student, customization}
-    return choose_models(
-        [catalog.facts(model) for model in sorted(named)],
-        preferences,
-        student=student,
-        student_customization=customization,
-        training=task.training,
-        now=stage.pipeline.now(),
-    )
 
 
 def _check_serving(catalog: ModelCatalog, settings: Settings, task: TaskDefinition, stage: Stage) -> None:
@@ -105,18 +89,20 @@ def _check_pointer(task: TaskDefinition) -> None:
         raise InvalidTaskDefinition(message)
 
 
-def _estimate(stage: Stage, models: ModelChoice) -> Estimate:
+def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
     files, runs = stage.run.files, stage.pipeline.runs
+    calibration = runs.find(files.dataset("calibration.jsonl"))
     train = from_json_lines(runs.read(files.dataset("train.jsonl")))
     holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
-    champion = stage.pipeline.tasks.state(stage.run.task).champion
-    return estimate_run(
-        train,
-        holdout,
-        stage.task,
-        models,
-        stage.pipeline.prices,
-        with_champion=champion is not None,
+    return RunToCome(
+        train=train,
+        holdout=holdout,
+        task=stage.task,
+        models=models,
+        prices=stage.pipeline.prices,
+        with_champion=stage.pipeline.tasks.state(stage.run.task).champion is not None,
+        own_holdout=bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"]),
+        cases=() if calibration is None else read_calibration(calibration),
         bought=_bought(stage, models, train, holdout[0]),
     )
 
@@ -133,16 +119,11 @@ def _bought(stage: Stage, models: ModelChoice, train: list[Record], sample: Reco
     return kept | {answer.key for answer in known_from_logs(stage, models.teacher, train).values()}
 
 
-def _plan_document(
-    models: ModelChoice, estimate: Estimate, task: TaskDefinition, prices: PriceBook, settings: Settings
-) -> dict[str, Any]:
-    hour = prices.find(settings.student_model, throughput_usage(task.serving.commitment))
+def _plan_document(run: RunToCome, estimate: Estimate, student: str) -> dict[str, Any]:
+    hour = run.prices.find(student, throughput_usage(run.task.serving.commitment))
     return {
-        "models": models.to_document(),
-        "estimate": [line.to_document() for line in estimate.lines],
-        "estimate_usd": estimate.usd,
-        "estimate_low_usd": estimate.low_usd,
-        "estimate_high_usd": estimate.high_usd,
-        "budget_usd": task.budget_usd,
+        "models": run.models.to_document(),
+        **estimate_document(estimate),
+        "budget_usd": run.task.budget_usd,
         "throughput_usd_per_unit_hour": hour.usd if hour else None,
     }

@@ -13,6 +13,7 @@ from lambdas.domain.prompts import teacher_question
 from lambdas.domain.records import WHOLE_RANGE, Record
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_data import Collected, check_drops, collect, drop_rate
+from lambdas.domain.training_cost import TrainingVolume
 from lambdas.domain.training_file import check_training_file
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.failure_store import FailureStore
@@ -80,7 +81,7 @@ def _summary(collected: Collected, teacher: str, task: TaskDefinition) -> dict[s
         "dropped": len(collected.dropped),
         "drop_reasons": dict(sorted(collected.reasons().items())),
         "training_sha256": content,
-        "training_characters": sum(map(len, collected.training)),
+        "training_volume": TrainingVolume.of(collected.training).to_document(),
     }
 
 

@@ -1,44 +1,81 @@
-"""What a run will cost, before its first paid call."""
+"""What a run will cost, before its first paid call: by stage, with low and high."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from lambdas.domain.answers import Question
-from lambdas.domain.errors import BudgetExceeded
-from lambdas.domain.judging import judge_question
-from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.calibration import CalibrationCase
+from lambdas.domain.judging import case_question, judge_question
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prices import PriceBook
+from lambdas.domain.prompt_caching import decide
 from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import Record
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_batch import BatchLimits, why_on_demand
 from lambdas.domain.teacher_modes import records_to_ask
-
-CHARACTERS_A_TOKEN = 4.0
-"""Rule of thumb for English text; a tokenizer is not public for Nova. Measured errors are within a quarter."""
-
-TOKEN_ERROR = 0.25
-"""Relative error of the token estimate: low and high are this far from the expected cost."""
-
-ANSWER_TOKENS_GUESS = 80
-"""Tokens of an answer where nothing is known of it: about the published case's 68 (AWS ML blog, 2026-04-17)."""
-
-VERDICT_TOKENS_GUESS = 90
-"""Tokens of a judge's verdict: a score and one or two sentences in a tool call."""
+from lambdas.domain.tokens import (
+    CHARACTERS_A_TOKEN,
+    METHOD,
+    TOKEN_ERROR,
+    VERDICT,
+    Size,
+    answer_size,
+    question_tokens,
+    shared_tokens,
+)
 
 TRAINING_EPOCHS = 2
 """Passes over the training set that Nova takes by default (Nova user guide, hyperparameters)."""
 
+CONTESTANTS = 4
+"""Student, undistilled student, teacher and baseline; with the present champion one more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EstimatedLine:
+    """What one stage will pay to one model for one thing, in US dollars.
+
+    Attributes
+    ----------
+    what : str
+        What is bought, for a person.
+    usage : dict of str to float
+        Expected quantities.
+    low_usd, usd, high_usd : float
+        With the fewest, the expected and the most tokens.
+    """
+
+    stage: str
+    model: str
+    what: str
+    usage: dict[str, float]
+    low_usd: float
+    usd: float
+    high_usd: float
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the line as it stands in ``plan.json`` and in ``report.json``."""
+        return {**asdict(self), "kind": "estimated"}
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Cost by stage, in US dollars."""
+    """What a run is foreseen to cost.
 
-    lines: list[LedgerEntry]
+    Attributes
+    ----------
+    lines : list of EstimatedLine
+        In the order in which the run pays.
+    answer : Size
+        Tokens that an answer of the task is taken to have.
+    """
+
+    lines: list[EstimatedLine]
+    answer: Size
 
     @property
     def usd(self) -> float:
@@ -47,163 +84,193 @@ class Estimate:
 
     @property
     def low_usd(self) -> float:
-        """Cost when every token count is a quarter lower."""
-        return self.usd * (1 - TOKEN_ERROR)
+        """Cost when every count is at its lowest at once."""
+        return sum(line.low_usd for line in self.lines)
 
     @property
     def high_usd(self) -> float:
-        """Cost when every token count is a quarter higher."""
-        return self.usd * (1 + TOKEN_ERROR)
+        """Cost when every count is at its highest at once, and no prompt cache is hit."""
+        return sum(line.high_usd for line in self.lines)
 
-    def check(self, budget_usd: float) -> None:
-        """Stop a run whose expected cost is above its budget.
-
-        Raises
-        ------
-        BudgetExceeded
-            With the estimate by stage and what would make it fit.
-        """
-        if self.usd <= budget_usd:
-            return
-        by_stage: dict[str, float] = {}
+    def by_stage(self) -> dict[str, tuple[float, float, float]]:
+        """Give low, expected and high dollars of each stage."""
+        stages: dict[str, tuple[float, float, float]] = {}
         for line in self.lines:
-            by_stage[line.stage] = by_stage.get(line.stage, 0.0) + line.usd
-        stages = ", ".join(f"{stage} ${usd:,.2f}" for stage, usd in by_stage.items())
-        share = budget_usd / self.usd
-        message = (
-            f"the estimate is ${self.usd:,.2f} (${self.low_usd:,.2f} to ${self.high_usd:,.2f}; {stages}), the budget "
-            f"${budget_usd:,.2f}. Nothing was paid. Raise 'budget_usd' in task.json to at least "
-            f"{math.ceil(self.usd * 100) / 100:.2f}, upload about {share:.0%} of the prompts, or a cheaper teacher."
-        )
-        raise BudgetExceeded(message)
+            low, usd, high = stages.get(line.stage, (0.0, 0.0, 0.0))
+            stages[line.stage] = (low + line.low_usd, usd + line.usd, high + line.high_usd)
+        return stages
 
 
-def text_tokens(*texts: str | None) -> float:
-    """Estimate the tokens of texts."""
-    return sum(len(text) for text in texts if text) / CHARACTERS_A_TOKEN
+def estimate_document(estimate: Estimate) -> dict[str, Any]:
+    """Give the estimate as it stands in ``plan.json`` and as ``estimate --json`` prints it."""
+    return {
+        "estimate": [line.to_document() for line in estimate.lines],
+        "estimate_usd": estimate.usd,
+        "estimate_low_usd": estimate.low_usd,
+        "estimate_high_usd": estimate.high_usd,
+        "estimate_method": METHOD,
+        "answer_tokens": asdict(estimate.answer),
+    }
 
 
-def question_tokens(question: Question) -> float:
-    """Estimate the input tokens of a question, its tool included."""
-    tool = question.tool.input_schema if question.tool else None
-    return text_tokens(question.system, tool, *(turn.text for turn in question.turns))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunToCome:
+    """All that decides what a run will cost.
 
-
-def estimate_run(
-    train: list[Record],
-    holdout: list[Record],
-    task: TaskDefinition,
-    models: ModelChoice,
-    prices: PriceBook,
-    *,
-    with_champion: bool = False,
-    bought: Collection[str] = (),
-) -> Estimate:
-    """Estimate a run.
-
-    Parameters
+    Attributes
     ----------
     train, holdout : list of Record
         The dataset.
-    task : TaskDefinition
     models : ModelChoice
         Models as they will be called.
-    prices : PriceBook
     with_champion : bool
         Whether the task has a champion, which then is judged as a fifth contestant. Its answers are counted as if they
         were paid by the token; on provisioned throughput they are not.
+    own_holdout : bool
+        Whether the holdout is the task's own file, so that fewer prompts do not make it smaller.
+    cases : sequence of CalibrationCase
+        The calibration set, which the judge scores twice.
     bought : collection of str
         Content keys of answers that exist and so cost nothing.
-
-    Raises
-    ------
-    PriceMissing
-        When a price that the run needs is not in the book.
     """
 
-    def calls(stage: str, model: str, questions: Iterable[Question], output: float) -> LedgerEntry:
-        counts = [question_tokens(question) for question in questions]
-        usage: dict[str, float] = {
-            "calls": len(counts),
-            "input_tokens": sum(counts),
-            "output_tokens": output * len(counts),
-        }
-        usd = prices.call_usd(model, usage["input_tokens"], usage["output_tokens"])
-        return LedgerEntry(id=f"{stage}.{model}", stage=stage, model=model, kind="estimated", usage=usage, usd=usd)
+    train: list[Record]
+    holdout: list[Record]
+    task: TaskDefinition
+    models: ModelChoice
+    prices: PriceBook
+    with_champion: bool = False
+    own_holdout: bool = False
+    cases: Sequence[CalibrationCase] = field(default_factory=tuple)
+    bought: Collection[str] = frozenset()
 
-    def missing(model: str, questions: list[Question]) -> list[Question]:
-        return [question for question in questions if question.key(model) not in bought] if bought else questions
+    def estimate(self) -> Estimate:
+        """Estimate the run.
 
-    contestants = 5 if with_champion else 4
-    long = [teacher_question(record, task) for record in holdout]
-    short = [student_question(record, task) for record in holdout]
-    asked = [teacher_question(record, task) for record in records_to_ask(train, holdout, task)]
-    judged = [judge_question(record, "x" * 320, "x" * 320, task.judge_rubric) for record in holdout] * contestants
-    trained = sum(question_tokens(student_question(record, task)) + ANSWER_TOKENS_GUESS for record in train)
-    to_buy = missing(models.teacher, asked)
-    lines = [_teacher_line(calls("GenerateTeacherData", models.teacher, to_buy, ANSWER_TOKENS_GUESS), task, prices)]
-    if models.training == "distillation":
-        lines.append(own_teacher_calls(train, task, models, prices, kind="estimated"))
-    lines.append(training_entry("LaunchDistillation", models, trained * TRAINING_EPOCHS, prices, kind="estimated"))
-    lines += [
+        Raises
+        ------
+        PriceMissing
+            When a price that the run needs is not in the book.
+        """
+        size = answer_size([*self.train, *self.holdout], self.cases, self.task.output_schema)
+        lines = [
+            self._calibration("CalibrateJudge"),
+            self._teacher_answers(size),
+            *self._training(size),
+            *self._evaluation(size),
+            self._calibration("ScoreEvaluation"),
+        ]
+        return Estimate([line for line in lines if line is not None], size)
+
+    def _calibration(self, stage: str) -> EstimatedLine | None:
+        if not self.cases:
+            return None
+        rubric = self.task.judge_rubric
+        asked = [case_question(case.id, case.question, case.reference, case.answer, rubric) for case in self.cases]
+        return _Calls(stage, self.models.judge, "verdicts on the calibration set").line(asked, VERDICT, self.prices)
+
+    def _teacher_answers(self, size: Size) -> EstimatedLine | None:
+        """Price the answers that the teacher is still asked for, as a batch where it will be one."""
+        task, teacher = self.task, self.models.teacher
+        records = records_to_ask(self.train, self.holdout, task)
+        asked = self._missing(teacher, [teacher_question(record, task) for record in records])
+        why_not = why_on_demand(
+            len(asked),
+            BatchLimits(),
+            deadline_hours=task.teacher_data.deadline_hours,
+            tool=False,
+            priced=all(self.prices.find(teacher, usage) for usage in ("batch_input", "batch_output")),
+        )
+        if not asked:
+            return None
+        if why_not is None:
+            calls = _Calls("RunTeacherBatch", teacher, "the teacher's answers, by batch", batch=True)
+        else:
+            calls = _Calls("GenerateTeacherData", teacher, "the teacher's answers, on demand")
+        return calls.line(asked, size, self.prices)
+
+    def _training(self, size: Size) -> Iterable[EstimatedLine]:
+        asked = [student_question(record, self.task) for record in self.train]
+        if self.models.training == "distillation":
+            # Bedrock asks the teacher itself, with each record's own system prompt, the student's, at the on-demand
+            # price (Bedrock user guide, model distillation); nothing says that it caches.
+            own = _Calls("LaunchDistillation", self.models.teacher, "Bedrock's own calls to the teacher", cached=False)
+            yield own.line(asked, size, self.prices)
+        prompts = sum(map(question_tokens, asked))
+        model = self.models.student_customization
+
+        def usd(error: float, answer: float) -> float:
+            tokens = (prompts * (1 + error) + answer * len(asked)) * TRAINING_EPOCHS
+            return self.prices.usd(model, "training", tokens)
+
+        yield EstimatedLine(
+            stage="LaunchDistillation",
+            model=model,
+            what=f"training, {TRAINING_EPOCHS} epochs",
+            usage={"training_tokens": (prompts + size.expected * len(asked)) * TRAINING_EPOCHS},
+            low_usd=usd(-TOKEN_ERROR, size.low),
+            usd=usd(0.0, size.expected),
+            high_usd=usd(TOKEN_ERROR, size.high),
+        )
+
+    def _evaluation(self, size: Size) -> Iterable[EstimatedLine]:
+        task, models, holdout = self.task, self.models, self.holdout
+        short = [student_question(record, task) for record in holdout]
+        long = [teacher_question(record, task) for record in holdout]
+        contestants = CONTESTANTS + self.with_champion
+        stage, answers = "EvaluateStudent", "answers to the holdout"
+        # The teacher's answers to the holdout are those that GenerateTeacherData bought. An endpoint caches nothing.
+        students = _Calls(stage, models.student, answers, cached=False)
         # Student, undistilled student and champion; of these only the undistilled one can have been asked before.
-        calls(
-            "EvaluateStudent",
-            models.student,
-            [*missing(models.student, short), *short * (contestants - 3)],
-            ANSWER_TOKENS_GUESS,
-        ),
-        calls("EvaluateStudent", models.baseline, missing(models.baseline, long), ANSWER_TOKENS_GUESS),
-        calls("EvaluateStudent", models.judge, judged, VERDICT_TOKENS_GUESS),
-    ]
-    return Estimate(lines)
+        asked = [*self._missing(models.student, short), *short * (contestants - 3)]
+        yield students.line(asked, size, self.prices)
+        yield _Calls(stage, models.baseline, answers).line(self._missing(models.baseline, long), size, self.prices)
+        text = "x" * round(size.expected * CHARACTERS_A_TOKEN)
+        judged = [judge_question(record, text, text, task.judge_rubric) for record in holdout] * contestants
+        yield _Calls(stage, models.judge, "verdicts on the holdout").line(judged, VERDICT, self.prices)
+
+    def _missing(self, model: str, asked: list[Question]) -> list[Question]:
+        return [question for question in asked if question.key(model) not in self.bought] if self.bought else asked
 
 
-def _teacher_line(on_demand: LedgerEntry, task: TaskDefinition, prices: PriceBook) -> LedgerEntry:
-    """Price the answers that the teacher is still asked for, as a batch where it will be one."""
-    usages = {"batch_input": on_demand.usage["input_tokens"], "batch_output": on_demand.usage["output_tokens"]}
-    why_not = why_on_demand(
-        int(on_demand.usage["calls"]),
-        BatchLimits(),
-        deadline_hours=task.teacher_data.deadline_hours,
-        tool=False,
-        priced=all(prices.find(on_demand.model, usage) for usage in usages),
-    )
-    if why_not is not None:
-        return on_demand
-    usd = sum(prices.usd(on_demand.model, usage, tokens) for usage, tokens in usages.items())
-    return replace(on_demand, id=f"RunTeacherBatch.{on_demand.model}", stage="RunTeacherBatch", usd=usd)
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Calls of one stage to one model for one purpose."""
 
+    stage: str
+    model: str
+    what: str
+    batch: bool = False
+    cached: bool = True
 
-def training_entry(
-    stage: str, models: ModelChoice, tokens: float, prices: PriceBook, *, kind: str, entry_id: str = "training"
-) -> LedgerEntry:
-    """Price the training tokens of a customization job."""
-    model = models.student_customization
-    usd = prices.usd(model, "training", tokens)
-    return LedgerEntry(id=entry_id, stage=stage, model=model, kind=kind, usage={"training_tokens": tokens}, usd=usd)
+    def line(self, asked: Sequence[Question], size: Size, prices: PriceBook) -> EstimatedLine:
+        """Price calls of which each is answered with so many tokens."""
+        sent = sum(map(question_tokens, asked))
+        kept = self._kept(asked)
 
+        def usd(error: float, kept: float, answer: float) -> float:
+            way = "batch_" if self.batch else ""
+            read = kept * max(len(asked) - 1, 0)
+            sending = {f"{way}input": sent - read - kept}
+            sending |= {"cache_read": read, "cache_write": kept} if kept else {}
+            usd = sum(prices.usd(self.model, usage, count * (1 + error)) for usage, count in sending.items())
+            return usd + prices.usd(self.model, f"{way}output", answer * len(asked))
 
-def own_teacher_calls(
-    train: list[Record],
-    task: TaskDefinition,
-    models: ModelChoice,
-    prices: PriceBook,
-    *,
-    kind: str,
-    entry_id: str = "own-teacher-calls",
-) -> LedgerEntry:
-    """Price the calls that Bedrock makes to the teacher itself under DISTILLATION.
+        usage = {"calls": float(len(asked)), "input_tokens": sent, "output_tokens": size.expected * len(asked)}
+        if kept:
+            usage |= {"input_tokens": sent - kept * len(asked), "cache_read_tokens": kept * (len(asked) - 1)}
+        return EstimatedLine(
+            stage=self.stage,
+            model=self.model,
+            what=self.what,
+            usage=usage,
+            low_usd=usd(-TOKEN_ERROR, kept, size.low),
+            usd=usd(0.0, kept, size.expected),
+            high_usd=usd(TOKEN_ERROR, 0.0, size.high),
+        )
 
-    It asks with each record's own system prompt, the student's, at the on-demand price (Bedrock user guide, model
-    distillation).
-    """
-    asked = sum(question_tokens(student_question(record, task)) for record in train)
-    usage: dict[str, float] = {
-        "calls": len(train),
-        "input_tokens": asked,
-        "output_tokens": ANSWER_TOKENS_GUESS * len(train),
-    }
-    usd = prices.call_usd(models.teacher, usage["input_tokens"], usage["output_tokens"])
-    stage = "LaunchDistillation"
-    return LedgerEntry(id=entry_id, stage=stage, model=models.teacher, kind=kind, usage=usage, usd=usd)
+    def _kept(self, asked: Sequence[Question]) -> float:
+        """Estimate the tokens that the prompt cache keeps from one call to the next: all but the first read them."""
+        if self.batch or not self.cached or len(asked) <= 1 or len({question.system for question in asked}) > 1:
+            return 0.0
+        return shared_tokens(asked[0]) if decide(asked[0], self.model).point else 0.0

@@ -9,6 +9,8 @@ from typing import Any, Self
 from lambdas.domain.answers import Answer
 from lambdas.domain.prices import PriceBook
 
+AT_MOST = "at most"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LedgerEntry:
@@ -20,8 +22,9 @@ class LedgerEntry:
         Says what was paid, so that writing the line again changes nothing.
     stage, model : str
         Where it was spent and on what.
-    kind : {"actual", "derived", "estimated"}
-        From the service's own usage figures, computed from what we sent, or foreseen.
+    kind : {"actual", "derived", "at most"}
+        From the service's own usage figures; computed from what we sent, where the service gives none; or the most that
+        something can have cost which was stopped half-way.
     usage : dict of str to float
         Quantities, for example ``input_tokens``.
     usd : float
@@ -115,5 +118,5 @@ def summed(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
 
 
 def total_usd(entries: Iterable[LedgerEntry]) -> float:
-    """Add up the dollars of actual and derived entries; estimates are not spent."""
-    return sum(entry.usd for entry in entries if entry.kind != "estimated")
+    """Add up the dollars, those counted at most included: what may have been spent is not left out."""
+    return sum(entry.usd for entry in entries)

@@ -65,6 +65,14 @@ class ModelChoice:
     training_reason: str = ""
     considered: list[dict[str, Any]] = field(default_factory=list)
 
+    def usable(self) -> dict[str, list[str]]:
+        """Give the models that could be taken, by role, in order of preference; empty where none was considered."""
+        roles: dict[str, list[str]] = {}
+        for item in self.considered:
+            if item["usable"] and item["role"] != "student":
+                roles.setdefault(str(item["role"]), []).append(str(item["model"]))
+        return roles
+
     def to_document(self) -> dict[str, Any]:
         """Give the choice as it stands in ``plan.json``."""
         return asdict(self)

@@ -1,14 +1,16 @@
-"""The price book: every price with its unit, its source and the date on which it was read.
+"""The price book: every price with its Region, its unit, its source and the date on which it was read.
 
-A price that is not in the book is an error that names the line to add. It is never a zero.
+A price that is not in the book is an error that names the line to add. It is never a zero; a zero in the book is a
+price that its source states.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from importlib import resources
-from typing import Any, Self
+from typing import Self
 
 from lambdas.domain.errors import PriceMissing
 from lambdas.domain.model_ids import foundation_model_id
@@ -25,8 +27,25 @@ UNITS = {
     "throughput": "model unit hour",
     "throughput_OneMonth": "model unit hour",
     "throughput_SixMonths": "model unit hour",
+    "gb_second": "GB-second",
+    "request": "million requests",
+    "transition": "thousand transitions",
+    "put": "thousand requests",
+    "get": "thousand requests",
+    "email": "thousand requests",
+    "stored": "GB month",
+    "log": "GB",
+    "key": "key month",
+    "read_unit": "million units",
+    "write_unit": "million units",
 }
-"""What a price of each usage is paid for."""
+"""What a price of each usage is paid for: those of a model first, then those of the services around it."""
+
+_WORDS = {"thousand": 1_000, "million": 1_000_000}
+"""How many of a thing the first word of its unit stands for."""
+
+HOME_REGION = "us-east-1"
+"""Region of the prices that ship: the only one with Nova distillation."""
 
 HOURS_A_MONTH = 730
 """AWS prices a month at 730 hours (AWS Pricing Calculator)."""
@@ -34,7 +53,10 @@ HOURS_A_MONTH = 730
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceLine:
-    """One price: dollars for one ``unit`` of a model's usage, where it stands and when it was read."""
+    """One price: dollars for one ``unit`` of a usage, where it stands and when it was read.
+
+    ``model`` is a model, an inference profile, or the name of an AWS service such as ``AWS Lambda``.
+    """
 
     model: str
     usage: str
@@ -43,28 +65,47 @@ class PriceLine:
     source: str
     date: str
     simulated: bool = False
+    region: str = HOME_REGION
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelUnit:
+    """What one unit of provisioned throughput serves: tokens a minute, input and output together, where it stands."""
+
+    model: str
+    tokens_per_minute: float
+    source: str
+    date: str
+    simulated: bool = False
+    region: str = HOME_REGION
 
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """Prices by model and usage, in US dollars for us-east-1."""
+    """Prices of one Region by model and usage, in US dollars, and the model units of which the capacity is known."""
 
     lines: dict[tuple[str, str], PriceLine]
+    region: str = HOME_REGION
+    units: dict[str, ModelUnit] = field(default_factory=dict)
 
     @classmethod
-    def shipped(cls) -> Self:
-        """Read ``price_book.json``, which ships with the pipeline."""
+    def shipped(cls, region: str = HOME_REGION) -> Self:
+        """Read what ``price_book.json``, which ships with the pipeline, says of a Region; of some it says nothing."""
         text = resources.files("lambdas.domain").joinpath("price_book.json").read_text(encoding="utf-8")
-        return cls.from_documents(json.loads(text)["prices"])
+        book = json.loads(text)
+        lines = [PriceLine(**line) for line in book["prices"] if line["region"] == region]
+        units = [ModelUnit(**unit) for unit in book["model_units"] if unit["region"] == region]
+        return cls({(line.model, line.usage): line for line in lines}, region, {unit.model: unit for unit in units})
 
-    @classmethod
-    def from_documents(cls, documents: list[dict[str, Any]]) -> Self:
-        """Build a book from parsed JSON lines."""
-        return cls({(line["model"], line["usage"]): PriceLine(**line) for line in documents})
+    def with_lines(self, lines: Iterable[PriceLine], units: Iterable[ModelUnit] = ()) -> PriceBook:
+        """Give a book of the same Region in which ``lines`` and ``units`` replace or complete these."""
+        prices = {**self.lines, **{(line.model, line.usage): line for line in lines}}
+        return PriceBook(prices, self.region, {**self.units, **{unit.model: unit for unit in units}})
 
-    def with_lines(self, lines: list[PriceLine]) -> PriceBook:
-        """Give a book in which ``lines`` replace or complete these."""
-        return PriceBook({**self.lines, **{(line.model, line.usage): line for line in lines}})
+    def unit_tokens_per_minute(self, model: str) -> float | None:
+        """Say how many tokens a minute one model unit serves; ``None`` where the book does not know."""
+        unit = self.units.get(model) or self.units.get(foundation_model_id(model))
+        return unit.tokens_per_minute if unit else None
 
     def find(self, model: str, usage: str) -> PriceLine | None:
         """Look a price up: for the model as it is called (a profile may cost more), else for its foundation model."""
@@ -83,9 +124,10 @@ class PriceBook:
             example = PriceLine(
                 model=model, usage=usage, usd=0.0, unit=UNITS[usage], source="<where you read it>", date="<YYYY-MM-DD>"
             )
+            line = {name: value for name, value in asdict(example).items() if name != "region"}
             message = (
-                f"the price book has no price for '{usage}' of {model}: add a line to \"prices\" of this environment "
-                f"in cdk.json, with the real dollars per {UNITS[usage]}: {json.dumps(asdict(example))}"
+                f"the price book has no price for '{usage}' of {model} in {self.region}: add a line to \"prices\" of "
+                f"this environment in cdk.json, with the real dollars per {UNITS[usage]}: {json.dumps(line)}"
             )
             raise PriceMissing(message)
         return found
@@ -100,7 +142,7 @@ class PriceBook:
         usage : str
             A key of :data:`UNITS`.
         quantity : float
-            Tokens for token usages; model months or model unit hours otherwise.
+            Single tokens, requests or transitions, whatever the unit; model months, hours or GB otherwise.
 
         Returns
         -------
@@ -112,8 +154,7 @@ class PriceBook:
         PriceMissing
             When the book has no such line.
         """
-        price = self.line(model, usage).usd
-        return price * quantity / (1_000_000 if UNITS[usage] == "million tokens" else 1)
+        return self.line(model, usage).usd * quantity / _WORDS.get(UNITS[usage].split()[0], 1)
 
     def call_usd(self, model: str, input_tokens: float, output_tokens: float) -> float:
         """Price an on-demand call, or many calls, from their tokens."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.log_request import LogSource
-from lambdas.domain.prices import PriceBook, PriceLine
+from lambdas.domain.prices import ModelUnit, PriceBook, PriceLine
 
 MAX_HISTORY_EVENTS = 15_000
 """Worst case that settings may reach, of the 25,000 events that Step Functions allows an execution (service quotas)."""
@@ -65,6 +65,7 @@ class Settings:
     log_retention_days: int
     run_data_retention_days: int
     prices: list[dict[str, Any]]
+    model_units: list[dict[str, Any]]
     log_sources: list[dict[str, Any]]
     simulated: bool
 
@@ -146,10 +147,17 @@ class Settings:
         """Space the polls of a batch, in seconds, so that its deadline is reached within :data:`TEACHER_POLLS`."""
         return max(self.teacher_poll_seconds, math.ceil(deadline_hours * 3600 / TEACHER_POLLS))
 
+    def model_preferences(self) -> dict[str, list[str]]:
+        """Give the models of each role that is chosen, in order of preference."""
+        return {"teacher": self.teacher_models, "judge": self.judge_models, "baseline": self.baseline_models}
+
     def allowed_logs(self) -> list[LogSource]:
         """Give the log locations that runs may be made of."""
         return [LogSource(**{**source, "prefix": source["prefix"].strip("/")}) for source in self.log_sources]
 
     def price_book(self) -> PriceBook:
-        """Give the price book that ships with the pipeline, with this environment's lines on top."""
-        return PriceBook.shipped().with_lines([PriceLine(**line) for line in self.prices])
+        """Give the price book that ships with the pipeline for this Region, with this environment's lines on top."""
+        return PriceBook.shipped(self.region).with_lines(
+            [PriceLine(**line, region=self.region) for line in self.prices],
+            [ModelUnit(**unit, region=self.region) for unit in self.model_units],
+        )

@@ -36,8 +36,16 @@ def job_phases(job: dict[str, Any]) -> list[dict[str, Any]]:
 
 def has_begun(details: dict[str, Any], phase: str) -> bool:
     """Tell whether a phase (its field's name, for example ``trainingDetails``) has begun."""
-    status = ((details.get("statusDetails") or {}).get(phase) or {}).get("status", "NotStarted")
-    return bool(status != "NotStarted")
+    return _status(details, phase) != "NotStarted"
+
+
+def has_ended(details: dict[str, Any], phase: str) -> bool:
+    """Tell whether a phase has come to its own end."""
+    return _status(details, phase) == "Completed"
+
+
+def _status(details: dict[str, Any], phase: str) -> str:
+    return str(((details.get("statusDetails") or {}).get(phase) or {}).get("status", "NotStarted"))
 
 
 def last_progress(job: dict[str, Any]) -> datetime | None:

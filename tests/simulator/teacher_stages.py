@@ -171,7 +171,7 @@ class TeacherStages:
         """Let CheckRun look at a prepared run; give its estimate by line. To be called while connected."""
         check_run(self.stage("CheckRun", run))
         plan = self.pipeline.runs.read_json(run.files.plan(run.attempt))
-        return {line["id"]: line for line in plan["estimate"]}
+        return {f"{line['stage']}.{line['model']}.{line['what']}": line for line in plan["estimate"]}
 
     def finish(self, run: Run) -> Outcome:
         """Buy the answers of a prepared run and collect them; to be called while connected."""

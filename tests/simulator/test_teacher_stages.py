@@ -233,7 +233,6 @@ def test_a_second_run_on_the_same_prompts_is_estimated_to_buy_no_answer(stages: 
     # When
     after = stages.estimated(stages.prepare(PROMPTS, TASK, version="2"))
     # Then all else is estimated as before
-    teacher = f"GenerateTeacherData.{MODELS.teacher}"
-    assert after[teacher]["usage"]["calls"] == after[teacher]["usd"] == 0
-    assert before.pop(f"RunTeacherBatch.{MODELS.teacher}")["usage"]["calls"] == len(PROMPTS)
-    assert {key: line for key, line in after.items() if key != teacher} == before
+    [bought] = [key for key in before if key.startswith(f"RunTeacherBatch.{MODELS.teacher}")]
+    assert before.pop(bought)["usage"]["calls"] == len(PROMPTS)
+    assert after == before

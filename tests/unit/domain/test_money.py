@@ -1,9 +1,11 @@
-"""A missing price names its line, an estimate stops before the first paid call, and a ledger adds up."""
+"""A missing price names its line, every price has unit, source and date, and a ledger adds up."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -11,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.datasets import Dataset, DatasetCounts
-from lambdas.domain.errors import BudgetExceeded, DatasetRefused, PriceMissing
-from lambdas.domain.estimate import estimate_run
+from lambdas.domain.errors import DatasetRefused, PriceMissing
 from lambdas.domain.ledger import LedgerEntry, summed, total_usd
 from lambdas.domain.prices import UNITS, PriceLine
-from lambdas.domain.prompts import teacher_question
+from lambdas.domain.settings import Settings
 from lambdas.domain.sizes import check_sizes, holdout_records_needed, training_records_needed
 from lambdas.domain.task_definition import TaskDefinition
-from tests.unit.domain.samples import BOOK, HAIKU, MICRO, models, records
+from tests.unit.domain.samples import BOOK, HAIKU, MICRO, records
 
 ENTRIES = st.lists(
     st.builds(
@@ -26,7 +27,7 @@ ENTRIES = st.lists(
         id=st.uuids().map(str),
         stage=st.sampled_from(["GenerateTeacherData", "EvaluateStudent"]),
         model=st.sampled_from(["a", "b"]),
-        kind=st.sampled_from(["actual", "derived", "estimated"]),
+        kind=st.sampled_from(["actual", "derived", "at most"]),
         usage=st.dictionaries(st.sampled_from(["calls", "input_tokens"]), st.integers(0, 10**6).map(float)),
         usd=st.integers(0, 10**6).map(lambda millionths: millionths / 1_000_000),
     ),
@@ -59,66 +60,10 @@ def test_a_profile_has_its_own_price_or_that_of_its_model() -> None:
 def test_every_line_of_the_price_book_says_unit_source_and_date(line: PriceLine) -> None:
     # Given a line / When / Then
     assert line.unit == UNITS[line.usage]
-    assert line.usd > 0
+    assert line.usd > 0 or (line.usd == 0 and "no charge" in line.source)
     assert len(line.source) > 10
     assert not line.simulated
     assert dt.date(2025, 1, 1) < dt.date.fromisoformat(line.date) <= dt.date(2026, 12, 31)
-
-
-def test_a_budget_below_the_estimate_stops_the_run_with_what_would_make_it_fit() -> None:
-    # Given
-    task = TaskDefinition.from_document({"teacher_system_prompt": "be thorough " * 100})
-    estimate = estimate_run(records(2_000), records(150), task, models(), BOOK)
-
-    # When
-    with pytest.raises(BudgetExceeded) as stopped:
-        estimate.check(estimate.usd / 2)
-
-    # Then
-    message = str(stopped.value)
-    assert all(stage in message for stage in ("RunTeacherBatch $", "LaunchDistillation $", "EvaluateStudent $"))
-    assert "Nothing was paid" in message
-    assert "about 50% of the prompts" in message
-    needed = float(message.split("at least ")[1].split(",", maxsplit=1)[0])
-    estimate.check(needed)
-    assert needed - estimate.usd <= 0.01
-
-
-def test_an_estimate_needs_every_price() -> None:
-    # Given a judge without a price / When / Then
-    with pytest.raises(PriceMissing, match=r"acme\.judge"):
-        estimate_run(records(2), records(2), TaskDefinition.default(), models(judge="acme.judge"), BOOK)
-
-
-def test_an_estimate_counts_what_bedrock_asks_the_teacher_itself_only_when_it_does() -> None:
-    # Given
-    task = TaskDefinition.default()
-
-    # When
-    distilled = estimate_run(records(100), records(10), task, models(), BOOK)
-    tuned = estimate_run(records(100), records(10), task, models(training="fine_tuning"), BOOK)
-
-    # Then
-    own = [line for line in distilled.lines if line.id == "own-teacher-calls"]
-    assert [line.usage["calls"] for line in own] == [100]
-    assert distilled.usd - tuned.usd == pytest.approx(own[0].usd)
-    assert distilled.low_usd < distilled.usd < distilled.high_usd
-
-
-def test_an_estimate_counts_no_answer_that_exists() -> None:
-    # Given a run whose teacher, baseline and undistilled student were all asked before
-    task, chosen, train, holdout = TaskDefinition.default(), models(), records(100), records(10)
-    asked = {chosen.teacher: train + holdout, chosen.baseline: holdout, chosen.student: holdout}
-    bought = {teacher_question(item, task).key(model) for model, items in asked.items() for item in items}
-
-    # When
-    estimate = estimate_run(train, holdout, task, chosen, BOOK, bought=bought)
-
-    # Then the student itself is new, and so is what the judge reads
-    calls = {line.id: line.usage.get("calls") for line in estimate.lines}
-    assert calls[f"GenerateTeacherData.{chosen.teacher}"] == calls[f"EvaluateStudent.{chosen.baseline}"] == 0
-    assert calls[f"EvaluateStudent.{chosen.student}"] == 10
-    assert calls[f"EvaluateStudent.{chosen.judge}"] == 40
 
 
 @given(ENTRIES)
@@ -128,10 +73,69 @@ def test_a_summed_ledger_has_the_same_total_and_one_line_a_stage_model_and_kind(
 
     # Then
     assert total_usd(lines) == pytest.approx(total_usd(entries))
-    assert total_usd(entries) == pytest.approx(sum(entry.usd for entry in entries if entry.kind != "estimated"))
+    assert total_usd(entries) == pytest.approx(sum(entry.usd for entry in entries))
     assert len({(line.stage, line.model, line.kind) for line in lines}) == len(lines)
     for name in ("calls", "input_tokens"):
         assert sum(line.usage.get(name, 0) for line in lines) == sum(entry.usage.get(name, 0) for entry in entries)
+
+
+def test_the_price_book_has_each_price_once_and_for_a_region() -> None:
+    # Given the file as it ships
+    document = json.loads(resources.files("lambdas.domain").joinpath("price_book.json").read_text(encoding="utf-8"))
+
+    # When / Then
+    keys = [(line["region"], line["model"], line["usage"]) for line in document["prices"]]
+    assert len(set(keys)) == len(keys)
+    assert document["currency"] == "USD"
+    for line in document["prices"]:
+        assert set(line) == {"region", "model", "usage", "usd", "unit", "source", "date"}
+        assert re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", line["region"])
+
+
+def test_another_region_has_no_prices_until_somebody_gives_them() -> None:
+    # Given
+    line = {"model": MICRO, "usage": "input", "usd": 0.04, "unit": "million tokens"}
+    mapping = {"region": "eu-west-1", "prices": [{**line, "source": "a page", "date": "2026-11-01"}]}
+
+    # When
+    book = Settings.from_mapping(mapping).price_book()
+
+    # Then
+    assert book.usd(MICRO, "input", 1_000_000) == 0.04
+    with pytest.raises(PriceMissing, match=r"'output' of amazon\.nova-micro-v1:0 in eu-west-1"):
+        book.line(MICRO, "output")
+
+
+def test_services_are_priced_by_their_own_units() -> None:
+    # Given / When / Then
+    assert BOOK.usd("AWS Step Functions", "transition", 4_000) == pytest.approx(0.1)
+    assert BOOK.usd("AWS Lambda", "request", 1_000_000) == pytest.approx(0.2)
+    assert BOOK.usd("Amazon S3", "put", 10_000) == pytest.approx(0.05)
+    assert BOOK.usd("AWS KMS", "request", 10_000) == pytest.approx(0.03)
+
+
+def test_what_a_model_unit_serves_is_unknown_until_somebody_says_it() -> None:
+    # Given
+    unit = {"model": MICRO, "tokens_per_minute": 100_000, "source": "the account team", "date": "2026-11-01"}
+
+    # When
+    told = Settings.from_mapping({"model_units": [unit]}).price_book()
+
+    # Then
+    assert BOOK.unit_tokens_per_minute(MICRO) is None
+    assert told.unit_tokens_per_minute(f"us.{MICRO}") == 100_000
+
+
+def test_the_settings_take_every_usage_and_unit_of_the_book() -> None:
+    # Given
+    schema = json.loads(
+        resources.files("lambdas.domain.schemas").joinpath("settings.schema.json").read_text(encoding="utf-8")
+    )
+    fields = schema["properties"]["prices"]["items"]["properties"]
+
+    # When / Then
+    assert set(fields["usage"]["enum"]) == set(UNITS)
+    assert set(fields["unit"]["enum"]) == set(UNITS.values())
 
 
 def dataset(train: int, holdout: int) -> Dataset:

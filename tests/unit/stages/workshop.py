@@ -20,6 +20,9 @@ from lambdas.gateways.task_book import Champion
 from lambdas.pipeline import Pipeline, Stage, iso
 from tests.unit.stages.fake_bedrock import START, FakeBedrock
 
+VOLUME = {"records": 1_000, "prompt_tokens": 60_000.0, "answer_tokens": 40_000.0}
+"""What the training file of the workshop comes to."""
+
 
 class MemoryBucket(Bucket):
     """A bucket whose objects are a dictionary."""
@@ -99,7 +102,7 @@ class Workshop:
             training=training,
         )
         self.bucket.write_json(run.files.plan(run.attempt), {"models": models.to_document()})
-        facts = {"training_sha256": training_sha256, "training_characters": 400_000, "training_records": 1000}
+        facts = {"training_sha256": training_sha256, "training_volume": VOLUME, "training_records": 1000}
         facts["labelled_records"] = 1000
         self.bucket.write_json(run.files.teacher_data("teacher_data.json"), facts)
         self.bucket.write_json(run.files.task_definition, {})

@@ -1,0 +1,209 @@
+"""Say what a run would cost before anything is uploaded, by the code with which CheckRun decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from cli.environment_files import read_settings
+from cli.errors import NOT_SO, CliError, NotDeployedError, aws_problems_explained
+from cli.session import Session, pass_session
+from cli.submission import Submission, check_folder
+from lambdas.check_run.model_catalog import ModelCatalog
+from lambdas.domain.budget import Way, ways_to_fit
+from lambdas.domain.calibration import read_calibration
+from lambdas.domain.errors import InvalidSettings, PipelineError
+from lambdas.domain.estimate import Estimate, RunToCome, estimate_document
+from lambdas.domain.identity import Upload
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.report_page.figures import usd
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.teacher_modes import check_mode
+from lambdas.domain.tokens import METHOD
+from lambdas.gateways.task_book import TaskBook
+from lambdas.pipeline import utc_now
+
+if TYPE_CHECKING:
+    from lambdas.domain.settings import Settings
+
+NOT_IN_IT = (
+    "Not in it: what serving costs after a promotion (the report's break-even), a few cents of AWS around Bedrock, and "
+    "answers that an earlier run has bought, which cost nothing again."
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What an estimate knows of the environment, and what it had to assume."""
+
+    settings: Settings
+    models: ModelChoice
+    with_champion: bool
+    notes: list[str]
+
+
+@click.command()
+@click.argument("task_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The prompts.")
+@click.option(
+    "--offline", is_flag=True, help="Call nothing: settings from cdk.json, the first model of each of its lists."
+)
+@pass_session
+def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bool) -> None:
+    """Say what a run of a task's folder would cost, stage by stage, before anything is uploaded or paid.
+
+    It is the same estimate by which the pipeline stops a run over its budget. Without a deployment or credentials it
+    assumes the first model of each list of the settings, and says so. Exit code 1 when the budget is exceeded.
+    """
+    submission = check_folder(task_dir, file)
+    task = TaskDefinition.from_text(submission.task_file.read_bytes()) if submission.task_file else None
+    run, environment = _run_to_come(session, submission, task or TaskDefinition.default(), offline=offline)
+    try:
+        check_mode(run.task, run.models.training)
+        found = run.estimate()
+    except PipelineError as problem:
+        raise CliError(f"A run would stop before it pays. {problem}") from None
+    fits = found.usd <= run.task.budget_usd
+    ways = [] if fits else ways_to_fit(run, found, run.models.usable())
+    if session.as_json:
+        session.show(_document(submission, run, found, ways, environment))
+    else:
+        _print(session, run, found, ways, environment)
+    if not fits:
+        raise click.exceptions.Exit(NOT_SO)
+
+
+def _run_to_come(
+    session: Session, submission: Submission, task: TaskDefinition, *, offline: bool
+) -> tuple[RunToCome, Environment]:
+    environment = _environment(session, submission, task, offline=offline)
+    calibration = submission.calibration_file
+    run = RunToCome(
+        train=submission.dataset.train,
+        holdout=submission.dataset.holdout,
+        task=task,
+        models=environment.models,
+        prices=environment.settings.price_book(),
+        with_champion=environment.with_champion,
+        own_holdout=submission.dataset.own_holdout,
+        cases=read_calibration(calibration.read_bytes()) if calibration else (),
+    )
+    return run, environment
+
+
+def _environment(session: Session, submission: Submission, task: TaskDefinition, *, offline: bool) -> Environment:
+    """Ask the deployment and the account; what they cannot say is assumed, and the reason is noted."""
+    if offline:
+        return _assumed(session, task, "--offline")
+    try:
+        with aws_problems_explained():
+            deployment = session.deployment
+            notes: list[str] = []
+            champion = False
+            try:
+                settings = deployment.settings
+                book = TaskBook(deployment.table)
+                champion = book.state(Upload("-", submission.key, "-").task).champion is not None
+            except NotDeployedError as missing:
+                settings = _settings(session)
+                notes.append(f"{missing.said} The settings are those of the file that would be deployed.")
+            catalog = ModelCatalog(deployment.client("bedrock"), deployment.client("service-quotas"))
+            return Environment(settings, catalog.choose(settings, task.training, utc_now()), champion, notes)
+    except PipelineError as problem:
+        raise CliError(f"A run would stop before it pays. {problem}") from None
+    except CliError as problem:
+        return _assumed(session, task, str(problem.message))
+
+
+def _assumed(session: Session, task: TaskDefinition, why: str) -> Environment:
+    settings = _settings(session)
+    lists = settings.model_preferences()
+    considered = [
+        {"role": role, "model": model, "usable": True, "reason": "assumed"}
+        for role, models in lists.items()
+        for model in models
+    ]
+    models = ModelChoice(
+        **{role: models[0] for role, models in lists.items()},
+        student=settings.student_model,
+        student_customization=settings.student_customization_model,
+        training="fine_tuning" if task.training == "fine_tuning" else "distillation",
+        considered=considered,
+    )
+    note = (
+        f"No account was asked ({why.rstrip('.')}): the first model of each list of the settings is assumed, whether "
+        f"it is still offered or not, and {models.training.replace('_', '-')}."
+    )
+    return Environment(settings, models, with_champion=False, notes=[note])
+
+
+def _settings(session: Session) -> Settings:
+    try:
+        return read_settings(session.environment, local=session.local)
+    except InvalidSettings as problem:
+        raise CliError(f"There is nothing to estimate with: {problem}") from None
+
+
+def _document(
+    submission: Submission, run: RunToCome, found: Estimate, ways: list[Way], environment: Environment
+) -> dict[str, Any]:
+    budget = run.task.budget_usd
+    roles = ("teacher", "student", "baseline", "judge", "training")
+    return {
+        "task": Upload("-", submission.key, "-").task,
+        "train": len(run.train),
+        "holdout": len(run.holdout),
+        "models": {role: getattr(run.models, role) for role in roles},
+        **estimate_document(found),
+        "budget_usd": budget,
+        "fits": found.usd <= budget,
+        "ways": [{"change": way.change, "usd": way.usd, "fits": not way.saves or way.usd <= budget} for way in ways],
+        "notes": environment.notes,
+        "simulated": environment.settings.simulated,
+    }
+
+
+def _print(session: Session, run: RunToCome, found: Estimate, ways: list[Way], environment: Environment) -> None:
+    screen = session.screen
+    screen.print(_table(found))
+    for line in _lines(run, found, ways, environment):
+        screen.print(line, soft_wrap=True)
+
+
+def _table(found: Estimate) -> Table:
+    table = Table("Stage", "What", "Model", header_style="bold")
+    for title in ("Calls", "Low", "Expected", "High"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for line in found.lines:
+        calls = f"{line.usage['calls']:,.0f}" if "calls" in line.usage else ""
+        dollars = (usd(line.low_usd), usd(line.usd), usd(line.high_usd))
+        table.add_row(line.stage, line.what, line.model, calls, *dollars)
+    table.add_section()
+    table.add_row("Total", "", "", "", usd(found.low_usd), usd(found.usd), usd(found.high_usd), style="bold")
+    return table
+
+
+def _lines(run: RunToCome, found: Estimate, ways: list[Way], environment: Environment) -> Iterator[str]:
+    size, budget = found.answer, run.task.budget_usd
+    yield f"{len(run.train):,} training and {len(run.holdout):,} holdout records, {run.models.training}."
+    yield f"Method: {METHOD}."
+    yield (
+        f"Answers: {size.expected:.0f} tokens each ({size.low:.0f} to {size.high:.0f}), by {size.source}. "
+        "Low and high take every count at its lowest or highest at once."
+    )
+    yield NOT_IN_IT
+    yield from (f"Note: {note}" for note in environment.notes)
+    if environment.settings.simulated:
+        yield "Simulated: the embedded AWS bills nothing; prices that its settings invent are in these figures."
+    if not ways:
+        yield f"It fits the budget of {usd(budget)} ('budget_usd')."
+        return
+    yield f"It does not fit the budget of {usd(budget)} ('budget_usd'): a run would stop before it pays. You can:"
+    for way in ways:
+        enough = "" if way.usd <= budget else ", which alone is not enough"
+        yield f"  - {way.change}" + (f": {usd(way.usd)}{enough}" if way.saves else "")

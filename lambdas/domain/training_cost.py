@@ -1,0 +1,86 @@
+"""What a customization job costs: worked out from its training file, because the service reports no tokens of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lambdas.domain.estimate import TRAINING_EPOCHS
+from lambdas.domain.ledger import LedgerEntry
+from lambdas.domain.models import ModelChoice
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.tokens import ANSWER_TOKENS_GUESS, text_tokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingVolume:
+    """Tokens of a training file, by the rule of :mod:`~lambdas.domain.tokens`.
+
+    Attributes
+    ----------
+    records : int
+    prompt_tokens : float
+        System text and turns before the answer.
+    answer_tokens : float
+        Answers; a record without one counts the mean of the others, since Bedrock's teacher answers it.
+    """
+
+    records: int
+    prompt_tokens: float
+    answer_tokens: float
+
+    @classmethod
+    def of(cls, lines: Iterable[str]) -> TrainingVolume:
+        """Measure the lines of a training file."""
+        records = labelled = 0
+        prompts = answers = 0.0
+        for line in lines:
+            document = json.loads(line)
+            records += 1
+            prompts += text_tokens(*(part["text"] for part in document.get("system", [])))
+            for message in document["messages"]:
+                tokens = text_tokens(*(part["text"] for part in message["content"]))
+                if message is document["messages"][-1] and message["role"] == "assistant":
+                    answers, labelled = answers + tokens, labelled + 1
+                else:
+                    prompts += tokens
+        mean = answers / labelled if labelled else ANSWER_TOKENS_GUESS
+        return cls(records=records, prompt_tokens=prompts, answer_tokens=answers + mean * (records - labelled))
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the volume as it stands in ``teacher_data.json``."""
+        return asdict(self)
+
+    def training_entry(self, entry_id: str, stage: str, models: ModelChoice, prices: PriceBook) -> LedgerEntry:
+        """Price the training: prompt and answer of each record, once an epoch."""
+        tokens = (self.prompt_tokens + self.answer_tokens) * TRAINING_EPOCHS
+        model = models.student_customization
+        return LedgerEntry(
+            id=entry_id,
+            stage=stage,
+            model=model,
+            kind="derived",
+            usage={"training_tokens": tokens},
+            usd=prices.usd(model, "training", tokens),
+        )
+
+    def own_calls_entry(self, entry_id: str, stage: str, models: ModelChoice, prices: PriceBook) -> LedgerEntry:
+        """Price the calls that Bedrock makes to the teacher itself under DISTILLATION.
+
+        It asks with each record's own system prompt, the student's, at the on-demand price (Bedrock user guide, model
+        distillation). Its answers are taken to be as long as those that we bought.
+        """
+        return LedgerEntry(
+            id=entry_id,
+            stage=stage,
+            model=models.teacher,
+            kind="derived",
+            usage={
+                "calls": float(self.records),
+                "input_tokens": self.prompt_tokens,
+                "output_tokens": self.answer_tokens,
+            },
+            usd=prices.call_usd(models.teacher, self.prompt_tokens, self.answer_tokens),
+        )

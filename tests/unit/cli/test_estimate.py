@@ -1,0 +1,92 @@
+"""``estimate`` says what a run would cost before anything is uploaded, with or without an account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from tests.unit.cli.conftest import FakeAws
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "routing"
+    made.mkdir()
+    lines = [json.dumps({"prompt": f"cats number {number}"}) for number in range(900)]
+    (made / "prompts.jsonl").write_text("\n".join(lines) + "\n")
+    return made
+
+
+def task(folder: Path, **fields: Any) -> Path:
+    (folder / "task.json").write_text(json.dumps(fields))
+    return folder
+
+
+def test_offline_it_calls_nothing_and_says_what_it_assumes(
+    aws: FakeAws, call: Callable[..., Result], folder: Path
+) -> None:
+    # Given / When
+    result = call("estimate", str(folder), "--offline")
+
+    # Then
+    assert result.exit_code == 0, result.output
+    assert aws.clients == {}
+    assert "No account was asked" in result.stdout
+    assert "It fits the budget of $50.00" in result.stdout
+    assert "tokens are estimated at 4 characters each" in result.stdout
+
+
+def test_over_the_budget_it_says_what_would_make_it_fit(call: Callable[..., Result], folder: Path) -> None:
+    # Given / When
+    result = call("estimate", str(task(folder, budget_usd=1.0)), "--offline")
+
+    # Then
+    assert result.exit_code == 1
+    assert "raise 'budget_usd' in task.json to at least" in result.stdout
+    assert "put us.anthropic.claude-haiku-4-5-20251001-v1:0 first in 'judge_models'" in result.stdout
+
+
+def test_as_json_it_gives_every_line_with_low_and_high(call: Callable[..., Result], folder: Path) -> None:
+    # Given / When
+    result = call("--json", "estimate", str(task(folder, training="fine_tuning")), "--offline")
+
+    # Then
+    document = json.loads(result.stdout)
+    assert document["fits"] is True
+    assert document["models"]["training"] == "fine_tuning"
+    assert sum(line["usd"] for line in document["estimate"]) == pytest.approx(document["estimate_usd"])
+    assert all(line["low_usd"] <= line["usd"] <= line["high_usd"] for line in document["estimate"])
+
+
+def test_a_model_without_a_price_names_the_line_to_add(
+    call: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Given an environment with a judge that no price book knows
+    environments = {"dev": {"judge_models": ["acme.judge-v1:0"]}}
+    (tmp_path / "cdk.json").write_text(json.dumps({"context": {"environments": environments}}))
+    monkeypatch.chdir(tmp_path)
+
+    # When
+    result = call("estimate", str(folder), "--offline")
+
+    # Then
+    assert result.exit_code == 1
+    assert "no price for 'input' of acme.judge-v1:0" in result.stderr
+    assert '"model": "acme.judge-v1:0", "usage": "input"' in result.stderr
+
+
+def test_a_folder_that_no_run_would_take_is_refused_first(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given
+    folder = tmp_path / "few"
+    folder.mkdir()
+    (folder / "prompts.jsonl").write_text('{"prompt": "one"}\n')
+
+    # When / Then
+    result = call("estimate", str(folder), "--offline")
+    assert result.exit_code == 1
+    assert "0 training records" in result.stderr or "1 training records" in result.stderr

@@ -1,0 +1,205 @@
+"""An estimate says low and high by stage, stops before the first paid call, and works out what would make it fit."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.budget import check_budget, ways_to_fit
+from lambdas.domain.calibration import CalibrationCase
+from lambdas.domain.errors import BudgetExceeded, PriceMissing
+from lambdas.domain.estimate import RunToCome
+from lambdas.domain.prompts import teacher_question
+from lambdas.domain.records import parse_line
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.tokens import answer_size
+from tests.unit.domain.samples import BOOK, HAIKU, models, records
+
+LONG_PROMPT = "be thorough " * 100
+RECORDS = records(2_000)
+
+
+def to_come(train: int = 2_000, holdout: int = 150, *, changes: dict[str, Any] | None = None, **task: Any) -> RunToCome:
+    run = RunToCome(
+        train=RECORDS[:train],
+        holdout=RECORDS[:holdout],
+        task=TaskDefinition.from_document({"teacher_system_prompt": LONG_PROMPT, **task}),
+        models=models(),
+        prices=BOOK,
+    )
+    return replace(run, **(changes or {}))
+
+
+def test_an_estimate_needs_every_price() -> None:
+    # Given a judge without a price / When / Then
+    with pytest.raises(PriceMissing, match=r"acme\.judge"):
+        to_come(2, 2, changes={"models": models(judge="acme.judge")}).estimate()
+
+
+def test_an_estimate_counts_what_bedrock_asks_the_teacher_itself_only_when_it_does() -> None:
+    # Given
+    distilled, tuned = to_come(), to_come(changes={"models": models(training="fine_tuning")})
+
+    # When
+    own = [line for line in distilled.estimate().lines if line.what == "Bedrock's own calls to the teacher"]
+
+    # Then
+    assert [line.usage["calls"] for line in own] == [2_000]
+    assert distilled.estimate().usd - tuned.estimate().usd == pytest.approx(own[0].usd)
+
+
+def test_a_calibration_set_is_judged_twice() -> None:
+    # Given
+    case = CalibrationCase(question="q", reference="r" * 40, answer="a" * 40, expected_score=4, adversarial=False)
+
+    # When
+    lines = to_come(changes={"cases": [case] * 30}).estimate().lines
+
+    # Then
+    assert [line.stage for line in lines if "calibration" in line.what] == ["CalibrateJudge", "ScoreEvaluation"]
+
+
+def test_a_champion_is_a_fifth_contestant() -> None:
+    # Given / When
+    with_it = to_come(changes={"with_champion": True}).estimate()
+
+    # Then
+    verdicts = next(line for line in with_it.lines if line.what == "verdicts on the holdout")
+    assert verdicts.usage["calls"] == 5 * 150
+
+
+def test_a_prompt_that_the_model_keeps_is_read_from_the_cache() -> None:
+    # Given a long prompt of 1,500 tokens, and too little time for a batch
+    task: dict[str, Any] = {"teacher_system_prompt": "be thorough " * 500, "teacher_data": {"deadline_hours": 0.5}}
+
+    # When
+    line = next(line for line in to_come(**task).estimate().lines if line.stage == "GenerateTeacherData")
+
+    # Then: a quarter of the input price for what is read again, and at worst none is
+    assert line.usage["cache_read_tokens"] == pytest.approx(1_500 * (line.usage["calls"] - 1))
+    assert line.high_usd > 2 * line.usd
+
+
+@given(st.integers(100, 300), st.integers(0, 80), st.integers(0, 200))
+def test_low_expected_and_high_are_in_order_in_every_line(train: int, holdout: int, prompt: int) -> None:
+    # Given any size / When
+    run = to_come(train, holdout, teacher_system_prompt="word " * (prompt + 1))
+    estimate = run.estimate()
+
+    # Then
+    assert all(line.low_usd <= line.usd <= line.high_usd for line in estimate.lines)
+    assert estimate.usd == pytest.approx(sum(usd for _, usd, _ in estimate.by_stage().values()))
+
+
+def test_the_length_of_answers_comes_from_the_best_that_is_known() -> None:
+    # Given golden answers, references of the calibration set, a schema, or nothing
+    prompt = [{"role": "user", "content": [{"text": "cats"}]}]
+    golden = [
+        parse_line(
+            json.dumps(
+                {
+                    "schemaVersion": "bedrock-conversation-2024",
+                    "messages": [*prompt, {"role": "assistant", "content": [{"text": "x" * 400}]}],
+                }
+            ).encode()
+        )
+    ] * 5
+    case = CalibrationCase(question="q", reference="r" * 200, answer="a", expected_score=4, adversarial=False)
+    schema = {"type": "object", "properties": {"intent": {"enum": ["visual", "audio!"]}}}
+
+    # When / Then
+    assert (answer_size(golden, [case] * 5, schema).expected, answer_size([], [case] * 5, schema).expected) == (100, 50)
+    by_schema = answer_size([], [], schema)
+    assert by_schema.expected == pytest.approx(len('{"intent": "visual"}') / 4, rel=0.2)
+    assert by_schema.low < by_schema.expected < by_schema.high
+    assert "guess" in answer_size([], [], None).source
+
+
+def test_a_schema_that_contains_itself_has_a_length() -> None:
+    # Given
+    schema: dict[str, Any] = {"type": "object", "properties": {}}
+    schema["properties"]["child"] = schema
+
+    # When / Then
+    assert 0 < answer_size([], [], schema).expected < 100
+
+
+def test_a_budget_below_the_estimate_stops_the_run_with_what_would_make_it_fit() -> None:
+    # Given
+    run = to_come(changes={"models": models(considered=considered())})
+    estimate = run.estimate()
+    tight = replace(run, task=replace(run.task, budget_usd=estimate.usd / 2))
+
+    # When
+    with pytest.raises(BudgetExceeded) as stopped:
+        check_budget(tight, estimate, tight.models.usable())
+
+    # Then
+    message = str(stopped.value)
+    assert all(stage in message for stage in ("RunTeacherBatch $", "LaunchDistillation $", "EvaluateStudent $"))
+    assert "Nothing was paid" in message
+    needed = float(re.split(r"[;.] ", message.split("at least ")[1])[0])
+    assert 0 <= needed - estimate.usd <= 0.01
+    check_budget(replace(run, task=replace(run.task, budget_usd=needed)), estimate, {})
+    assert "all of these together" in message
+
+
+def test_each_way_costs_what_it_says() -> None:
+    # Given a budget of two thirds
+    run = to_come(changes={"models": models(considered=considered())}, teacher_data={"deadline_hours": 0.5})
+    estimate = run.estimate()
+    tight = replace(run, task=replace(run.task, budget_usd=estimate.usd * 0.66))
+
+    # When
+    raised, fewer, *savings = ways_to_fit(tight, estimate, tight.models.usable())
+
+    # Then fewer prompts fit, by no more than the next prompt would cost
+    assert not raised.saves
+    assert tight.task.budget_usd * 0.98 < fewer.usd <= tight.task.budget_usd
+    assert "of the 2,150 prompts" in fewer.change
+    # Then the cheaper judge, the batch and the golden examples are each worked out
+    said = {way.change: way.usd for way in savings}
+    judge = next(usd for change, usd in said.items() if HAIKU in change)
+    assert judge == pytest.approx(replace(run, models=models(judge=HAIKU)).estimate().usd)
+    assert any("'teacher_data.deadline_hours' to 24" in change for change in said)
+    assert any("'teacher_data.mode'" in change for change in said)
+    assert all(usd < estimate.usd for usd in said.values())
+
+
+def test_a_budget_that_no_number_of_prompts_fits_says_so() -> None:
+    # Given
+    run = to_come(budget_usd=0.01)
+
+    # When
+    ways = ways_to_fit(run, run.estimate(), {})
+
+    # Then
+    fewest = next(way for way in ways if "the fewest that a run takes" in way.change)
+    together = ways[-1]
+    assert together.change == "all of these together"
+    assert fewest.usd > together.usd > 0.01
+
+
+def considered() -> list[dict[str, Any]]:
+    judges = ("us.anthropic.claude-sonnet-4-6", HAIKU, "acme.without-a-price")
+    return [{"role": "judge", "model": model, "usable": True, "reason": ""} for model in judges]
+
+
+def test_an_estimate_leaves_out_what_has_been_bought() -> None:
+    # Given every answer of the teacher, and those of the baseline
+    run = to_come(500, 150)
+    asked = [teacher_question(record, run.task) for record in [*run.train, *run.holdout]]
+    bought = {question.key(model) for question in asked for model in (run.models.teacher, run.models.baseline)}
+
+    # When
+    lines = replace(run, bought=bought).estimate().lines
+
+    # Then nothing is left to ask the teacher, and the baseline costs nothing
+    assert all(line.stage not in ("RunTeacherBatch", "GenerateTeacherData") for line in lines)
+    assert sum(line.usd for line in lines if line.what == "answers to the holdout" and line.model == HAIKU) == 0
