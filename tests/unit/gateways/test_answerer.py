@@ -375,8 +375,8 @@ def test_a_long_shared_prompt_is_kept_by_the_service_and_each_kind_of_token_is_p
     }
     (entry,) = desk.ledger.entries.values()
     assert (entry.usage["cache_read_tokens"], entry.usage["cache_write_tokens"]) == (3_000, 600)
-    # Nova has no price of its own for writing: it costs what other input tokens cost.
-    assert entry.usd == pytest.approx((300 * 0.8 + 30 * 3.2 + 3_000 * 0.2 + 600 * 0.8) / 1e6)
+    # Writing costs Nova's users nothing.
+    assert entry.usd == pytest.approx((300 * 0.8 + 30 * 3.2 + 3_000 * 0.2) / 1e6)
 
     # When the same is asked again, the point changes no content key
     assert desk.answerer(FakeRuntime(good)).ask(asked, USE, "00-63") == found
