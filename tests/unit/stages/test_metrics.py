@@ -89,16 +89,17 @@ def test_every_line_of_the_ledger_is_measured_once_and_a_corrected_one_by_its_di
 ) -> None:
     # Given
     run_id, registry = workshop.run().run_id, workshop.pipeline.registry
-    # When a line is written, repeated as after a crash, corrected, and one is only an estimate
-    for entry in (paid("a", 2.0), paid("a", 2.0), paid("a", 2.5), paid("b", 1.0), paid("c", 9.0, kind="estimated")):
+    # When a line is written, repeated as after a crash, corrected, and one is a bound
+    for entry in (paid("a", 2.0), paid("a", 2.0), paid("a", 2.5), paid("b", 1.0), paid("c", 9.0, kind="at most")):
         registry.record_cost(run_id, entry)
     # Then
     assert log.values(metrics.STAGE_USD) == [
         ("GenerateTeacherData", 2.0),
         ("GenerateTeacherData", 0.5),
         ("GenerateTeacherData", 1.0),
+        ("GenerateTeacherData", 9.0),
     ]
-    assert sum(entry.usd for entry in registry.ledger(run_id) if entry.kind != "estimated") == 3.5
+    assert sum(entry.usd for entry in registry.ledger(run_id)) == 12.5
 
 
 def test_a_stage_lasts_from_its_first_call_to_the_first_call_of_the_next(workshop: Workshop, log: Log) -> None:
