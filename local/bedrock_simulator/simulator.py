@@ -23,6 +23,7 @@ from local.bedrock_simulator.operations.custom_models import CustomModelDeployme
 from local.bedrock_simulator.operations.foundation import FoundationModels
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.operations.jobs import CustomizationJobs
+from local.bedrock_simulator.operations.profiles import InferenceProfiles
 from local.bedrock_simulator.operations.quotas import ServiceQuotas
 from local.bedrock_simulator.operations.runtime import Runtime
 from local.bedrock_simulator.operations.tags import Tags
@@ -118,6 +119,7 @@ class Simulator:
                 _handlers(
                     [
                         FoundationModels(host),
+                        InferenceProfiles(host),
                         CustomizationJobs(host),
                         BatchJobs(host),
                         CustomModels(host),

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from local.bedrock_simulator.catalog import Catalog, FoundationModel
+from local.bedrock_simulator.catalog import Catalog, FoundationModel, InferenceProfile, foundation_model_arn
+from local.bedrock_simulator.catalog import arn as resource_arn
 from local.bedrock_simulator.clock import Clock
 from local.bedrock_simulator.errors import ServiceError, conflict, quota_exceeded, validation
 from local.bedrock_simulator.records import BillingEntry
@@ -89,6 +90,30 @@ class Throughput:
     status: str = "Creating"
 
 
+@dataclass(frozen=True)
+class ApplicationProfile:
+    """An application inference profile: a name, and tags, for calls to one model.
+
+    ``source`` is the system-defined profile that it copies; ``None`` where it copies a model of this region.
+    """
+
+    arn: str
+    name: str
+    model_id: str
+    source: InferenceProfile | None
+    created: datetime
+
+    @property
+    def profile_id(self) -> str:
+        """The last part of the ARN."""
+        return self.arn.rpartition("/")[2]
+
+    @property
+    def model_arns(self) -> list[str]:
+        """The foundation model in each region that may answer."""
+        return self.source.model_arns if self.source else [foundation_model_arn(self.model_id)]
+
+
 @dataclass
 class World:
     """The account's state. Hold ``lock`` while reading or changing more than one thing.
@@ -107,6 +132,7 @@ class World:
     models: dict[str, CustomModel] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     throughputs: dict[str, Throughput] = field(default_factory=dict)
+    application_profiles: dict[str, ApplicationProfile] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: dict[tuple[str, str], tuple[Params, str]] = field(default_factory=dict)
     billing: list[BillingEntry] = field(default_factory=list)
@@ -116,13 +142,22 @@ class World:
         quota = self.catalog.quota(code)
         return self.settings.quotas.get(quota.code, quota.value)
 
+    def application_profile(self, identifier: str) -> ApplicationProfile | None:
+        """Find an application inference profile by id or ARN."""
+        return self.application_profiles.get(identifier) or self.application_profiles.get(
+            resource_arn("application-inference-profile", identifier)
+        )
+
     def require_quota(self, code: str, needed: float, message: str) -> None:
         """Raise ``ServiceQuotaExceededException`` where ``needed`` is above the quota."""
         if needed > self.quota(code):
             raise quota_exceeded(message)
 
     def clear(self) -> None:
-        """Forget every resource and every entry of the billing record; settings stay."""
+        """Forget every resource and every entry of the billing record; settings and application profiles stay.
+
+        The profiles belong to the deployed stacks, not to what runs make.
+        """
         self.jobs.clear()
         self.job_names.clear()
         self.batch_jobs.clear()
@@ -130,7 +165,7 @@ class World:
         self.models.clear()
         self.deployments.clear()
         self.throughputs.clear()
-        self.tags.clear()
+        self.tags = {arn: tags for arn, tags in self.tags.items() if arn in self.application_profiles}
         self.tokens.clear()
         self.billing.clear()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from local.bedrock_simulator.access import batch_role_needs, pass_role
 from local.bedrock_simulator.batch.job import UNDER_WAY, BatchJob
 from local.bedrock_simulator.batch.records import Limits
-from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile, arn
+from local.bedrock_simulator.catalog import FoundationModel, arn
 from local.bedrock_simulator.errors import ServiceError, conflict, not_found, validation
 from local.bedrock_simulator.operations.foundation import require_access, require_alive
 from local.bedrock_simulator.operations.host import Host
-from local.bedrock_simulator.operations.targets import invocation_permissions, resolve
+from local.bedrock_simulator.operations.targets import resolve
 from local.bedrock_simulator.policies import Permission
 from local.bedrock_simulator.protocol.service import Call
 from local.bedrock_simulator.runtime.target import Target
@@ -43,13 +43,14 @@ class BatchJobs:
     def create_model_invocation_job(self, call: Call) -> Params:
         """CreateModelInvocationJob."""
         host, world, params = self._host, self._host.world, call.params
-        target = self._target(params["modelId"])
+        target, invocations = self._target(params["modelId"])
         job_arn = arn("model-invocation-job", new_id())
-        asked = [target.profile.arn] if target.profile else []
-        host.require_create(call.caller, call.operation, params, {"tags": job_arn}, *asked, target.model.arn, job_arn)
+        # Behind a profile the target is that profile.
+        asked = sorted({target.resource, target.model.arn})
+        host.require_create(call.caller, call.operation, params, {"tags": job_arn}, *asked, job_arn)
         host.access.require(call.caller, [pass_role(params["roleArn"])])
         host.batches.settle()
-        refusal = self._role_refusal(call, job_arn, target)
+        refusal = self._role_refusal(call, job_arn, invocations)
         checked_tags(params.get("tags", []))
         with world.lock:
             known = earlier(world, call.operation, params, modelled_conflict=True)
@@ -111,19 +112,18 @@ class BatchJobs:
         self._host.batches.settle()
         return job
 
-    def _target(self, model_id: str) -> Target:
+    def _target(self, model_id: str) -> tuple[Target, list[Permission]]:
         """Find the model, which batch inference must support (user guide, batch-inference-supported)."""
         world = self._host.world
-        profile = world.catalog.profile(model_id)
+        profile = world.application_profiles.get(model_id) or world.catalog.profile(model_id)
         model = world.catalog.models[profile.model_id] if profile else world.catalog.model(model_id)
         if model is None or not model.batch:
             raise validation(f"The model {model_id} does not support batch inference.")
         require_alive(world, model)
         require_access(world, model)
-        target, _ = resolve(self._host, model_id)
-        return target
+        return resolve(self._host, model_id)
 
-    def _role_refusal(self, call: Call, job_arn: str, target: Target) -> str | None:
+    def _role_refusal(self, call: Call, job_arn: str, invocations: list[Permission]) -> str | None:
         """Return what the batch role may not do, which fails the job in its validation.
 
         That Bedrock cannot take the role at all is refused at once.
@@ -133,7 +133,7 @@ class BatchJobs:
         needs = batch_role_needs(
             params["inputDataConfig"]["s3InputDataConfig"]["s3Uri"],
             params["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"],
-            invocations(target.model, target.profile),
+            invocations,
         )
         try:
             access.require_job_role(call.caller, params["roleArn"], job_arn, needs)
@@ -162,11 +162,6 @@ class BatchJobs:
             f"The account has {running} in-progress and submitted batch inference jobs using {model.model_id}, "
             "its maximum.",
         )
-
-
-def invocations(model: FoundationModel, profile: InferenceProfile | None) -> list[Permission]:
-    """Return what a role needs to invoke a model, through a profile where there is one."""
-    return invocation_permissions(profile) if profile else [Permission("bedrock:InvokeModel", model.arn)]
 
 
 def _described(job: BatchJob) -> Params:

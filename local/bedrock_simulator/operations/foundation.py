@@ -1,4 +1,4 @@
-"""Foundation models, their availability, and inference profiles."""
+"""Foundation models and their availability."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile, foundation_model_arn
+from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.errors import ServiceError, not_found, validation
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.protocol.service import Call
 from local.bedrock_simulator.settings import ModelState
-from local.bedrock_simulator.world import Params, World, page
+from local.bedrock_simulator.world import Params, World
 
 END_OF_LIFE = (
     "This model version has reached the end of its life. "
@@ -97,36 +97,8 @@ class FoundationModels:
             "regionAvailability": available[state.region_available],
         }
 
-    def get_inference_profile(self, call: Call) -> Params:
-        """GetInferenceProfile."""
-        profile = self._host.world.catalog.profile(call.params["inferenceProfileIdentifier"])
-        if profile is None:
-            raise not_found(f"Could not find the inference profile {call.params['inferenceProfileIdentifier']}")
-        self._host.require(call.caller, call.operation, profile.arn)
-        return _profile(profile)
-
-    def list_inference_profiles(self, call: Call) -> Params:
-        """ListInferenceProfiles."""
-        self._host.require(call.caller, call.operation, "*")
-        system = call.params.get("typeEquals", "SYSTEM_DEFINED") == "SYSTEM_DEFINED"
-        profiles = list(self._host.world.catalog.profiles.values()) if system else []
-        return page(profiles, call.params, "inferenceProfileSummaries", _profile)
-
     def _model(self, identifier: str) -> FoundationModel:
         model = self._host.world.catalog.model(identifier)
         if model is None:
             raise not_found(f"Could not resolve the foundation model from the provided model identifier: {identifier}")
         return model
-
-
-def _profile(profile: InferenceProfile) -> Params:
-    return {
-        "inferenceProfileName": profile.name,
-        "inferenceProfileArn": profile.arn,
-        "inferenceProfileId": profile.profile_id,
-        "models": [
-            {"modelArn": foundation_model_arn(profile.model_id, region)} for region in profile.regions if region
-        ],
-        "status": "ACTIVE",
-        "type": "SYSTEM_DEFINED",
-    }

@@ -1,4 +1,4 @@
-"""Tags of jobs of both kinds, custom models, deployments and throughput."""
+"""Tags of jobs of both kinds, custom models, deployments, throughput and application inference profiles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class Tags:
         host.require(call.caller, call.operation, resource)
         host.progress.settle()
         world = host.world
-        kinds = (world.jobs, world.batch_jobs, world.models, world.deployments, world.throughputs)
+        kinds = (
+            world.jobs, world.batch_jobs, world.models, world.deployments, world.throughputs,
+            world.application_profiles,
+        )  # fmt: skip
         if not any(resource in held for held in kinds):
             raise not_found(f"Could not find the resource {resource}")
         return resource

@@ -8,6 +8,7 @@ from local.bedrock_simulator.operations.foundation import details_of, require_ac
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.policies import Permission
 from local.bedrock_simulator.runtime.target import Target
+from local.bedrock_simulator.world import ApplicationProfile
 
 _INVOKE = "bedrock:InvokeModel"
 _NOT_READY = "The model is not ready for inference: {} is {}. Wait and try again."
@@ -36,6 +37,9 @@ def resolve(host: Host, model_id: str) -> tuple[Target, list[Permission]]:
     ServiceError
         Where there is nothing of that name, or it cannot answer now.
     """
+    application = host.world.application_profiles.get(model_id)
+    if application:
+        return _application_profile(host, application)
     profile = host.world.catalog.profile(model_id)
     if profile:
         model = host.world.catalog.models[profile.model_id]
@@ -48,6 +52,20 @@ def resolve(host: Host, model_id: str) -> tuple[Target, list[Permission]]:
     if ":custom-model/" in model_id:
         raise validation("A custom model is invoked through its deployment's or its provisioned throughput's ARN.")
     return _foundation_model(host, model_id)
+
+
+def _application_profile(host: Host, application: ApplicationProfile) -> tuple[Target, list[Permission]]:
+    """Answer as the copied model or profile does, at its price and quota.
+
+    What invoking takes is what AWS's own construct library grants (aws-bedrock-alpha, ApplicationInferenceProfile): the
+    profile, the system profile that it copies, and the model in each region *through the application profile*.
+    """
+    model = host.world.catalog.models[application.model_id]
+    context = {"bedrock:InferenceProfileArn": application.arn}
+    own = [application.arn, *([application.source.arn] if application.source else [])]
+    permissions = [Permission(_INVOKE, resource) for resource in own]
+    permissions += [Permission(_INVOKE, model_arn, context) for model_arn in application.model_arns]
+    return Target(application.arn, model, host.brains[model.brain], application.source), permissions
 
 
 def require_answering(host: Host, target: Target) -> None:
