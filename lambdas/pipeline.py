@@ -181,6 +181,7 @@ class Stage:
             run_id=self.run.run_id,
             limits=pipeline.limits,
             seconds_left=self.seconds_left,
+            callable_model=pipeline.environment.callable_model,
         )
 
 

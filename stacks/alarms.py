@@ -170,13 +170,8 @@ def endpoint_errors_query(settings: Settings) -> str:
 
 def asked_models(settings: Settings) -> list[str]:
     """List the models that the pipeline asks on demand, as a call names them and as the model behind a profile."""
-    named = {
-        *settings.teacher_models,
-        *settings.judge_models,
-        *settings.baseline_models,
-        settings.student_model,
-    }
-    return sorted(named | {foundation_model_id(model) for model in named})
+    named = settings.asked_models()
+    return sorted({*named, *(foundation_model_id(model) for model in named)})
 
 
 def _described(name: str, advice: str) -> str:

@@ -14,6 +14,8 @@ from stacks.model_access import ModelAccess
 from stacks.permissions import Permission, allow, policy_document
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lambdas.domain.settings import Settings
     from stacks.data_stack import DataExports
 
@@ -77,6 +79,7 @@ class CustomizationRole(_BedrockRole):
             allow("s3:GetObject", "s3:PutObject", on=[output], because=run_keys),
             # Bedrock lists without a prefix that we could name; names of keys are no secrets.
             allow("s3:ListBucket", on=[data.runs_bucket_arn]),
+            # The teacher of a distillation may be no application inference profile (user guide, model distillation).
             *ModelAccess(stack).invoke(settings.teacher_models),
             _encrypt_and_decrypt(stack, data),
             allow(
@@ -99,20 +102,32 @@ class BatchRole(_BedrockRole):
         Names the teachers.
     data : DataExports
         Where input and output lie.
+    profiles : mapping
+        ARN of the application inference profile by model.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, data: DataExports) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        data: DataExports,
+        profiles: Mapping[str, str],
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
             job="model-invocation-job",
             description="batch inference jobs",
             policy="Batch",
-            permissions=self._permissions(Stack.of(scope), settings, data),
+            permissions=self._permissions(Stack.of(scope), settings, data, profiles),
         )
 
     @staticmethod
-    def _permissions(stack: Stack, settings: Settings, data: DataExports) -> list[Permission]:
+    def _permissions(
+        stack: Stack, settings: Settings, data: DataExports, profiles: Mapping[str, str]
+    ) -> list[Permission]:
         folder = f"{data.runs_bucket_arn}/runs/*/teacher_batch/*"
         run_keys = "Keys of runs and jobs are made at run time; the wildcard covers this one folder of runs."
         return [
@@ -120,7 +135,7 @@ class BatchRole(_BedrockRole):
             allow("s3:PutObject", on=[f"{folder}/output/*"], because=run_keys),
             # Bedrock lists the prefix of the input.
             allow("s3:ListBucket", on=[data.runs_bucket_arn], when={"StringLike": {"s3:prefix": "runs/*"}}),
-            *ModelAccess(stack).invoke(settings.teacher_models),
+            *ModelAccess(stack, profiles).ask(settings.teacher_models),
             _encrypt_and_decrypt(stack, data),
         ]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Environment, Tags
 
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.settings import Settings
 from stacks.data_stack import DataStack
@@ -21,6 +22,9 @@ CONTEXT_KEY = "environments"
 
 MAX_SETTINGS_BYTES = 3072
 """Longest settings text: a Lambda's variables have 4 KB together (Lambda quotas); names and ARNs need the rest."""
+
+PROFILE_BYTES = 18
+"""What a model's inference profile takes beside the model's name: an id of 12 characters and JSON's marks."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,11}")
 
@@ -69,7 +73,7 @@ def add_environment(app: App, name: str, settings: Settings) -> None:
         app, f"{prefix}-operations", environment=name, settings=settings, pipeline=pipeline, env=target
     )
     for stack in (data, pipeline, operations):
-        Tags.of(stack).add("distillation:environment", name)
+        Tags.of(stack).add(ENVIRONMENT_TAG, name)
 
 
 def _parsed(context: object) -> object:
@@ -91,10 +95,12 @@ def _checked(name: str, document: object) -> Settings:
         settings = Settings.from_mapping(document)
     except InvalidSettings as problem:
         raise InvalidSettings(f"environment '{name}': {problem}") from None
-    size = len(settings.to_json().encode())
+    # Beside the settings, a Lambda that asks models has the id of each one's inference profile.
+    profiles = sum(len(model) + PROFILE_BYTES for model in settings.profiled_models())
+    size = len(settings.to_json().encode()) + profiles
     if size > MAX_SETTINGS_BYTES:
         raise InvalidSettings(
-            f"environment '{name}': the settings take {size} bytes, and a Lambda's variables hold "
-            f"{MAX_SETTINGS_BYTES}: shorten 'prices' (a price that every environment needs belongs into the price book)"
+            f"environment '{name}': the settings take {size} bytes with the models' profiles, and a Lambda's variables "
+            f"hold {MAX_SETTINGS_BYTES}: shorten 'prices' (what every environment needs belongs into the price book)"
         )
     return settings

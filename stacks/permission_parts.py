@@ -11,6 +11,8 @@ from stacks.model_access import ModelAccess
 from stacks.permissions import Permission, allow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import Stack
 
     from lambdas.domain.settings import Settings
@@ -34,14 +36,24 @@ class PermissionParts:
         Names the models.
     data : DataExports
         Buckets, tables and key.
+    profiles : mapping
+        ARN of the application inference profile by model.
     """
 
-    def __init__(self, stack: Stack, *, environment: str, settings: Settings, data: DataExports) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        *,
+        environment: str,
+        settings: Settings,
+        data: DataExports,
+        profiles: Mapping[str, str],
+    ) -> None:
         self._stack = stack
         self._environment = environment
         self._settings = settings
         self._data = data
-        self._models = ModelAccess(stack)
+        self._models = ModelAccess(stack, profiles)
         self._logs = LogAccess(stack, settings)
 
     def _read_uploads(self) -> list[Permission]:
@@ -71,7 +83,7 @@ class PermissionParts:
             self._answers("s3:GetObject", "s3:PutObject"),
             self._list_runs_bucket("answers/*"),
             self._list_runs_bucket("runs/*"),
-            *self._models.invoke(self._settings.judge_models),
+            *self._models.ask(self._settings.judge_models),
             *self._record_progress("PutItem", "Query"),
         ]
 

@@ -12,6 +12,7 @@ from aws_cdk import aws_sqs as sqs
 
 from stacks.acknowledgements import acknowledge_wildcards
 from stacks.bedrock_roles import BatchRole, CustomizationRole
+from stacks.inference_profiles import InferenceProfiles
 from stacks.permissions import Permission, allow
 from stacks.stage_function import Runtime, StageFunction, shared_code, shared_layer
 from stacks.stage_permissions import StagePermissions
@@ -70,9 +71,13 @@ class PipelineStack(Stack):
         self.topic = self._topic()
         self._runtime = self._shared_runtime(environment, settings)
         self._bakes = settings.bake_polls > 0
-        self._allowed = StagePermissions(self, environment=environment, settings=settings, data=self._data)
+        profiles = InferenceProfiles(self, "InferenceProfiles", environment=environment, settings=settings)
+        self._asking = {"INFERENCE_PROFILES": profiles.variable()}
+        self._allowed = StagePermissions(
+            self, environment=environment, settings=settings, data=self._data, profiles=profiles.arns
+        )
         customization = CustomizationRole(self, "CustomizationRole", settings=settings, data=self._data)
-        batch = BatchRole(self, "BatchRole", settings=settings, data=self._data)
+        batch = BatchRole(self, "BatchRole", settings=settings, data=self._data, profiles=profiles.arns)
         stages = self._stages(customization, batch)
         machine = DistillationMachine(self, "Distillation", settings=settings, stages=stages, runtime=self._runtime)
         self.machine = machine.machine
@@ -101,21 +106,22 @@ class PipelineStack(Stack):
         batch_role = batch.role.role_arn
         notify, approvals = {"TOPIC_ARN": topic}, {"APPROVALS_TABLE": self._data.approvals_table}
         customize = {"CUSTOMIZATION_ROLE_ARN": role, "MODEL_KEY_ARN": self._data.key_arn}
-        run_batch = {"BATCH_ROLE_ARN": batch_role, "MODEL_KEY_ARN": self._data.key_arn}
+        asking = self._asking
+        run_batch = {"BATCH_ROLE_ARN": batch_role, "MODEL_KEY_ARN": self._data.key_arn, **asking}
         account = {"ACCOUNT": self.account}
         made = [
             self._stage("list_invocation_logs", may.list_invocation_logs(), LONGEST, account),
             self._stage("read_invocation_logs", may.read_invocation_logs(), LONGEST, account, memory=LARGE),
             self._stage("prepare_dataset", may.prepare_dataset(), LONGEST, memory=LARGE),
             self._stage("check_run", may.check_run(), MEDIUM, memory=LARGE),
-            self._stage("calibrate_judge", may.calibrate_judge(), MEDIUM),
+            self._stage("calibrate_judge", may.calibrate_judge(), MEDIUM, asking),
             self._stage("run_teacher_batch", may.run_teacher_batch(batch_role), LONGEST, run_batch, memory=LARGE),
-            self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, memory=LARGE),
+            self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, asking, memory=LARGE),
             self._stage("collect_teacher_data", may.collect_teacher_data(), LONGEST, memory=LARGE),
             self._stage("launch_distillation", may.launch_distillation(role), MEDIUM, customize),
             self._stage("deploy_candidate", may.deploy_candidate(), SHORT),
-            self._stage("evaluate_student", may.evaluate_student(), LONGEST, memory=LARGE),
-            self._stage("score_evaluation", may.score_evaluation(), LONGEST, memory=LARGE),
+            self._stage("evaluate_student", may.evaluate_student(), LONGEST, asking, memory=LARGE),
+            self._stage("score_evaluation", may.score_evaluation(), LONGEST, asking, memory=LARGE),
             self._stage("request_approval", may.request_approval(topic), SHORT, {**notify, **approvals}),
             self._stage("promote_student", may.promote_student(), MEDIUM),
             *([self._stage("bake_student", may.bake_student(topic), MEDIUM, notify)] if self._bakes else []),

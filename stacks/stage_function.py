@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from lambdas.domain.bedrock_names import STAGE_TAG
 from lambdas.domain.metrics import NAMESPACE
 from stacks.acknowledgements import acknowledge_wildcards
 from stacks.dependency_layer import DependencyLayer
@@ -103,6 +104,8 @@ class StageFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.timeout = timeout
+        # As what the stage makes in Bedrock is tagged, and so that a bill can be told apart by stage.
+        Tags.of(self).add(STAGE_TAG, folder.title().replace("_", ""))
         self._log_group = log_group(self, key=runtime.key, retention_days=runtime.settings.log_retention_days)
         if asynchronous:
             permissions = [*permissions, allow("sqs:SendMessage", on=[runtime.undelivered.queue_arn])]

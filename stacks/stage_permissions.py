@@ -70,7 +70,11 @@ class StagePermissions(PermissionParts):
     def run_teacher_batch(self, batch_role: str) -> list[Permission]:
         """Start, watch and stop batch inference jobs; hand Bedrock the batch role."""
         jobs, teachers = self._bedrock("model-invocation-job"), self._settings.teacher_models
-        asked = [*self._models.describable(teachers), *self._models.profiles(teachers)]
+        asked = [
+            *self._models.describable(teachers),
+            *self._models.profiles(teachers),
+            *self._models.attributed(teachers),
+        ]
         return [
             allow("bedrock:CreateModelInvocationJob", on=[*asked, jobs], because=BEDROCK_IDS),
             allow("bedrock:GetModelInvocationJob", "bedrock:StopModelInvocationJob", on=[jobs], because=BEDROCK_IDS),
@@ -94,7 +98,7 @@ class StagePermissions(PermissionParts):
 
     def generate_teacher_data(self) -> list[Permission]:
         """Ask the teachers, keep every answer."""
-        return [*self._ask_and_keep(), *self._models.invoke(self._settings.teacher_models)]
+        return [*self._ask_and_keep(), *self._models.ask(self._settings.teacher_models)]
 
     def collect_teacher_data(self) -> list[Permission]:
         """Read the answers, write the training file."""
@@ -153,7 +157,7 @@ class StagePermissions(PermissionParts):
         ]
         return [
             *self._ask_and_keep(),
-            *self._models.invoke(asked),
+            *self._models.ask(asked),
             allow(
                 "bedrock:InvokeModel",
                 on=[self._bedrock("custom-model-deployment"), self._bedrock("provisioned-model")],

@@ -13,6 +13,9 @@ from lambdas.domain.identity import digest
 ENVIRONMENT_TAG = "distillation:environment"
 """Tag by which what the pipeline made is known from what has only a similar name."""
 
+TASK_TAG, RUN_TAG, STAGE_TAG = "task", "run", "stage"
+"""Tags by which the bill can be told apart: docs/watching.md, cost allocation."""
+
 MAX_NAME = 63
 """Longest jobName, customModelName, modelDeploymentName and provisionedModelName (service model)."""
 
@@ -73,5 +76,5 @@ def s3_uri(bucket: str, key: str) -> str:
 
 def resource_tags(environment: str, task: str, run_id: str, stage: str) -> list[dict[str, str]]:
     """Tag a Bedrock resource with its origin, in the lower-case form that the Bedrock API takes."""
-    tags = {ENVIRONMENT_TAG: environment, "task": task, "run": run_id, "stage": stage}
+    tags = {ENVIRONMENT_TAG: environment, TASK_TAG: task, RUN_TAG: run_id, STAGE_TAG: stage}
     return [{"key": key, "value": value} for key, value in tags.items()]

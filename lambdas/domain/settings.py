@@ -35,6 +35,8 @@ class Settings:
     teacher_models: list[str]
     judge_models: list[str]
     baseline_models: list[str]
+    inference_profiles: bool
+    models_without_profile: list[str]
     student_model: str
     student_customization_model: str
     max_running: int
@@ -150,6 +152,15 @@ class Settings:
     def model_preferences(self) -> dict[str, list[str]]:
         """Give the models of each role that is chosen, in order of preference."""
         return {"teacher": self.teacher_models, "judge": self.judge_models, "baseline": self.baseline_models}
+
+    def asked_models(self) -> list[str]:
+        """List the models that are asked on demand, each once, in order of their names."""
+        return sorted({*self.teacher_models, *self.judge_models, *self.baseline_models, self.student_model})
+
+    def profiled_models(self) -> list[str]:
+        """List those of them that are asked through an application inference profile of the environment."""
+        without = set(self.models_without_profile)
+        return [model for model in self.asked_models() if model not in without] if self.inference_profiles else []
 
     def allowed_logs(self) -> list[LogSource]:
         """Give the log locations that runs may be made of."""

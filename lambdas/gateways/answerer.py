@@ -106,9 +106,12 @@ class Answerer:
         Gives the seconds that the Lambda may still run.
     backoff_s : float
         First pause after an error of the service; shortened in tests.
+    callable_model : callable
+        Gives what a call to a model names, such as the model's application inference profile. Neither the keys of
+        answers nor prices, limits or prompt caching know of it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is bought, where it is kept, and how a call is made
         self,
         runtime: BedrockRuntimeClient,
         kept: Kept,
@@ -119,7 +122,9 @@ class Answerer:
         limits: Limits,
         seconds_left: Callable[[], float],
         backoff_s: float = FIRST_BACKOFF_S,
+        callable_model: Callable[[str], str] = str,
     ) -> None:
+        self._callable_model = callable_model
         self._runtime, self._kept, self._registry, self._prices = runtime, kept, registry, prices
         self._run_id, self._limits = run_id, limits
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
@@ -177,7 +182,7 @@ class Answerer:
                 missing.append(question)
         if missing:
             request = Request(
-                model=use.invoke_id,
+                model=self._callable_model(use.invoke_id),
                 identity=use.identity,
                 cache_point=_shares_a_cacheable_prompt(missing, use),
                 unusable=unusable,

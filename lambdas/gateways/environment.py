@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from lambdas.domain.settings import Settings
@@ -29,6 +30,7 @@ class Environment:
     report_function: str
     account: str = ""
     rollback_function: str = ""
+    inference_profiles: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> Self:
@@ -55,8 +57,21 @@ class Environment:
             report_function=variables.get("REPORT_FUNCTION", ""),
             account=variables.get("ACCOUNT", ""),
             rollback_function=variables.get("ROLLBACK_FUNCTION", ""),
+            inference_profiles=_profiles(variables.get("INFERENCE_PROFILES", "")),
         )
+
+    def callable_model(self, model: str) -> str:
+        """Give what a call to a model names: its application inference profile, where the environment has one."""
+        return self.inference_profiles.get(model, model)
 
     def champion_parameter(self, task: str) -> str:
         """Name the SSM parameter from which callers learn where a task's student is served."""
         return f"/distillation/{self.name}/{task}/champion"
+
+
+def _profiles(text: str) -> dict[str, str]:
+    """Read ARNs by model: the ids' common prefix is written once, because a Lambda's variables are short."""
+    if not text:
+        return {}
+    document = json.loads(text)
+    return {model: f"{document['prefix']}{profile_id}" for model, profile_id in document["ids"].items()}

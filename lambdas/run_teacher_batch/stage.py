@@ -66,7 +66,7 @@ def job_request(stage: Stage, teacher: str, name: str, deadline_hours: float) ->
     return {
         "jobName": name,
         "roleArn": environment.batch_role_arn,
-        "modelId": teacher,
+        "modelId": environment.callable_model(teacher),
         "modelInvocationType": "Converse",
         "inputDataConfig": {
             "s3InputDataConfig": {"s3Uri": s3_uri(bucket, files.batch_input(name)), "s3InputFormat": "JSONL"}

@@ -99,6 +99,16 @@ class Account:
         report: dict[str, Any] = json.loads(body)
         return report
 
+    def asked_model(self, model_id: str) -> str:
+        """Give the model behind what a call named: an application inference profile is named after its model."""
+        pages = self.aws.client("bedrock").get_paginator("list_inference_profiles").paginate(typeEquals="APPLICATION")
+        for profile in (profile for page in pages for profile in page["inferenceProfileSummaries"]):
+            if profile["inferenceProfileArn"] == model_id:
+                arn = profile["models"][0]["modelArn"]
+                scope = "us." if len(profile["models"]) > 1 else ""
+                return f"{scope}{arn.rpartition('/')[2]}"
+        return model_id
+
     def executions(self) -> list[dict[str, Any]]:
         """List the executions of the state machine."""
         pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.outputs["StateMachineArn"])

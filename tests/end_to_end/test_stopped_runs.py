@@ -68,7 +68,7 @@ def paid(account: Account) -> Counter[str]:
     """Count the answers that were billed, by what was asked, on demand or in a batch."""
     bought: Counter[str] = Counter()
     for call in account.simulator.calls("Converse"):
-        model = str(call.params.get("modelId"))
+        model = account.asked_model(str(call.params.get("modelId")))
         kind = model.split(":", 6)[5].split("/", 1)[0] if model.startswith("arn:") else model
         bought[kind] += call.status == OK
     for charge in account.simulator.billing():

@@ -23,6 +23,15 @@ def resources(statements: list[Json]) -> set[str]:
     return {resource for statement in statements for resource in listed(statement["Resource"])}
 
 
+def copied(deployment: Deployment, arns: set[str]) -> set[str]:
+    """Put in place of each application inference profile what it copies."""
+    sources = {
+        f"<{name}.InferenceProfileArn>": text_of(profile["ModelSource"]["CopyFrom"])
+        for name, profile in deployment.of_type("AWS::Bedrock::ApplicationInferenceProfile").items()
+    }
+    return {sources.get(arn, arn) for arn in arns}
+
+
 def roles_with(deployment: Deployment, action: str) -> dict[str, list[Json]]:
     found = {role: statements_with(statements, action) for role, statements in deployment.policy_documents().items()}
     return {role: statements for role, statements in found.items() if statements}
@@ -74,13 +83,14 @@ def test_models_are_asked_only_if_the_settings_name_them(deployment: Deployment)
     # When
     asking = roles_with(deployment, "bedrock:InvokeModel")
     # Then
-    assert resources([found for statements in asking.values() for found in statements]) <= named | behind | own
+    every = resources([found for statements in asking.values() for found in statements])
+    assert copied(deployment, every) <= named | behind | own
     for statements in asking.values():
         for statement in statements:
             if any(":bedrock:*::" in resource for resource in listed(statement["Resource"])):
                 [(operator, condition)] = statement["Condition"].items()
                 assert operator == "StringEquals"
-                assert set(listed(condition["bedrock:InferenceProfileArn"])) <= named
+                assert copied(deployment, set(listed(condition["bedrock:InferenceProfileArn"]))) <= named
 
 
 def test_only_those_who_ask_models_may(deployment: Deployment) -> None:
@@ -100,14 +110,16 @@ def test_only_those_who_ask_models_may(deployment: Deployment) -> None:
 
 
 def test_the_teacher_stage_may_ask_teachers_only(deployment: Deployment) -> None:
-    asked = resources(statements_with(deployment.role_of("GenerateTeacherData"), "bedrock:InvokeModel"))
+    asked = copied(
+        deployment, resources(statements_with(deployment.role_of("GenerateTeacherData"), "bedrock:InvokeModel"))
+    )
     assert asked
     assert all("nova-pro" in arn or "nova-premier" in arn for arn in asked)
 
 
 @pytest.mark.parametrize("stage", ["CalibrateJudge", "ScoreEvaluation"])
 def test_who_measures_the_judge_may_ask_judges_only(deployment: Deployment, stage: str) -> None:
-    asked = resources(statements_with(deployment.role_of(stage), "bedrock:InvokeModel"))
+    asked = copied(deployment, resources(statements_with(deployment.role_of(stage), "bedrock:InvokeModel")))
     assert asked
     judges = {foundation_model_id(model) for model in deployment.settings.judge_models}
     assert all(foundation_model_id(arn.rpartition("/")[2]) in judges for arn in asked)
@@ -115,7 +127,8 @@ def test_who_measures_the_judge_may_ask_judges_only(deployment: Deployment, stag
 
 def test_a_global_profile_needs_the_model_without_a_region_too(tmp_path: Path) -> None:
     # When
-    settings = {"teacher_models": ["global.amazon.nova-2-lite-v1:0", "amazon.nova-pro-v1:0"]}
+    models = ["global.amazon.nova-2-lite-v1:0", "amazon.nova-pro-v1:0"]
+    settings = {"teacher_models": models, "inference_profiles": False}
     deployment = synthesize({"dev": settings}, tmp_path)["dev"]
     # Then
     asked = resources(statements_with(deployment.role_of("GenerateTeacherData"), "bedrock:InvokeModel"))
@@ -182,12 +195,15 @@ def test_a_batch_reads_its_input_writes_its_output_and_asks_teachers_only(deploy
     [read] = resources(statements_with(statements, "s3:GetObject"))
     assert read.endswith("/runs/*/teacher_batch/*/input.jsonl")
     assert written.endswith("/runs/*/teacher_batch/*/output/*")
-    asked = resources(statements_with(statements, "bedrock:InvokeModel"))
+    asked = copied(deployment, resources(statements_with(statements, "bedrock:InvokeModel")))
     assert all("nova-pro" in arn or "nova-premier" in arn for arn in asked)
 
 
 def test_a_batch_is_started_with_teachers_only(deployment: Deployment) -> None:
-    created = resources(statements_with(deployment.role_of("RunTeacherBatch"), "bedrock:CreateModelInvocationJob"))
+    created = copied(
+        deployment,
+        resources(statements_with(deployment.role_of("RunTeacherBatch"), "bedrock:CreateModelInvocationJob")),
+    )
     assert f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-invocation-job/*" in created
     assert all("nova-pro" in arn or "nova-premier" in arn for arn in created if "invocation-job" not in arn)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 PHYSICAL_NAMES = {
+    # The name is required: it begins with the environment's.
+    "AWS::Bedrock::ApplicationInferenceProfile": None,
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",

@@ -28,6 +28,7 @@ ADAPTERS: tuple[Callable[[], None], ...] = (
     functions.layers_are_unpacked_once,
     maps.distributed_map_evaluates_jsonata,
     resources.alarms_on_queries_are_kept,
+    resources.application_inference_profiles_are_made_in_the_simulator,
     task_tokens.failing_lambda_fails_its_waiting_task,
 )
 

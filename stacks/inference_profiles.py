@@ -1,0 +1,85 @@
+"""Application inference profiles: one a model and environment, so that what the pipeline asks on demand is tagged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack
+from aws_cdk import aws_bedrock as bedrock
+from constructs import Construct
+
+from stacks.model_access import ModelAccess
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lambdas.domain.settings import Settings
+
+MAX_NAME = 64
+"""Longest inferenceProfileName (service model of Amazon Bedrock), ``([0-9a-zA-Z][ _-]?)+``."""
+
+_DIGEST = 6
+
+
+class InferenceProfiles(Construct):
+    """The profiles of an environment, tagged as its stack is.
+
+    A profile is made for each model that the settings name as teacher, judge, baseline or student, unless
+    ``inference_profiles`` is off or ``models_without_profile`` has it: that model is then asked as it is.
+
+    Parameters
+    ----------
+    scope, construct_id
+        As everywhere in CDK.
+    environment : str
+        Environment name, which begins every profile's name.
+    settings : Settings
+        Names the models.
+
+    Attributes
+    ----------
+    arns : dict of str to str
+        ARN of the profile by the model that it stands for.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, environment: str, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self._environment = environment
+        stack = Stack.of(self)
+        self._prefix = f"arn:{stack.partition}:bedrock:{stack.region}:{stack.account}:application-inference-profile/"
+        made = {model: self._profile(model, ModelAccess(stack)) for model in settings.profiled_models()}
+        self.arns: Mapping[str, str] = {model: profile.attr_inference_profile_arn for model, profile in made.items()}
+        self._ids = {model: profile.attr_inference_profile_id for model, profile in made.items()}
+
+    def variable(self) -> str:
+        """Write the Lambdas' variable: ids by model, and what precedes each; whole ARNs would be too long for it."""
+        return json.dumps({"prefix": self._prefix, "ids": self._ids}, separators=(",", ":"))
+
+    def _profile(self, model: str, access: ModelAccess) -> bedrock.CfnApplicationInferenceProfile:
+        return bedrock.CfnApplicationInferenceProfile(
+            self,
+            model,
+            inference_profile_name=profile_name(self._environment, model),
+            description=f"Distillation {self._environment}: calls to {model}",
+            model_source=bedrock.CfnApplicationInferenceProfile.InferenceProfileModelSourceProperty(
+                copy_from=access.callable(model)
+            ),
+        )
+
+
+def profile_name(environment: str, model: str) -> str:
+    """Name a profile after its model, within the service's length and alphabet.
+
+    Examples
+    --------
+    >>> profile_name("dev", "us.amazon.nova-pro-v1:0")
+    'dev-us-amazon-nova-pro-v1-0'
+    """
+    name = re.sub(r"[^0-9a-zA-Z]+", "-", f"{environment}-{model}").strip("-")
+    if len(name) <= MAX_NAME:
+        return name
+    digest = hashlib.sha256(model.encode()).hexdigest()[:_DIGEST]
+    return f"{name[: MAX_NAME - _DIGEST - 1].rstrip('-')}-{digest}"
