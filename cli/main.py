@@ -11,6 +11,7 @@ import click
 
 from cli.approval import Answer, give_answer
 from cli.champions import champions, confirm, reap
+from cli.costs import costs
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
 from cli.doctor import doctor
 from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_explained
@@ -243,7 +244,7 @@ def retry(session: Session, run: str) -> None:
     session.show(given, line, f"Watch it: {session.command} watch {found.run_id}")
 
 
-for verb in (champions, confirm, doctor, estimate, forget, reap, teardown):
+for verb in (champions, confirm, costs, doctor, estimate, forget, reap, teardown):
     cli.add_command(verb)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from lambdas.domain.errors import RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
-from lambdas.domain.ledger import LedgerEntry, total_usd
+from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.run_files import RunFiles
 from lambdas.gateways.items import Item, known_fields
 from lambdas.gateways.table import ConditionFailed, Table
@@ -311,7 +311,7 @@ class Registry:
         """Write a ledger line; writing it again changes nothing."""
         item = {"pk": f"RUN#{run_id}", "sk": f"LEDGER#{entry.stage}#{entry.id}", **entry.to_document()}
         replaced = self._table.put(item)
-        added = total_usd([entry]) - (total_usd([_ledger_entry(replaced)]) if replaced else 0.0)
+        added = entry.usd - (_ledger_entry(replaced).usd if replaced else 0.0)
         if added:
             self._paid(entry.stage, added)
 

@@ -24,7 +24,6 @@ PROFILE = "AWS::Bedrock::ApplicationInferenceProfile"
 TAG = {"Key": "distillation:environment", "Value": "dev"}
 
 WITHOUT_TAGS = {
-    # Their CloudFormation schemas have no tags: parts of other resources, or versions of them.
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
     "AWS::Lambda::LayerVersion",

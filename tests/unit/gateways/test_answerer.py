@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -39,7 +40,13 @@ class Desk:
         self.seconds_left = 900.0
         self.attempt = 1
 
-    def answerer(self, runtime: FakeRuntime, calls_at_once: int = 4, limits: Limits | None = None) -> Answerer:
+    def answerer(
+        self,
+        runtime: FakeRuntime,
+        calls_at_once: int = 4,
+        limits: Limits | None = None,
+        callable_model: Callable[[str], str] = str,
+    ) -> Answerer:
         return Answerer(
             cast("Any", runtime),
             Kept(
@@ -52,6 +59,7 @@ class Desk:
             limits=limits or Limits(calls_at_once),
             seconds_left=lambda: self.seconds_left,
             backoff_s=0.001,
+            callable_model=callable_model,
         )
 
 
@@ -440,3 +448,20 @@ def test_an_answer_with_half_a_character_is_stored_and_read_again() -> None:
     # Then
     assert answer.text == "cat \ufffd \U0001f408"
     assert desk.answerer(FakeRuntime(good)).ask(questions(1), USE, "00-63") == Asked({answer.record_id: answer}, {})
+
+
+def test_a_profile_changes_what_a_call_names_and_nothing_else() -> None:
+    # Given answers that were bought before there was a profile
+    desk, profile = Desk(), "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abcdefghijkl"
+    desk.answerer(FakeRuntime(good)).ask(questions(3), USE, "00-63")
+    runtime = FakeRuntime(good)
+
+    # When more is asked through one
+    asked = desk.answerer(runtime, callable_model={TEACHER: profile}.__getitem__).ask(questions(5), USE, "00-63")
+
+    # Then only the new questions are asked, under the profile's name, and the ledger has the model's price
+    assert sorted(runtime.calls) == ["query 3", "query 4"]
+    assert {request["modelId"] for request in runtime.requests} == {profile}
+    assert len(asked.answers) == 5
+    assert {entry.model for entry in desk.ledger.entries.values()} == {TEACHER}
+    assert desk.ledger.total("calls") == 5
