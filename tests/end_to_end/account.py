@@ -99,15 +99,21 @@ class Account:
         report: dict[str, Any] = json.loads(body)
         return report
 
-    def asked_model(self, model_id: str) -> str:
-        """Give the model behind what a call named: an application inference profile is named after its model."""
+    @cached_property
+    def profiled(self) -> dict[str, str]:
+        """Model by the application inference profile through which it is asked."""
         pages = self.aws.client("bedrock").get_paginator("list_inference_profiles").paginate(typeEquals="APPLICATION")
+        found = {}
         for profile in (profile for page in pages for profile in page["inferenceProfileSummaries"]):
-            if profile["inferenceProfileArn"] == model_id:
-                arn = profile["models"][0]["modelArn"]
-                scope = "us." if len(profile["models"]) > 1 else ""
-                return f"{scope}{arn.rpartition('/')[2]}"
-        return model_id
+            # One that copies a system profile has a model in each of that profile's Regions.
+            scope = "us." if len(profile["models"]) > 1 else ""
+            model = profile["models"][0]["modelArn"].rpartition("/")[2]
+            found[profile["inferenceProfileArn"]] = f"{scope}{model}"
+        return found
+
+    def asked_model(self, model_id: str) -> str:
+        """Give the model behind what a call named."""
+        return self.profiled.get(model_id, model_id)
 
     def executions(self) -> list[dict[str, Any]]:
         """List the executions of the state machine."""
