@@ -23,7 +23,8 @@ Costs = dict[str, dict[str, float]]
 def costs(session: Session, task: str | None) -> None:
     """Add up what each task's runs have cost, by stage.
 
-    It is what the ledgers say, the most where it is not known better. Hours of endpoints that serve are on the bill only, under the tag task.
+    It is what the ledgers say, the most where it is not known better. Hours of endpoints that serve are on the bill
+    only, under the tag task.
     """
     registry = session.deployment.registry
     runs = [run for run in all_runs(registry) if task in (None, run.task)]
