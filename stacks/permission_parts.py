@@ -98,6 +98,18 @@ class PermissionParts:
             because=NO_RESOURCE,
         )
 
+    def _delete_throughputs(self) -> Permission:
+        return allow(
+            "bedrock:GetProvisionedModelThroughput",
+            "bedrock:DeleteProvisionedModelThroughput",
+            on=[self._bedrock("provisioned-model")],
+            because=BEDROCK_IDS,
+        )
+
+    def _delete_models(self) -> Permission:
+        models = self._bedrock("custom-model")
+        return allow("bedrock:GetCustomModel", "bedrock:DeleteCustomModel", on=[models], because=BEDROCK_IDS)
+
     def _record_progress(self, *more: str) -> list[Permission]:
         return [self._registry("GetItem", "UpdateItem", *more), self._data_key()]
 

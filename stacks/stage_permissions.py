@@ -254,7 +254,7 @@ class StagePermissions(PermissionParts):
                 because=BEDROCK_IDS,
             ),
             allow("bedrock:ListModelInvocationJobs", on=["*"], because=NO_RESOURCE),
-            allow("bedrock:GetCustomModel", "bedrock:DeleteCustomModel", on=[models], because=BEDROCK_IDS),
+            self._delete_models(),
             self._list_trained(),
             allow(
                 "bedrock:GetCustomModelDeployment",
@@ -262,12 +262,7 @@ class StagePermissions(PermissionParts):
                 on=[deployments],
                 because=BEDROCK_IDS,
             ),
-            allow(
-                "bedrock:GetProvisionedModelThroughput",
-                "bedrock:DeleteProvisionedModelThroughput",
-                on=[throughputs],
-                because=BEDROCK_IDS,
-            ),
+            self._delete_throughputs(),
             allow("bedrock:UpdateProvisionedModelThroughput", on=[throughputs, models], because=BEDROCK_IDS),
             allow("bedrock:UpdateCustomModelDeployment", on=[deployments, models], because=BEDROCK_IDS),
             self._list_endpoints(),
@@ -309,12 +304,7 @@ class StagePermissions(PermissionParts):
             self._list_endpoints(),
             allow("bedrock:ListTagsForResource", on=[models, throughputs, deployments], because=BEDROCK_IDS),
             self._tag(deployments),
-            allow(
-                "bedrock:GetProvisionedModelThroughput",
-                "bedrock:DeleteProvisionedModelThroughput",
-                on=[throughputs],
-                because=BEDROCK_IDS,
-            ),
+            self._delete_throughputs(),
             allow("bedrock:CreateCustomModelDeployment", on=[models, deployments], because=BEDROCK_IDS),
             allow(
                 "bedrock:GetCustomModelDeployment",
@@ -323,7 +313,7 @@ class StagePermissions(PermissionParts):
                 on=[deployments],
                 because=BEDROCK_IDS,
             ),
-            allow("bedrock:GetCustomModel", "bedrock:DeleteCustomModel", on=[models], because=BEDROCK_IDS),
+            self._delete_models(),
             allow(
                 "bedrock:GetFoundationModel",
                 on=[self._models.foundation_model(self._settings.student_customization_model)],
