@@ -14,7 +14,7 @@ from cli.session import Session, pass_session, yes_option
 from lambdas.domain.idle import Thing
 from lambdas.gateways.bedrock_control import BedrockControl
 from lambdas.gateways.inventory import Inventory
-from lambdas.gateways.resource_book import CUSTOM_MODEL
+from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB
 from lambdas.pipeline import iso, utc_now
 from lambdas.release_resources.deleter import Deleter
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS, PAUSE_SECONDS = 1_800.0, 10.0
 """How long a deletion is tried: what is being created must be ready before it can be deleted."""
 
-_ORDER = {CUSTOM_MODEL: 1}
-"""Endpoints before the models that they hold."""
+_ORDER = {CUSTOMIZATION_JOB: -1, BATCH_JOB: -1, CUSTOM_MODEL: 1}
+"""Jobs first, so that nothing new is made; endpoints before the models that they hold."""
 
 
 @click.command()
@@ -33,7 +33,7 @@ _ORDER = {CUSTOM_MODEL: 1}
 @yes_option
 @pass_session
 def teardown(session: Session, dry_run: bool, yes: bool) -> None:
-    """Delete every Bedrock resource of this environment: stop runs, delete throughput, deployments, models, pointers.
+    """Delete every Bedrock resource of this environment: stop runs and jobs, delete endpoints, models, pointers.
 
     'cdk destroy' cannot: runs made them. What a commitment binds stays and is named; then the exit code is 1.
     """
@@ -42,7 +42,7 @@ def teardown(session: Session, dry_run: bool, yes: bool) -> None:
     inventory = Inventory(
         deployment.client("bedrock"), deployment.environment, settings.price_book(), settings.student_model
     )
-    things = sorted(inventory.things(), key=lambda thing: (_ORDER.get(thing.kind, 0), thing.name))
+    things = _things(inventory)
     executions = _running_executions(deployment)
     pointers = _pointers(deployment)
     plan = {
@@ -77,12 +77,17 @@ def _ask(environment: str) -> None:
         raise CliError("Nothing was deleted.", NOT_SO)
 
 
+def _things(inventory: Inventory) -> list[Thing]:
+    found = [*inventory.jobs(), *inventory.things()]
+    return sorted(found, key=lambda thing: (_ORDER.get(thing.kind, 0), thing.name))
+
+
 def _delete(deployment: Deployment, inventory: Inventory, *, say: Callable[[str], None]) -> list[Thing]:
     """Delete until nothing is left but what a commitment binds; what runs made meanwhile is found too."""
     deleter, deadline = Deleter(BedrockControl(deployment.client("bedrock"))), time.monotonic() + PATIENCE_SECONDS
     while True:
         now = utc_now()
-        things = sorted(inventory.things(), key=lambda thing: (_ORDER.get(thing.kind, 0), thing.name))
+        things = _things(inventory)
         bound = [thing for thing in things if thing.committed_until and thing.committed_until > now]
         pending = [thing for thing in things if thing not in bound and not _deleted(deleter, thing, say)]
         if not pending or time.monotonic() > deadline:
@@ -92,7 +97,8 @@ def _delete(deployment: Deployment, inventory: Inventory, *, say: Callable[[str]
 
 def _deleted(deleter: Deleter, thing: Thing, say: Callable[[str], None]) -> bool:
     gone = deleter.delete(thing)
-    say(f"{'deleted' if gone else 'waiting for'} {thing.kind} {thing.name}")
+    done = "stopped" if _ORDER.get(thing.kind) == _ORDER[BATCH_JOB] else "deleted"
+    say(f"{done if gone else 'waiting for'} {thing.kind} {thing.name}")
     return gone
 
 
@@ -122,7 +128,8 @@ def _plan_lines(things: list[Thing], executions: list[str], pointers: list[str])
         if thing.committed_until and thing.committed_until > utc_now():
             lines.append(f"Keep   {thing.kind} {thing.name}{price}: committed until {thing.committed_until:%Y-%m-%d}")
         else:
-            lines.append(f"Delete {thing.kind} {thing.name}{price}")
+            verb = "Stop  " if _ORDER.get(thing.kind) == _ORDER[BATCH_JOB] else "Delete"
+            lines.append(f"{verb} {thing.kind} {thing.name}{price}")
     lines += [f"Delete pointer {name}" for name in pointers]
     return lines or ["There is nothing of this environment in Bedrock."]
 

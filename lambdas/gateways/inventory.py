@@ -11,7 +11,8 @@ from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.idle import Thing
 from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
-from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, THROUGHPUT
+from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, DEAD
+from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
@@ -50,8 +51,22 @@ _LISTINGS = (
 )
 
 
+_JOB_LISTINGS = (
+    _Listing(
+        CUSTOMIZATION_JOB,
+        "list_model_customization_jobs",
+        "modelCustomizationJobSummaries",
+        "jobName",
+        "jobArn",
+        "creationTime",
+    ),
+    _Listing(BATCH_JOB, "list_model_invocation_jobs", "invocationJobSummaries", "jobName", "jobArn", "submitTime"),
+)
+_JOB_UNDER_WAY = ("InProgress", *BATCH_UNDER_WAY)
+
+
 class Inventory:
-    """The throughput, deployments and custom models of one environment.
+    """The throughput, deployments, custom models and running jobs of one environment.
 
     Summaries carry no tags, so names are searched first and each hit's tags are read then: another team's resource
     whose name begins alike is not ours.
@@ -72,12 +87,21 @@ class Inventory:
 
     def things(self) -> Iterator[Thing]:
         """List what exists, endpoints before the models that they hold."""
-        for listing in _LISTINGS:
+        return self._listed(_LISTINGS)
+
+    def jobs(self) -> Iterator[Thing]:
+        """List the customization and batch jobs that have not ended."""
+        return self._listed(_JOB_LISTINGS)
+
+    def _listed(self, listings: tuple[_Listing, ...]) -> Iterator[Thing]:
+        for listing in listings:
             pages = self._client.get_paginator(listing.operation).paginate(  # type: ignore[call-overload]
                 nameContains=f"{self._environment}-"
             )
             for page in pages:
                 for item in page.get(listing.items, []):
+                    if listing in _JOB_LISTINGS and item.get("status") not in _JOB_UNDER_WAY:
+                        continue
                     thing = self._thing(listing, item)
                     if thing is not None:
                         yield thing
@@ -99,12 +123,18 @@ class Inventory:
             task=tags.get("task"),
             run_id=tags.get("run"),
             usd_per_hour=self._hourly[listing.kind](item),
+            broken=item.get("status") == DEAD,
             committed_until=until.astimezone(UTC) if until else None,
         )
 
     @property
     def _hourly(self) -> dict[str, Callable[[dict[str, Any]], float | None]]:
-        return {THROUGHPUT: self._throughput_hour, CUSTOM_MODEL: self._storage_hour, DEPLOYMENT: lambda _item: 0.0}
+        by_the_hour = {
+            THROUGHPUT: self._throughput_hour,
+            CUSTOM_MODEL: self._storage_hour,
+            DEPLOYMENT: lambda _item: 0.0,
+        }
+        return {**by_the_hour, CUSTOMIZATION_JOB: _by_the_token, BATCH_JOB: _by_the_token}
 
     def _throughput_hour(self, item: dict[str, Any]) -> float | None:
         line = self._prices.find(self._student_model, throughput_usage(item.get("commitmentDuration", "none")))
@@ -113,3 +143,8 @@ class Inventory:
     def _storage_hour(self, _item: dict[str, Any]) -> float | None:
         line = self._prices.find(self._student_model, "storage")
         return line.usd / HOURS_A_MONTH if line else None
+
+
+def _by_the_token(_item: dict[str, Any]) -> float | None:
+    """Give nothing: a job bills by the token until it ends or is stopped."""
+    return None
