@@ -8,7 +8,7 @@ from typing import Any
 from lambdas.domain.bedrock_names import client_token, resource_tags
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.datasets import from_json_lines
-from lambdas.domain.errors import PriceMissing, QuotaTooLow
+from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
 from lambdas.gateways import clients
 from lambdas.gateways.bedrock_control import Found
 from lambdas.gateways.resource_book import DEPLOYMENT, THROUGHPUT, Resource
@@ -56,8 +56,16 @@ def buy(stage: Stage, resource: Resource, model_arn: str) -> str:
     Raises
     ------
     HourlyLimitExceeded, QuotaTooLow
-        Nothing was bought.
+        Nothing was bought, and the plan is closed.
     """
+    try:
+        return _create(stage, resource, model_arn)
+    except (HourlyLimitExceeded, QuotaTooLow):
+        stage.pipeline.resources.released(resource, stage.now())
+        raise
+
+
+def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
     environment, serving = stage.pipeline.environment, stage.task.serving
     shared: dict[str, Any] = {
         "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),

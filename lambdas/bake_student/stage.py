@@ -51,10 +51,10 @@ def execute(stage: Stage) -> Result:
     )
     problem = _problem(stage, traffic)
     verdict = problem or _all_is_well(traffic, stage.pipeline.environment.settings.bake_min_requests)
-    _note(stage, traffic, verdict, rolling_back=bool(problem and state.former))
+    _note(stage, traffic, verdict, rolling_back=bool(problem and state.previous))
     if problem is None:
         return {"status": BAKING}
-    if not state.former:
+    if state.previous is None:
         return {"status": COMPLETED}
     return _roll_back(stage, verdict)
 

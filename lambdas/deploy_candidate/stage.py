@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
-from lambdas.domain.errors import DeploymentFailed
+from lambdas.domain.errors import DeploymentFailed, QuotaTooLow
 from lambdas.domain.identity import digest
 from lambdas.gateways.resource_book import DEPLOYMENT, Resource
 from lambdas.pipeline import Result, Stage
@@ -44,14 +44,17 @@ def _candidate(stage: Stage, model_arn: str) -> Resource:
 
 def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
     environment = stage.pipeline.environment
-    arn = stage.pipeline.bedrock.create_deployment(
-        {
-            "modelDeploymentName": resource.name,
-            "modelArn": model_arn,
-            "description": f"Candidate of run {stage.run.run_id}, for its evaluation",
-            "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),
-            "clientRequestToken": client_token(resource.name),
-        }
-    )
+    request = {
+        "modelDeploymentName": resource.name,
+        "modelArn": model_arn,
+        "description": f"Candidate of run {stage.run.run_id}, for its evaluation",
+        "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),
+        "clientRequestToken": client_token(resource.name),
+    }
+    try:
+        arn = stage.pipeline.bedrock.create_deployment(request)
+    except QuotaTooLow:
+        stage.pipeline.resources.released(resource, stage.now())  # a refused request makes nothing, now or later
+        raise
     stage.pipeline.resources.created(resource, arn)
     return arn

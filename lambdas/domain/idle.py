@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-UNUSED, IDLE, REVIEW_DUE, END_OF_LIFE = "UNUSED", "IDLE", "REVIEW_DUE", "END_OF_LIFE"
-"""Nobody's champion uses it; nobody called it; nobody confirmed the champion in time; its base model goes away."""
+UNUSED, IDLE, REVIEW_DUE, END_OF_LIFE, BROKEN = "UNUSED", "IDLE", "REVIEW_DUE", "END_OF_LIFE", "BROKEN"
+"""Nobody's champion uses it; nobody called it; nobody confirmed the champion in time; its base model goes away; it is a
+champion's and its status is Failed, so that the task's callers get no answer."""
 
-BILLING = (UNUSED, IDLE, REVIEW_DUE)
+BILLING = (UNUSED, IDLE, REVIEW_DUE, BROKEN)
 """Findings about what bills for nobody now."""
 
 REPORT, DELETE_UNUSED, DELETE_IDLE = "report", "delete_unused", "delete_idle"
@@ -32,6 +33,8 @@ class Thing:
         What it bills while it exists, ``None`` where the price book does not say.
     committed_until : datetime or None
         Until then it cannot be deleted.
+    broken : bool
+        An endpoint whose status is Failed.
     """
 
     kind: str
@@ -42,6 +45,7 @@ class Thing:
     run_id: str | None
     usd_per_hour: float | None
     committed_until: datetime | None = None
+    broken: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +55,9 @@ class Use:
     Attributes
     ----------
     by_champion : bool
-        It serves a task, or a rollback returns to it.
+        It serves a task.
+    champion_run : str or None
+        Run of that champion: another one than the thing's own where the endpoint was moved to a later student.
     by_run : bool
         Its run is queued or under way.
     kept : bool
@@ -64,6 +70,7 @@ class Use:
     by_run: bool
     kept: bool
     invocations: float | None
+    champion_run: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +117,10 @@ def judge_thing(thing: Thing, use: Use, *, now: datetime, idle_hours: int) -> Fi
         return None
     if not use.by_champion:
         return _finding(thing, UNUSED, "no champion uses it and its run is over", now)
+    if thing.broken:
+        way = f"python -m cli rollback {thing.task} --to {use.champion_run}"
+        said = f"it is to serve task {thing.task}, and its status is Failed: nobody gets an answer; '{way}'"
+        return _finding(thing, BROKEN, f"{said} buys another one for the same student", now)
     called = use.invocations is None or use.invocations > 0
     if called or now - thing.created_at < timedelta(hours=idle_hours):
         return None

@@ -28,6 +28,9 @@ BATCH_UNDER_WAY = ("Submitted", "Validating", "Scheduled", "InProgress", "Stoppi
 """States of a batch inference job that has not ended; the others are Completed, PartiallyCompleted, Failed, Stopped
 and Expired (service model)."""
 
+DEAD = "Failed"
+"""Status of an endpoint that serves nobody and cannot be changed, only deleted (throughput and deployment alike)."""
+
 _NAME_TAKEN = ("ConflictException", "ValidationException")
 _PASSING = ("ThrottlingException", "InternalServerException", "ServiceUnavailableException")
 

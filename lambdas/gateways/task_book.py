@@ -17,8 +17,16 @@ CALLERS_NOTICE = timedelta(hours=1)
 TASKS_GROUP = "TASKS"
 """State group of every task's item, so that all can be listed."""
 
+PROMOTED, ROLLED_BACK, RESTORED = "promoted", "rolled back", "restored"
+"""What a task's history says of a new champion, or of one whose failed endpoint was replaced."""
+
 NO_CHAMPION = "none"
 """Stands for "no champion yet" in conditions, where an absent attribute cannot be compared."""
+
+
+def rollback_owner(task: str) -> str:
+    """Name who holds the lease for a rollback that no run began."""
+    return f"rollback-{task}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +34,8 @@ class Champion:
     """The student that serves a task.
 
     ``endpoint_arn`` is what callers use; ``model_arn`` the custom model behind it; ``base_model`` what it was
-    customized from; ``confirmed_at`` when a person last said that it shall go on.
+    customized from; ``confirmed_at`` when a person last said that it shall go on. A former champion has
+    ``rolled_back_at`` where a rollback moved away from it: no rollback returns to it unless told so.
     """
 
     run_id: str
@@ -37,6 +46,7 @@ class Champion:
     mode: str
     promoted_at: str
     confirmed_at: str | None = None
+    rolled_back_at: str | None = None
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
@@ -55,7 +65,8 @@ class RollbackOrder:
     Attributes
     ----------
     to_run, from_run : str
-        Run of the champion that comes back, and of the one that serves.
+        Run of the champion that comes back, and of the one that serves. They are equal where a champion whose endpoint
+        has failed is to be served by another one.
     why, at : str
         A person's word, and when it was given (ISO 8601).
     owner : str
@@ -64,6 +75,12 @@ class RollbackOrder:
         Whether Bedrock was asked to move the endpoint.
     failed : str or None
         Why the former champion could not serve: then the present one is put back.
+    endpoint_name : str or None
+        Of an endpoint that is bought for it, written down before the create call, so that neither a release nor the
+        janitor takes it for a leftover before it is crowned.
+    gave_up : str or None
+        Where the champion's own endpoint failed under a rollback, so that it is bought another one: why that rollback
+        did not come to its end.
     """
 
     to_run: str
@@ -73,11 +90,24 @@ class RollbackOrder:
     owner: str
     asked: bool = False
     failed: str | None = None
+    endpoint_name: str | None = None
+    gave_up: str | None = None
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
         """Read the map of a task's item."""
         return cls(**known_fields(cls, item))
+
+    @property
+    def restores(self) -> bool:
+        """Whether the champion stays and only what serves it is another one."""
+        return self.to_run == self.from_run
+
+    def is_done(self, champion: Champion | None) -> bool:
+        """Tell whether the registry's word has been given: the champion that was ordered serves."""
+        if champion is None or champion.run_id != self.to_run:
+            return False
+        return not self.restores or champion.endpoint_name == self.endpoint_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,21 +131,25 @@ class TaskState:
 
     @property
     def previous(self) -> Champion | None:
-        """What a rollback returns to unless told otherwise."""
-        return self.former[0] if self.former else None
+        """What a rollback returns to unless told otherwise: the latest that no rollback has moved away from."""
+        return next((one for one in self.former if one.rolled_back_at is None), None)
 
-    def uses(self, arn: str | None, now: datetime) -> bool:
+    def uses(self, arn: str | None, now: datetime, *, name: str | None = None) -> bool:
         """Tell whether a model or an endpoint serves the task, or is what a rollback returns to.
+
+        ``name`` knows an endpoint whose ARN has not been written down yet: one that a rollback is buying.
 
         The models of former champions are kept; the previous one's endpoint, where it is another one than the
         champion's, bills by the hour, so it stays only as long as callers need to notice the changed pointer.
         """
         if self.champion is None:
             return False
+        if name is not None and self.rollback is not None and name == self.rollback.endpoint_name:
+            return self.rollback.failed is None
         used = {self.champion.model_arn, self.champion.endpoint_arn, *(one.model_arn for one in self.former)}
         noticed = datetime.fromisoformat(self.champion.promoted_at) + CALLERS_NOTICE
-        if self.previous is not None and now < noticed:
-            used.add(self.previous.endpoint_arn)
+        if self.former and now < noticed:
+            used.add(self.former[0].endpoint_arn)
         if self.moving_to is not None:
             used.add(self.moving_to)
         if self.moved_from and self.moved_at and now < datetime.fromisoformat(self.moved_at) + CALLERS_NOTICE:
@@ -202,7 +236,7 @@ class TaskBook:
             raise LeaseTaken(f"{message}; retry the run when it has ended") from None
 
     def crown(
-        self, task: str, owner: str, champion: Champion, now: str, *, keep: int, action: str = "promoted", why: str = ""
+        self, task: str, owner: str, champion: Champion, now: str, *, keep: int, action: str = PROMOTED, why: str = ""
     ) -> None:
         """Make a student the champion; only the holder of the lease may.
 
@@ -223,11 +257,16 @@ class TaskBook:
             When the lease is no longer the owner's.
         """
         state = self.state(task)
-        if state.champion and state.champion.run_id == champion.run_id:
+        if state.champion and (state.champion.run_id, state.champion.endpoint_arn) == (
+            champion.run_id,
+            champion.endpoint_arn,
+        ):
             return
         entry = {"run_id": champion.run_id, "at": now, "action": action, **({"why": why} if why else {})}
         served = [*([state.champion] if state.champion else []), *state.former]
         former = [one.to_document() for one in served if one.run_id != champion.run_id][:keep]
+        if action == ROLLED_BACK and former:
+            former[0]["rolled_back_at"] = now
         values = {
             ":champion": champion.to_document(),
             ":run": champion.run_id,

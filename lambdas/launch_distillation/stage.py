@@ -68,6 +68,7 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
     try:
         arn = stage.pipeline.bedrock.create_job(job_request(stage, models, name))
     except JobRefused as refusal:
+        stage.pipeline.resources.released(job, stage.now())  # a refused request makes nothing, now or later
         take_the_other_way(stage, models, str(refusal))
         return {"status": "IN_PROGRESS", "phase": "refused", "job_name": name}
     stage.pipeline.resources.created(job, arn)

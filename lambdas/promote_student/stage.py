@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lambdas.domain.bedrock_names import content_name
-from lambdas.domain.errors import PromotionFailed
+from lambdas.domain.errors import PromotionFailed, QuotaTooLow
 from lambdas.domain.identity import digest
 from lambdas.domain.models import ModelChoice
 from lambdas.endpoints import MODE_KIND, READY, believe, buy, endpoint_resource, find_endpoint, why_not_moved
-from lambdas.gateways.bedrock_control import Found
+from lambdas.gateways.bedrock_control import DEAD, Found
 from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, THROUGHPUT, Resource
 from lambdas.gateways.task_book import Champion
 from lambdas.pipeline import Result, Stage, iso
@@ -57,13 +57,18 @@ def _take_lease(stage: Stage, before: Champion | None) -> None:
 
 
 def _endpoint(stage: Stage, before: Champion | None, model_arn: str) -> Resource:
-    """Create the endpoint, or point the champion's own at the new model so that callers keep their ARN."""
-    mode, base = stage.task.serving.mode, _base_model(stage)
+    """Create the endpoint, or point the champion's own at the new model so that callers keep their ARN.
+
+    A champion's endpoint that has failed, by itself or in the move to the new model, serves nobody and cannot be
+    moved: then another one is bought, and the pointer tells callers.
+    """
+    mode, base, dead = stage.task.serving.mode, _base_model(stage), False
     kind = MODE_KIND[mode]
     if before is not None and before.mode == mode and before.base_model == base:
         resource = endpoint_resource(stage, kind, before.endpoint_name, arn=before.endpoint_arn)
         found = find_endpoint(stage, resource)
-        if found is not None and _sells_what_was_approved(stage, found):
+        dead = found is not None and found.status == DEAD
+        if found is not None and not dead and _sells_what_was_approved(stage, found):
             _point(stage, before, found, model_arn, throughput=kind == THROUGHPUT)
             return resource
     content = digest(model_arn, stage.run.run_id, stage.attempt, length=16)
@@ -74,7 +79,15 @@ def _endpoint(stage: Stage, before: Champion | None, model_arn: str) -> Resource
     if stage.task.serving.commitment != "none":
         # What is bought now cannot be given back: the candidate's deployment serves the same model, and is asked first.
         believe(stage, str(stage.run.facts["deployment_arn"]))
-    arn = buy(stage, resource, model_arn)
+    try:
+        arn = buy(stage, resource, model_arn)
+    except QuotaTooLow as problem:
+        if not dead or before is None:
+            raise
+        message = f"{problem}. Endpoint {before.endpoint_name} of the champion has failed and still holds its units"
+        raise QuotaTooLow(
+            f"{message}: ask for more, or delete it (runbook, 'A champion's endpoint has failed')"
+        ) from None
     stage.pipeline.resources.created(resource, arn)
     return endpoint_resource(stage, kind, name, arn=arn)
 
@@ -119,7 +132,7 @@ def _find(stage: Stage, resource: Resource) -> Found:
 
 
 def _check_failed(resource: Resource, found: Found) -> None:
-    if found.status == "Failed":
+    if found.status == DEAD:
         raise PromotionFailed(f"endpoint {resource.name} failed: {found.failure or 'Bedrock gives no reason'}")
 
 

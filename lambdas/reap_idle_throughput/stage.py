@@ -101,7 +101,9 @@ class Reaper:
         calls = self._usage.invocations(callable_arns, now, hours)
         written_down = list(self._line.resources.open())
         judged = (
-            judge_thing(thing, self._use(thing, tasks, written_down, calls), now=now, idle_hours=hours)
+            judge_thing(
+                _priced(thing, written_down), self._use(thing, tasks, written_down, calls), now=now, idle_hours=hours
+            )
             for thing in things
         )
         return [finding for finding in judged if finding is not None]
@@ -121,8 +123,9 @@ class Reaper:
         return Use(
             by_champion=serving,
             by_run=any(self._is_under_way(run_id) for run_id in runs if run_id),
-            kept=kept or task.uses(thing.arn, now),
+            kept=kept or task.uses(thing.arn, now, name=thing.name),
             invocations=calls.get(thing.arn),
+            champion_run=task.champion.run_id if task.champion else None,
         )
 
     def _is_under_way(self, run_id: str) -> bool:
@@ -213,3 +216,11 @@ class Reaper:
         done = "moved to an on-demand deployment" if status == MOVED else ""
         note = "" if done else "; it is being moved to an on-demand deployment"
         return replace(finding, done=done, explanation=f"{finding.explanation}{note}")
+
+
+def _priced(thing: Thing, written_down: list[Resource]) -> Thing:
+    """Add the price of an hour that only the registry knows: no price book has it, a person stated it once."""
+    if thing.usd_per_hour is not None:
+        return thing
+    known = (item.usd_per_hour for item in written_down if (item.kind, item.name) == (thing.kind, thing.name))
+    return replace(thing, usd_per_hour=next(known, None))

@@ -55,6 +55,17 @@ class Deleter:
         """
         return self._by_kind[thing.kind](thing)
 
+    def finds(self, thing: Billable) -> bool:
+        """Tell whether something of that kind and name exists, whatever its state."""
+        named: dict[str, Callable[[str], object | None]] = {
+            CUSTOMIZATION_JOB: self._bedrock.find_job,
+            BATCH_JOB: self._bedrock.find_batch_job,
+            CUSTOM_MODEL: self._bedrock.find_model,
+            DEPLOYMENT: self._bedrock.deployment_named,
+            THROUGHPUT: self._bedrock.throughput_named,
+        }
+        return named[thing.kind](thing.name) is not None
+
     def _stop_job(self, thing: Billable) -> bool:
         return _stopped(thing.name, self._bedrock.find_job, self._bedrock.stop_job, UNDER_WAY)
 

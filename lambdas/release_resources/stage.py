@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, Resource
-from lambdas.gateways.task_book import TaskState
+from lambdas.domain.errors import ChampionChanged, LeaseTaken
+from lambdas.gateways.bedrock_control import DEAD
+from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, PLANNED, RELEASED, Resource
+from lambdas.gateways.task_book import Champion, RollbackOrder, TaskState, rollback_owner
 from lambdas.pipeline import Result, Stage, iso
 from lambdas.release_resources.deleter import Deleter
+
+LAMBDA_LIFE = timedelta(minutes=16)
+"""After that no Lambda that wrote a plan is still running (AWS Lambda quotas: 15 minutes), with a minute for clocks."""
 
 
 def execute(stage: Stage) -> Result:
@@ -30,7 +35,7 @@ def execute(stage: Stage) -> Result:
     for resource in stage.pipeline.resources.of_run(stage.run.run_id):
         if resource.state == RELEASED:
             continue
-        if task.uses(resource.arn, stage.pipeline.now()):
+        if task.uses(resource.arn, stage.pipeline.now(), name=resource.name):
             stage.pipeline.resources.mark(resource, IN_USE)
             continue
         if resource.kind == CUSTOM_MODEL and not champion_is_back:
@@ -39,6 +44,8 @@ def execute(stage: Stage) -> Result:
             continue
         if _is_kept(stage, resource, outcome):
             continue
+        if _may_still_come(stage, resource) and not deleter.finds(resource):
+            continue  # it stays open, so that the schedule looks its name up again
         shared = resource.kind == CUSTOM_MODEL and not stage.pipeline.resources.let_go(resource)
         if shared or deleter.delete(resource):  # a shared model is deleted by the last run that lets go of it
             stage.pipeline.resources.released(resource, stage.now())
@@ -47,6 +54,15 @@ def execute(stage: Stage) -> Result:
             pending.append(f"{resource.kind} {resource.name}")
     stage.progress(released=released, pending=pending)
     return {"status": "IN_PROGRESS" if pending else "COMPLETED", "released": released, "pending": len(pending)}
+
+
+def _may_still_come(stage: Stage, resource: Resource) -> bool:
+    """Tell whether a planned thing may still be created: StopExecution does not stop a Lambda under way.
+
+    Were it closed now, and the Lambda killed after its create call, nobody would know of what bills.
+    """
+    planned = resource.state == PLANNED and resource.arn is None and resource.kind != CUSTOM_MODEL
+    return planned and stage.pipeline.now() - datetime.fromisoformat(resource.created_at) < LAMBDA_LIFE
 
 
 def _is_kept(stage: Stage, resource: Resource, outcome: str) -> bool:
@@ -77,7 +93,9 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
     bedrock = stage.pipeline.bedrock
     throughput = champion.mode == "provisioned_throughput"
     found = bedrock.find_endpoint(champion.endpoint_arn, throughput=throughput)
-    if found is None:
+    if found is None or found.status == DEAD:
+        if found is not None:
+            _order_another_endpoint(stage, champion)
         return True
     if found.status in ("Updating", "Creating"):
         return False
@@ -85,3 +103,20 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
         return True
     bedrock.point_endpoint(champion.endpoint_arn, champion.model_arn, throughput=throughput)
     return False
+
+
+def _order_another_endpoint(stage: Stage, champion: Champion) -> None:
+    """Let the schedule buy the champion another endpoint: its own failed when this run moved it, and serves nobody."""
+    tasks, now = stage.pipeline.tasks, stage.pipeline.now()
+    if tasks.state(stage.run.task).rollback is not None:
+        return
+    owner = rollback_owner(stage.run.task)
+    tasks.drop_lease(stage.run.task, stage.owner)
+    expires = now + timedelta(minutes=2 * stage.pipeline.environment.settings.endpoint_deadline_minutes)
+    try:
+        tasks.take_lease(stage.run.task, owner, champion.run_id, iso(now), iso(expires))
+    except (LeaseTaken, ChampionChanged):
+        return  # another promotion has begun: it sees the failed endpoint itself
+    run = champion.run_id
+    why = f"its endpoint failed when run {stage.run.run_id} moved it"
+    tasks.order_rollback(stage.run.task, RollbackOrder(to_run=run, from_run=run, why=why, at=iso(now), owner=owner))

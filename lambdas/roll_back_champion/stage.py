@@ -3,20 +3,24 @@
 What is to be done is written into the task's item first, so that whoever calls next (the command line, the schedule)
 goes on where a crash left it. The registry decides at the end, as in a promotion: until the former champion has
 answered its smoke test, the present one is champion, and it is put back if the former one cannot serve.
+
+An endpoint whose status is Failed serves nobody and cannot be moved. A rollback buys another one then; and where it is
+the champion itself that is to serve again, only its endpoint is replaced.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PipelineError, PromotionFailed, RollbackRefused
 from lambdas.domain.identity import digest
 from lambdas.endpoints import MODE_KIND, READY, believe, buy, endpoint_resource, find_endpoint, why_not_moved
-from lambdas.gateways.bedrock_control import Found
+from lambdas.gateways.bedrock_control import DEAD, Found
 from lambdas.gateways.resource_book import IN_USE, THROUGHPUT, Resource
-from lambdas.gateways.task_book import Champion, RollbackOrder, TaskState
+from lambdas.gateways.task_book import RESTORED, ROLLED_BACK, Champion, RollbackOrder, TaskState, rollback_owner
 from lambdas.pipeline import Pipeline, Result, Stage, iso
 from lambdas.promote_student.pointer import publish_pointer
 
@@ -32,7 +36,8 @@ def roll_back(line: Pipeline, task: str, to_run: str | None, why: str, owner: st
     task : str
         Task slug.
     to_run : str or None
-        Run of the former champion to return to; ``None``: the one before the present.
+        Run of the former champion to return to; ``None``: the one before the present that no rollback has moved away
+        from. The present champion's own run: nothing to do, unless its endpoint has failed.
     why : str
         For the task's history.
     owner : str, optional
@@ -53,14 +58,16 @@ def roll_back(line: Pipeline, task: str, to_run: str | None, why: str, owner: st
     if state.rollback is None and state.champion is not None and state.champion.run_id == to_run:
         # Asked again after the answer was lost: it must not roll forward.
         endpoint = state.champion.endpoint_arn
-        return {"status": COMPLETED, "from_run": None, "to_run": to_run, "endpoint_arn": endpoint}
-    order = state.rollback or _begin(line, task, state, to_run, why, owner or f"rollback-{task}")
+        if _serves(line, state.champion):
+            return {"status": COMPLETED, "from_run": None, "to_run": to_run, "endpoint_arn": endpoint}
+    order = state.rollback or _begin(line, task, state, to_run, why, owner or rollback_owner(task))
     if to_run and to_run != order.to_run:
         raise RollbackRefused(f"task '{task}' is being rolled back to run {order.to_run}; wait until that has ended")
     state = line.tasks.state(task)
-    if state.champion is not None and state.champion.run_id == order.to_run:
+    if state.champion is not None and order.is_done(state.champion):
         return _end(line, task, order, state.champion)  # a crash came after the registry's word
-    target = next((one for one in state.former if one.run_id == order.to_run), None)
+    known = [*([state.champion] if state.champion and order.restores else []), *state.former]
+    target = next((one for one in known if one.run_id == order.to_run), None)
     if state.champion is None or state.champion.run_id != order.from_run or target is None:
         line.tasks.end_rollback(task, order.owner)
         message = (
@@ -74,20 +81,45 @@ def roll_back(line: Pipeline, task: str, to_run: str | None, why: str, owner: st
 def _begin(line: Pipeline, task: str, state: TaskState, to_run: str | None, why: str, owner: str) -> RollbackOrder:
     if state.champion is None:
         raise RollbackRefused(f"task '{task}' has no champion, so there is nothing to roll back")
-    possible = [one.run_id for one in state.former]
-    if not possible:
-        message = f"task '{task}' has no former champion whose model is kept; run {state.champion.run_id} is its first"
-        raise RollbackRefused(message)
-    target = to_run or possible[0]
-    if target not in possible:
-        raise RollbackRefused(
-            f"run {target} is no former champion of task '{task}'; possible are {', '.join(possible)}"
-        )
+    target = _target(task, state.champion, state, to_run)
     _hold_lease(line, task, owner, state.champion.run_id)
     now = iso(line.now())
     order = RollbackOrder(to_run=target, from_run=state.champion.run_id, why=why, at=now, owner=owner)
     line.tasks.order_rollback(task, order)
     return order
+
+
+def _target(task: str, champion: Champion, state: TaskState, to_run: str | None) -> str:
+    """Choose the run to return to.
+
+    Raises
+    ------
+    RollbackRefused
+        Nothing is kept, the run is none of those, or every one was rolled back from: to return to such a one is a
+        decision of a person, who names it.
+    """
+    possible = [one.run_id for one in state.former]
+    if to_run is not None:
+        if to_run in (*possible, champion.run_id):
+            return to_run
+        among = ", ".join(possible) or "none"
+        raise RollbackRefused(f"run {to_run} is no former champion of task '{task}'; possible are {among}")
+    if not possible:
+        message = f"task '{task}' has no former champion whose model is kept; run {champion.run_id} is its first"
+        raise RollbackRefused(message)
+    if state.previous is None:
+        message = (
+            f"task '{task}' is served by run {champion.run_id}, and every other champion whose model is kept was "
+            f"rolled back from: {', '.join(possible)}. To serve one of them again name it with --to"
+        )
+        raise RollbackRefused(message)
+    return state.previous.run_id
+
+
+def _serves(line: Pipeline, champion: Champion) -> bool:
+    throughput = MODE_KIND[champion.mode] == THROUGHPUT
+    found = line.bedrock.find_endpoint(champion.endpoint_arn, throughput=throughput)
+    return found is not None and found.status != DEAD
 
 
 def _hold_lease(line: Pipeline, task: str, owner: str, champion_run: str) -> None:
@@ -99,12 +131,11 @@ def _hold_lease(line: Pipeline, task: str, owner: str, champion_run: str) -> Non
 def _end(line: Pipeline, task: str, order: RollbackOrder, champion: Champion) -> Result:
     publish_pointer(_stage_of(line, order.to_run), champion)
     line.tasks.end_rollback(task, order.owner)
-    return {
-        "status": COMPLETED,
-        "from_run": order.from_run,
-        "to_run": order.to_run,
-        "endpoint_arn": champion.endpoint_arn,
-    }
+    ended = {"from_run": order.from_run, "to_run": order.to_run, "endpoint_arn": champion.endpoint_arn}
+    if order.gave_up:
+        reason = f"{order.gave_up}; the champion of run {order.from_run} goes on serving, at {champion.endpoint_arn}"
+        return {**ended, "status": FAILED, "reason": reason}
+    return {**ended, "status": COMPLETED}
 
 
 def _stage_of(line: Pipeline, run_id: str) -> Stage:
@@ -126,7 +157,7 @@ class _Rollback:
             found = find_endpoint(self._stage, resource)
             if found is None:
                 raise PromotionFailed(f"endpoint {resource.name} is gone")
-            if found.status == "Failed":
+            if found.status == DEAD:
                 raise PromotionFailed(f"endpoint {resource.name} failed: {found.failure or 'Bedrock gives no reason'}")
             if found.status != READY[resource.kind] or not self._serves_target(found, resource):
                 return self._under_way()
@@ -143,6 +174,8 @@ class _Rollback:
             return self._stage.resource(kind, self._serving.endpoint_name, arn=arn)
         content = digest(self._target.model_arn, self._order.at, length=16)
         name = content_name(self._line.environment.name, self._task, content, "rollback")
+        if self._order.endpoint_name != name:
+            self._note(endpoint_name=name)
         resource = self._line.resources.plan(endpoint_resource(self._stage, kind, name))
         if resource.arn is None:
             if self._stage.task.serving.commitment != "none":
@@ -155,8 +188,7 @@ class _Rollback:
 
     def _shared_endpoint(self) -> str | None:
         same = (self._serving.mode, self._serving.base_model) == (self._target.mode, self._target.base_model)
-        throughput = MODE_KIND[self._serving.mode] == THROUGHPUT
-        if same and self._line.bedrock.find_endpoint(self._serving.endpoint_arn, throughput=throughput) is not None:
+        if same and self._order.endpoint_name is None and _serves(self._line, self._serving):
             return self._serving.endpoint_arn
         return None
 
@@ -173,15 +205,19 @@ class _Rollback:
 
     def _crown(self, resource: Resource, found: Found) -> Result:
         champion = replace(
-            self._target, endpoint_arn=found.arn, endpoint_name=found.name, promoted_at=iso(self._line.now())
+            self._target,
+            endpoint_arn=found.arn,
+            endpoint_name=found.name,
+            promoted_at=self._target.promoted_at if self._order.restores else iso(self._line.now()),
+            rolled_back_at=None,
         )
         self._line.tasks.crown(
             self._task,
             self._order.owner,
             champion,
-            champion.promoted_at,
+            iso(self._line.now()),
             keep=self._line.environment.settings.keep_champions,
-            action="rolled back",
+            action=RESTORED if self._order.restores else ROLLED_BACK,
             why=self._order.why,
         )
         for item in self._line.resources.of_run(self._target.run_id):
@@ -190,21 +226,36 @@ class _Rollback:
         return _end(self._line, self._task, self._order, champion)
 
     def _put_back(self) -> Result:
-        """Point the present champion's endpoint at its own model again; what was bought goes by the next release."""
+        """Point the present champion's endpoint at its own model again; what was bought goes by the next release.
+
+        Where that endpoint has failed under the move, the order becomes one to serve the champion by another.
+        """
         throughput = MODE_KIND[self._serving.mode] == THROUGHPUT
         found = self._line.bedrock.find_endpoint(self._serving.endpoint_arn, throughput=throughput)
         if found is not None and found.status in ("Updating", "Creating"):
             return self._under_way()
-        if found is not None and found.model_arn != self._serving.model_arn and found.status != "Failed":
+        dead = found is None or found.status == DEAD
+        if dead and not self._order.restores:
+            run, why = self._order.from_run, f"its endpoint failed in the rollback to run {self._order.to_run}"
+            at, owner, gave_up = iso(self._line.now()), self._order.owner, self._order.failed
+            order = RollbackOrder(to_run=run, from_run=run, why=why, at=at, owner=owner, gave_up=gave_up)
+            self._line.tasks.order_rollback(self._task, order)
+            return {"status": IN_PROGRESS, "from_run": run, "to_run": run}
+        if not dead and found is not None and found.model_arn != self._serving.model_arn:
             self._line.bedrock.point_endpoint(found.arn, self._serving.model_arn, throughput=throughput)
             return self._under_way()
         self._line.tasks.end_rollback(self._task, self._order.owner)
         reason = f"{self._order.failed}; the champion of run {self._order.from_run} goes on serving"
+        if dead:
+            reason = (
+                f"{self._order.failed}; the endpoint {self._serving.endpoint_name} of run {self._order.from_run} has "
+                "failed and serves nobody: remove the cause, then order again"
+            )
         return {**self._under_way(), "status": FAILED, "reason": reason}
 
-    def _note(self, *, asked: bool | None = None, failed: str | None = None) -> None:
-        noted = replace(self._order, asked=self._order.asked if asked is None else asked, failed=failed)
-        self._line.tasks.order_rollback(self._task, noted)
+    def _note(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the order
+        self._order = replace(self._order, **changes)
+        self._line.tasks.order_rollback(self._task, self._order)
 
     def _under_way(self) -> Result:
         return {"status": IN_PROGRESS, "from_run": self._order.from_run, "to_run": self._order.to_run}

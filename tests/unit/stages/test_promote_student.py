@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, PromotionFailed, QuotaTooLow
+from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, PromotionFailed, QuotaTooLow, RollbackRefused
 from lambdas.gateways import clients
 from lambdas.gateways.registry import Run
 from lambdas.gateways.resource_book import THROUGHPUT, Resource
@@ -200,6 +200,40 @@ class TestRollback:
         assert state.history[-1]["action"] == "rolled back"
         assert state.history[-1]["why"] == "worse on names"
         assert parameters.pointer["run_id"] == first.run_id
+
+    def test_a_repeated_rollback_goes_further_back_and_never_forward(self, workshop: Workshop) -> None:
+        # Given three champions
+        first, second, third = (promoted(workshop, version) for version in "123")
+
+        def back(to_run: str | None = None) -> str:
+            roll_back(workshop.pipeline, "video", to_run, "")
+            self.settle(workshop)
+            return str(roll_back(workshop.pipeline, "video", None, "")["to_run"])
+
+        # When, Then
+        assert back() == second.run_id
+        assert back() == first.run_id
+        with pytest.raises(RollbackRefused, match=f"{second.run_id}, {third.run_id}. To serve one of them again"):
+            roll_back(workshop.pipeline, "video", None, "")
+        # When a person names one that was rolled back from
+        assert back(third.run_id) == third.run_id
+        # Then it is a champion like any other
+        state = workshop.pipeline.tasks.state("video")
+        assert [(one.run_id, one.rolled_back_at is None) for one in state.former] == [
+            (first.run_id, False),
+            (second.run_id, False),
+        ]
+        assert state.champion is not None
+        assert state.champion.rolled_back_at is None
+        # And after the next promotion a rollback returns to it
+        promoted(workshop, "4")
+        assert back() == third.run_id
+
+    def test_an_unknown_run_is_refused_with_those_that_are_possible(self, workshop: Workshop) -> None:
+        first = promoted(workshop, "1")
+        promoted(workshop, "2")
+        with pytest.raises(RollbackRefused, match=f"run other is no former champion .* possible are {first.run_id}"):
+            roll_back(workshop.pipeline, "video", "other", "")
 
     @pytest.mark.parametrize("undone", [True, False])
     def test_a_former_champion_that_cannot_serve_leaves_the_present_one_serving(

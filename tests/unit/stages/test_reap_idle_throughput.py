@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from lambdas.domain.errors import ChampionChanged
 from lambdas.gateways.inventory import Inventory
 from lambdas.gateways.registry import FAILED, Run
 from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, THROUGHPUT
+from lambdas.gateways.task_book import RollbackOrder
 from lambdas.pipeline import iso
 from lambdas.reap_idle_throughput.stage import Reaper
 from tests.unit.stages.workshop import Workshop
@@ -262,3 +264,50 @@ def test_a_base_model_near_its_end_of_life_is_said_early(yard: Yard) -> None:
 
     assert [finding["reason"] for finding in found] == ["END_OF_LIFE"]
     assert "distil on its successor" in found[0]["explanation"]
+
+
+def test_an_endpoint_that_a_rollback_has_bought_and_not_yet_crowned_is_left_alone(yard: Yard) -> None:
+    # Given a rollback under way that buys an endpoint: planned, created, its ARN not written down
+    run, _ = promoted(yard)
+    tasks, now = yard.workshop.pipeline.tasks, yard.workshop.now()
+    tasks.take_lease("video", "rollback-video", run.run_id, now, iso(yard.workshop.time + timedelta(hours=1)))
+    order = RollbackOrder(
+        to_run="video-old",
+        from_run=run.run_id,
+        why="",
+        at=now,
+        owner="rollback-video",
+        endpoint_name="dev-video-rollback",
+    )
+    tasks.order_rollback("video", order)
+    yard.throughput(run, "dev-video-rollback")
+
+    # When, Then
+    assert "dev-video-rollback" not in yard.reasons("delete_unused")
+    tasks.order_rollback("video", replace(order, failed="it could not serve"))
+    assert yard.reasons("report")["dev-video-rollback"] == "UNUSED"
+
+
+def test_a_champions_endpoint_that_has_failed_is_said_and_not_deleted(yard: Yard) -> None:
+    run, arn = promoted(yard)
+    yard.workshop.client.endpoints[arn]["status"] = "Failed"
+
+    [found] = yard.reaper.reap("delete_idle")["findings"]
+
+    assert (found["reason"], found["done"]) == ("BROKEN", "")
+    assert f"rollback video --to {run.run_id}" in found["explanation"]
+    assert arn in yard.workshop.client.endpoints
+
+
+def test_a_price_that_only_the_approval_knew_is_added(yard: Yard) -> None:
+    run = yard.workshop.run()
+    arn = yard.throughput(run, "dev-video-ab")
+    book = yard.workshop.pipeline.resources
+    book.plan(
+        replace(
+            yard.workshop.made(run, THROUGHPUT, "dev-video-other", None), name="dev-video-ab", arn=arn, usd_per_hour=7.5
+        )
+    )
+    yard.end(run)
+
+    assert yard.reaper.reap("report")["usd_per_hour"] == 7.5

@@ -136,12 +136,46 @@ def test_a_model_that_never_came_to_be_is_closed(workshop: Workshop) -> None:
     workshop.made(run, CUSTOM_MODEL, "dev-video-1", None, PLANNED)
     workshop.made(run, CUSTOMIZATION_JOB, "dev-video-1", None, PLANNED)
 
-    # When
-    result = release(workshop, run, "FAILED")
+    # When released at once, and again when no Lambda that could still create it is running
+    first = release(workshop, run, "FAILED")
+    workshop.pass_time(minutes=16)
+    second = release(workshop, run, "FAILED")
 
     # Then
-    assert result == {"status": "COMPLETED", "released": 2, "pending": 0}
+    assert first == {"status": "COMPLETED", "released": 1, "pending": 0}
+    assert second == {"status": "COMPLETED", "released": 1, "pending": 0}
     assert set(states(workshop, run).values()) == {RELEASED}
+
+
+def make(workshop: Workshop, kind: str) -> str:
+    """Do what the create call does."""
+    if kind == CUSTOMIZATION_JOB:
+        return workshop.client.add_job("dev-video-1", "InProgress")
+    if kind == DEPLOYMENT:
+        return workshop.client.add_deployment("dev-video-1", "arn:model")
+    return workshop.client.add_throughput("dev-video-1", "arn:model")
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, THROUGHPUT, CUSTOMIZATION_JOB])
+def test_what_a_dying_lambda_creates_after_the_release_is_found_by_its_planned_name(
+    workshop: Workshop, kind: str
+) -> None:
+    # Given an execution that was stopped while its Lambda was between plan and create call
+    run = workshop.run()
+    workshop.made(run, kind, "dev-video-1", None, PLANNED)
+    first = release(workshop, run, "FAILED")
+
+    # When the Lambda makes it and is killed before it writes so, and the schedule comes back within its five minutes
+    make(workshop, kind)
+    workshop.pass_time(minutes=5)
+    assert [item.name for item in workshop.pipeline.resources.open()] == ["dev-video-1"]
+    second = release(workshop, run, "FAILED")
+
+    # Then
+    assert (first["status"], second["released"]) == ("COMPLETED", 1)
+    assert workshop.client.endpoints == {}
+    assert all(job["status"] == "Stopped" for job in workshop.client.jobs.values())
+    assert states(workshop, run) == {kind: RELEASED}
 
 
 def test_what_serves_the_task_stays_and_the_candidates_deployment_goes(workshop: Workshop) -> None:
