@@ -28,7 +28,9 @@ def champions(session: Session) -> None:
     if session.as_json:
         for task, champion in serving.items():
             previous = states[task].previous
-            extra = {"previous_run_id": previous.run_id if previous else None, "usd_per_hour": prices[task]}
+            former = [one.run_id for one in states[task].former]
+            back = {"previous_run_id": previous.run_id if previous else None, "former_runs": former}
+            extra = {**back, "usd_per_hour": prices[task]}
             session.show({"task": task, **champion.to_document(), **extra})
         return
     if not serving:

@@ -16,6 +16,7 @@ from cli.session import Session, pass_session
 from lambdas.check_run.model_catalog import ModelCatalog
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.models import problem_with
+from lambdas.domain.quotas import how_to_ask
 from lambdas.gateways.storage import error_code
 from lambdas.pipeline import utc_now
 
@@ -84,7 +85,7 @@ def examine(deployment: Deployment) -> Iterator[Check]:
         return
     catalog = ModelCatalog(deployment.client("bedrock"), deployment.client("service-quotas"))
     yield from _models(catalog, settings)
-    yield _tried("Provisioned throughput quota", lambda: _throughput_quota(catalog))
+    yield _tried("Provisioned throughput quota", lambda: _throughput_quota(catalog, deployment.region))
     if deployed.state == OK:
         yield _tried("Notifications", lambda: _notifications(deployment))
         yield from _rights(deployment, account)
@@ -164,7 +165,7 @@ def _customization(catalog: ModelCatalog, settings: Settings) -> Check:
     )
 
 
-def _throughput_quota(catalog: ModelCatalog) -> Check:
+def _throughput_quota(catalog: ModelCatalog, region: str) -> Check:
     name, units = "Provisioned throughput quota", catalog.no_commitment_units()
     if units:
         return Check(name=name, state=OK, found=f"{units:g} model units without commitment")
@@ -174,8 +175,8 @@ def _throughput_quota(catalog: ModelCatalog) -> Check:
         state=WARNING,
         found=found,
         fix=(
-            "for serving.mode provisioned_throughput ask in Service Quotas, Amazon Bedrock, for quota "
-            f"{ModelCatalog.NO_COMMITMENT_QUOTA}; serving.mode on_demand needs none"
+            f"for serving.mode provisioned_throughput ask for units. {how_to_ask(1, 'none', region)}; "
+            "serving.mode on_demand needs none"
         ),
     )
 

@@ -9,6 +9,7 @@ from lambdas.domain.bedrock_names import client_token, resource_tags
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
+from lambdas.domain.quotas import how_to_ask
 from lambdas.gateways import clients
 from lambdas.gateways.bedrock_control import Found
 from lambdas.gateways.resource_book import DEPLOYMENT, THROUGHPUT, Resource
@@ -17,9 +18,6 @@ from lambdas.promote_student.smoke_test import QUESTIONS, Expected, same_answer,
 
 READY = {THROUGHPUT: "InService", DEPLOYMENT: "Active"}
 MODE_KIND = {"provisioned_throughput": THROUGHPUT, "on_demand": DEPLOYMENT}
-
-NO_COMMITMENT_QUOTA = "L-BE77399C"
-"""Model units without commitment across custom models (Service Quotas, Amazon Bedrock)."""
 
 
 def endpoint_resource(stage: Stage, kind: str, name: str, *, arn: str | None = None) -> Resource:
@@ -82,21 +80,8 @@ def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
     try:
         return stage.pipeline.bedrock.create_throughput(request)
     except QuotaTooLow as problem:
-        raise QuotaTooLow(f"{problem}. {_how_to_ask(stage)}. Nothing was bought") from None
-
-
-def _how_to_ask(stage: Stage) -> str:
-    serving, region = stage.task.serving, stage.pipeline.environment.settings.region
-    if serving.commitment == "none":
-        return (
-            f"The quota is {NO_COMMITMENT_QUOTA}: aws service-quotas request-service-quota-increase --service-code "
-            f"bedrock --quota-code {NO_COMMITMENT_QUOTA} --desired-value {serving.model_units} --region {region}"
-        )
-    return (
-        "Find the code of the quota for model units with commitment: aws service-quotas list-service-quotas "
-        f"--service-code bedrock --region {region} --query \"Quotas[?contains(QuotaName, 'commitment')]\", then ask "
-        f"for {serving.model_units} with request-service-quota-increase"
-    )
+        asking = how_to_ask(serving.model_units, serving.commitment, environment.settings.region)
+        raise QuotaTooLow(f"{problem}. {asking}. Nothing was bought") from None
 
 
 def find_endpoint(stage: Stage, resource: Resource) -> Found | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lambdas.domain.model_ids import foundation_model_id, is_profile, model_family
 from lambdas.domain.models import ModelChoice, ModelFacts, choose_models
+from lambdas.domain.quotas import NO_COMMITMENT_QUOTA
 from lambdas.gateways.storage import error_code
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ class ModelCatalog:
     bedrock : Bedrock client
     quotas : Service Quotas client
     """
-
-    NO_COMMITMENT_QUOTA: ClassVar[str] = "L-BE77399C"
-    """Model units without commitment across custom models (Service Quotas, Amazon Bedrock)."""
 
     def __init__(self, bedrock: BedrockClient, quotas: ServiceQuotasClient) -> None:
         self._bedrock, self._quotas = bedrock, quotas
@@ -87,7 +85,7 @@ class ModelCatalog:
     def no_commitment_units(self) -> float | None:
         """Read how many model units without commitment the account may have; ``None`` where the quota is not shown."""
         try:
-            answer = self._quotas.get_service_quota(ServiceCode="bedrock", QuotaCode=self.NO_COMMITMENT_QUOTA)
+            answer = self._quotas.get_service_quota(ServiceCode="bedrock", QuotaCode=NO_COMMITMENT_QUOTA)
         except ClientError as problem:
             if error_code(problem) == "NoSuchResourceException":
                 return None

@@ -14,6 +14,7 @@ from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
 from lambdas.domain.estimate import Estimate, RunToCome, estimate_document
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import student_question, teacher_question
+from lambdas.domain.quotas import how_to_ask
 from lambdas.domain.records import WHOLE_RANGE, Record
 from lambdas.domain.settings import Settings
 from lambdas.domain.task_definition import TaskDefinition
@@ -73,8 +74,9 @@ def _check_serving(catalog: ModelCatalog, settings: Settings, task: TaskDefiniti
         if allowed is not None and allowed < task.serving.model_units:
             message = (
                 f"the account may have {allowed:g} model units without commitment across custom models, the task wants "
-                f"{task.serving.model_units}. Nothing was paid. Ask for more in Service Quotas (Amazon Bedrock, quota "
-                f"{catalog.NO_COMMITMENT_QUOTA}), or set 'serving.mode' to \"on_demand\""
+                f"{task.serving.model_units}. Nothing was paid. "
+                f"{how_to_ask(task.serving.model_units, task.serving.commitment, settings.region)}. "
+                "Or set 'serving.mode' to \"on_demand\""
             )
             raise QuotaTooLow(message)
 

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.registry import ENDED, Registry, Run
-from lambdas.gateways.resource_book import DEPLOYMENT, THROUGHPUT, ResourceBook
+from lambdas.gateways.resource_book import BATCH_JOB, CUSTOMIZATION_JOB, ResourceBook
 from lambdas.gateways.table import Table
 from local.bedrock_simulator.control import SimulatorControl
 from local.embedded_aws.lifecycle import EmbeddedAws
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "video-search-intent"
+JOB_UNDER_WAY = ("InProgress", "Stopping", "Submitted", "Validating", "Scheduled")
 UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopping")
 
 Found = TypeVar("Found")
@@ -154,20 +155,42 @@ class Account:
         return [thing for thing in things if thing["status"] in UNDER_WAY]
 
     def bills_what_the_registry_says(self, task: str) -> bool:
-        """Whether the endpoints of a task that bill are exactly those that the registry holds open."""
-        held = self.simulator.resources()
-        living = [thing for thing in [*held.deployments, *held.throughputs] if thing["status"] in UNDER_WAY]
-        billing = {thing["arn"] for thing in living if thing["name"].startswith(f"local-{task}-")}
-        kinds = (DEPLOYMENT, THROUGHPUT)
-        known = {item.arn for item in self.resources().open() if item.task == task and item.kind in kinds}
-        return billing == known
+        """Whether what bills for a task is exactly what the registry holds open; a difference is said by its names.
 
-    def approval_wanted(self, run_id: str) -> Run:
+        That is every throughput, deployment and custom model, and every job that has not ended.
+        """
+        held = self.simulator.resources()
+        running = [thing for thing in (*held.jobs, *held.batch_jobs) if thing["status"] in JOB_UNDER_WAY]
+        everything = [*held.deployments, *held.throughputs, *held.models, *running]
+        billing = {thing["name"] for thing in everything if thing["name"].startswith(f"local-{task}-")}
+        jobs = {thing["name"] for thing in running}
+        known = {
+            item.name
+            for item in self.resources().open()
+            if item.task == task and item.arn and (item.kind not in (BATCH_JOB, CUSTOMIZATION_JOB) or item.name in jobs)
+        }
+        assert billing == known, f"it bills unseen: {billing - known}; it is open and gone: {known - billing}"
+        return True
+
+    def answer(self, run: Run, answer: str = "approved") -> dict[str, Any]:
+        """Answer the request for approval of a run as it is read now."""
+        champion = self.report(run)["champion_before"]
+        payload = {
+            "run_id": run.run_id,
+            "answer": answer,
+            "report_sha256": run.report_sha256,
+            "expected_champion": champion["run_id"] if champion else None,
+            "explicitly": True,
+        }
+        return self.invoke("AnswerApprovalFunction", payload)
+
+    def approval_wanted(self, run_id: str, attempt: int = 1) -> Run:
         """Wait until a run asks for approval."""
 
         def look() -> Run | None:
             run = self.registry.find(run_id)
-            return run if run and run.progress.get("stage") == "RequestApproval" else None
+            asks = run and run.attempt == attempt and run.progress.get("stage") == "RequestApproval"
+            return run if asks and run and run.progress.get("expires") else None
 
         return until(look, f"the request for approval of {run_id}")
 

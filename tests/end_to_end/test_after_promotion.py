@@ -102,7 +102,8 @@ def test_a_quota_of_zero_leaves_nothing_and_says_what_to_ask_for(account: Accoun
     run = run_of(account, "no-quota", 200)
     # Then
     assert run.outcome == "FAILED"
-    assert "L-BE77399C" in str(run.reason)
+    request = "request-service-quota-increase --service-code bedrock --quota-code L-BE77399C --desired-value 1"
+    assert request in str(run.reason)
     assert account.bills_what_the_registry_says("no-quota")
 
 
