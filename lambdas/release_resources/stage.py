@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.gateways.bedrock_control import DEAD
 from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, PLANNED, RELEASED, Resource
-from lambdas.gateways.task_book import Champion, RollbackOrder, TaskState, rollback_owner
+from lambdas.gateways.rollback_order import RollbackOrder, rollback_owner
+from lambdas.gateways.task_book import Champion, TaskState
 from lambdas.pipeline import Result, Stage, iso
 from lambdas.release_resources.deleter import Deleter
 

@@ -20,7 +20,8 @@ from lambdas.domain.identity import digest
 from lambdas.endpoints import MODE_KIND, READY, believe, buy, endpoint_resource, find_endpoint, why_not_moved
 from lambdas.gateways.bedrock_control import DEAD, Found
 from lambdas.gateways.resource_book import IN_USE, THROUGHPUT, Resource
-from lambdas.gateways.task_book import RESTORED, ROLLED_BACK, Champion, RollbackOrder, TaskState, rollback_owner
+from lambdas.gateways.rollback_order import RollbackOrder, rollback_owner
+from lambdas.gateways.task_book import RESTORED, ROLLED_BACK, Champion, TaskState
 from lambdas.pipeline import Pipeline, Result, Stage, iso
 from lambdas.promote_student.pointer import publish_pointer
 

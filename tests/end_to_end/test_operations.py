@@ -139,12 +139,16 @@ def test_teardown_deletes_every_bedrock_resource_before_the_stacks_go(tmp_path_f
         ghost(account, "torn")
         waiting = account.upload("waits", example_lines()[:200], **lenient(approval="required"))
         until(lambda: account.entered(waiting.run_id, "RequestApproval"), "the request for approval")
+        account.simulator.change(durations={"job": 600.0})
+        account.upload("trains", example_lines()[:220], **lenient())
+        until(lambda: [job for job in account.simulator.resources().jobs if job["status"] == "InProgress"], "a job")
         before = len(account.billable())
         # When
         plan = json.loads(call("--json", "teardown", "--dry-run").output)
         # Then
-        assert len(plan["executions"]) == 1
-        assert {item["kind"] for item in plan["resources"]} >= {"provisioned_throughput", "custom_model"}
+        assert len(plan["executions"]) == 2
+        kinds = {item["kind"] for item in plan["resources"]}
+        assert kinds >= {"provisioned_throughput", "custom_model", "customization_job"}
         assert len(account.billable()) == before
         # When
         assert call("teardown").exit_code == 1, "without the environment's name nothing is deleted"

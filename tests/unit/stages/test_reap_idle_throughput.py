@@ -14,7 +14,7 @@ from lambdas.domain.errors import ChampionChanged
 from lambdas.gateways.inventory import Inventory
 from lambdas.gateways.registry import FAILED, Run
 from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, THROUGHPUT
-from lambdas.gateways.task_book import RollbackOrder
+from lambdas.gateways.rollback_order import RollbackOrder
 from lambdas.pipeline import iso
 from lambdas.reap_idle_throughput.stage import Reaper
 from tests.unit.stages.workshop import Workshop
@@ -311,3 +311,20 @@ def test_a_price_that_only_the_approval_knew_is_added(yard: Yard) -> None:
     yard.end(run)
 
     assert yard.reaper.reap("report")["usd_per_hour"] == 7.5
+
+
+def test_only_our_jobs_under_way_are_listed_to_be_stopped(yard: Yard) -> None:
+    # Given jobs of ours under way and ended, and another team's
+    client, run = yard.workshop.client, yard.workshop.run()
+    for name, status in (("dev-video-a", "InProgress"), ("dev-video-b", "Completed"), ("dev-tools-c", "InProgress")):
+        arn = client.add_job(name, status)
+        client.batches[name] = {"jobArn": f"{arn}/batch", "jobName": name, "status": status, "submitTime": client.now}
+        if "video" in name:
+            client.tags[arn] = client.tags[f"{arn}/batch"] = resource_tags("dev", "video", run.run_id, "a stage")
+    inventory = Inventory(cast("Any", client), "dev", yard.workshop.pipeline.prices, "amazon.nova-micro-v1:0")
+
+    # When, Then
+    assert [(job.kind, job.name, job.usd_per_hour) for job in inventory.jobs()] == [
+        ("customization_job", "dev-video-a", None),
+        ("batch_inference_job", "dev-video-a", None),
+    ]
