@@ -10,6 +10,7 @@ from rich.table import Table
 from cli.errors import NOT_SO, CliError
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session, why_option
+from lambdas.domain.identity import task_slug
 from lambdas.domain.idle import DELETE_IDLE, DELETE_UNUSED, REPORT
 from lambdas.domain.report_page.figures import moment
 from lambdas.gateways.resource_book import ResourceBook
@@ -53,6 +54,7 @@ def champions(session: Session) -> None:
 @pass_session
 def confirm(session: Session, task: str, why: str) -> None:
     """Say that a task's champion shall go on: its review starts anew."""
+    task = task_slug(task)
     champion = TaskBook(session.deployment.table).state(task).champion
     if champion is None:
         raise CliError(f"Task '{task}' has no champion. 'python -m cli champions' lists them.", NOT_SO)

@@ -222,15 +222,18 @@ def reject(session: Session, run: str, why: str, report_sha256: str | None) -> N
 
 @cli.command()
 @click.argument("task", metavar="TASK")
-@click.option("--to", "to_run", metavar="RUN", help="Which former champion.  [default: the one before the present]")
+@click.option("--to", "to_run", metavar="RUN", help="Which champion.  [default: the one before the present]")
 @why_option
 @pass_session
 def rollback(session: Session, task: str, to_run: str | None, why: str) -> None:
     """Bring the former champion of a task back: its endpoint serves it again, callers change nothing.
 
-    May be called again while it lasts, and after it was interrupted: it goes on where it was.
+    May be called again while it lasts, and after it was interrupted: it goes on where it was. Called after it has
+    ended it goes one champion further back, never forward. --to with the run that serves buys it another endpoint
+    where its own has failed.
     """
-    roll_back(session, task, to_run, why)
+    run_id = resolve(session.deployment.registry, to_run).run_id if to_run else None
+    roll_back(session, task, run_id, why)
 
 
 @cli.command()

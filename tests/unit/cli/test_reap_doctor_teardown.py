@@ -80,6 +80,27 @@ def test_confirm_names_the_champion_that_serves_now(aws: FakeAws, call: Call) ->
     assert "greetings-1, is confirmed" in said.output
 
 
+def test_rollback_says_who_serves_and_what_a_refusal_asks_for(aws: FakeAws, call: Call) -> None:
+    # Given
+    aws.outputs["pipeline"]["RollbackFunction"] = "rollback"
+    run = ended("PROMOTED")
+    served = {"status": "COMPLETED", "from_run": "greetings-2", "to_run": run["run_id"], "endpoint_arn": "arn:endpoint"}
+    aws.run_in_registry(run)
+    aws.function_answers("rollback", {"task": "greetings", "to": run["run_id"], "why": ""}, served)
+    # When
+    said = call("rollback", "greetings", "--to", run["run_id"])
+    # Then
+    assert said.exit_code == 0, said.output
+    assert f"Run {run['run_id']} serves task greetings again at arn:endpoint" in said.output
+    # When the one that is named does not exist
+    aws.run_in_registry(None)
+    aws.runs_in_registry()
+    unknown = call("rollback", "greetings", "--to", "no-such-run")
+    # Then
+    assert unknown.exit_code == 4
+    assert "'python -m cli runs' lists them" in unknown.output
+
+
 def test_a_run_under_way_is_not_forgotten(aws: FakeAws, call: Call) -> None:
     run = make_run()
     aws.run_in_registry(run)
