@@ -25,7 +25,9 @@ def champions(session: Session) -> None:
     tasks, resources = TaskBook(deployment.table), ResourceBook(deployment.table)
     states = {task: tasks.state(task) for task in sorted(tasks.all_tasks())}
     serving = {task: state.champion for task, state in states.items() if state.champion}
-    prices = {task: _usd_per_hour(resources, champion) for task, champion in serving.items()}
+    # The run that made an endpoint may be an earlier one than the champion's.
+    known = {item.arn: item.usd_per_hour for item in resources.open()} if serving else {}
+    prices = {task: _usd_per_hour(known, champion) for task, champion in serving.items()}
     if session.as_json:
         for task, champion in serving.items():
             previous = states[task].previous
@@ -103,11 +105,8 @@ def _lines(findings: list[dict[str, Any]], usd: float, *, deleting: bool) -> lis
     return lines
 
 
-def _usd_per_hour(resources: ResourceBook, champion: Champion) -> float | None:
-    if champion.mode == "on_demand":
-        return 0.0
-    known = (item for item in resources.of_run(champion.run_id) if item.arn == champion.endpoint_arn)
-    return next((item.usd_per_hour for item in known), None)
+def _usd_per_hour(known: dict[str | None, float | None], champion: Champion) -> float | None:
+    return 0.0 if champion.mode == "on_demand" else known.get(champion.endpoint_arn)
 
 
 def _price(champion: Champion, usd: float | None) -> str:

@@ -172,8 +172,9 @@ class Reaper:
         return end.astimezone(UTC) if end else None
 
     def _about_champion(self, reason: str, task: str, champion: Champion, explanation: str) -> Finding:
-        resources = self._line.resources.of_run(champion.run_id)
-        price = next((item.usd_per_hour for item in resources if item.arn == champion.endpoint_arn), None)
+        # The run that made the endpoint may be an earlier one than the champion's.
+        known = (item.usd_per_hour for item in self._line.resources.open() if item.arn == champion.endpoint_arn)
+        price = next(known, None)
         return Finding(
             reason=reason,
             kind=THROUGHPUT if champion.mode == THROUGHPUT_MODE else DEPLOYMENT,

@@ -77,8 +77,9 @@ def test_what_a_killed_run_left_is_found_by_name_and_tag_and_taken_away(account:
 
 def test_a_champion_is_listed_confirmed_and_protected(account: Account, call: Call) -> None:
     # Given
-    run = account.ended(account.upload("listed", example_lines()[:200], **lenient()).run_id)
-    assert run.outcome == "PROMOTED", run.reason
+    for prompts in (200, 260):  # the second student takes over the endpoint that the first one's run made
+        run = account.ended(account.upload("listed", example_lines()[:prompts], **lenient()).run_id)
+        assert run.outcome == "PROMOTED", run.reason
     # When
     confirmed = call("confirm", "listed", "--why", "the team needs it")
     # Then
