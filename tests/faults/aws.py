@@ -1,0 +1,172 @@
+"""An AWS account inside this process: the clients' own requests, answered without a socket.
+
+Every boto3 client of the pipeline is made by one session; here its requests end at botocore's ``before-send`` event.
+Bedrock and Service Quotas are answered by the simulator, S3, DynamoDB, SNS, SSM and CloudWatch by the emulator's own
+code, Step Functions and Lambda by the world that runs them. Nothing waits, no port is open, and the whole account is
+memory of this process: a fork of it is a copy of the account.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import boto3
+import botocore.session
+from botocore.awsrequest import AWSResponse
+from ministack import app as emulator
+from ministack.services import cloudwatch, dynamodb, s3, sns, ssm
+from urllib3.response import HTTPResponse
+
+from local.bedrock_simulator.brains.teacher import load_rules
+from local.bedrock_simulator.catalog import REGION
+from local.bedrock_simulator.clock import ManualClock
+from local.bedrock_simulator.objects import S3ObjectStore
+from local.bedrock_simulator.protocol.service import Request
+from local.bedrock_simulator.settings import Settings
+from local.bedrock_simulator.simulator import Simulator
+
+NOWHERE = "http://127.0.0.1:9"
+"""Endpoint of every client: a request that nobody here answers must not leave the machine."""
+
+RULES = "local.bedrock_simulator.rules.video_search_intent"
+EMULATED: dict[str, Any] = {"s3": s3, "dynamodb": dynamodb, "sns": sns, "ssm": ssm, "cloudwatch": cloudwatch}
+SIMULATED = ("bedrock", "bedrock-runtime", "service-quotas")
+
+Answer = tuple[int, dict[str, str], bytes]
+Service = Callable[[str, Request], Answer]
+
+
+class Inline(Executor):
+    """Work done where it is ordered: a fork copies memory and no threads."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*args, **kwargs))
+        except Exception as problem:  # noqa: BLE001 - whoever asks for the result gets it
+            done.set_exception(problem)
+        return done
+
+
+class OwnObjects(S3ObjectStore):
+    """The account's S3 as the simulated Bedrock reads and writes it."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+
+@dataclass
+class MemorySink:
+    """CloudWatch has no part in a run but BakeStudent's, which a run without traffic needs none for."""
+
+    data: list[Any] = field(default_factory=list)
+
+    def put(self, data: list[Any]) -> None:
+        self.data += data
+
+
+class Aws:
+    """The account.
+
+    Parameters
+    ----------
+    clock : ManualClock
+        The time of the account: jobs move on only when it is moved.
+
+    Attributes
+    ----------
+    session
+        Makes clients of this account.
+    calls : list of (service, operation)
+        Every request that was answered, in order.
+    """
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.calls: list[tuple[str, str]] = []
+        self._services: dict[str, Service] = {}
+        self._one_at_a_time = threading.RLock()
+        self.session = _session()
+        self.session.events.register("before-send", self._send)
+        settings = Settings().changed(
+            {
+                "quotas": {"L-BE77399C": 2},
+                "throughput_usd_per_unit_hour": 2.0,
+                "durations": {"job": 100, "deployment": 20, "throughput": 20, "update": 20, "stop": 30, "batch": 300},
+            }
+        )
+        self.simulator = Simulator(OwnObjects(self.client("s3")), load_rules(RULES), clock, settings=settings)
+        self.simulator.progress._pool = self.simulator.batches._pool = Inline()  # type: ignore[assignment]
+
+    def client(self, service: str) -> Any:
+        """Make a client of the account."""
+        return self.session.client(service)  # type: ignore[call-overload]
+
+    def serve(self, service: str, answer: Service) -> None:
+        """Let somebody else answer for a service."""
+        self._services[service] = answer
+
+    def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
+        _, service, operation = event_name.split(".")
+        status, headers, body = self._answer(service, operation, _received(request))
+        raw = HTTPResponse(
+            io.BytesIO(body), headers, status, preload_content=False, decode_content=False, request_method=request.method
+        )
+        return AWSResponse(request.url, status, raw.headers, raw)
+
+    def _answer(self, service: str, operation: str, request: Request) -> Answer:
+        self.calls.append((service, operation))
+        if service in SIMULATED:
+            response = self.simulator.handle(request)
+            return response.status, dict(response.headers), response.body
+        if service in self._services:
+            return self._services[service](operation, request)
+        with self._one_at_a_time:
+            return _emulated(EMULATED[service], request)
+
+
+def _session() -> boto3.Session:
+    nothing = {"profile": None, "config_file": "/dev/null", "credentials_file": "/dev/null"}
+    core = botocore.session.Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})
+    core.set_credentials("test", "test")
+    core.get_component("config_store").set_config_variable("endpoint_url", NOWHERE)
+    return boto3.Session(botocore_session=core, region_name=REGION)
+
+
+def _received(request: Any) -> Request:
+    url = urlsplit(request.url)
+    body = request.body or b""
+    if hasattr(body, "read"):
+        body = body.read()
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+    return Request(request.method, url.path, url.query, headers, body.encode() if isinstance(body, str) else body)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _emulated(module: Any, request: Request) -> Answer:
+    headers = dict(request.headers)
+    body = emulator._decode_aws_chunked_body(request.body, headers)
+    query = parse_qs(request.query, keep_blank_values=True)
+    handled = module.handle_request(request.method, unquote(request.path), headers, body, query)
+    status, answered, content = _at_once(handled)
+    if not isinstance(content, bytes):
+        content = content.encode() if isinstance(content, str) else b"".join(content)
+    return status, {name.lower(): str(value) for name, value in answered.items()}, content
+
+
+def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that waits for nothing without the cost of a loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    raise AssertionError("the emulator waits for something that only its server can give")

@@ -1,0 +1,320 @@
+"""The deployed pipeline inside this process: every Lambda of the templates, the state machine, events and schedule."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+import time
+import types
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import lambdas.pipeline
+from lambdas.domain.identity import Upload
+from lambdas.gateways import clients, purchase, shared_limit
+from lambdas.gateways.registry import ENDED, Registry, Run
+from lambdas.gateways.task_book import TaskBook
+from local.bedrock_simulator.clock import ManualClock
+from local.bedrock_simulator.protocol.service import Request
+from local.embedded_aws.lifecycle import ACCOUNT, REGION
+from tests.faults.aws import Answer, Aws
+from tests.faults.hurry import FastQueues, FastTime
+from tests.faults.machine import Execution, Json, TaskFailed
+from tests.faults.strikes import LambdaDied, Striker
+from tests.stacks.templates import Deployment, text_of
+from tests.unit.gateways.embedded_table import create_registry, keys
+
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:distillation"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:notifications"
+BUCKETS = {"UPLOADS_BUCKET": "uploads", "RUNS_BUCKET": "distillation-runs"}
+NAMES = {
+    **BUCKETS,
+    "REGISTRY_TABLE": "registry",
+    "APPROVALS_TABLE": "approvals",
+    "STATE_MACHINE_ARN": MACHINE,
+    "TOPIC_ARN": TOPIC,
+    "CUSTOMIZATION_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/customization",
+    "BATCH_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/batch",
+    "MODEL_KEY_ARN": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/01234567-89ab-cdef-0123-456789abcdef",
+    "ACCOUNT": ACCOUNT,
+}
+"""What CloudFormation would put into the Lambdas' variables."""
+
+LAMBDA_MS = 900_000
+SCHEDULE_S = 300.0
+CYCLES = 60
+"""Five hours of the schedule: longer than any deadline of an endpoint, and than an endpoint is kept that was replaced."""
+
+UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopping", "Submitted", "Validating",
+             "Scheduled", "Failed")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Function:
+    """One Lambda of the templates: its folder and its variables."""
+
+    folder: str
+    variables: Mapping[str, str]
+
+
+class World:
+    """The pipeline, deployed.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        Templates of one environment.
+
+    Attributes
+    ----------
+    log : io.StringIO
+        What the Lambdas wrote.
+    sent, returned : list
+        What every state sent to its Lambda, and what came back.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.clock = ManualClock()
+        self.definition = deployment.definition()
+        self.aws = Aws(self.clock)
+        self.striker = Striker()
+        self.striker.listen(self.aws.session.events)
+        self.log = io.StringIO()
+        self.sent: list[tuple[str, Json]] = []
+        self.returned: list[tuple[str, Any]] = []
+        self.executions: dict[str, Execution] = {}
+        self._functions = dict(_functions(deployment))
+        self._words: dict[str, Any] = {}
+        self.aws.serve("lambda", self._lambda)
+        self.aws.serve("sfn", self._step_functions)
+        self._furnish()
+
+    # What people and events do
+
+    def put(self, bucket: str, key: str, body: bytes) -> str:
+        """Put an object; its version."""
+        return str(self.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
+
+    def upload(self, key: str, body: bytes) -> str:
+        """Upload what starts a run, and deliver its event; the run."""
+        version = self.put("uploads", key, body)
+        detail = {"bucket": {"name": "uploads"}, "object": {"key": key, "version-id": version}}
+        self.call("start_run", {"detail": detail})
+        return Upload("uploads", key, version).run_id
+
+    def call(self, folder: str, payload: Json) -> Any:
+        """Invoke a Lambda beside the machine; raises :class:`TaskFailed`."""
+        return self._run(self._by_folder(folder), payload)
+
+    def execution(self, run_id: str, attempt: int = 1) -> Execution:
+        return self.executions[f"{MACHINE.replace(':stateMachine:', ':execution:')}:{run_id}-{attempt}"]
+
+    def close(self, execution: Execution) -> None:
+        """Let the event of its end, and then the schedule, do their work until nothing is left to do."""
+        name = execution.arn.rsplit(":", 1)[1]
+        detail = {"executionArn": execution.arn, "name": name, "status": execution.status}
+        self.call("reconcile_runs", {"detail": {**detail, "input": json.dumps(execution.given)}})
+        run_id = str(execution.given["run_id"])
+        for _ in range(CYCLES):
+            self.pass_time(SCHEDULE_S)
+            self.call("reconcile_runs", {})
+            run = self.registry.run(run_id)
+            if run.state == ENDED and run_id not in self.registry.slots() and self.leaked() == []:
+                return
+
+    # What tests look at
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self._table)
+
+    @property
+    def tasks(self) -> TaskBook:
+        return TaskBook(self._table)
+
+    def run(self, run_id: str) -> Run:
+        return self.registry.run(run_id)
+
+    def living(self) -> list[Json]:
+        """List what bills by the hour or is being trained or answered."""
+        found = self.control("resources")
+        kinds = ("jobs", "batch_jobs", "deployments", "throughputs")
+        return [thing for kind in kinds for thing in found.get(kind, []) if thing["status"] in UNDER_WAY[:-1]]
+
+    def leaked(self) -> list[str]:
+        """Name what lives and no champion uses."""
+        states = [self.tasks.state(task) for task in self.tasks.all_tasks()]
+        champions = {state.champion.endpoint_arn for state in states if state.champion}
+        return sorted(str(thing["arn"]) for thing in self.living() if thing["arn"] not in champions)
+
+    def paid(self) -> Counter[str]:
+        """Count what was billed, by what it is; of training jobs those that came to their end."""
+        bought: Counter[str] = Counter()
+        world = self.aws.simulator.world
+        for entry in world.billing:
+            kind = entry.resource.split(":")[5].split("/")[0] if entry.resource.startswith("arn:") else ""
+            what = entry.model if kind in ("", "foundation-model", "inference-profile") else kind
+            if entry.resource not in world.jobs:
+                bought[f"{entry.kind} {what}"] += entry.requests
+        for job in world.jobs.values():
+            bought["training"] += job.status == "Completed"
+        return bought
+
+    def control(self, path: str) -> Json:
+        """Ask the simulator's control API."""
+        response = self.aws.simulator.handle(Request("GET", f"/_simulator/{path}", "", {}, b""))
+        found: Json = json.loads(response.body)
+        return found
+
+    # What an execution acts on
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def invoke(self, state: str, function: str, payload: Json) -> Any:
+        self.sent.append((state, payload))
+        self.striker.state = state
+        try:
+            self.striker.before_lambda()
+            result = self.striker.after_lambda(self._run(self._functions[function], payload, state))
+        finally:
+            self.striker.state = ""
+        self.returned.append((state, result))
+        return result
+
+    def answer_to(self, state: str, token: str, timeout_s: int) -> Any:
+        """Let the person who was asked say yes."""
+        run_id = next(str(given["run_id"]) for name, given in reversed(self.sent) if name == state)
+        run = self.run(run_id)
+        word = {"run_id": run_id, "answer": "approved", "why": "it is good", "report_sha256": run.report_sha256,
+                "expected_champion": self.expected_champion(run), "explicitly": True}  # fmt: skip
+        try:
+            self.call("answer_approval", word)
+        except TaskFailed:  # nobody was asked: the state's own time passes
+            self.pass_time(timeout_s)
+        if token not in self._words:
+            raise TaskFailed("States.Timeout", "nobody answered")
+        return self._words[token]
+
+    def expected_champion(self, run: Run) -> str | None:
+        champion = self.tasks.state(run.task).champion
+        return champion.run_id if champion else None
+
+    # The Lambda service
+
+    def _run(self, function: Function, payload: Json, state: str = "") -> Any:
+        """Run a handler as a cold Lambda does; its exception becomes the error that Step Functions sees."""
+        striker, before = self.striker, self.striker.state
+        striker.state = state
+        lambdas.pipeline.pipeline.cache_clear()
+        handler = importlib.import_module(f"lambdas.{function.folder}.handler").handler
+        context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: LAMBDA_MS)
+        try:
+            with mock.patch.dict(os.environ, function.variables):
+                result = handler(json.loads(json.dumps(payload)), context)
+            return json.loads(json.dumps(result))
+        except LambdaDied:
+            raise TaskFailed("Runtime.ExitError", "the process ended") from None
+        except Exception as problem:
+            cause = {"errorMessage": str(problem), "errorType": type(problem).__name__}
+            raise TaskFailed(type(problem).__name__, json.dumps(cause)) from problem
+        finally:
+            striker.dead = False
+            striker.state = before
+            lambdas.pipeline.pipeline.cache_clear()
+
+    def _lambda(self, operation: str, request: Request) -> Answer:
+        assert operation == "Invoke", operation
+        folder = request.path.split("/")[3]
+        try:
+            result, headers = self._run(self._by_folder(folder), json.loads(request.body)), {}
+        except TaskFailed as failure:
+            result, headers = json.loads(failure.cause), {"x-amz-function-error": "Unhandled"}
+        return 200, headers, json.dumps(result).encode()
+
+    def _step_functions(self, operation: str, request: Request) -> Answer:
+        given = json.loads(request.body)
+        if operation == "SendTaskSuccess":
+            self._words[given["taskToken"]] = json.loads(given["output"])
+            return 200, {}, b"{}"
+        if operation == "StartExecution":
+            arn = f"{given['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{given['name']}"
+            if arn not in self.executions:
+                self.executions[arn] = Execution(arn, self.definition, json.loads(given["input"]), self)
+            return 200, {}, json.dumps({"executionArn": arn, "startDate": self.clock.now().timestamp()}).encode()
+        assert operation == "DescribeExecution", operation
+        known = self.executions.get(given["executionArn"])
+        if known is None:
+            return 400, {}, b'{"__type": "ExecutionDoesNotExist", "message": "no such execution"}'
+        return 200, {}, json.dumps({"executionArn": known.arn, "status": known.status}).encode()
+
+    def _by_folder(self, folder: str) -> Function:
+        return next(function for function in self._functions.values() if function.folder == folder)
+
+    def _furnish(self) -> None:
+        s3, dynamodb = self.aws.client("s3"), self.aws.client("dynamodb")
+        for bucket in BUCKETS.values():
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        self._table = create_registry(dynamodb, NAMES["REGISTRY_TABLE"])
+        dynamodb.create_table(
+            TableName=NAMES["APPROVALS_TABLE"],
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "run_id", "AttributeType": "S"}],
+            KeySchema=keys("run_id", "")[:1],
+        )
+        self.aws.client("sns").create_topic(Name="notifications")
+
+
+def _functions(deployment: Deployment) -> Iterator[tuple[str, Function]]:
+    """Find the Lambdas by what refers to them: their versions in the definition, their names in variables."""
+    functions = deployment.of_type("AWS::Lambda::Function", "pipeline")
+    folders = {name: str(made["Handler"]).split(".")[1] for name, made in functions.items()}
+    made = {}
+    for name, properties in functions.items():
+        variables = {
+            key: _value(key, value, folders) for key, value in properties["Environment"]["Variables"].items()
+        }
+        made[name] = Function(folders[name], variables)
+        yield f"<{name}>", made[name]
+    for version, properties in deployment.of_type("AWS::Lambda::Version", "pipeline").items():
+        yield f"<{version}>", made[properties["FunctionName"]["Ref"]]
+
+
+def _value(key: str, value: object, folders: Mapping[str, str]) -> str:
+    if key in NAMES:
+        return NAMES[key]
+    text = text_of(value)
+    if isinstance(value, dict):
+        return folders[text.strip("<>")]
+    return text
+
+
+@contextmanager
+def deployed(deployment: Deployment) -> Iterator[World]:
+    """Deploy into this process; the pipeline's clients, clock and pauses are the world's until the end."""
+    world = World(deployment)
+    handler = lambdas.pipeline.logger.registered_handler
+    timed = partial(lambdas.pipeline.Pipeline, now=world.clock.now)
+    makers = [value for value in vars(clients).values() if hasattr(value, "cache_clear")]
+    with (
+        mock.patch.object(clients, "session", lambda: world.aws.session),
+        mock.patch.object(lambdas.pipeline, "Pipeline", timed),
+        mock.patch.object(handler, "stream", world.log),
+        mock.patch.object(purchase, "time", FastTime),
+        mock.patch.object(purchase, "queue", FastQueues),
+        mock.patch.object(shared_limit, "time", FastTime),
+        mock.patch.object(time, "sleep", lambda _seconds: None),
+    ):
+        for maker in makers:
+            maker.cache_clear()
+        yield world
+    for maker in makers:
+        maker.cache_clear()
