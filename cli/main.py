@@ -18,6 +18,7 @@ from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_e
 from cli.estimation import estimate
 from cli.forget import forget
 from cli.log_submission import LogOptions, LogSubmission, check_allowed, check_logs, upload_request
+from cli.rebuild import rebuild_registry
 from cli.recovery import roll_back
 from cli.reports import save_report
 from cli.run_ids import all_runs, resolve
@@ -247,7 +248,7 @@ def retry(session: Session, run: str) -> None:
     session.show(given, line, f"Watch it: {session.command} watch {found.run_id}")
 
 
-for verb in (champions, confirm, costs, doctor, estimate, forget, reap, teardown):
+for verb in (champions, confirm, costs, doctor, estimate, forget, reap, rebuild_registry, teardown):
     cli.add_command(verb)
 
 

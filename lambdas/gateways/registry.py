@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Self
 
 from lambdas.domain.errors import RetryRefused, RunNotFound
@@ -318,6 +318,21 @@ class Registry:
     def ledger(self, run_id: str) -> list[LedgerEntry]:
         """Read the ledger of a run."""
         return [_ledger_entry(item) for item in self._table.query(f"RUN#{run_id}", "LEDGER#")]
+
+    def restore(self, run: Run) -> bool:
+        """Write an ended run as it was read from its report; one that is known stays as it is.
+
+        Returns
+        -------
+        bool
+            Whether it was missing.
+        """
+        item: Item = {**asdict(run), **_key(run.run_id), "state_group": f"RUN#{run.state}", "since": run.ended_at}
+        try:
+            self._table.put(item, "attribute_not_exists(pk)")
+        except ConditionFailed:
+            return False
+        return True
 
     def forget(self, run_id: str) -> int:
         """Delete everything that is known of a run, the run itself last.

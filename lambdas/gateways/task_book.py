@@ -232,6 +232,38 @@ class TaskBook:
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was promoted") from None
 
+    def restore(self, task: str, champion: Champion, former: list[Champion], now: str) -> bool:
+        """Write a task's champion as it was found; a task that has one keeps it.
+
+        Returns
+        -------
+        bool
+            Whether it was missing.
+        """
+        values = {
+            ":champion": champion.to_document(),
+            ":run": champion.run_id,
+            ":former": [one.to_document() for one in former],
+            ":history": [{"run_id": champion.run_id, "at": now, "action": "restored"}],
+            ":empty": [],
+            ":group": TASKS_GROUP,
+            ":now": now,
+        }
+        try:
+            self._table.update(
+                **_key(task),
+                expression=(
+                    "SET champion = :champion, champion_run = :run, former = :former, state_group = :group, "
+                    "since = if_not_exists(since, :now), "
+                    "history = list_append(if_not_exists(history, :empty), :history)"
+                ),
+                values=values,
+                condition="attribute_not_exists(champion)",
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def order_rollback(self, task: str, order: RollbackOrder) -> None:
         """Write a rollback down, or how far it has come; only the holder of the lease may.
 

@@ -116,7 +116,12 @@ class Aws:
         _, service, operation = event_name.split(".")
         status, headers, body = self._answer(service, operation, _received(request))
         raw = HTTPResponse(
-            io.BytesIO(body), headers, status, preload_content=False, decode_content=False, request_method=request.method
+            io.BytesIO(body),
+            headers,
+            status,
+            preload_content=False,
+            decode_content=False,
+            request_method=request.method,
         )
         return AWSResponse(request.url, status, raw.headers, raw)
 

@@ -215,5 +215,3 @@ def _first(rules: list[Json], error: str) -> tuple[int, Json | None]:
         if "States.TaskFailed" in names and error not in (*UNCATCHABLE, "States.Timeout"):
             return number, rule
     return -1, None
-
-

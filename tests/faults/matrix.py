@@ -82,7 +82,9 @@ class Matrix:
         """Give the faults by the state before which the process is copied."""
         known = [stage for stage in stages(self.deployment) if scenario.concerns(stage.name)]
         entered = {stage.name: stage.entered for stage in known}
-        everything = [fault for stage in known for fault in faults_of(scenario.name, stage, clean.called.get(stage.name, ()))]
+        everything = [
+            fault for stage in known for fault in faults_of(scenario.name, stage, clean.called.get(stage.name, ()))
+        ]
         everything += [fault for fault in kills(scenario.name, clean.path) if scenario.concerns(fault.state)]
         found: dict[str, list[Fault]] = defaultdict(list)
         for fault in self.choose(everything):

@@ -66,11 +66,25 @@ class Verdict:
     @property
     def terminal(self) -> bool:
         """Whether the run ended with a reason, once promoted at most, and finished by the retry."""
-        return bool(self.struck and self.ended and self.promoted <= 1 and self.finished == PROMOTED and not self.problem)
+        return bool(
+            self.struck and self.ended and self.promoted <= 1 and self.finished == PROMOTED and not self.problem
+        )
 
     @property
     def good(self) -> bool:
         return self.terminal and not self.leaked and not self.paid_twice
+
+    def said(self) -> str:
+        """Say in one line what is wrong."""
+        wrong = {
+            "it never struck": not self.struck,
+            "no end with a reason": not self.ended,
+            f"promoted {self.promoted} times": self.promoted > 1,
+            f"leaked {', '.join(self.leaked)}": bool(self.leaked),
+            f"paid twice {self.paid_twice}": bool(self.paid_twice),
+            self.problem or f"finished as {self.finished}": self.finished != PROMOTED or bool(self.problem),
+        }
+        return "; ".join(text for text, holds in wrong.items() if holds) + f" (first attempt: {self.ended})"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -80,7 +94,9 @@ class Verdict:
         return cls(**json.loads(text))
 
 
-def judge(world: World, run_id: str, fault: Fault, clean: Mapping[str, int], before: Mapping[str, int], folder: Path) -> Verdict:
+def judge(
+    world: World, run_id: str, fault: Fault, clean: Mapping[str, int], before: Mapping[str, int], folder: Path
+) -> Verdict:
     """Strike a run that stands before the fault's state, let it end, and judge what came of it.
 
     Parameters
@@ -168,10 +184,16 @@ def _digest(world: World, run_id: str) -> str:
             item.pop(name, None)
         item.get("facts", {}).get("M", {}).pop("failure", None)
     objects = world.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket="distillation-runs")
-    keys = [f"{item['Key']} {item['Size'] if '/report/' not in item['Key'] else ''}" for page in objects for item in page.get("Contents", [])]
+    keys = [
+        f"{item['Key']} {item['Size'] if '/report/' not in item['Key'] else ''}"
+        for page in objects
+        for item in page.get("Contents", [])
+    ]
     bedrock = world.control("resources")
-    text = json.dumps([sorted(json.dumps(item, sort_keys=True) for item in items), keys, bedrock, sorted(world.paid().items())], sort_keys=True)
+    text = json.dumps(
+        [sorted(json.dumps(item, sort_keys=True) for item in items), keys, bedrock, sorted(world.paid().items())],
+        sort_keys=True,
+    )
     del run_id
     masked = sorted(_CHANGING.sub("*", part) for part in text.split(","))
     return hashlib.sha256(json.dumps(masked).encode()).hexdigest()[:24]
-

@@ -279,9 +279,7 @@ def _functions(deployment: Deployment) -> Iterator[tuple[str, Function]]:
     folders = {name: str(made["Handler"]).split(".")[1] for name, made in functions.items()}
     made = {}
     for name, properties in functions.items():
-        variables = {
-            key: _value(key, value, folders) for key, value in properties["Environment"]["Variables"].items()
-        }
+        variables = {key: _value(key, value, folders) for key, value in properties["Environment"]["Variables"].items()}
         made[name] = Function(folders[name], variables)
         yield f"<{name}>", made[name]
     for version, properties in deployment.of_type("AWS::Lambda::Version", "pipeline").items():
