@@ -20,7 +20,7 @@ ENDINGS = (
     "content_filtered", "guardrail_intervened", "refusal", "max_tokens", "malformed_model_output", "malformed_tool_use",
     "model_context_window_exceeded",
 )  # fmt: skip
-JUDGEMENTS = ("error", "drift", "six", "no_tool_call")
+JUDGEMENTS = ("error", "drift", "six", "no_tool_call", "gullible")
 ENDPOINT_ERRORS = (
     "InternalServerException", "ServiceUnavailableException", "ModelErrorException", "ModelTimeoutException",
     "ModelNotReadyException", "ThrottlingException",

@@ -21,8 +21,8 @@ def main() -> None:
     verdicts = Matrix(local_deployment(), tell=_tell).run()
     for verdict in verdicts:
         if not verdict.good:
-            print(f"{verdict.fault}\n  {verdict.said()}")  # noqa: T201 - this is a command
-    print(summary(verdicts))  # noqa: T201
+            print(f"{verdict.fault}\n  {verdict.said()}")
+    print(summary(verdicts))
     sys.exit(0 if all(verdict.good for verdict in verdicts) else 1)
 
 
@@ -46,7 +46,7 @@ def summary(verdicts: list[Verdict]) -> str:
 
 def _tell(verdict: Verdict) -> None:
     if sys.stderr.isatty():
-        print(f"\r\033[K{verdict.fault[:110]}", end="", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"\r\033[K{verdict.fault[:110]}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

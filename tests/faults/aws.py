@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 import boto3
 import botocore.session
@@ -37,6 +37,12 @@ NOWHERE = "http://127.0.0.1:9"
 RULES = "local.bedrock_simulator.rules.video_search_intent"
 EMULATED: dict[str, Any] = {"s3": s3, "dynamodb": dynamodb, "sns": sns, "ssm": ssm, "cloudwatch": cloudwatch}
 SIMULATED = ("bedrock", "bedrock-runtime", "service-quotas")
+
+ACCOUNT_SETTINGS: dict[str, Any] = {
+    "quotas": {"L-BE77399C": 2},
+    "throughput_usd_per_unit_hour": 2.0,
+    "durations": {"job": 100, "deployment": 20, "throughput": 20, "update": 20, "stop": 30, "batch": 300},
+}
 
 Answer = tuple[int, dict[str, str], bytes]
 Service = Callable[[str, Request], Answer]
@@ -83,25 +89,23 @@ class Aws:
     ----------
     session
         Makes clients of this account.
-    calls : list of (service, operation)
-        Every request that was answered, in order.
+    bodies : list of (service, text) or None
+        What requests said, kept where somebody asks for it by putting a list here.
     """
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
-        self.calls: list[tuple[str, str]] = []
+        self.bodies: list[tuple[str, str]] | None = None
         self._services: dict[str, Service] = {}
         self._one_at_a_time = threading.RLock()
         self.session = _session()
-        self.session.events.register("before-send", self._send)
-        settings = Settings().changed(
-            {
-                "quotas": {"L-BE77399C": 2},
-                "throughput_usd_per_unit_hour": 2.0,
-                "durations": {"job": 100, "deployment": 20, "throughput": 20, "update": 20, "stop": 30, "batch": 300},
-            }
+        answer: Any = self._send  # the stubs know handlers without an answer only
+        self.session.events.register("before-send", answer)
+        for module in EMULATED.values():
+            module.reset()  # its state is the process's: the account before this one
+        self.simulator = Simulator(
+            OwnObjects(self.client("s3")), load_rules(RULES), clock, settings=Settings().changed(ACCOUNT_SETTINGS)
         )
-        self.simulator = Simulator(OwnObjects(self.client("s3")), load_rules(RULES), clock, settings=settings)
         self.simulator.progress._pool = self.simulator.batches._pool = Inline()  # type: ignore[assignment]
 
     def client(self, service: str) -> Any:
@@ -123,10 +127,12 @@ class Aws:
             decode_content=False,
             request_method=request.method,
         )
-        return AWSResponse(request.url, status, raw.headers, raw)
+        given: Any = raw.headers
+        return AWSResponse(request.url, status, given, raw)
 
     def _answer(self, service: str, operation: str, request: Request) -> Answer:
-        self.calls.append((service, operation))
+        if self.bodies is not None:
+            self.bodies.append((service, unquote_plus(request.body.decode(errors="replace"))))
         if service in SIMULATED:
             response = self.simulator.handle(request)
             return response.status, dict(response.headers), response.body
@@ -137,7 +143,7 @@ class Aws:
 
 
 def _session() -> boto3.Session:
-    nothing = {"profile": None, "config_file": "/dev/null", "credentials_file": "/dev/null"}
+    nothing: dict[str, Any] = {"profile": None, "config_file": "/dev/null", "credentials_file": "/dev/null"}
     core = botocore.session.Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})
     core.set_credentials("test", "test")
     core.get_component("config_store").set_config_variable("endpoint_url", NOWHERE)

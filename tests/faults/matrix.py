@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import sys
 import tempfile
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.faults.cases import Operation, Stage, faults_of, kills, stages
 from tests.faults.scenarios import SCENARIOS, Scenario, finish
 from tests.faults.strikes import KILL, Fault
-from tests.faults.verdicts import Verdict, judge
+from tests.faults.verdicts import Bills, Verdict, judge
 from tests.faults.world import World, deployed
 from tests.stacks.templates import Deployment
 
@@ -70,11 +72,12 @@ class Matrix:
             before = world.paid()
             clean = self.clean[scenario.name] = learn(world, run_id, before)
             by_state = self._faults(scenario, clean)
+            bills = Bills(before, clean.bought)
             team = Team(folder / scenario.name, self.tell)
             execution = world.execution(run_id)
             while execution.state is not None and by_state:
                 for fault in by_state.pop(execution.state, ()):
-                    team.begin(lambda fault=fault: judge(world, run_id, fault, clean.bought, before, team.folder))
+                    team.begin(partial(judge, world, run_id, fault, bills, team.folder))
                 execution.step()
             return team.finish()
 
@@ -166,8 +169,6 @@ def with_shared_retries(verdicts: list[Verdict]) -> Iterator[Verdict]:
 
 def in_a_copy(work: Callable[[], Clean]) -> Clean:
     """Do something in a copy of this process that changes nothing here."""
-    import pickle  # noqa: PLC0415
-
     reading, writing = os.pipe()
     sys.stdout.flush()
     child = os.fork()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from lambdas.domain.identity import digest
 from local.bedrock_simulator.rules.video_search_intent import answer
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.end_to_end.account import EXAMPLE, example_lines, lenient
@@ -64,7 +65,7 @@ def upload(world: World, task: str, suffix: str, **changes: object) -> str:
     """Upload prompts that no other run has."""
     _prepare(world, task, **changes)
     body = "".join(json.dumps({"prompt": prompt}) + "\n" for prompt in _prompts(suffix))
-    return world.upload(f"{task}/{suffix.replace(' ', '-')}.jsonl", body.encode())
+    return world.upload(f"{task}/{digest(suffix)}.jsonl", body.encode())
 
 
 def _from_logs(world: World) -> str:

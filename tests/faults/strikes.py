@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from tests.faults.machine import TaskFailed
 
 SERVICE, ANSWER_LOST, DIES, LAMBDA, LATE, RESULT, KILL, KILL_INSIDE = (
-    "service error", "answer lost", "dies after", "Lambda error", "dies at its end", "malformed result", "killed before",
-    "killed inside",
+    "service error", "answer lost", "dies after", "Lambda error", "dies at its end", "malformed result",
+    "killed before", "killed inside",
 )  # fmt: skip
 
 RUNTIME_EXIT, OUT_OF_MEMORY = "Runtime.ExitError", "Runtime.OutOfMemory"
@@ -30,7 +30,7 @@ LAMBDA_ERRORS = {
     "States.Runtime": "an error that no Catch catches",
     "States.DataLimitExceeded": "a result that is too large, which no Catch catches",
 }
-"""Errors of a Task that invokes a Lambda (Step Functions developer guide, error names and Lambda service exceptions)."""
+"""Errors of a Task that invokes a Lambda (Step Functions guide, error names and Lambda service exceptions)."""
 
 MALFORMED: dict[str, Any] = {"nothing": None, "a text": "ok", "an empty object": {}, "a list": []}
 
@@ -102,7 +102,7 @@ class Striker:
 
     def after_call(self, http_response: Any, event_name: str, **_: Any) -> None:
         service, operation = event_name.split(".")[1:]
-        if http_response.status_code >= 300:  # noqa: PLR2004 - it had no effect
+        if http_response.status_code >= 300:
             return
         if self._strikes(ANSWER_LOST, service, operation):
             raise ReadTimeoutError(endpoint_url="https://aws")

@@ -6,15 +6,14 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from lambdas.gateways.registry import ENDED, PROMOTED, RETRYABLE
+from tests.faults.machine import TaskFailed
 from tests.faults.scenarios import KNOWN_CASES, finish
 from tests.faults.strikes import DIES, KILL, KILL_INSIDE, Fault
-from tests.faults.machine import TaskFailed
 from tests.faults.world import World
 
 UNSAVED = 50
@@ -94,15 +93,20 @@ class Verdict:
         return cls(**json.loads(text))
 
 
-def judge(
-    world: World, run_id: str, fault: Fault, clean: Mapping[str, int], before: Mapping[str, int], folder: Path
-) -> Verdict:
+@dataclass(frozen=True)
+class Bills:
+    """What was bought before the run began, and what it buys where nothing fails."""
+
+    before: Counter[str]
+    clean: Counter[str]
+
+
+def judge(world: World, run_id: str, fault: Fault, bills: Bills, folder: Path) -> Verdict:
     """Strike a run that stands before the fault's state, let it end, and judge what came of it.
 
     Parameters
     ----------
-    clean, before : mapping
-        What the same run buys where nothing fails, and what was bought before it began.
+    bills : Bills
     folder : Path
         Where the verdicts on what is left after the first attempt lie: equal accounts are retried once.
     """
@@ -115,7 +119,7 @@ def judge(
         verdict.ended = f"{run.outcome}: {run.reason}"
     verdict.leaked = world.leaked()
     verdict.finished = str(run.outcome)
-    _count(world, run_id, fault, clean, before, verdict)
+    _count(world, run_id, fault, bills, verdict)
     if run.outcome in RETRYABLE and not verdict.leaked:
         verdict.same_as = _digest(world, run_id)
         try:
@@ -124,7 +128,7 @@ def judge(
             return verdict
         verdict.retried = True
         _retry(world, run_id, verdict)
-        _count(world, run_id, fault, clean, before, verdict)
+        _count(world, run_id, fault, bills, verdict)
     return verdict
 
 
@@ -161,10 +165,8 @@ def _retry(world: World, run_id: str, verdict: Verdict) -> None:
     verdict.leaked += world.leaked()
 
 
-def _count(
-    world: World, run_id: str, fault: Fault, clean: Mapping[str, int], before: Mapping[str, int], verdict: Verdict
-) -> None:
-    more = world.paid() - Counter(before) - Counter(clean)
+def _count(world: World, run_id: str, fault: Fault, bills: Bills, verdict: Verdict) -> None:
+    more = world.paid() - bills.before - bills.clean
     del more[TESTED_AGAIN]
     more[JUDGE] -= MEASURED_AGAIN * verdict.retried
     if fault.kind == DIES and fault.operation == "Converse":

@@ -50,7 +50,7 @@ NAMES = {
 LAMBDA_MS = 900_000
 SCHEDULE_S = 300.0
 CYCLES = 60
-"""Five hours of the schedule: longer than any deadline of an endpoint, and than an endpoint is kept that was replaced."""
+"""Five hours of the schedule: longer than any deadline of an endpoint, and than a replaced one is kept."""
 
 UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopping", "Submitted", "Validating",
              "Scheduled", "Failed")  # fmt: skip
@@ -303,13 +303,13 @@ def deployed(deployment: Deployment) -> Iterator[World]:
     timed = partial(lambdas.pipeline.Pipeline, now=world.clock.now)
     makers = [value for value in vars(clients).values() if hasattr(value, "cache_clear")]
     with (
-        mock.patch.object(clients, "session", lambda: world.aws.session),
+        mock.patch.object(clients, "session", return_value=world.aws.session),
         mock.patch.object(lambdas.pipeline, "Pipeline", timed),
         mock.patch.object(handler, "stream", world.log),
         mock.patch.object(purchase, "time", FastTime),
         mock.patch.object(purchase, "queue", FastQueues),
         mock.patch.object(shared_limit, "time", FastTime),
-        mock.patch.object(time, "sleep", lambda _seconds: None),
+        mock.patch.object(time, "sleep"),
     ):
         for maker in makers:
             maker.cache_clear()

@@ -84,9 +84,12 @@ class Orders:
     def after_record(self, params: Params, model: FoundationModel, reply: Reply) -> Reply:
         """Return a reply as the ordered faults will have it."""
         if forced_tool(params) == JUDGE_TOOL:
+            question = question_of(params)
             for how, change in _JUDGEMENTS.items():
                 if self._faults.due("wrong_judge", _judging(how, reply.key)):
                     return change(reply)
+            if _speaks_to_the_judge(question) and self._faults.due("wrong_judge", _judging("gullible", reply.key)):
+                return _scored(reply, lambda _score: _BEST_SCORE)
         ending = self._faults.due("bad_ending", lambda f: _of(f, model) and _drawn(f, reply.key))
         return _ENDINGS[ending.options["reason"]](reply) if ending else reply
 
@@ -114,6 +117,12 @@ def _at_endpoint(fault: Fault, target: Target) -> bool:
 
 def _judging(how: str, key: str) -> Callable[[Fault], bool]:
     return lambda fault: fault.options["how"] == how and _drawn(fault, key)
+
+
+def _speaks_to_the_judge(question: str) -> bool:
+    """Whether the answer under judgement talks of its own score: a gullible judge does as it says."""
+    answer = question.rpartition("<answer>")[2].lower()
+    return "score" in answer or "judge" in answer
 
 
 def _text_of(reply: Reply) -> str:

@@ -1,0 +1,13 @@
+"""One synthesized deployment for all tests in this folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.__main__ import local_deployment
+from tests.stacks.templates import Deployment
+
+
+@pytest.fixture(scope="session")
+def deployment() -> Deployment:
+    return local_deployment()

@@ -1,0 +1,71 @@
+"""A part of the matrix that every change is tried against; ``make faults`` tries all of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from tests.faults.__main__ import summary
+from tests.faults.cases import documented_errors, faults_of, operations, stages
+from tests.faults.matrix import Matrix
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.strikes import DIES, KILL, SERVICE, Fault
+from tests.stacks.templates import Deployment, all_states, listed
+
+SEED = 20261124
+ROLES_THAT_FAIL_ELSEWHERE = {
+    ("bedrock", "StopModelInvocationJob"): "at a deadline, and after a kill",
+    ("bedrock", "StopModelCustomizationJob"): "of a job that stalls, and after a kill",
+    ("bedrock", "DeleteProvisionedModelThroughput"): "after a promotion that failed",
+    ("bedrock", "DeleteCustomModel"): "of a student that was not promoted",
+}
+
+
+def once_a_state(faults: list[Fault]) -> Iterable[Fault]:
+    """Choose one fault of each Task, always the same, and a kill before every fourth state."""
+    chance = random.Random(SEED)  # noqa: S311 - a choice, not a secret
+    by_state: dict[str, list[Fault]] = {}
+    for fault in faults:
+        if fault.kind != KILL:
+            by_state.setdefault(fault.state, []).append(fault)
+    yield from (chance.choice(some) for some in by_state.values())
+    yield from [fault for fault in faults if fault.kind == KILL][::4]
+
+
+def test_every_task_of_the_machine_is_in_the_matrix(deployment: Deployment) -> None:
+    tasks = {name for name, state in all_states(deployment.definition()) if state["Type"] == "Task"}
+    struck = {stage.name for stage in stages(deployment) for scenario in SCENARIOS if scenario.concerns(stage.name)}
+    assert struck == tasks
+
+
+def test_a_state_that_is_new_brings_its_faults(deployment: Deployment) -> None:
+    # Given
+    stage = next(stage for stage in stages(deployment) if stage.name == "DeployCandidate")
+    called = [("bedrock", "CreateCustomModelDeployment")]
+    # When
+    faults = list(faults_of("first", stage, called))
+    # Then
+    assert stage.allowed >= set(called)
+    errors = {fault.error for fault in faults if fault.kind == SERVICE}
+    assert errors == set(documented_errors(*called[0])) >= {"ServiceQuotaExceededException", "TooManyTagsException"}
+    assert sum(fault.kind == DIES for fault in faults) == 1
+
+
+def test_an_action_that_nobody_thought_of_is_not_passed_over(deployment: Deployment) -> None:
+    with pytest.raises(AssertionError, match="events:PutEvents"):
+        operations("events:PutEvents")
+    for statements in deployment.policy_documents().values():
+        for statement in statements:
+            for action in listed(statement.get("Action", [])):
+                if action.partition(":")[0] in ("bedrock", "s3", "dynamodb"):
+                    assert operations(action) is not None
+
+
+def test_a_fault_in_any_state_leaves_nothing_and_is_finished_by_a_retry(deployment: Deployment) -> None:
+    # When
+    verdicts = Matrix(deployment, once_a_state).run()
+    # Then
+    assert {verdict.fault: verdict.said() for verdict in verdicts if not verdict.good} == {}
+    assert summary(verdicts) == f"{len(verdicts)} faults: {len(verdicts)} terminal, 0 leaked, 0 paid twice"
