@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format synth bench lock clean-local
+.PHONY: help setup demo test faults check format synth bench lock clean-local
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ demo: setup ## the whole pipeline on this machine: from an upload to PROMOTED <e
 
 test: setup ## every test, the end-to-end run on the embedded AWS included
 	$(BIN)/python -m pytest $(TESTS)
+
+faults: setup ## everything that can go wrong in every state: <n> faults: <n> terminal, <n> leaked, <n> paid twice
+	$(BIN)/python -m tests.faults
 
 check: setup ## format, lint, types, secrets, licences, known vulnerabilities
 	$(BIN)/ruff format --check .

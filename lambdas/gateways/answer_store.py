@@ -18,6 +18,10 @@ ANSWERS_AN_OBJECT = 250
 """About how many answers one object holds: few puts, and no shard reads much that is not its own."""
 
 
+PROBE = "writable"
+"""Key, under a task's answers, of the object that is written before answers are bought."""
+
+
 class AnswerStore:
     """The answers that a task's runs bought.
 
@@ -57,6 +61,10 @@ class AnswerStore:
                     answer = Answer.from_json(line)
                     found[answer.key] = answer
         return found
+
+    def prove_writable(self) -> None:
+        """Write something of no meaning beside the pools: where that is refused, no answer could be kept."""
+        self._bucket.write(f"{self._root}/{PROBE}", b"")
 
     def save_spread(self, pool: str, answers: Sequence[Answer]) -> None:
         """Write many answers of all partitions, cut by ranges so that a shard reads only what concerns it.

@@ -84,6 +84,14 @@ class _Batch:
     good: list[Answer] = field(default_factory=list)
     wasted: list[Answer] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+    entry_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.next_entry()
+
+    def next_entry(self) -> None:
+        """Name the next ledger line; not by content: the same answers bought again after a crash were paid again."""
+        self.entry_id = f"{self.pool}.{self.shard}.{uuid.uuid4().hex[:16]}"
 
 
 class Answerer:
@@ -199,6 +207,7 @@ class Answerer:
             answers_known=len(asked.answers),
             backoff_s=self._backoff_s,
         )
+        self._prove_that_it_can_be_kept(use, batch)
         try:
             for event in purchase.events(questions):
                 if isinstance(event, Bought):
@@ -215,17 +224,29 @@ class Answerer:
         finally:
             self._flush(use, batch, asked)
 
+    def _prove_that_it_can_be_kept(self, use: ModelUse, batch: _Batch) -> None:
+        """Write to both places before anything is bought: a Task that cannot keep its answers buys them at each try."""
+        self._kept.answers.prove_writable()
+        if use.price_model:
+            self._registry.record_cost(
+                self._run_id, entry_for_answers(batch.entry_id, use.stage, use.price_model, [], self._prices)
+            )
+
     def _flush(self, use: ModelUse, batch: _Batch, asked: Asked) -> None:
-        """Write the ledger first: the money is spent even if the answers were lost in the next moment."""
+        """Write the ledger first: the money is spent even if the answers were lost in the next moment.
+
+        The answers are kept even where the ledger cannot be written: the next try must not buy them again.
+        """
         paid = batch.good + batch.wasted
-        if paid and use.price_model:
-            # Not named by content: the same answers bought again after a crash were paid again.
-            entry_id = f"{batch.pool}.{batch.shard}.{uuid.uuid4().hex[:16]}"
-            entry = entry_for_answers(entry_id, use.stage, use.price_model, paid, self._prices)
-            self._registry.record_cost(self._run_id, entry)
+        try:
+            if paid and use.price_model:
+                entry = entry_for_answers(batch.entry_id, use.stage, use.price_model, paid, self._prices)
+                self._registry.record_cost(self._run_id, entry)
+                batch.next_entry()
+        finally:
+            if batch.good:
+                self._kept.answers.save(batch.pool, batch.shard, batch.good)
         batch.wasted.clear()
-        if batch.good:
-            self._kept.answers.save(batch.pool, batch.shard, batch.good)
         if batch.failed:
             self._kept.failures.save(batch.pool, batch.shard, batch.failed)
         with self._lock:

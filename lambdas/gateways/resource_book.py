@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from lambdas.domain.errors import HourlyLimitExceeded, RetryLater
@@ -92,7 +93,9 @@ class ResourceBook:
             self._table.put(item, "attribute_not_exists(pk) OR attribute_exists(released_at)")
         except ConditionFailed:
             known = self._table.get(**_key(resource))
-            return Resource.from_item(known or item)
+            if known is None:
+                raise RetryLater(f"{resource.kind} {resource.name} could not be written down") from None
+            return Resource.from_item(known)
         return resource
 
     def let_go(self, resource: Resource) -> bool:
@@ -162,28 +165,34 @@ class ResourceBook:
         """Note the ARN that the service gave.
 
         A resource whose run was released between plan and create is open again: that release found nothing to delete.
+        One whose run was forgotten meanwhile is written down anew: what exists must be known.
         """
-        self._table.update(
-            **_key(resource),
-            expression="SET arn = :arn, #state = :created, state_group = :open REMOVE released_at",
-            values={":arn": arn, ":created": CREATED, ":open": OPEN_GROUP},
-        )
+        try:
+            self._table.update(
+                **_key(resource),
+                expression="SET arn = :arn, #state = :created, state_group = :open REMOVE released_at",
+                values={":arn": arn, ":created": CREATED, ":open": OPEN_GROUP},
+                condition=_KNOWN,
+            )
+        except ConditionFailed:
+            self.plan(replace(resource, arn=arn, state=CREATED))
 
     def mark(self, resource: Resource, state: str, keep_until: str | None = None) -> None:
         """Note that a resource serves a task or is kept for a retry."""
-        self._table.update(
-            **_key(resource),
-            expression="SET #state = :state, keep_until = :until",
-            values={":state": state, ":until": keep_until},
-        )
+        self._change(resource, "SET #state = :state, keep_until = :until", {":state": state, ":until": keep_until})
 
     def released(self, resource: Resource, now: str) -> None:
         """Note that a resource is gone."""
-        self._table.update(
-            **_key(resource),
-            expression="SET #state = :released, released_at = :now REMOVE state_group",
-            values={":released": RELEASED, ":now": now},
+        self._change(
+            resource,
+            "SET #state = :released, released_at = :now REMOVE state_group",
+            {":released": RELEASED, ":now": now},
         )
+
+    def _change(self, resource: Resource, expression: str, values: Item) -> None:
+        """Change what is known: an update must not make half an item, which nobody could read."""
+        with contextlib.suppress(ConditionFailed):
+            self._table.update(**_key(resource), expression=expression, values=values, condition=_KNOWN)
 
     def of_run(self, run_id: str) -> list[Resource]:
         """Read every resource of a run, released ones included."""
@@ -194,6 +203,8 @@ class ResourceBook:
         for item in self._table.in_state(OPEN_GROUP):
             yield Resource.from_item(item)
 
+
+_KNOWN = "attribute_exists(pk)"
 
 _HOURLY = {"pk": "HOURLY", "sk": "HOURLY"}
 """The item with what endpoints cost an hour; its version orders the promotions that write it."""

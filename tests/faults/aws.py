@@ -119,7 +119,7 @@ class Aws:
     def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
         _, service, operation = event_name.split(".")
         status, headers, body = self._answer(service, operation, _received(request))
-        raw = HTTPResponse(
+        raw: Any = HTTPResponse(
             io.BytesIO(body),
             headers,
             status,
@@ -127,8 +127,8 @@ class Aws:
             decode_content=False,
             request_method=request.method,
         )
-        given: Any = raw.headers
-        return AWSResponse(request.url, status, given, raw)
+
+        return AWSResponse(request.url, status, raw.headers, raw)
 
     def _answer(self, service: str, operation: str, request: Request) -> Answer:
         if self.bodies is not None:

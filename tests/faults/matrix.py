@@ -77,7 +77,7 @@ class Matrix:
             execution = world.execution(run_id)
             while execution.state is not None and by_state:
                 for fault in by_state.pop(execution.state, ()):
-                    team.begin(partial(judge, world, run_id, fault, bills, team.folder))
+                    team.begin(fault, partial(judge, world, run_id, fault, bills, team.folder))
                 execution.step()
             return team.finish()
 
@@ -124,20 +124,19 @@ class Team:
         self.folder = folder
         folder.mkdir()
         self._tell, self._members = tell, members or os.cpu_count() or 1
-        self._working: dict[int, tuple[Path, str]] = {}
+        self._working: dict[int, tuple[Path, Fault]] = {}
         self._verdicts: list[Verdict] = []
 
-    def begin(self, work: Callable[[], Verdict]) -> None:
-        """Do the work in a copy of this process, as soon as one may begin."""
+    def begin(self, fault: Fault, work: Callable[[], Verdict]) -> None:
+        """Do the work on a fault in a copy of this process, as soon as one may begin."""
         while len(self._working) >= self._members:
             self._gather()
-        number = len(self._verdicts) + len(self._working)
-        path = self.folder / f"{number}.json"
+        path = self.folder / f"{len(self._verdicts) + len(self._working)}.json"
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
             _leave(lambda: path.write_text(work().to_json()))
-        self._working[child] = (path, str(number))
+        self._working[child] = (path, fault)
 
     def finish(self) -> list[Verdict]:
         """Wait for all."""
@@ -147,10 +146,9 @@ class Team:
 
     def _gather(self) -> None:
         child, status = os.wait()
-        path, number = self._working.pop(child)
-        if not path.exists():
-            raise AssertionError(f"the copy that strikes fault {number} ended with {status} and no verdict")
-        verdict = Verdict.from_json(path.read_text())
+        path, fault = self._working.pop(child)
+        lost = Verdict(str(fault), problem=f"the copy of this process ended with {status} and no verdict")
+        verdict = Verdict.from_json(path.read_text()) if path.exists() else lost
         self._verdicts.append(verdict)
         self._tell(verdict)
 
@@ -160,7 +158,11 @@ def with_shared_retries(verdicts: list[Verdict]) -> Iterator[Verdict]:
     retried = {verdict.same_as: verdict for verdict in verdicts if verdict.same_as and verdict.retried}
     for verdict in verdicts:
         if verdict.same_as and not verdict.retried:
-            done = retried[verdict.same_as]
+            done = retried.get(verdict.same_as)
+            if done is None:
+                verdict.problem = "the retry that it shares has no verdict"
+                yield verdict
+                continue
             verdict.finished, verdict.problem = done.finished, done.problem
             verdict.leaked, verdict.paid_twice = verdict.leaked + done.leaked, verdict.paid_twice | done.paid_twice
             verdict.promoted = max(verdict.promoted, done.promoted)

@@ -169,7 +169,7 @@ def _count(world: World, run_id: str, fault: Fault, bills: Bills, verdict: Verdi
     more = world.paid() - bills.before - bills.clean
     del more[TESTED_AGAIN]
     more[JUDGE] -= MEASURED_AGAIN * verdict.retried
-    if fault.kind == DIES and fault.operation == "Converse":
+    if fault.kind == DIES:
         more -= Counter(dict.fromkeys([what for what in more if what.startswith("converse ")], UNSAVED))
     verdict.paid_twice = dict(+more)
     task = world.tasks.state(world.run(run_id).task)

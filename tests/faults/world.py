@@ -91,6 +91,8 @@ class World:
         self.returned: list[tuple[str, Any]] = []
         self.executions: dict[str, Execution] = {}
         self._functions = dict(_functions(deployment))
+        for function in self._functions.values():  # now: whatever is imported later is imported in every copy
+            importlib.import_module(f"lambdas.{function.folder}.handler")
         self._words: dict[str, Any] = {}
         self.aws.serve("lambda", self._lambda)
         self.aws.serve("sfn", self._step_functions)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.answers import Question
 from lambdas.domain.ledger import LedgerEntry
+from lambdas.gateways.answer_store import PROBE
 from lambdas.gateways.registry import Registry
 from lambdas.gateways.storage import Bucket
 
@@ -29,7 +30,8 @@ class MemoryBucket:
 
     def write(self, key: str, content: bytes, content_type: str = "") -> None:
         del content_type
-        self.objects[key] = content
+        if not key.endswith(f"/{PROBE}"):
+            self.objects[key] = content
 
     def keys(self, prefix: str) -> Iterator[str]:
         return iter(sorted(key for key in self.objects if key.startswith(prefix)))
@@ -45,7 +47,8 @@ class MemoryLedger:
         self.entries: dict[str, LedgerEntry] = {}
 
     def record_cost(self, _run_id: str, entry: LedgerEntry) -> None:
-        self.entries[entry.id] = entry
+        if entry.usage["calls"]:  # what is written before anything is bought counts nothing
+            self.entries[entry.id] = entry
 
     def total(self, name: str) -> float:
         return sum(entry.usage[name] for entry in self.entries.values())
