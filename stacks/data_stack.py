@@ -84,7 +84,7 @@ class DataStack(Stack):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="expire",
-                    expiration=Duration.days(settings.run_data_retention_days),
+                    expiration=Duration.days(settings.access_log_retention_days),
                     noncurrent_version_expiration=Duration.days(1),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
@@ -118,11 +118,14 @@ class DataStack(Stack):
                 s3.LifecycleRule(
                     id=prefix,
                     prefix=f"{prefix}/",
-                    expiration=Duration.days(settings.run_data_retention_days),
+                    expiration=Duration.days(days),
                     noncurrent_version_expiration=Duration.days(30),
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 )
-                for prefix in ("runs", "answers")
+                for prefix, days in (
+                    ("runs", settings.run_data_retention_days),
+                    ("answers", settings.answers_retention_days),
+                )
             ],
         )
 

@@ -66,6 +66,8 @@ class Settings:
     end_of_life_notice_days: int
     log_retention_days: int
     run_data_retention_days: int
+    answers_retention_days: int
+    access_log_retention_days: int
     prices: list[dict[str, Any]]
     model_units: list[dict[str, Any]]
     log_sources: list[dict[str, Any]]

@@ -117,7 +117,7 @@ class Aws:
         self._services[service] = answer
 
     def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
-        _, service, operation = event_name.split(".")
+        service, operation = event_name.split(".")[1:]
         status, headers, body = self._answer(service, operation, _received(request))
         raw: Any = HTTPResponse(
             io.BytesIO(body),

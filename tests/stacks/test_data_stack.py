@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.stacks.templates import Deployment, Json, build, listed, text_of
+from tests.stacks.templates import Deployment, Json, build, listed, synthesize, text_of
 
 RETAINED = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key")
 
@@ -70,11 +72,22 @@ def test_only_uploads_are_announced_and_by_the_bucket_s_own_property(deployment:
     assert configuration == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
 
 
-def test_runs_and_answers_expire_when_the_settings_say(deployment: Deployment) -> None:
+def test_each_prefix_expires_when_its_setting_says(tmp_path: Path) -> None:
+    # Given
+    days = {"run_data_retention_days": 90, "answers_retention_days": 200, "access_log_retention_days": 31}
+    # When
+    deployment = synthesize({"dev": days}, tmp_path)["dev"]
+    # Then
     rules = deployment.the("AWS::S3::Bucket", "Runs")["LifecycleConfiguration"]["Rules"]
-    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == dict.fromkeys(
-        ("runs/", "answers/"), deployment.settings.run_data_retention_days
-    )
+    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {"runs/": 90, "answers/": 200}
+    [access] = deployment.the("AWS::S3::Bucket", "AccessLogs")["LifecycleConfiguration"]["Rules"]
+    assert access["ExpirationInDays"] == 31
+    # A retry reads the version of the upload that the run is pinned to.
+    [uploads] = deployment.the("AWS::S3::Bucket", "Uploads")["LifecycleConfiguration"]["Rules"]
+    assert uploads["NoncurrentVersionExpiration"]["NoncurrentDays"] == 90
+
+
+def test_what_was_replaced_or_left_unfinished_expires(deployment: Deployment) -> None:
     for beginning in ("Uploads", "Runs", "AccessLogs"):
         for rule in deployment.the("AWS::S3::Bucket", beginning)["LifecycleConfiguration"]["Rules"]:
             assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 7

@@ -260,6 +260,27 @@ def test_without_log_sources_nobody_may_read_a_log(deployment: Deployment) -> No
         assert not [arn for arn in resources(statements_with(statements, "kms:Decrypt")) if "DataKey" not in arn]
 
 
+def test_no_role_reads_a_bucket_that_is_neither_the_pipeline_s_nor_a_log_source(tmp_path: Path) -> None:
+    # Given
+    deployment = synthesize({"dev": {"log_sources": [{"bucket": "team-logs"}]}}, tmp_path)["dev"]
+    # When
+    read = {
+        arn
+        for statements in deployment.policy_documents().values()
+        for statement in statements
+        for action in listed(statement["Action"])
+        if action.startswith("s3:")
+        for arn in resources([statement])
+    }
+    # Then
+    assert read
+    assert not [
+        arn
+        for arn in read
+        if not any(own in arn for own in ("OutputRefRuns", "FnGetAttRuns", "Uploads", "arn:aws:s3:::team-logs"))
+    ]
+
+
 def test_log_sources_are_read_by_two_roles_under_their_prefix_and_their_key_only(tmp_path: Path) -> None:
     # Given
     key = "arn:aws:kms:us-east-1:111122223333:key/0123"
