@@ -10,7 +10,7 @@ import time
 import types
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -102,7 +102,7 @@ class World:
 
     def put(self, bucket: str, key: str, body: bytes) -> str:
         """Put an object; its version."""
-        return str(self.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
+        return str(self.aws.client("s3").put_object(Bucket=bucket, Key=key, Body=body).get("VersionId", "null"))
 
     def upload(self, key: str, body: bytes) -> str:
         """Upload what starts a run, and deliver its event; the run."""
@@ -219,7 +219,7 @@ class World:
         handler = importlib.import_module(f"lambdas.{function.folder}.handler").handler
         context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: LAMBDA_MS)
         try:
-            with mock.patch.dict(os.environ, function.variables):
+            with mock.patch.dict(os.environ, function.variables), redirect_stdout(self.log):
                 result = handler(json.loads(json.dumps(payload)), context)
             return json.loads(json.dumps(result))
         except LambdaDied:
