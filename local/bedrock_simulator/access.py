@@ -99,13 +99,20 @@ def pass_role(role_arn: str) -> Permission:
     return Permission("iam:PassRole", role_arn, {"iam:PassedToService": "bedrock.amazonaws.com"})
 
 
-def job_role_needs(training_uri: str, output_uri: str, teacher: Sequence[Permission]) -> list[Permission]:
-    """Return what a customization role needs: its data, its output folder, and the teacher behind a profile."""
+def job_role_needs(
+    training_uri: str, output_uri: str, teacher: Sequence[Permission], *, listed: bool = False
+) -> list[Permission]:
+    """Return what a customization role needs: its data, its output folder, and the teacher behind a profile.
+
+    ``listed`` where the data are whatever lies under a prefix.
+    """
     bucket, key = split_uri(training_uri)
     output, prefix = split_uri(output_uri)
     folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     same_account = {"aws:ResourceAccount": ACCOUNT}
+    lists = Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}", same_account | {"s3:prefix": key})
     return [
+        *([lists] if listed else []),
         Permission("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}", same_account),
         Permission("s3:PutObject", f"arn:aws:s3:::{output}/{folder}model-customization-job-output", same_account),
         *teacher,

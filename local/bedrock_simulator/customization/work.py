@@ -55,7 +55,8 @@ def perform(job: Job, body: bytes, label_semantics: str, teacher: Brain) -> Outc
     if problem:
         return Outcome(problem, "validation", artifacts=(manifest,))
     records = fewer_records(file.records, job.faults)
-    labelled = _label(job, records, teacher, verbatim=kind == "FINE_TUNING" or label_semantics == "verbatim")
+    verbatim = kind == "FINE_TUNING" or label_semantics == "verbatim" or _uses_responses(job)
+    labelled = _label(job, records, teacher, verbatim=verbatim)
     pairs = worse_labels(labelled.pairs, job.faults)
     student = Student(pairs)
     epochs = int(job.params.get("hyperParameters", {}).get("epochCount", _DEFAULT_EPOCHS))
@@ -67,6 +68,11 @@ def perform(job: Job, body: bytes, label_semantics: str, teacher: Brain) -> Outc
         teacher_tokens=labelled.teacher_tokens,
         artifacts=() if job.fault("no_outputs") else (manifest, _validated(records), _metrics(student.losses, epochs)),
     )
+
+
+def _uses_responses(job: Job) -> bool:
+    """Whether logged answers are trained on: then Bedrock does not ask the teacher (user guide, option 2)."""
+    return bool(job.params["trainingDataConfig"].get("invocationLogsConfig", {}).get("usePromptResponse"))
 
 
 def _label(job: Job, records: Sequence[TrainingRecord], teacher: Brain, *, verbatim: bool) -> _Labelled:
@@ -91,7 +97,9 @@ def _manifest(job: Job, file: TrainingFile) -> tuple[str, bytes]:
         "fileName", "totalProcessedRecordCount", "acceptedRecordCount", "partiallyAcceptedRecordCount",
         "rejectedRecordCount",
     )  # fmt: skip
-    name = job.params["trainingDataConfig"]["s3Uri"].rsplit("/", 1)[1]
+    config = job.params["trainingDataConfig"]
+    uri = config["s3Uri"] if "s3Uri" in config else config["invocationLogsConfig"]["invocationLogSource"]["s3Uri"]
+    name = uri.rstrip("/").rsplit("/", 1)[1]
     return _MANIFEST, _csv([header, (name, file.processed, len(file.records), 0, file.rejected)])
 
 

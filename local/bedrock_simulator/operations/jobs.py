@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local.bedrock_simulator.access import job_role_needs, pass_role
 from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile, arn
+from local.bedrock_simulator.customization import invocation_logs
 from local.bedrock_simulator.customization.job import Job, TeacherChoice
 from local.bedrock_simulator.customization.training_data import MAX_BYTES
 from local.bedrock_simulator.errors import conflict, not_found, validation
@@ -194,12 +195,12 @@ class CustomizationJobs:
 
     def _training_file(self, call: Call, job_arn: str, teacher: TeacherChoice | None) -> bytes:
         params = call.params
-        uri = params["trainingDataConfig"].get("s3Uri")
-        if uri is None:
-            raise validation(
-                "trainingDataConfig.s3Uri is needed: "
-                "this simulator does not read invocation logs (invocationLogsConfig)."
-            )
+        config = params["trainingDataConfig"]
+        uri, logs = config.get("s3Uri"), config.get("invocationLogsConfig")
+        if (uri is None) == (logs is None):
+            raise validation("trainingDataConfig needs either s3Uri or invocationLogsConfig.")
+        if logs is not None:
+            return self._training_logs(call, job_arn, teacher, logs)
         asks = invocation_permissions(teacher.profile) if teacher and teacher.profile else []
         needs = job_role_needs(uri, params["outputDataConfig"]["s3Uri"], asks)
         self._host.access.require_job_role(call.caller, params["roleArn"], job_arn, needs)
@@ -213,6 +214,25 @@ class CustomizationJobs:
         if len(body) > MAX_BYTES:
             raise validation(f"The training file {uri} is larger than 1 GB.")
         return body
+
+    def _training_logs(self, call: Call, job_arn: str, teacher: TeacherChoice | None, logs: Params) -> bytes:
+        """Read invocation logs as a training file; with ``usePromptResponse`` the teacher is not asked."""
+        if teacher is None:
+            raise validation("trainingDataConfig.invocationLogsConfig is for customizationType DISTILLATION only.")
+        uri = logs["invocationLogSource"]["s3Uri"]
+        bucket, prefix = split_uri(uri)
+        asks = invocation_permissions(teacher.profile) if teacher.profile and not logs.get("usePromptResponse") else []
+        needs = job_role_needs(uri, call.params["outputDataConfig"]["s3Uri"], asks, listed=True)
+        self._host.access.require_job_role(call.caller, call.params["roleArn"], job_arn, needs)
+        try:
+            keys = [key for key in self._host.objects.keys(bucket, prefix) if key.endswith(invocation_logs.ENDING)]
+            bodies = [self._host.objects.read(bucket, key) for key in keys]
+        except ObjectMissingError as error:
+            raise validation(f"Could not read the invocation logs under {uri}. ({error})") from None
+        if not bodies:
+            raise validation(f"There are no invocation logs (*{invocation_logs.ENDING}) under {uri}.")
+        profile = call.params["customizationConfig"]["distillationConfig"]["teacherModelConfig"]
+        return invocation_logs.training_file(bodies, logs, profile["teacherModelIdentifier"])
 
     def _described(self, job: Job) -> Params:
         result = {name: job.params[name] for name in _ECHOED if name in job.params}
