@@ -23,7 +23,7 @@ def asked(characters: int) -> Question:
     ("model", "characters", "reason"),
     [
         (PRO, 0, "no system prompt"),
-        (PRO, 4_999, "at least 999 tokens"),
+        (PRO, 5_119, "at least 1023 tokens"),
         (HAIKU, 20_000, "fewer than the 4096"),
         ("us.meta.llama3-3-70b-instruct-v1:0", 90_000, "not known to cache"),
         ("arn:aws:bedrock:us-east-1:000000000000:custom-model-deployment/abc", 90_000, "not known to cache"),
@@ -35,20 +35,22 @@ def test_without_hope_of_a_cache_no_point_is_sent(model: str, characters: int, r
     assert reason in decision.reason
 
 
-@pytest.mark.parametrize(("model", "characters"), [(PRO, 5_000), (HAIKU, 20_480), ("amazon.nova-micro-v1:0", 5_000)])
+@pytest.mark.parametrize(
+    ("model", "characters"), [(PRO, 5_120), (HAIKU, 20_480), (SONNET, 20_480), ("amazon.nova-micro-v1:0", 5_120)]
+)
 def test_a_prompt_that_reaches_the_minimum_carries_a_point(model: str, characters: int) -> None:
     assert decide(asked(characters), model).point
 
 
 def test_the_judges_tool_counts_where_the_model_caches_tools() -> None:
-    # Given a rubric that reaches Sonnet's 2,048 tokens only together with the tool
+    # Given a rubric that reaches Sonnet's 4,096 tokens only together with the tool
     record = parse_line(b'{"prompt": "cats"}')
     short = judge_question(record, "reference", "answer", "")
-    missing = 2_048 * 5 - len(short.system or "") - 100
+    missing = 4_096 * 5 - len(short.system or "") - 100
     question = judge_question(record, "reference", "answer", "r" * missing)
 
     # When / Then
-    assert len(question.system or "") < 2_048 * 5
+    assert len(question.system or "") < 4_096 * 5
     assert decide(question, SONNET).point
     assert question.to_api(cache_point=True)["system"][-1] == {"cachePoint": {"type": "default"}}
 
