@@ -2,8 +2,9 @@
 
 The limit grows while calls are answered and falls when one is throttled (AIMD, D.-M. Chiu and R. Jain, 1989). Until
 the first throttle it triples in each call time. After it the limit climbs back to just below where it was throttled and
-stays there; it tries one more only after many answers, and more rarely each time that fails, so that probing costs
-few throttles. Starts are spread over the call time, so that neither a beginning nor an end of a pause is a herd.
+stays there; it tries one more only after many answers, more rarely each time that fails, so that probing costs few
+throttles, and in larger steps each time that succeeds, so that what others leave free is taken. Starts are spread over
+the call time, so that neither a beginning nor an end of a pause is a herd.
 
 Pure logic: it is told the time and knows no clock, no thread and no service.
 """
@@ -29,6 +30,10 @@ PATIENCE = 8
 LEAST_PATIENCE, MOST_PATIENCE = 2, 64
 """Each probe that succeeds halves the patience, each that fails doubles it: of several Lambdas at one quota, those
 with little then catch up, and one alone at a small quota stops asking."""
+
+MOST_STEP = 8
+"""A probe that succeeds doubles the step of the next one up to this: what other Lambdas leave free at their end is
+taken soon. A throttle brings it back to one."""
 
 USED = 0.8
 """Share of the limit that must be under way for it to count as used: from an end to the next start there is a gap."""
@@ -72,6 +77,7 @@ class CallLimit:
         self._proven = 0
         self._answers = 0
         self._patience = PATIENCE
+        self._step = 1
         self._call_time = 1.0
         self._timed = False
         self._grown_at: float | None = None
@@ -105,7 +111,9 @@ class CallLimit:
         self._timed = True
         if self._ceiling is not None and call.level > self._ceiling and call.generation == self._generation:
             self._ceiling, self._answers = float(call.level), 0
-            self._patience = max(LEAST_PATIENCE, self._patience // 2)
+            if call.level >= int(self.limit):
+                self._patience = max(LEAST_PATIENCE, self._patience // 2)
+                self._step = min(MOST_STEP, 2 * self._step)
         elif call.level >= USED * int(self.limit):
             self._answers += 1
 
@@ -133,7 +141,7 @@ class CallLimit:
         self._generation += 1
         self.streak += 1
         self._patience = PATIENCE if self._ceiling is None else min(MOST_PATIENCE, max(PATIENCE, 2 * self._patience))
-        self._ceiling = max(1.0, call.level - 1.0)
+        self._ceiling, self._step = max(1.0, call.level - 1.0), 1
         self.limit = max(1.0, min(self.limit, DROP_FACTOR * call.level))
         self._proven = min(self._proven, int(self._ceiling))
         self._answers, self._grown_at = 0, now
@@ -148,12 +156,14 @@ class CallLimit:
         """Give the limit to which growth leads without another answer."""
         if self._ceiling is None:
             return min(float(self.most), START_FACTOR * max(self._proven, FIRST_LIMIT / START_FACTOR))
-        probe = 1.0 if self._answers >= self._patience * self.limit else 0.0
+        probe = self._step if self._answers >= self._patience * self.limit else 0
         return min(float(self.most), self._ceiling + probe)
 
     def _rate(self) -> float:
         """Growth in calls a second."""
-        a_call_time = self.limit * math.log(START_FACTOR) if self._ceiling is None else max(1.0, 0.05 * self._ceiling)
+        a_call_time = (
+            self.limit * math.log(START_FACTOR) if self._ceiling is None else max(self._step, 0.05 * self._ceiling)
+        )
         return a_call_time / self._call_time
 
     def _until_growth(self) -> float:

@@ -324,7 +324,8 @@ def shards(records: list[Record], kind: str) -> dict[str, list[Record]]:
         ``"<first>-<last partition>"`` (two digits each) to records; empty shards are left out.
     """
     wanted = max(1, -(-len(records) // RECORDS_A_SHARD[kind]))
-    width = max(1, PARTITIONS // wanted)
+    # A power of two: the shards are then of equal size and, at four at once, nobody is left over with a last one.
+    width = 1 << (max(1, PARTITIONS // wanted).bit_length() - 1)
     grouped: dict[str, list[Record]] = {}
     for first in range(0, PARTITIONS, width):
         last = min(first + width, PARTITIONS) - 1

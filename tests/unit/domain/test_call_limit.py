@@ -25,8 +25,18 @@ class Outcome:
         return self.throttled / self.calls
 
 
-def ask(limits: list[CallLimit], questions: int, quota: int, seconds: float, shard: int = 250) -> Outcome:
-    """Let limits ask a service that takes ``quota`` calls at once and throttles in five milliseconds."""
+def ask(
+    limits: list[CallLimit],
+    questions: int,
+    quota: int,
+    seconds: float,
+    shard: int = 250,
+    shared: tuple[float, int] = (0.0, 0),
+) -> Outcome:
+    """Let limits ask a service that takes ``quota`` calls at once and throttles in five milliseconds.
+
+    Until the time ``shared[0]`` strangers leave only ``shared[1]`` of the quota.
+    """
     dice, now, order, running = random.Random(1), 0.0, 0, 0  # noqa: S311 - reproducible
     # As in a map over shards: whoever has answered a shard takes the next one.
     pool, left, unanswered = questions, [0] * len(limits), [0] * len(limits)
@@ -46,7 +56,7 @@ def ask(limits: list[CallLimit], questions: int, quota: int, seconds: float, sha
                 left[number] -= 1
                 started, order = limit.start(now), order + 1
                 outcome.calls += 1
-                accepted = running < quota
+                accepted = running < (shared[1] if now < shared[0] else quota)
                 running += accepted
                 outcome.highest = max(outcome.highest, limit.running)
                 takes = seconds * dice.uniform(0.7, 1.3) if accepted else 0.0
@@ -82,6 +92,17 @@ def test_a_quota_is_found_and_used_with_few_throttles(count: int, quota: int, qu
 
     # Then
     assert outcome.wall <= 1.2 * questions * 0.5 / quota
+    assert outcome.share < 0.02
+
+
+def test_what_others_leave_free_at_their_end_is_soon_taken() -> None:
+    # Given a Lambda that has found its share, and others that end after twenty call times
+    until, share, quota = 20.0, 10, 40
+    # When
+    outcome = ask(limits(1), 1_600, quota, seconds=1.0, shard=1_600, shared=(until, share))
+    # Then the quota is filled again: with one call more at a time the rest would have taken 83 seconds
+    assert outcome.highest >= quota
+    assert outcome.wall < until + 65
     assert outcome.share < 0.02
 
 
