@@ -48,6 +48,8 @@ def main() -> None:
         figure("teacher_usd_first_vs_on_demand", f"{dollars.first_share:.3f}", "ratio", f"{asked}; aim 0.5")
         grown = f"{asked}; uploaded again, reordered, with {NEW_SHARE:.0%} new ones; aim 0.05"
         figure("teacher_usd_second_vs_on_demand", f"{dollars.second_share:.3f}", "ratio", grown)
+        own = f"{asked}; Bedrock's own calls to the teacher under DISTILLATION, none with mode logged"
+        figure("teacher_usd_bedrocks_own_vs_on_demand", f"{dollars.bedrocks_own_share:.3f}", "ratio", own)
         run = measure_example_run(workdir / "embedded-aws")
         whole = (
             f"median of {REPETITIONS} runs of {run.seconds:.1f} s, {run.bedrock_seconds:g} s of them simulated Bedrock"

@@ -12,17 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lambdas.domain.model_ids import foundation_model_id
 from lambdas.gateways.table import Table
+from lambdas.launch_distillation.job_request import job_request
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.control import SimulatorControl
 from local.bedrock_simulator.objects import MemoryObjectStore
 from local.bedrock_simulator.rules import video_search_intent
 from local.bedrock_simulator.server import SimulatorServer
+from local.bedrock_simulator.settings import Durations
 from local.bedrock_simulator.simulator import Simulator
 from local.embedded_aws.lifecycle import EmbeddedAws
 from tests.end_to_end.account import EXAMPLE, example_lines
 from tests.simulator.conftest import DictPolicies
-from tests.simulator.teacher_stages import TeacherStages
+from tests.simulator.teacher_stages import MODELS, Outcome, TeacherStages
 from tests.unit.gateways.embedded_table import create_registry
 
 if TYPE_CHECKING:
@@ -46,11 +49,14 @@ class TeacherDollars:
         What two runs of a task were billed, one after the other, in USD.
     plain : float
         What the first set costs where every prompt is asked on demand, in USD.
+    bedrocks_own : float
+        What Bedrock's own calls to the teacher are billed when a student is distilled from the first set, in USD.
     """
 
     first: float
     second: float
     plain: float
+    bedrocks_own: float
 
     @property
     def first_share(self) -> float:
@@ -61,6 +67,11 @@ class TeacherDollars:
     def second_share(self) -> float:
         """Bill of the second upload, as a share of asking the first, which is the smaller one, on demand."""
         return self.second / self.plain
+
+    @property
+    def bedrocks_own_share(self) -> float:
+        """Bill of Bedrock's own calls, as a share of asking the first set on demand."""
+        return self.bedrocks_own / self.plain
 
 
 def measure_teacher_dollars(workdir: Path, prompts: int = PROMPTS) -> TeacherDollars:
@@ -87,13 +98,13 @@ def measure_teacher_dollars(workdir: Path, prompts: int = PROMPTS) -> TeacherDol
     on_demand = {**task, "teacher_data": {"deadline_hours": ON_DEMAND_HOURS}}
     with EmbeddedAws.start(workdir) as aws:
         dynamodb = aws.client("dynamodb")
-        first_usd, second_usd = _bills(create_registry(dynamodb, "batch"), [first, everything], task)
-        [plain_usd] = _bills(create_registry(dynamodb, "plain"), [first], on_demand)
-    return TeacherDollars(first_usd, second_usd, plain_usd)
+        (first_usd, second_usd), _ = _bills(create_registry(dynamodb, "batch"), [first, everything], task)
+        [plain_usd], own_usd = _bills(create_registry(dynamodb, "plain"), [first], on_demand)
+    return TeacherDollars(first_usd, second_usd, plain_usd, own_usd)
 
 
-def _bills(table: Table, uploads: Sequence[Sequence[str]], task: dict[str, Any]) -> list[float]:
-    """Give what each of several uploads of one task added to the bill."""
+def _bills(table: Table, uploads: Sequence[Sequence[str]], task: dict[str, Any]) -> tuple[list[float], float]:
+    """Give what each of several uploads of one task added to the bill, and what distilling the last one then adds."""
     clock, objects = ManualClock(), MemoryObjectStore()
     server = SimulatorServer(Simulator(objects, video_search_intent.answer, clock, DictPolicies())).start()
     try:
@@ -105,9 +116,23 @@ def _bills(table: Table, uploads: Sequence[Sequence[str]], task: dict[str, Any])
                 message = f"of {len(outcome.records)} records {len(outcome.dropped)} were dropped"
                 raise RuntimeError(message)
             bills.append(sum(charge.usd or 0.0 for charge in control.billing()) - sum(bills))
-        return bills
+        return bills, _own_calls(stages, outcome, control)
     finally:
         server.close()
+
+
+def _own_calls(stages: TeacherStages, outcome: Outcome, control: SimulatorControl) -> float:
+    """Distil a student from what was collected; give what the service bills for its calls to the teacher."""
+    before = len(control.billing())
+    launch = stages.stage("LaunchDistillation", outcome.run)
+    job = stages.pipeline.bedrock.create_job(job_request(launch, MODELS, "bedrocks-own-calls"))
+    stages.clock.advance(Durations().job)
+    found = stages.pipeline.bedrock.find_job("bedrocks-own-calls")
+    if found is None or found.status != "Completed":
+        message = f"{job} is {found.status if found else 'not there'}"
+        raise RuntimeError(message)
+    teacher = foundation_model_id(MODELS.teacher)
+    return sum(charge.usd or 0.0 for charge in control.billing()[before:] if charge.model == teacher)
 
 
 def _distinct_prompts(count: int) -> list[str]:
