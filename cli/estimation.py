@@ -64,7 +64,7 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
     task = TaskDefinition.from_text(submission.task_file.read_bytes()) if submission.task_file else None
     run, environment = _run_to_come(session, submission, task or TaskDefinition.default(), offline=offline)
     try:
-        check_mode(run.task, run.models.training)
+        check_mode(run.task, run.models.training, from_logs=False)
         found = run.estimate()
     except PipelineError as problem:
         raise CliError(f"A run would stop before it pays. {problem}") from None

@@ -14,6 +14,7 @@ from lambdas.domain.identity import Upload
 from lambdas.domain.line_reader import read_lines
 from lambdas.domain.sizes import check_damage, check_secrets, check_sizes
 from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.teacher_modes import check_source
 from lambdas.gateways.storage import Bucket
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
     try:
         check_key(f"{name}/{prompts.name}")
         task = TaskDefinition.from_text(task_file.read_bytes()) if task_file else TaskDefinition.default()
+        check_source(task, from_logs=False)
         if calibration_file is not None:
             read_calibration(calibration_file.read_bytes())
         dataset = _build(prompts, holdout_file, task, rejections)

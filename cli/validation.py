@@ -14,6 +14,7 @@ from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, Invalid
 from lambdas.domain.line_reader import read_lines
 from lambdas.domain.sizes import check_damage, check_minimum, check_secrets, left_out, size_warnings, usable_prompts
 from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.teacher_modes import check_source
 
 SHOWN_PROBLEMS = 20
 """Most rejected lines that are shown to a person; ``--json`` gives all of them."""
@@ -160,7 +161,9 @@ def _task(file: Path | None) -> TaskDefinition:
     if file is None:
         return TaskDefinition.default()
     with _unreadable_explained(file):
-        return TaskDefinition.from_text(file.read_bytes())
+        task = TaskDefinition.from_text(file.read_bytes())
+        check_source(task, from_logs=False)
+        return task
 
 
 @contextmanager

@@ -117,7 +117,7 @@ class PipelineStack(Stack):
             self._stage("calibrate_judge", may.calibrate_judge(), MEDIUM, asking),
             self._stage("run_teacher_batch", may.run_teacher_batch(batch_role), LONGEST, run_batch, memory=LARGE),
             self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, asking, memory=LARGE),
-            self._stage("collect_teacher_data", may.collect_teacher_data(), LONGEST, memory=LARGE),
+            self._stage("collect_teacher_data", may.collect_teacher_data(), LONGEST, account, memory=LARGE),
             self._stage("launch_distillation", may.launch_distillation(role), MEDIUM, customize),
             self._stage("deploy_candidate", may.deploy_candidate(), SHORT),
             self._stage("evaluate_student", may.evaluate_student(), LONGEST, asking, memory=LARGE),

@@ -18,7 +18,7 @@ from lambdas.domain.quotas import how_to_ask
 from lambdas.domain.records import WHOLE_RANGE, Record
 from lambdas.domain.settings import Settings
 from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_modes import check_mode
+from lambdas.domain.teacher_modes import check_logged, check_mode
 from lambdas.gateways import clients
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.logged_answer_file import known_from_logs
@@ -33,7 +33,7 @@ def execute(stage: Stage) -> Result:
 
     Raises
     ------
-    ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, InvalidTaskDefinition
+    ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, InvalidTaskDefinition, DatasetRefused
         Nothing was paid.
     """
     stage.progress()
@@ -41,7 +41,7 @@ def execute(stage: Stage) -> Result:
     catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
     _check_pointer(task)
     models = catalog.choose(settings, task.training, stage.pipeline.now())
-    check_mode(task, models.training)
+    check_mode(task, models.training, from_logs=stage.run.upload.from_logs)
     _check_serving(catalog, settings, task, stage)
     to_come = _run_to_come(stage, models)
     estimate = to_come.estimate()
@@ -96,6 +96,10 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
     calibration = runs.find(files.dataset("calibration.jsonl"))
     train = from_json_lines(runs.read(files.dataset("train.jsonl")))
     holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
+    logged = known_from_logs(stage, models.teacher, train)
+    if stage.task.teacher_data.mode == "logged":
+        check_logged(len(logged), len(train), models.teacher, stage.task)
+        train = [record for record in train if record.id in logged]
     return RunToCome(
         train=train,
         holdout=holdout,
@@ -105,20 +109,19 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
         with_champion=stage.pipeline.tasks.state(stage.run.task).champion is not None,
         own_holdout=bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"]),
         cases=() if calibration is None else read_calibration(calibration),
-        bought=_bought(stage, models, train, holdout[0]),
+        bought=_bought(stage, models, holdout[0]) | {item.answer.key for item in logged.values()},
     )
 
 
-def _bought(stage: Stage, models: ModelChoice, train: list[Record], sample: Record) -> set[str]:
-    """Find the content keys of the answers that the task's runs have bought, or that production's logs bring."""
+def _bought(stage: Stage, models: ModelChoice, sample: Record) -> set[str]:
+    """Find the content keys of the answers that the task's runs have bought."""
     store = AnswerStore(stage.pipeline.runs, stage.run.task)
     pools = {
         teacher_question(sample, stage.task).pool(models.teacher),
         teacher_question(sample, stage.task).pool(models.baseline),
         student_question(sample, stage.task).pool(models.student),
     }
-    kept = {key for pool in pools for key in store.load(pool, WHOLE_RANGE)}
-    return kept | {answer.key for answer in known_from_logs(stage, models.teacher, train).values()}
+    return {key for pool in pools for key in store.load(pool, WHOLE_RANGE)}
 
 
 def _plan_document(run: RunToCome, estimate: Estimate, student: str) -> dict[str, Any]:

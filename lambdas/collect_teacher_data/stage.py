@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from lambdas.collect_teacher_data.training_log import write_training_log
 from lambdas.domain.answers import Asked
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.models import ModelChoice
@@ -15,6 +16,7 @@ from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_data import Collected, check_drops, collect, drop_rate
 from lambdas.domain.training_cost import TrainingVolume
 from lambdas.domain.training_file import check_training_file
+from lambdas.domain.training_log import why_not_logged
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.failure_store import FailureStore
 from lambdas.logged_answer_file import known_from_logs
@@ -35,21 +37,28 @@ def execute(stage: Stage) -> Result:
     holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
     own_holdout = bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"])
     models = ModelChoice.from_document(stage.plan["models"])
-    asked = _asked(stage, models.teacher, train + holdout)
+    from_logs_alone = stage.task.teacher_data.mode == "logged"
+    asked = _asked(stage, models.teacher, holdout if from_logs_alone else train + holdout)
     logged = known_from_logs(stage, models.teacher, train)
-    asked.answers.update(logged)
+    asked.answers.update({record_id: item.answer for record_id, item in logged.items()})
+    if from_logs_alone:
+        asked.failed.update({record.id: why_not_logged(record) for record in train if record.id not in logged})
     collected = collect(train, holdout, asked, stage.task, own_holdout=own_holdout)
+    # What nobody asked the teacher in production is no answer that had to be dropped.
+    answered = len(logged) if from_logs_alone else len(train)
     summary = {
         **_summary(collected, models.teacher, stage.task),
         "logged_answers": len(logged),
-        "drop_rate": drop_rate(collected, len(train)),
+        "drop_rate": drop_rate(collected, answered),
         "batch": runs.read_json(files.teacher_batch(stage.attempt)),
     }
+    if from_logs_alone:
+        summary["invocation_logs"] = write_training_log(stage, models.teacher, train, logged, collected)
     runs.write(files.teacher_data("training.jsonl"), _lines(collected.training))
     runs.write(files.teacher_data("references.jsonl"), _lines(map(_json, collected.references)))
     runs.write(files.teacher_data("dropped.jsonl"), _lines(map(_json, collected.dropped)))
     runs.write_json(files.teacher_data("teacher_data.json"), summary)
-    check_drops(collected, len(train), stage.task)
+    check_drops(collected, answered, stage.task)
     check_training_file(collected.training, training=models.training)
     return {"training_records": len(collected.training), "dropped": len(collected.dropped)}
 

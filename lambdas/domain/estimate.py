@@ -191,7 +191,7 @@ class RunToCome:
 
     def _training(self, size: Size) -> Iterable[EstimatedLine]:
         asked = [student_question(record, self.task) for record in self.train]
-        if self.models.training == "distillation":
+        if self.models.training == "distillation" and self.task.teacher_data.mode != "logged":
             # Bedrock asks the teacher itself, with each record's own system prompt, the student's, at the on-demand
             # price (Bedrock user guide, model distillation); nothing says that it caches.
             own = _Calls("LaunchDistillation", self.models.teacher, "Bedrock's own calls to the teacher", cached=False)

@@ -122,7 +122,9 @@ class LogReader:
             found = answer_of(str(entry.get("modelId", "")), self._body(entry, "output"))
         except RejectedLine:
             return None
-        return None if found is None else found.to_document()
+        if found is None:
+            return None
+        return {**found.to_document(), "timestamp": entry["timestamp"], "request_id": str(entry.get("requestId", ""))}
 
     def _body(self, entry: dict[str, Any], side: str) -> Any:  # noqa: ANN401 - any JSON value
         part = entry.get(side)

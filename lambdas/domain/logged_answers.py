@@ -14,9 +14,18 @@ from lambdas.domain.answers import Answer, Question
 from lambdas.domain.model_ids import model_behind
 
 FILE = "logged_answers.jsonl"
-"""Beside the dataset; there only for tasks with ``teacher_data.use_logged_answers``."""
+"""Beside the dataset; there only for tasks whose teacher data take logged answers."""
 
 _COMPLETE = ("end_turn", "stop_sequence")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAnswer:
+    """An answer of the teacher in production, when it was given (ISO 8601) and in which request."""
+
+    answer: Answer
+    timestamp: str
+    request_id: str
 
 
 @dataclass(slots=True)
@@ -51,7 +60,7 @@ class LoggedAnswers:
                 answers.add(document["record_id"], document["answer"])
         return answers
 
-    def answer(self, question: Question, teacher: str, logged_system: str | None) -> Answer | None:
+    def answer(self, question: Question, teacher: str, logged_system: str | None) -> LoggedAnswer | None:
         """Give the answer to a question, or ``None`` where the teacher was not asked it in production.
 
         Parameters
@@ -67,7 +76,7 @@ class LoggedAnswers:
         if found is None or question.system != logged_system or found["output_tokens"] > question.max_tokens:
             return None
         latency = found["latency_ms"] or 0.0
-        return Answer(
+        answer = Answer(
             key=question.key(teacher),
             record_id=question.record_id,
             model=found["model"],
@@ -78,3 +87,4 @@ class LoggedAnswers:
             latency_ms=latency,
             client_ms=latency,
         )
+        return LoggedAnswer(answer, found["timestamp"], found["request_id"])

@@ -51,7 +51,10 @@ class RunFiles:
         return f"{self.root}/teacher_batch/{job}/output/"
 
     def teacher_data(self, name: str) -> str:
-        """``training.jsonl`` (Bedrock's input), ``references.jsonl``, ``dropped.jsonl``, ``teacher_data.json``."""
+        """``training.jsonl`` (Bedrock's input), ``references.jsonl``, ``dropped.jsonl``, ``teacher_data.json``.
+
+        Under the mode ``logged`` also ``invocation_logs/…``, which then is Bedrock's input.
+        """
         return f"{self.root}/teacher_data/{name}"
 
     def training(self, attempt: int) -> str:

@@ -57,6 +57,11 @@ class TeacherDataRules:
     max_disagreement: float | None = None
     use_logged_answers: bool = False
 
+    @property
+    def takes_logged_answers(self) -> bool:
+        """Whether answers that the teacher gave in production are trained on."""
+        return self.use_logged_answers or self.mode == "logged"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskDefinition:

@@ -63,7 +63,7 @@ def collect(
         if record.id in labelled:
             text, reason = _usable(record, asked, checker)
             reason = reason or _disagreement(record, asked, task)
-            if reason is not None and task.teacher_data.mode == "label":
+            if reason is not None and task.teacher_data.mode in ("label", "logged"):
                 collected.dropped.append({"record_id": record.id, "part": "training", "reason": reason})
                 continue
             text = None if reason else text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lambdas.domain.errors import InvalidTaskDefinition
+from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition
 from lambdas.domain.records import Record
+from lambdas.domain.sizes import training_records_needed
 from lambdas.domain.task_definition import TaskDefinition
 
 
@@ -21,11 +22,13 @@ def records_to_ask(train: list[Record], holdout: list[Record], task: TaskDefinit
     -------
     list of Record
         ``label``: all. ``golden``: of the training records only those that must be labelled and bring no golden answer.
-        ``prompts_only``: of the training records none.
+        ``prompts_only`` and ``logged``: of the training records none.
     """
     mode = task.teacher_data.mode
     if mode == "label":
         return [*train, *holdout]
+    if mode == "logged":
+        return holdout
     labelled = labelled_ids(train, task)
     return [*(record for record in train if record.id in labelled and record.golden is None), *holdout]
 
@@ -37,7 +40,7 @@ def labelled_ids(train: list[Record], task: TaskDefinition) -> set[str]:
     those with the smallest ids, so that a grown file keeps the choice where it can.
     """
     mode = task.teacher_data.mode
-    if mode == "label":
+    if mode in ("label", "logged"):
         return {record.id for record in train}
     if mode == "golden":
         ordered = sorted(train, key=lambda record: (record.golden is None, record.id))
@@ -45,30 +48,69 @@ def labelled_ids(train: list[Record], task: TaskDefinition) -> set[str]:
     return set()
 
 
-def check_mode(task: TaskDefinition, training: str) -> None:
-    """Refuse a mode that cannot work with the way of training, before anything is paid.
+def check_mode(task: TaskDefinition, training: str, *, from_logs: bool) -> None:
+    """Refuse a mode that cannot work with the way of training or the source, before anything is paid.
 
     Parameters
     ----------
     training : {"distillation", "fine_tuning"}
         As CheckRun decided.
+    from_logs : bool
+        Whether the run comes from invocation logs.
 
     Raises
     ------
     InvalidTaskDefinition
     """
+    check_source(task, from_logs=from_logs)
     mode = task.teacher_data.mode
-    if mode == "logged":
-        message = (
-            "task.json: 'teacher_data.mode' is \"logged\", which trains on Bedrock's invocation logs themselves; this "
-            'deployment cannot start such a job yet. Nothing was paid. Use "label" with '
-            "'teacher_data.use_logged_answers', which takes the teacher's logged answers without asking again"
-        )
-        raise InvalidTaskDefinition(message)
-    if training == "fine_tuning" and mode != "label":
+    if training == "fine_tuning" and mode in ("golden", "prompts_only"):
         message = (
             f"task.json: 'teacher_data.mode' is \"{mode}\", but the student can only be fine-tuned here, and "
             "fine-tuning learns from answers alone: nobody would answer the prompts without one. Nothing was paid. Set "
             "'teacher_data.mode' to \"label\", or settle on a teacher and student between which distillation is open"
         )
         raise InvalidTaskDefinition(message)
+
+
+def check_source(task: TaskDefinition, *, from_logs: bool) -> None:
+    """Refuse a mode that needs invocation logs for prompts that come without them.
+
+    Raises
+    ------
+    InvalidTaskDefinition
+    """
+    if task.teacher_data.mode == "logged" and not from_logs:
+        message = (
+            "task.json: 'teacher_data.mode' is \"logged\", which trains on answers in invocation logs; these prompts "
+            'come without any. Nothing was paid. Submit with --from-logs, or take the mode "label"'
+        )
+        raise InvalidTaskDefinition(message)
+
+
+def check_logged(answered: int, train: int, teacher: str, task: TaskDefinition) -> None:
+    """Stop a run under ``logged`` whose logs answer too few training prompts, before anything is paid.
+
+    Parameters
+    ----------
+    answered, train : int
+        Training records that the teacher answered in production, and all of them.
+    teacher : str
+        The teacher that CheckRun chose.
+
+    Raises
+    ------
+    DatasetRefused
+        With both numbers and what would help.
+    """
+    needed = training_records_needed(task.teacher_data.max_drop_rate)
+    if answered >= needed:
+        return
+    message = (
+        f"the logs answer {answered} of {train} training prompts as the teacher {teacher} would be asked now; a run "
+        f"under 'teacher_data.mode' \"logged\" needs {needed}. Nothing was paid. Taken are single turns that this very "
+        "model answered whole, with the system prompt of 'teacher_system_prompt' or, where task.json has none, any. "
+        "Choose a longer range or the right --model, or the mode \"label\" with 'use_logged_answers', which asks "
+        "the teacher about the rest"
+    )
+    raise DatasetRefused(message)

@@ -24,9 +24,9 @@ def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
     facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
     volume = TrainingVolume(**facts["training_volume"])
     prices = stage.pipeline.prices
-    if models.training == "distillation" and (
-        job.status == "Completed" or has_begun(job.details, "dataProcessingDetails")
-    ):
+    # Logged answers are trained on as they are: the teacher is not asked.
+    asks_teacher = models.training == "distillation" and stage.task.teacher_data.mode != "logged"
+    if asks_teacher and (job.status == "Completed" or has_begun(job.details, "dataProcessingDetails")):
         calls = volume.own_calls_entry(f"own-teacher-calls.{job.name}", STAGE, models, prices)
         _record(stage, calls, whole=job.status == "Completed" or has_ended(job.details, "dataProcessingDetails"))
     if job.status == "Completed" or (job.status == "Stopped" and has_begun(job.details, "trainingDetails")):

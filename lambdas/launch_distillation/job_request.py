@@ -9,6 +9,7 @@ from lambdas.domain.estimate import TRAINING_EPOCHS
 from lambdas.domain.model_ids import foundation_model_id
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import ANSWER_TOKENS
+from lambdas.domain.training_log import invocation_logs_config
 from lambdas.pipeline import Stage
 
 _RECORDS_A_WARMUP_STEP = {"amazon.nova-micro-v1:0": 640, "amazon.nova-lite-v1:0": 160, "amazon.nova-pro-v1:0": 320}
@@ -27,7 +28,7 @@ def job_request(stage: Stage, models: ModelChoice, name: str) -> dict[str, Any]:
         "customModelName": name,
         "roleArn": environment.customization_role_arn,
         "baseModelIdentifier": models.student_customization,
-        "trainingDataConfig": {"s3Uri": s3_uri(bucket, files.teacher_data("training.jsonl"))},
+        "trainingDataConfig": _training_data(stage, models),
         "outputDataConfig": {"s3Uri": s3_uri(bucket, files.distillation_output)},
         "customizationType": models.training.upper(),
         "customModelKmsKeyId": environment.model_key_arn,
@@ -41,6 +42,22 @@ def job_request(stage: Stage, models: ModelChoice, name: str) -> dict[str, Any]:
     else:
         request["hyperParameters"] = _hyper_parameters(stage, models)
     return request
+
+
+def trains_on_logs(stage: Stage, models: ModelChoice) -> bool:
+    """Tell whether a job trains on logged answers: then Bedrock does not ask its teacher.
+
+    A fine-tuning takes the same pairs as a training file.
+    """
+    return stage.task.teacher_data.mode == "logged" and models.training == "distillation"
+
+
+def _training_data(stage: Stage, models: ModelChoice) -> dict[str, Any]:
+    files, bucket = stage.run.files, stage.pipeline.environment.runs_bucket
+    if not trains_on_logs(stage, models):
+        return {"s3Uri": s3_uri(bucket, files.teacher_data("training.jsonl"))}
+    log = stage.pipeline.runs.read_json(files.teacher_data("teacher_data.json"))["invocation_logs"]
+    return invocation_logs_config(s3_uri(bucket, log["prefix"]), log["metadata"])
 
 
 def _hyper_parameters(stage: Stage, models: ModelChoice) -> dict[str, str]:

@@ -11,7 +11,7 @@ from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB
 from lambdas.launch_distillation.costs import record_costs
 from lambdas.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
 from lambdas.launch_distillation.job_phases import job_phases
-from lambdas.launch_distillation.job_request import job_request
+from lambdas.launch_distillation.job_request import job_request, trains_on_logs
 from lambdas.launch_distillation.second_try import failed_tries, judge_failure, pass_over, stop_when_stalled
 from lambdas.launch_distillation.way_of_training import models_now, take_the_other_way
 from lambdas.pipeline import Result, Stage
@@ -57,7 +57,11 @@ def execute(stage: Stage) -> Result:
 def _content(stage: Stage, models: ModelChoice) -> str:
     facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
     teacher = models.teacher if models.training == "distillation" else None
-    return digest(facts["training_sha256"], teacher, models.student_customization, models.training, length=16)
+    # The same pairs as a training file make another student: Bedrock asks its teacher again.
+    from_logs = ["invocation logs"] if trains_on_logs(stage, models) else []
+    return digest(
+        facts["training_sha256"], teacher, models.student_customization, models.training, *from_logs, length=16
+    )
 
 
 def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:

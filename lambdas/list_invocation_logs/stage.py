@@ -41,7 +41,8 @@ def execute(stage: Stage) -> Result:
         names.append(f"{number:05d}")
         runs.write_json(files.logs(f"shards/{names[-1]}.json"), [list(member) for member in members])
     size = sum(item.size for item in found)
-    runs.write_json(files.logs("listing.json"), {"objects": len(found), "bytes": size, "shards": names})
+    listing = {"objects": len(found), "bytes": size, "shards": names, "metadata": dict(request.metadata)}
+    runs.write_json(files.logs("listing.json"), listing)
     stage.progress(objects=len(found))
     return {"log_shards": names}
 

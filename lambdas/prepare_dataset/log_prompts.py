@@ -113,7 +113,7 @@ def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: 
     dataset.counts.lines += prompts.rejected
     dataset.counts.rejected += prompts.rejected
     dataset.logs = prompts.summary()
-    if task.teacher_data.use_logged_answers:
+    if task.teacher_data.takes_logged_answers:
         dataset.logged_answers = prompts.answers(dataset.train, allow_secrets=task.secrets == "allow").to_json_lines()
         dataset.logs["answers"] = dataset.logged_answers.count(b"\n")
     return dataset

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
+from local.bedrock_simulator.rules.video_search_intent import answer
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.end_to_end.account import Account, example_lines, lenient
 from tests.end_to_end.conftest import LOG_SOURCE
@@ -21,11 +22,13 @@ pytestmark = pytest.mark.end_to_end
 ROOT = f"{LOG_SOURCE['prefix']}/AWSLogs/{ACCOUNT}/BedrockModelInvocationLogs/{REGION}/2026/11/02"
 RANGE = ["--from", "2026-11-02T09:00:00Z", "--to", "2026-11-02T11:00:00Z"]
 PROMPTS = [json.loads(line)["prompt"] for line in example_lines()][:700]
+ELSEWHERE = "a prompt that lies elsewhere"
 
 
 def call(prompt: str, hour: int, **fields: object) -> dict[str, Any]:
-    made = converse(prompt, json.dumps({"seen": prompt}), timestamp=f"2026-11-02T{hour:02d}:30:00Z", **fields)
-    del made["input"]["inputBodyJson"]["system"]
+    """Give a call of production: with the task's long prompt, answered as the teacher would."""
+    made = converse(prompt, json.dumps(answer(prompt)), timestamp=f"2026-11-02T{hour:02d}:30:00Z", **fields)
+    made["input"]["inputBodyJson"]["system"] = [{"text": lenient()["teacher_system_prompt"]}]
     return made
 
 
@@ -37,7 +40,7 @@ def log_bucket(embedded: Account) -> str:
     mine = {"requestMetadata": {"app": "search"}}
     first = [call(prompt, 9, **mine) for prompt in PROMPTS[:400]]
     second = [call(prompt, 10, modelId=f"us.{NOVA}", **mine) for prompt in PROMPTS[400:]]
-    large = call("a prompt that lies elsewhere", 10, **mine)
+    large = call(ELSEWHERE, 10, **mine)
     body = large["input"].pop("inputBodyJson")
     large["input"]["inputBodyS3Path"] = f"s3://{bucket}/{ROOT}/10/data/1_input.json.gz"
     picture = call("with a picture", 10, **mine)
@@ -99,9 +102,12 @@ def test_a_request_put_by_hand_for_another_location_costs_nothing(account: Accou
     assert len(account.simulator.billing()) == bill
 
 
-def test_production_traffic_becomes_a_promoted_student(account: Account, tmp_path: Path, log_bucket: str) -> None:
+def test_production_traffic_trains_a_promoted_student_and_the_teacher_is_asked_about_the_holdout_alone(
+    account: Account, tmp_path: Path, log_bucket: str
+) -> None:
     # Given
-    folder = folder_of(tmp_path, "from-logs", **lenient(approval="automatic"))
+    before = len(account.simulator.billing())
+    folder = folder_of(tmp_path, "from-logs", **lenient(approval="automatic", teacher_data={"mode": "logged"}))
     # When
     told = submit(account, folder, "--from-logs", f"s3://{log_bucket}/app", *RANGE, "--metadata", "app=search")
     run = account.ended(json.loads(told.output)["run_id"])
@@ -109,8 +115,11 @@ def test_production_traffic_becomes_a_promoted_student(account: Account, tmp_pat
     assert run.outcome == "PROMOTED", run.reason
     bucket, files = account.outputs["RunsBucket"], run.files
 
+    def read_key(key: str) -> bytes:
+        return bytes(account.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
     def read(name: str) -> bytes:
-        return bytes(account.s3.get_object(Bucket=bucket, Key=files.dataset(name))["Body"].read())
+        return read_key(files.dataset(name))
 
     dataset = json.loads(read("dataset.json"))
     assert dataset["logs"]["objects"] == 3
@@ -123,6 +132,20 @@ def test_production_traffic_becomes_a_promoted_student(account: Account, tmp_pat
     assert rejected["line"] == 302
     assert "image" in rejected["reason"]
     records = read("train.jsonl").decode() + read("holdout.jsonl").decode()
-    assert "a prompt that lies elsewhere" in records
+    assert ELSEWHERE in records
     assert "another app's prompt" not in records
     assert "too late" not in records
+
+    # Then the teacher was paid for the holdout's answers and for nothing else
+    bought = [charge for charge in account.simulator.billing()[before:] if charge.model == NOVA]
+    assert sum(charge.requests for charge in bought) == dataset["holdout"]
+    training = [line for line in account.report(run)["ledger"] if line["stage"] == "LaunchDistillation"]
+    assert [line["model"] for line in training] == ["amazon.nova-micro-v1:0:128k"]
+    # And Bedrock was given the training part of the log alone
+    log = json.loads(read_key(files.teacher_data("teacher_data.json")))["invocation_logs"]
+    found = account.s3.list_objects_v2(Bucket=bucket, Prefix=log["prefix"])["Contents"]
+    trained = b"".join(gzip.decompress(read_key(item["Key"])) for item in found).splitlines()
+    asked = {json.loads(line)["input"]["inputBodyJson"]["messages"][-1]["content"][0]["text"] for line in trained}
+    held_out = {json.loads(line)["turns"][-1][1] for line in read("holdout.jsonl").splitlines()}
+    assert len(asked) == log["entries"] == dataset["train"]
+    assert not asked & held_out

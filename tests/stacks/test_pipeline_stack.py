@@ -24,6 +24,7 @@ EVERYWHERE = {
 BESIDE = {
     "ListInvocationLogs": {"ACCOUNT"},
     "ReadInvocationLogs": {"ACCOUNT"},
+    "CollectTeacherData": {"ACCOUNT"},
     "StartRun": {"STATE_MACHINE_ARN"},
     "RunTeacherBatch": {"BATCH_ROLE_ARN", "MODEL_KEY_ARN", "INFERENCE_PROFILES"},
     "CalibrateJudge": {"INFERENCE_PROFILES"},

@@ -20,6 +20,7 @@ from tests.unit.cli.conftest import FakeAws
         ("{", "task.json is not JSON"),
         ('{"gate": {"min_judge_score": 9}}', "min_judge_score"),
         ('{"budget": 5}', "budget"),
+        ('{"teacher_data": {"mode": "logged"}}', "--from-logs"),
     ],
 )
 def test_a_bad_task_file_uploads_nothing(

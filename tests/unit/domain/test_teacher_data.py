@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.answers import Answer, Asked
-from lambdas.domain.errors import InvalidTaskDefinition, TeacherDataRefused
+from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, TeacherDataRefused
 from lambdas.domain.records import Record, Turn
 from lambdas.domain.refusals import is_refusal
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_data import check_drops, collect, drop_rate
-from lambdas.domain.teacher_modes import check_mode, labelled_ids, records_to_ask
+from lambdas.domain.teacher_modes import check_logged, check_mode, labelled_ids, records_to_ask
+from lambdas.domain.training_log import NOT_LOGGED, why_not_logged
 
 GOOD = Answer(
     key="k",
@@ -183,14 +184,37 @@ def test_a_golden_example_whose_answer_broke_is_sent_as_a_prompt() -> None:
 @pytest.mark.parametrize("mode", ["golden", "prompts_only"])
 def test_fine_tuning_needs_answers(mode: str) -> None:
     with pytest.raises(InvalidTaskDefinition, match=f'"{mode}", but the student can only be fine-tuned here'):
-        check_mode(task(mode), "fine_tuning")
-    check_mode(task(mode), "distillation")
-    check_mode(task(), "fine_tuning")
+        check_mode(task(mode), "fine_tuning", from_logs=False)
+    check_mode(task(mode), "distillation", from_logs=False)
+    check_mode(task(), "fine_tuning", from_logs=False)
 
 
-def test_the_mode_that_is_not_there_yet_is_refused_before_anything_is_paid() -> None:
-    with pytest.raises(InvalidTaskDefinition, match="cannot start such a job yet"):
-        check_mode(task("logged"), "distillation")
+def test_logged_needs_logs_and_takes_either_way_of_training() -> None:
+    for training in ("distillation", "fine_tuning"):
+        with pytest.raises(InvalidTaskDefinition, match=r"come without any. Nothing was paid. Submit with --from-logs"):
+            check_mode(task("logged"), training, from_logs=False)
+        check_mode(task("logged"), training, from_logs=True)
+
+
+def test_logged_needs_enough_answers_before_anything_is_paid() -> None:
+    # Given one answer too few for a hundred pairs after the drops that are allowed
+    with pytest.raises(DatasetRefused, match=r'the logs answer 111 of 500 training prompts.*needs 112.*"label"'):
+        check_logged(111, 500, "a.teacher", task("logged"))
+    check_logged(112, 500, "a.teacher", task("logged"))
+
+
+def test_under_logged_only_the_holdout_is_asked_and_what_has_no_answer_is_dropped() -> None:
+    # Given
+    train, holdout = [record(1), record(2)], [record(3)]
+    asked = Asked(answers([train[0], holdout[0]]), {train[1].id: why_not_logged(train[1])})
+    # When
+    collected = collect(train, holdout, asked, task("logged"), own_holdout=False)
+    # Then
+    assert records_to_ask(train, holdout, task("logged")) == holdout
+    assert (len(collected.training), collected.labelled) == (1, 1)
+    assert collected.dropped == [{"record_id": train[1].id, "part": "training", "reason": NOT_LOGGED}]
+    # And what was never answered is no answer that had to be dropped
+    assert drop_rate(collected, 1) == 0
 
 
 # Refusals

@@ -10,7 +10,6 @@ from typing import IO, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.answers import Answer
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import Upload
@@ -185,8 +184,8 @@ def test_what_production_asked_the_teacher_is_not_asked_again_for_training(
     prepare(made.stage("PrepareDataset"))
     train, holdout = (from_json_lines(made.dataset(f"{name}.jsonl")) for name in ("train", "holdout"))
     # When
-    found: dict[str, Answer] = known_from_logs(made.stage("GenerateTeacherData"), teacher, [*train, *holdout])
+    found = known_from_logs(made.stage("GenerateTeacherData"), teacher, [*train, *holdout])
     # Then
     assert set(found) == ({record.id for record in train} if known else set())
     for record in train if known else []:
-        assert found[record.id].text == record.turns[-1].text.replace("search number", "answer")
+        assert found[record.id].answer.text == record.turns[-1].text.replace("search number", "answer")

@@ -549,3 +549,47 @@ def test_another_training_file_is_another_job(workshop: Workshop) -> None:
 
     # When / Then
     assert launch(workshop, second)["job_name"] != name
+
+
+def test_logged_answers_are_trained_on_where_they_lie_and_the_teacher_is_not_paid(workshop: Workshop) -> None:
+    # Given a run whose pairs are also a training file of another run's finished job
+    _, other = started(workshop)
+    run = workshop.run("2")
+    workshop.plan(run)
+    workshop.bucket.write_json(run.files.task_definition, {"teacher_data": {"mode": "logged"}})
+    facts = workshop.bucket.read_json(run.files.teacher_data("teacher_data.json"))
+    log = {"prefix": run.files.teacher_data("invocation_logs/0123/"), "metadata": {"app": "search"}}
+    workshop.bucket.write_json(run.files.teacher_data("teacher_data.json"), {**facts, "invocation_logs": log})
+
+    # When
+    name = launch(workshop, run)["job_name"]
+    workshop.client.jobs[name]["status"] = "Completed"
+    workshop.client.add_model(name)
+    launch(workshop, run)
+
+    # Then
+    assert name != other
+    request = workshop.client.called("CreateModelCustomizationJob")[-1]
+    assert request["trainingDataConfig"] == {
+        "invocationLogsConfig": {
+            "usePromptResponse": True,
+            "invocationLogSource": {"s3Uri": f"s3://{workshop.bucket.name}/{log['prefix']}"},
+            "requestMetadataFilters": {"equals": {"app": "search"}},
+        }
+    }
+    [paid] = workshop.pipeline.registry.ledger(run.run_id)
+    assert paid.id == f"training.{name}"
+
+
+def test_a_pair_that_is_refused_is_fine_tuned_on_the_logged_pairs(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run, training="fine_tuning")
+    workshop.bucket.write_json(run.files.task_definition, {"teacher_data": {"mode": "logged"}})
+
+    # When
+    launch(workshop, run)
+
+    # Then
+    [request] = workshop.client.called("CreateModelCustomizationJob")
+    assert request["trainingDataConfig"]["s3Uri"].endswith("/teacher_data/training.jsonl")
