@@ -104,6 +104,10 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
     mine = {item.arn for item in account.resources().of_run(run_id)}
     left = {thing["arn"] for thing in account.billable()} & mine
     assert left == ({run.facts["endpoint_arn"]} if crowned else set())
+    # And the janitor finds nothing of it that the registry does not hold
+    found = account.invoke("ReapFunction", {"reap": "delete_unused"})["findings"]
+    assert [finding for finding in found if finding["task"] == f"stopped-{number}"] == []
+    assert account.bills_what_the_registry_says(f"stopped-{number}")
     if crowned:  # the student serves: there is nothing to finish, and the report may have been under way already
         assert run.outcome == "PROMOTED", run.reason
         return
