@@ -36,8 +36,8 @@ def rebuild_registry(session: Session, write: bool) -> None:
     What the table has is never changed. An endpoint becomes a champion's only where Bedrock has it, under this
     environment's tags, serving the model of a promoted run. A run that was under way becomes FAILED: retry it.
     """
-    rebuilt = _rebuilt(session.deployment)
-    written = _write(session.deployment, rebuilt) if write else None
+    rebuilt = rebuilt_registry(session.deployment)
+    written = write_missing(session.deployment, rebuilt) if write else None
     document = {
         "written": written,
         "runs": [{"run_id": run.run_id, "outcome": run.outcome} for run in rebuilt.runs],
@@ -49,7 +49,8 @@ def rebuild_registry(session: Session, write: bool) -> None:
     session.show(document, *_lines(session, rebuilt, written))
 
 
-def _rebuilt(deployment: Deployment) -> Rebuilt:
+def rebuilt_registry(deployment: Deployment) -> Rebuilt:
+    """Read the reports, ask Bedrock what there is, and work out what belongs into the table."""
     settings, bedrock = deployment.settings, deployment.client("bedrock")
     inventory = Inventory(bedrock, deployment.environment, settings.price_book(), settings.student_model)
     things = list(inventory.things())
@@ -104,7 +105,7 @@ def _pointers(deployment: Deployment) -> dict[str, str]:
     return found
 
 
-def _write(deployment: Deployment, rebuilt: Rebuilt) -> dict[str, int]:
+def write_missing(deployment: Deployment, rebuilt: Rebuilt) -> dict[str, int]:
     """Write what is missing: resources first, so that a run that can be retried is never without them."""
     registry, tasks = Registry(deployment.table), TaskBook(deployment.table)
     resources, now = ResourceBook(deployment.table), iso(utc_now())

@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import os
+import re
 import time
 import types
 from collections import Counter
@@ -46,6 +47,9 @@ NAMES = {
     "ACCOUNT": ACCOUNT,
 }
 """What CloudFormation would put into the Lambdas' variables."""
+
+PSEUDO = {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws"}
+_REFERENCE = re.compile(r"<([^<>]+)>")
 
 LAMBDA_MS = 900_000
 SCHEDULE_S = 300.0
@@ -90,7 +94,7 @@ class World:
         self.sent: list[tuple[str, Json]] = []
         self.returned: list[tuple[str, Any]] = []
         self.executions: dict[str, Execution] = {}
-        self._functions = dict(_functions(deployment))
+        self._functions = dict(_functions(deployment, {**PSEUDO, **self._make_profiles(deployment)}))
         for function in self._functions.values():  # now: whatever is imported later is imported in every copy
             importlib.import_module(f"lambdas.{function.folder}.handler")
         self._words: dict[str, Any] = {}
@@ -162,7 +166,11 @@ class World:
         world = self.aws.simulator.world
         for entry in world.billing:
             kind = entry.resource.split(":")[5].split("/")[0] if entry.resource.startswith("arn:") else ""
-            what = entry.model if kind in ("", "foundation-model", "inference-profile") else kind
+            what = (
+                entry.model
+                if kind in ("", "foundation-model", "inference-profile", "application-inference-profile")
+                else kind
+            )
             if entry.resource not in world.jobs:
                 bought[f"{entry.kind} {what}"] += entry.requests
         for job in world.jobs.values():
@@ -260,6 +268,17 @@ class World:
     def _by_folder(self, folder: str) -> Function:
         return next(function for function in self._functions.values() if function.folder == folder)
 
+    def _make_profiles(self, deployment: Deployment) -> dict[str, str]:
+        """Make the application inference profiles; what refers to them, and their ids."""
+        made = {}
+        for name, properties in deployment.of_type("AWS::Bedrock::ApplicationInferenceProfile").items():
+            source = _REFERENCE.sub(lambda found: PSEUDO[found[1]], text_of(properties["ModelSource"]["CopyFrom"]))
+            arn = self.aws.client("bedrock").create_inference_profile(
+                inferenceProfileName=properties["InferenceProfileName"], modelSource={"copyFrom": source}
+            )["inferenceProfileArn"]
+            made[f"{name}.InferenceProfileId"] = arn.rpartition("/")[2]
+        return made
+
     def _furnish(self) -> None:
         s3, dynamodb = self.aws.client("s3"), self.aws.client("dynamodb")
         for bucket in BUCKETS.values():
@@ -275,26 +294,25 @@ class World:
         self.aws.client("sns").create_topic(Name="notifications")
 
 
-def _functions(deployment: Deployment) -> Iterator[tuple[str, Function]]:
+def _functions(deployment: Deployment, known: Mapping[str, str]) -> Iterator[tuple[str, Function]]:
     """Find the Lambdas by what refers to them: their versions in the definition, their names in variables."""
     functions = deployment.of_type("AWS::Lambda::Function", "pipeline")
     folders = {name: str(made["Handler"]).split(".")[1] for name, made in functions.items()}
+    known = {**known, **folders}
     made = {}
     for name, properties in functions.items():
-        variables = {key: _value(key, value, folders) for key, value in properties["Environment"]["Variables"].items()}
+        variables = {key: _value(key, value, known) for key, value in properties["Environment"]["Variables"].items()}
         made[name] = Function(folders[name], variables)
         yield f"<{name}>", made[name]
     for version, properties in deployment.of_type("AWS::Lambda::Version", "pipeline").items():
         yield f"<{version}>", made[properties["FunctionName"]["Ref"]]
 
 
-def _value(key: str, value: object, folders: Mapping[str, str]) -> str:
+def _value(key: str, value: object, known: Mapping[str, str]) -> str:
+    """Give a variable's text; a reference that nobody knows is an error, never a text in brackets."""
     if key in NAMES:
         return NAMES[key]
-    text = text_of(value)
-    if isinstance(value, dict):
-        return folders[text.strip("<>")]
-    return text
+    return _REFERENCE.sub(lambda found: known[found[1]], text_of(value))
 
 
 @contextmanager
