@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from lambdas.domain.answers import Answer
 from lambdas.domain.bedrock_names import client_token, resource_tags
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
+from lambdas.domain.ledger import entry_for_answers
 from lambdas.domain.quotas import how_to_ask
 from lambdas.gateways import clients
 from lambdas.gateways.bedrock_control import Found
@@ -103,7 +107,23 @@ def believe(stage: Stage, endpoint_arn: str) -> None:
     PromotionFailed, RetryLater
     """
     records = from_json_lines(stage.pipeline.runs.read(stage.run.files.dataset("holdout.jsonl")))
-    smoke_test(clients.bedrock_runtime(), endpoint_arn, records, stage.task, _expected(stage))
+    smoke_test(
+        clients.bedrock_runtime(), endpoint_arn, records, stage.task, _expected(stage), _payer(stage, endpoint_arn)
+    )
+
+
+def _payer(stage: Stage, endpoint_arn: str) -> Callable[[Sequence[Answer]], None]:
+    """Write down what a deployment's answers cost; those of a throughput are in the price of its hours."""
+
+    def pay(answers: Sequence[Answer]) -> None:
+        if not answers or ":custom-model-deployment/" not in endpoint_arn:
+            return
+        model = stage.pipeline.environment.settings.student_model
+        entry_id = f"smoke-test.{uuid.uuid4().hex[:16]}"
+        entry = entry_for_answers(entry_id, stage.name, model, answers, stage.pipeline.prices)
+        stage.pipeline.registry.record_cost(stage.run.run_id, entry)
+
+    return pay
 
 
 def evaluated_p95_ms(stage: Stage) -> float | None:

@@ -6,11 +6,14 @@ import hashlib
 import json
 from typing import Any
 
-from lambdas.domain.break_even import with_stated_price
+from lambdas.domain.break_even import throughput_usage, with_stated_price
 from lambdas.domain.ledger import LedgerEntry, summed, total_usd
 from lambdas.domain.models import ModelChoice
+from lambdas.domain.prices import UNITS, PriceLine
 from lambdas.domain.prompt_caching import explain
+from lambdas.domain.reconciliation import reconcile
 from lambdas.domain.report_page.render import render_report
+from lambdas.domain.serving_costs import Student, months_to_recover, requests_a_month, throughputs
 from lambdas.pipeline import Stage
 
 SCHEMA_VERSION = 1
@@ -56,7 +59,8 @@ def gather(
     teacher_data = runs.find_json(files.teacher_data("teacher_data.json"))
     learnt = runs.find_json(files.training(stage.attempt))
     ledger = stage.pipeline.registry.ledger(run.run_id)
-    break_even = _break_even(stage, run.facts, evaluation)
+    spent = total_usd(ledger)
+    break_even = _break_even(stage, run.facts, evaluation, spent)
     reasons = list(evaluation.get("reasons", []))
     if reason and reason not in reasons:
         reasons.insert(0, reason)
@@ -91,8 +95,11 @@ def gather(
         "left_out": evaluation.get("left_out", []),
         "worst_answers": evaluation.get("worst_answers", []),
         "ledger": [_ledger_line(entry, simulated=settings.simulated) for entry in summed(ledger)],
-        "total_usd": total_usd(ledger),
+        "total_usd": spent,
         "estimate_usd": plan.get("estimate_usd"),
+        "estimate_low_usd": plan.get("estimate_low_usd"),
+        "estimate_high_usd": plan.get("estimate_high_usd"),
+        "reconciliation": [bill.to_document() for bill in reconcile(plan.get("estimate", []), ledger)],
         "budget_usd": plan.get("budget_usd"),
         "break_even": break_even,
         "endpoint": _endpoint(stage, run.facts, outcome, break_even),
@@ -139,14 +146,33 @@ def _ledger_line(entry: LedgerEntry, *, simulated: bool) -> dict[str, Any]:
     return {**document, "simulated": simulated}
 
 
-def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any] | None:
+def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any], spent: float) -> dict[str, Any] | None:
     """Give the evaluation's break-even, with the price of an hour that came with the approval where no book had it."""
     known: dict[str, Any] | None = evaluation.get("break_even")
-    stated = (facts.get("approval") or {}).get("usd_per_unit_hour")
-    if known is None or stated is None:
-        return known
-    student = next(item for item in evaluation["contestants"] if item["role"] == "student")
-    return with_stated_price(known, stated, stage.task.serving.model_units, student["usd_per_1k_requests"])
+    if known is None:
+        return None
+    serving, model = stage.task.serving, stage.pipeline.environment.settings.student_model
+    stated, prices = (facts.get("approval") or {}).get("usd_per_unit_hour"), stage.pipeline.prices
+    per_1k = known["usd_per_1k_requests"]["student"]
+    usage = throughput_usage(serving.commitment)
+    if stated is not None and prices.find(model, usage) is None:
+        known = with_stated_price(known, stated, serving.model_units, per_1k)
+        source = "stated with the approval"
+        line = PriceLine(model=model, usage=usage, usd=stated, unit=UNITS[usage], source=source, date=stage.now()[:10])
+        prices = prices.with_lines([line])
+    student = Student(
+        model=model,
+        tokens_per_request=known["student_tokens_per_request"],
+        usd_per_request=per_1k / 1000,
+        model_units=serving.model_units,
+        expected=serving.expected_requests_per_month,
+    )
+    return {
+        **known,
+        "throughputs": [found.to_document() for found in throughputs(student, prices)],
+        "unit_requests_per_month": requests_a_month(student, prices),
+        "months_to_recover": months_to_recover(known["usd_per_month"], known["mode"], spent),
+    }
 
 
 def _endpoint(

@@ -240,7 +240,7 @@ class StagePermissions(PermissionParts):
     # Whatever happened
 
     def release_resources(self) -> list[Permission]:
-        """Look up and delete what runs created, wherever a run stopped."""
+        """Look up and delete what runs created, wherever a run stopped; write down what its jobs cost."""
         jobs, models = self._bedrock("model-customization-job"), self._bedrock("custom-model")
         deployments, throughputs = self._bedrock("custom-model-deployment"), self._bedrock("provisioned-model")
         return [
@@ -266,7 +266,10 @@ class StagePermissions(PermissionParts):
             allow("bedrock:UpdateProvisionedModelThroughput", on=[throughputs, models], because=BEDROCK_IDS),
             allow("bedrock:UpdateCustomModelDeployment", on=[deployments, models], because=BEDROCK_IDS),
             self._list_endpoints(),
-            self._registry("GetItem", "UpdateItem", "Query", index=True),
+            allow("bedrock:ListTagsForResource", on=[jobs, self._bedrock("model-invocation-job")], because=BEDROCK_IDS),
+            self._runs("s3:GetObject"),
+            self._list_runs_bucket("runs/*"),
+            self._registry("GetItem", "PutItem", "UpdateItem", "Query", index=True),
             self._data_key(),
         ]
 

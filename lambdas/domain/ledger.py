@@ -49,7 +49,13 @@ class LedgerEntry:
 
 
 def entry_for_answers(
-    entry_id: str, stage: str, model: str, answers: Sequence[Answer], prices: PriceBook
+    entry_id: str,
+    stage: str,
+    model: str,
+    answers: Sequence[Answer],
+    prices: PriceBook,
+    *,
+    wasted: Sequence[Answer] = (),
 ) -> LedgerEntry:
     """Price bought answers.
 
@@ -60,14 +66,17 @@ def entry_for_answers(
     model : str
         Model whose price holds: a custom model deployment costs what its base costs.
     answers : sequence of Answer
-        Bought answers, those that turned out unusable included.
+        Bought answers.
     prices : PriceBook
+    wasted : sequence of Answer
+        Bought, too, but unusable and asked for again: they are in the entry's counts and stand in it on their own.
 
     Raises
     ------
     PriceMissing
         When the model has no price.
     """
+    answers = [*answers, *wasted]
     entry_usage: dict[str, float] = {
         "calls": len(answers),
         "input_tokens": sum(answer.input_tokens for answer in answers),
@@ -80,6 +89,12 @@ def entry_for_answers(
     batch = sum(answer.batch for answer in answers)
     if batch:
         entry_usage["batch_calls"] = batch
+    throttled = sum(answer.throttled for answer in answers)
+    if throttled:
+        entry_usage["retried_calls"] = throttled  # refused tries cost nothing
+    if wasted:
+        entry_usage["wasted_calls"] = len(wasted)
+        entry_usage["wasted_usd"] = sum(_answer_usd(answer, model, prices) for answer in wasted)
     usd = sum(_answer_usd(answer, model, prices) for answer in answers)
     return LedgerEntry(id=entry_id, stage=stage, model=model, kind="actual", usage=entry_usage, usd=usd)
 

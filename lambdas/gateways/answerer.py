@@ -237,10 +237,11 @@ class Answerer:
 
         The answers are kept even where the ledger cannot be written: the next try must not buy them again.
         """
-        paid = batch.good + batch.wasted
         try:
-            if paid and use.price_model:
-                entry = entry_for_answers(batch.entry_id, use.stage, use.price_model, paid, self._prices)
+            if (batch.good or batch.wasted) and use.price_model:
+                entry = entry_for_answers(
+                    batch.entry_id, use.stage, use.price_model, batch.good, self._prices, wasted=batch.wasted
+                )
                 self._registry.record_cost(self._run_id, entry)
                 batch.next_entry()
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ def smoke_test(
     records: list[Record],
     task: TaskDefinition,
     expected: Expected = NOTHING_KNOWN,
+    paid: Callable[[Sequence[Answer]], None] = lambda _answers: None,
 ) -> None:
     """Ask the endpoint some records of the holdout, first those whose answer is known.
 
@@ -71,7 +72,12 @@ def smoke_test(
     """
     checker = OutputChecker(task.output_schema)
     asked = sorted(records, key=lambda record: record.id not in expected.known)[:QUESTIONS]
-    answers = {record.id: _ask(runtime, endpoint_arn, record, task) for record in asked}
+    answers: dict[str, Answer] = {}
+    try:
+        for record in asked:
+            answers[record.id] = _ask(runtime, endpoint_arn, record, task)
+    finally:
+        paid(list(answers.values()))
     problems = [problem for answer in answers.values() if (problem := checker.problem(answer.text))]
     if len(problems) * QUESTIONS > len(asked):
         message = f"{len(problems)} of {len(asked)} smoke-test answers break the output schema: {problems[0]}"

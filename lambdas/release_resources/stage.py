@@ -11,6 +11,7 @@ from lambdas.gateways.rollback_order import RollbackOrder, rollback_owner
 from lambdas.gateways.task_book import Champion, TaskState
 from lambdas.pipeline import Result, Stage, iso
 from lambdas.release_resources.deleter import Deleter
+from lambdas.release_resources.job_costs import record_job_cost
 
 LAMBDA_LIFE = timedelta(minutes=16)
 """After that no Lambda that wrote a plan is still running (AWS Lambda quotas: 15 minutes), with a minute for clocks."""
@@ -49,6 +50,7 @@ def execute(stage: Stage) -> Result:
             continue  # it stays open, so that the schedule looks its name up again
         shared = resource.kind == CUSTOM_MODEL and not stage.pipeline.resources.let_go(resource)
         if shared or deleter.delete(resource):  # a shared model is deleted by the last run that lets go of it
+            record_job_cost(stage, resource)
             stage.pipeline.resources.released(resource, stage.now())
             released += 1
         else:

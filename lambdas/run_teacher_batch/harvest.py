@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from lambdas.domain.answers import Question
 from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.teacher_batch import BatchOutput
 from lambdas.gateways.bedrock_control import Found
@@ -12,6 +14,9 @@ from lambdas.run_teacher_batch.asking import Asking
 
 MANIFEST = "manifest.json.out"
 OUTPUT_SUFFIX = ".jsonl.out"
+
+STAGE = "RunTeacherBatch"
+"""The stage that pays for a job, whoever writes it down."""
 
 
 def harvest(stage: Stage, asking: Asking, job: Found) -> dict[str, int]:
@@ -25,18 +30,24 @@ def harvest(stage: Stage, asking: Asking, job: Found) -> dict[str, int]:
     dict of str to int
         What the output had.
     """
+    output = read_output(stage, job, asking.questions, asking.teacher)
+    record_batch_cost(stage, asking.teacher, job, output)
+    if output.answers:
+        asking.keep(output.answers[key] for key in sorted(output.answers))
+    return dict(sorted(output.counts.items()))
+
+
+def read_output(stage: Stage, job: Found, questions: Mapping[str, Question], teacher: str) -> BatchOutput:
+    """Read what a job that has ended wrote; answers to other than the given questions only count as paid."""
     output = BatchOutput()
     keys = sorted(_output_keys(stage, job))
     for key in keys:
         if key.endswith(OUTPUT_SUFFIX):
-            output.read(stage.pipeline.runs.lines(key), asking.questions, asking.teacher)
+            output.read(stage.pipeline.runs.lines(key), questions, teacher)
     for key in keys:
         if key.endswith(MANIFEST):
             output.read_manifest(stage.pipeline.runs.read(key))
-    _record_cost(stage, asking, job, output)
-    if output.answers:
-        asking.keep(output.answers[key] for key in sorted(output.answers))
-    return dict(sorted(output.counts.items()))
+    return output
 
 
 def _output_keys(stage: Stage, job: Found) -> list[str]:
@@ -52,21 +63,24 @@ def job_id(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
 
 
-def _record_cost(stage: Stage, asking: Asking, job: Found, output: BatchOutput) -> None:
+def record_batch_cost(stage: Stage, teacher: str, job: Found, output: BatchOutput) -> None:
+    """Write into the ledger of the run that started a job what its output says that it used."""
     tokens = {"batch_input": output.input_tokens, "batch_output": output.output_tokens}
     if not any(tokens.values()):
         return
+    wasted = output.counts["duplicates"] + output.counts["without answer"]
     payer = stage.pipeline.bedrock.tags(job.arn).get("run", stage.run.run_id)
     entry = LedgerEntry(
         id=f"batch.{job_id(job.arn)}",
-        stage=stage.name,
-        model=asking.teacher,
+        stage=STAGE,
+        model=teacher,
         kind="actual",
         usage={
             "batch_calls": output.counts.total() - output.counts["cut lines"],
+            **({"wasted_calls": wasted} if wasted else {}),
             "input_tokens": output.input_tokens,
             "output_tokens": output.output_tokens,
         },
-        usd=sum(stage.pipeline.prices.usd(asking.teacher, usage, quantity) for usage, quantity in tokens.items()),
+        usd=sum(stage.pipeline.prices.usd(teacher, usage, quantity) for usage, quantity in tokens.items()),
     )
     stage.pipeline.registry.record_cost(payer, entry)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _MILLION = 1_000_000
 _THOUSAND = 1_000
 _HOUR_SECONDS = 3600.0
-_MONTH_SECONDS = 30 * 24 * _HOUR_SECONDS
+# AWS prices a month at 730 hours (AWS Pricing Calculator).
+_MONTH_SECONDS = 730 * _HOUR_SECONDS
 # Batch inference costs half the on-demand price (Amazon Bedrock pricing).
 ON_DEMAND, BATCH = 1.0, 0.5
 STORAGE, THROUGHPUT = "custom_model_storage", "provisioned_throughput"

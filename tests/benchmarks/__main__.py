@@ -59,6 +59,9 @@ def main() -> None:
             f"StateEntered events, polls among them, and {run.in_maps} for the states of the maps' child executions"
         )
         figure("state_transitions", str(run.transitions), "count", counted)
+        shares = ", ".join(f"{service} ${usd:.4f}" for service, usd in run.own.usd.items())
+        carried = f"10,000 prompts and a 24-hour training job, carried on from a run's history: {shares}; aim 0.05"
+        figure("run_usd_outside_bedrock", f"{run.own.total:.4f}", "USD", carried)
 
 
 def figure(name: str, value: str, unit: str, about: str) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.settings import Settings
 from lambdas.gateways.registry import PROMOTED
 from local.embedded_aws.deploy import deployed
-from tests.benchmarks.transitions import count_transitions
+from tests.benchmarks.own_cost import OwnCost, carried_on, read_history
 from tests.end_to_end.account import Account
 
 if TYPE_CHECKING:
@@ -35,12 +37,15 @@ class ExampleRun:
         States entered, as :mod:`tests.benchmarks.transitions` counts them.
     in_maps : int
         Those in the executions of the shards alone.
+    own : OwnCost
+        What a larger run would cost beside Bedrock, carried on from the first of these.
     """
 
     seconds: float
     bedrock_seconds: float
     transitions: int
     in_maps: int
+    own: OwnCost
 
     @property
     def overhead_seconds(self) -> float:
@@ -70,6 +75,7 @@ def measure_example_run(workdir: Path) -> ExampleRun:
         bedrock_seconds=sum(durations[step] for step in _BEDROCK_STEPS),
         transitions=int(median(run.transitions for run in runs)),
         in_maps=int(median(run.in_maps for run in runs)),
+        own=runs[0].own,
     )
 
 
@@ -80,5 +86,6 @@ def _run(account: Account, task: str) -> ExampleRun:
     if run.outcome != PROMOTED:
         message = f"the example's run {run.run_id} ended {run.outcome}: {run.reason}"
         raise RuntimeError(message)
-    own, in_maps = count_transitions(account.states, account.execution_arn(run.run_id))
-    return ExampleRun(seconds, 0.0, own + in_maps, in_maps)
+    history = read_history(account, run.run_id, task)
+    own = carried_on(history, Settings.from_mapping({}), PriceBook.shipped())
+    return ExampleRun(seconds, 0.0, history.own + history.in_maps, history.in_maps, own)

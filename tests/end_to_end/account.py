@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lambdas.domain.identity import Upload, execution_name
+from lambdas.domain.ledger import AT_MOST
 from lambdas.gateways.registry import ENDED, Registry, Run
 from lambdas.gateways.resource_book import BATCH_JOB, CUSTOMIZATION_JOB, ResourceBook
 from lambdas.gateways.table import Table
@@ -75,6 +77,10 @@ class Account:
         """Upload a range of logs by hand."""
         bucket, key = self.outputs["UploadsBucket"], f"{folder}/range.logs.json"
         return Upload(bucket, key, self.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(request))["VersionId"])
+
+    def bill(self) -> Bill:
+        """Begin to watch what is billed."""
+        return Bill(self, len(self.simulator.billing()))
 
     def example(self, folder: str, **changes: object) -> Upload:
         """Upload the published example under another task name."""
@@ -196,6 +202,31 @@ class Account:
 
     def resources(self) -> ResourceBook:
         return ResourceBook(self.table)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What the simulator bills from a moment on, for whoever calls."""
+
+    account: Account
+    before: int
+
+    def is_the_ledger_of(self, *runs: Run) -> None:
+        """Hold the simulator's own billing record against the ledgers of all runs that were paid since.
+
+        What the services report is equal to the last digit. What they do not report, a job's training and its own
+        teacher calls, is equal to the cent where the job came to its end; of one that was stopped half-way the ledger
+        has the most that it can have cost.
+        """
+        charges = self.account.simulator.billing()[self.before :]
+        entries = [entry for run in runs for entry in self.account.registry.ledger(run.run_id)]
+        reported = sum(charge.usd or 0.0 for charge in charges if charge.kind in ("converse", "batch"))
+        of_jobs = sum(charge.usd or 0.0 for charge in charges if charge.kind in ("teacher_calls", "training"))
+        actual = sum(entry.usd for entry in entries if entry.kind == "actual")
+        derived = sum(entry.usd for entry in entries if entry.kind == "derived")
+        bound = sum(entry.usd for entry in entries if entry.kind == AT_MOST)
+        assert abs(actual - reported) < 1e-9, (actual, reported)
+        assert derived - 0.005 < of_jobs < derived + bound + 0.005, (derived, bound, of_jobs)
 
 
 def example_lines() -> list[bytes]:

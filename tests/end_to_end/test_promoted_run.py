@@ -16,12 +16,17 @@ pytestmark = pytest.mark.end_to_end
 def test_the_example_is_promoted_under_both_label_semantics(account: Account, label_semantics: str) -> None:
     # Given
     account.simulator.change(label_semantics=label_semantics)
+    bill = account.bill()
     # When
     upload = account.example(f"search-{label_semantics}")
     run = account.ended(upload.run_id)
     # Then
     assert run.outcome == "PROMOTED", run.reason
     report = account.report(run)
+    if label_semantics == "regenerate":  # as documented; in the other way Bedrock asks its teacher nothing
+        bill.is_the_ledger_of(run)
+        assert report["estimate_usd"] == pytest.approx(report["total_usd"], rel=0.25)
+    assert {bill["stage"]: bill["within_range"] for bill in report["reconciliation"]}["EvaluateStudent"] is True
     assert report["simulated"] is True
     assert all(line["passed"] for line in report["gate"])
     batch = report["training"]["batch"]
@@ -53,6 +58,7 @@ def test_only_the_champion_is_left_of_a_promoted_run(account: Account) -> None:
 
 def test_a_second_run_moves_the_champions_own_endpoint(account: Account) -> None:
     # Given
+    bill = account.bill()
     first = account.ended(account.upload("moving", example_lines()[:200], **lenient()).run_id)
     assert first.outcome == "PROMOTED", first.reason
     # When
@@ -60,6 +66,10 @@ def test_a_second_run_moves_the_champions_own_endpoint(account: Account) -> None
     # Then
     assert second.outcome == "PROMOTED", second.reason
     assert second.endpoint_arn == first.endpoint_arn
+    bill.is_the_ledger_of(first, second)
+    for run in (first, second):
+        report = account.report(run)
+        assert report["estimate_usd"] == pytest.approx(report["total_usd"], rel=0.25)
     model = account.aws.client("bedrock").get_provisioned_model_throughput(provisionedModelId=second.endpoint_arn)
     assert model["modelArn"] == second.facts["custom_model_arn"] != first.facts["custom_model_arn"]
     roles = {contestant["role"] for contestant in account.report(second)["contestants"]}

@@ -77,10 +77,10 @@ def test_distillation_costs_training_the_teachers_answers_and_storage(account: A
     assert training.usd == pytest.approx(tokens * 0.001 / 1000)
 
     # And a month of storage costs 1.95, until the model is deleted
-    account.clock.advance(30 * 86_400)
+    account.clock.advance(730 * 3_600)
     assert of_kind(account, "custom_model_storage")[0].usd == pytest.approx(1.95)
     account.bedrock.delete_custom_model(modelIdentifier="model-1")
-    account.clock.advance(30 * 86_400)
+    account.clock.advance(730 * 3_600)
     (storage,) = of_kind(account, "custom_model_storage")
     assert storage.usd == pytest.approx(1.95)
     assert storage.end is not None

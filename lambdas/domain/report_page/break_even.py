@@ -12,8 +12,9 @@ from typing import Any
 from lambdas.domain.break_even import advice
 from lambdas.domain.comparison import ComparisonRow
 from lambdas.domain.prices import HOURS_A_MONTH
-from lambdas.domain.report_page.figures import axis_usd, count, large_count, number, pick, usd
+from lambdas.domain.report_page.figures import axis_usd, count, large_count, number, pick, plain, rows_of, usd
 from lambdas.domain.report_page.scales import LogScale, Tick
+from lambdas.domain.report_page.texts import short
 
 PLOT_WIDTH, PLOT_HEIGHT = 1000, 300
 """Units of the plot; the height is also its height in pixels."""
@@ -32,6 +33,7 @@ _IN_A_SENTENCE = {
     THROUGHPUT: "the student on provisioned throughput",
 }
 MODES = ("provisioned_throughput", "on_demand")
+_TERMS = {"none": "no commitment", "OneMonth": "one month", "SixMonths": "six months"}
 _LABEL_FLIPS_AT = 50
 _SAME_VOLUME = 0.03
 
@@ -154,6 +156,66 @@ def serving_advice(document: dict[str, Any]) -> str | None:
     if facts.get("price_stated") is True:
         said += ". The price of an hour is the one that was stated with the approval"
     return f"{said}."
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRow:
+    """One way to serve, in the words of the table."""
+
+    name: str
+    per_1k: str
+    month: str
+    pays_from: str
+    units: str
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServingTable:
+    """Every way to serve at the measured tokens, and when the run is earned back."""
+
+    rows: tuple[ServingRow, ...]
+    recovery: str
+    units_unknown: bool
+
+
+def serving_table(document: dict[str, Any]) -> ServingTable | None:
+    """Lay out the ways to serve; ``None`` where the report has no figures of them."""
+    per_1k = pick(document, "break_even", "usd_per_1k_requests")
+    if not isinstance(per_1k, dict):
+        return None
+    monthly = pick(document, "break_even", "usd_per_month") or {}
+    on_demand = [("teacher", "teacher"), ("baseline", "baseline"), ("student", "student_on_demand")]
+    rows = [ServingRow(_NAMES[key], usd(per_1k.get(role)), usd(pick(monthly, key)), "", "") for role, key in on_demand]
+    found = rows_of(pick(document, "break_even", "throughputs"))
+    rows += [_throughput_row(row) for row in found]
+    unknown = any(row.get("units_at_break_even") == "unknown" for row in found)
+    return ServingTable(tuple(rows), _recovery(pick(document, "break_even", "months_to_recover")), unknown)
+
+
+def _throughput_row(row: dict[str, Any]) -> ServingRow:
+    term = _TERMS.get(str(row.get("commitment")), short(row.get("commitment"), 40))
+    border, units = number(row.get("break_even_requests_per_month")), number(row.get("units"))
+    needed = row.get("units_at_expected") or row.get("units_at_break_even")
+    return ServingRow(
+        name=f"Student, provisioned throughput, {term}",
+        per_1k=usd(row.get("usd_per_1k_requests")),
+        month=f"{usd(row.get('usd_per_month'))} ({count(units)} {'unit' if units == 1 else 'units'})",
+        pays_from="never" if border is None else f"{count(border)} requests a month",
+        units="unknown" if number(needed) is None else count(needed),
+        simulated=row.get("simulated") is True,
+    )
+
+
+def _recovery(months: object) -> str:
+    if not isinstance(months, dict):
+        return ""
+    said = []
+    for role in ("baseline", "teacher"):
+        figure = number(months.get(role))
+        term = "never" if figure is None else f"in {plain(figure)} months" if figure >= 1 else "within a month"
+        said.append(f"{term} against the {role}")
+    return f"What the run cost is earned back {', '.join(said)}."
 
 
 def _line(key: str, costs: MonthlyCosts, y: LogScale, left: float, right: float) -> CostLine:

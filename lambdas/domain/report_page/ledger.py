@@ -56,6 +56,18 @@ class StageBar:
 
 
 @dataclass(frozen=True, slots=True)
+class BillRow:
+    """One stage: what was foreseen, what was spent, and what there is to say about it."""
+
+    stage: str
+    foreseen: str
+    expected: str
+    actual: str
+    difference: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """What the run cost."""
 
@@ -66,6 +78,7 @@ class Ledger:
     estimate: str
     budget: str
     note: str
+    bills: tuple[BillRow, ...]
     total_width: float | None
     estimate_at: float | None
     budget_at: float | None
@@ -97,6 +110,7 @@ def read_ledger(report: dict[str, Any]) -> Ledger:
         estimate=usd(estimate),
         budget=usd(budget),
         note=_note(total, estimate, budget),
+        bills=tuple(_bill(row) for row in rows_of(report.get("reconciliation"))[:MOST_STAGES]),
         total_width=None if total is None else scale.at(total),
         estimate_at=None if estimate is None else scale.at(estimate),
         budget_at=None if budget is None else scale.at(budget),
@@ -122,6 +136,35 @@ def _summed(entries: list[dict[str, Any]]) -> list[LedgerLine]:
 
 def _label(value: object) -> str:
     return "\N{EM DASH}" if value is None or value == "" else short_model(short(value, 160))
+
+
+def _bill(row: dict[str, Any]) -> BillRow:
+    low, expected, high = (number(row.get(key)) for key in ("low_usd", "estimate_usd", "high_usd"))
+    difference = number(row.get("difference_usd"))
+    sign = "+" if difference is not None and difference > 0 else ""
+    return BillRow(
+        stage=_label(row.get("stage")),
+        foreseen="not foreseen" if expected is None else f"{usd(low)} to {usd(high)}",
+        expected="" if expected is None else usd(expected),
+        actual=usd(row.get("actual_usd")),
+        difference="" if difference is None else sign + usd(difference),
+        note=_why(row),
+    )
+
+
+def _why(row: dict[str, Any]) -> str:
+    """Say what explains a difference: answers that existed, calls that were wasted, what is only a bound."""
+    said = []
+    foreseen, bought = number(row.get("estimated_calls")) or 0.0, number(row.get("actual_calls")) or 0.0
+    if bought < foreseen:
+        said.append(f"{count(bought)} of {count(foreseen)} foreseen calls were bought")
+    if number(row.get("wasted_calls")):
+        said.append(f"{count(row.get('wasted_calls'))} calls wasted ({usd(row.get('wasted_usd'))})")
+    if number(row.get("at_most_usd")):
+        said.append(f"{usd(row.get('at_most_usd'))} at most, of what was stopped half-way")
+    if row.get("within_range") is False:
+        said.append("outside the foreseen range")
+    return ", ".join(said)
 
 
 def _note(total: float | None, estimate: float | None, budget: float | None) -> str:

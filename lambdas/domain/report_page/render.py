@@ -68,6 +68,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "judge": judging.judge_facts(report),
         "break_even": break_even.break_even_chart(report, rows),
         "advice": break_even.serving_advice(report),
+        "serving": break_even.serving_table(report),
         "plot": (break_even.PLOT_WIDTH, break_even.PLOT_HEIGHT),
         "worst": worst,
         "worst_indented": any(text and text.indented for row in worst.rows for text in (row.reference, row.answer)),

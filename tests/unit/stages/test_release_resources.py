@@ -306,3 +306,54 @@ def test_a_model_that_another_run_on_the_same_content_adopted_is_left_to_it(work
     assert list(workshop.client.models) == ["dev-video-shared"]
     release(workshop, second, "REJECTED")
     assert workshop.client.models == {}
+
+
+def launched_job(workshop: Workshop, status: str, *, phases: dict[str, str]) -> tuple[Run, str]:
+    """Give a run with a customization job of its own that nobody looked at since."""
+    run = workshop.run()
+    workshop.plan(run)
+    name = "dev-video-job"
+    details = {phase: {"status": state} for phase, state in phases.items()}
+    arn = workshop.client.add_job(name, status, statusDetails=details)
+    workshop.client.tags[arn] = [{"key": "run", "value": run.run_id}]
+    workshop.made(run, CUSTOMIZATION_JOB, name, arn)
+    return run, arn
+
+
+def test_a_job_that_a_release_stops_is_in_the_ledger_at_most(workshop: Workshop) -> None:
+    # Given a run that was killed while its job trained
+    phases = {"dataProcessingDetails": "Completed", "trainingDetails": "InProgress"}
+    run, _ = launched_job(workshop, "InProgress", phases=phases)
+
+    # When, twice as after a crash
+    results = [release(workshop, run, "FAILED") for _ in range(2)]
+
+    # Then the teacher's calls were all made, and how far the training came nobody says
+    assert [result["released"] for result in results] == [1, 0]
+    ledger = workshop.pipeline.registry.ledger(run.run_id)
+    assert sorted((entry.stage, entry.id, entry.kind) for entry in ledger) == [
+        ("LaunchDistillation", "own-teacher-calls.dev-video-job", "derived"),
+        ("LaunchDistillation", "training.dev-video-job", "at most"),
+    ]
+
+
+def test_a_job_that_another_run_pays_is_not_in_this_ledger(workshop: Workshop) -> None:
+    # Given
+    run, arn = launched_job(workshop, "Completed", phases={"trainingDetails": "Completed"})
+    workshop.client.tags[arn] = [{"key": "run", "value": "video-of-somebody-else"}]
+
+    # When
+    release(workshop, run, "FAILED")
+
+    # Then
+    assert workshop.pipeline.registry.ledger(run.run_id) == []
+
+
+def test_what_keeps_a_cost_from_being_known_keeps_nothing_from_being_released(workshop: Workshop) -> None:
+    # Given a run whose plan is gone
+    run, _ = launched_job(workshop, "Completed", phases={"trainingDetails": "Completed"})
+    workshop.bucket.objects.clear()
+
+    # When / Then
+    assert release(workshop, run, "FAILED")["status"] == "COMPLETED"
+    assert states(workshop, run)[CUSTOMIZATION_JOB] == RELEASED

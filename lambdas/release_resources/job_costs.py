@@ -1,0 +1,43 @@
+"""Write down what a job cost that nobody looks after any more, because its run was stopped before it could."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from botocore.exceptions import ClientError
+
+from lambdas.domain.errors import PipelineError
+from lambdas.domain.models import ModelChoice
+from lambdas.gateways.resource_book import BATCH_JOB, CUSTOMIZATION_JOB, Resource
+from lambdas.launch_distillation.costs import record_costs
+from lambdas.launch_distillation.way_of_training import models_now
+from lambdas.pipeline import Stage, logger
+from lambdas.run_teacher_batch.harvest import read_output, record_batch_cost
+
+
+def record_job_cost(stage: Stage, resource: Resource) -> None:
+    """Write the cost of a job that has ended into the ledger, under the ids that its own stage uses.
+
+    What keeps the cost from being known must not keep anything from being released: it is logged.
+    """
+    if resource.kind not in (BATCH_JOB, CUSTOMIZATION_JOB):
+        return
+    try:
+        # As the attempt that started the job saw it: its plan, and the way of training that it took.
+        _record(replace(stage, attempt=resource.attempt), resource)
+    except (PipelineError, ClientError, LookupError, TypeError, ValueError):
+        logger.exception("the cost of a job could not be written down", extra={"job": resource.name})
+
+
+def _record(stage: Stage, resource: Resource) -> None:
+    bedrock = stage.pipeline.bedrock
+    find = bedrock.find_batch_job if resource.kind == BATCH_JOB else bedrock.find_job
+    job = find(resource.name)
+    if job is None or bedrock.tags(job.arn).get("run") != stage.run.run_id:
+        return
+    if resource.kind == CUSTOMIZATION_JOB:
+        record_costs(stage, models_now(stage), job)
+        return
+    teacher = ModelChoice.from_document(stage.plan["models"]).teacher
+    # The answers themselves stay in the job's output: another attempt finds and keeps them.
+    record_batch_cost(stage, teacher, job, read_output(stage, job, {}, teacher))

@@ -1,0 +1,104 @@
+"""What each way to serve costs, from which volume a throughput pays, and how many units that volume needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.prices import HOURS_A_MONTH, ModelUnit, PriceBook, PriceLine
+from lambdas.domain.serving_costs import Student, months_to_recover, throughputs
+from tests.unit.domain.samples import MICRO
+
+STUDENT = Student(model=MICRO, tokens_per_request=100, usd_per_request=1e-5, model_units=1, expected=None)
+
+
+def book(*, tokens_per_minute: float | None = None, **hours: float) -> PriceBook:
+    lines = [
+        PriceLine(model=MICRO, usage=usage, usd=usd, unit="model unit hour", source="a test", date="2026-11-24")
+        for usage, usd in hours.items()
+    ]
+    unit = ModelUnit(model=MICRO, tokens_per_minute=tokens_per_minute or 0.0, source="a test", date="2026-11-24")
+    return PriceBook.shipped().with_lines(lines, [unit] if tokens_per_minute else [])
+
+
+def test_without_a_price_there_is_nothing_to_say() -> None:
+    # Given / When / Then
+    assert throughputs(STUDENT, PriceBook.shipped()) == []
+
+
+def test_each_commitment_of_which_the_price_is_known_has_its_own_border() -> None:
+    # Given
+    prices = book(throughput=20.0, throughput_SixMonths=10.0)
+
+    # When
+    free, committed = throughputs(STUDENT, prices)
+
+    # Then
+    assert (free.commitment, committed.commitment) == ("none", "SixMonths")
+    assert free.break_even_requests_per_month == pytest.approx(20 * HOURS_A_MONTH / 1e-5)
+    assert committed.break_even_requests_per_month == pytest.approx(10 * HOURS_A_MONTH / 1e-5)
+    assert free.units_at_break_even == "unknown"
+    assert free.units_at_expected is None
+
+
+def test_a_volume_needs_the_units_that_serve_its_tokens() -> None:
+    # Given a unit that serves 1,000 requests a minute, 43.8 million a month
+    prices = book(throughput=0.1, tokens_per_minute=100_000)
+
+    # When
+    [found] = throughputs(replace(STUDENT, expected=100e6), prices)
+
+    # Then
+    assert found.units_at_expected == found.units == 3
+    assert found.usd_per_month == pytest.approx(3 * 0.1 * HOURS_A_MONTH)
+    assert found.usd_per_1k_requests == pytest.approx(3 * 0.1 * HOURS_A_MONTH / 100e3)
+
+
+def test_a_unit_that_serves_less_than_its_price_buys_never_pays() -> None:
+    # Given a unit for $20 an hour whose 60,000 requests an hour cost $0.60 on demand
+    prices = book(throughput=20.0, tokens_per_minute=100_000)
+
+    # When
+    [found] = throughputs(replace(STUDENT, expected=1e9), prices)
+
+    # Then
+    assert found.break_even_requests_per_month is None
+    assert found.units_at_break_even is None
+    assert found.usd_per_month > 1e9 * STUDENT.usd_per_request
+
+
+@given(st.floats(0.01, 100), st.floats(1e3, 1e9), st.floats(1, 1e12))
+def test_at_the_border_both_ways_cost_the_same_and_never_needs_more_than_the_unit(
+    hour: float, per_minute: float, volume: float
+) -> None:
+    # Given / When
+    [found] = throughputs(replace(STUDENT, expected=volume), book(throughput=hour, tokens_per_minute=per_minute))
+
+    # Then
+    capacity = per_minute / STUDENT.tokens_per_request * 60 * HOURS_A_MONTH
+    if found.break_even_requests_per_month is None:
+        assert capacity * STUDENT.usd_per_request < hour * HOURS_A_MONTH
+    else:
+        assert found.break_even_requests_per_month * STUDENT.usd_per_request == pytest.approx(hour * HOURS_A_MONTH)
+        assert found.break_even_requests_per_month <= capacity
+    assert isinstance(found.units_at_expected, int)
+    assert found.units_at_expected * capacity >= volume * (1 - 1e-9)
+
+
+def test_a_run_is_earned_back_by_what_the_student_saves() -> None:
+    # Given
+    monthly = {
+        "teacher": 110.0,
+        "baseline": 60.0,
+        "student_on_demand": 10.0,
+        "student_provisioned_throughput": 80.0,
+    }
+
+    # When / Then
+    assert months_to_recover(monthly, "on_demand", 100.0) == {"teacher": 1.0, "baseline": 2.0}
+    assert months_to_recover(monthly, "provisioned_throughput", 60.0) == {"teacher": 2.0, "baseline": None}
+    assert months_to_recover(None, "on_demand", 100.0) is None
+    assert months_to_recover({**monthly, "student_provisioned_throughput": None}, "provisioned_throughput", 1.0) is None
