@@ -149,11 +149,12 @@ def _ledger_line(entry: LedgerEntry, *, simulated: bool) -> dict[str, Any]:
 def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any], spent: float) -> dict[str, Any] | None:
     """Give the evaluation's break-even, with the price of an hour that came with the approval where no book had it."""
     known: dict[str, Any] | None = evaluation.get("break_even")
-    if known is None:
-        return None
+    measured = next((item for item in evaluation.get("contestants", []) if item["role"] == "student"), None)
+    if known is None or measured is None:
+        return known
     serving, model = stage.task.serving, stage.pipeline.environment.settings.student_model
     stated, prices = (facts.get("approval") or {}).get("usd_per_unit_hour"), stage.pipeline.prices
-    per_1k = known["usd_per_1k_requests"]["student"]
+    per_1k = measured["usd_per_1k_requests"]
     usage = throughput_usage(serving.commitment)
     if stated is not None and prices.find(model, usage) is None:
         known = with_stated_price(known, stated, serving.model_units, per_1k)
@@ -162,7 +163,7 @@ def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any],
         prices = prices.with_lines([line])
     student = Student(
         model=model,
-        tokens_per_request=known["student_tokens_per_request"],
+        tokens_per_request=sum(measured["tokens"].values()),
         usd_per_request=per_1k / 1000,
         model_units=serving.model_units,
         expected=serving.expected_requests_per_month,

@@ -24,8 +24,6 @@ class BreakEven:
         many requests is not known: AWS publishes no tokens per minute of a unit.
     usd_per_1k_requests : dict of str to float
         On demand, by role, at the measured tokens.
-    student_tokens_per_request : float
-        Input and output together.
     price_stated : bool
         Whether the price of an hour is a person's word, given with the approval, and not the price book's.
     """
@@ -37,7 +35,6 @@ class BreakEven:
     requests_per_month_at_break_even: float | None
     price_simulated: bool
     usd_per_1k_requests: dict[str, float]
-    student_tokens_per_request: float
     price_stated: bool = False
 
     def to_document(self) -> dict[str, Any]:
@@ -88,7 +85,6 @@ def work_out(
         requests_per_month_at_break_even=None if month is None else month / per_request["student"],
         price_simulated=bool(line and line.simulated),
         usd_per_1k_requests={role: each * 1000 for role, each in per_request.items()},
-        student_tokens_per_request=summaries["student"].input_tokens_mean + summaries["student"].output_tokens_mean,
     )
 
 

@@ -74,9 +74,9 @@ def reconcile(estimate: Sequence[Mapping[str, Any]], entries: Sequence[LedgerEnt
 
     for line in estimate:
         found = bill(str(line["stage"]))
-        found.low_usd = (found.low_usd or 0.0) + float(line["low_usd"])
+        found.low_usd = (found.low_usd or 0.0) + float(line.get("low_usd", line["usd"]))
         found.estimate_usd = (found.estimate_usd or 0.0) + float(line["usd"])
-        found.high_usd = (found.high_usd or 0.0) + float(line["high_usd"])
+        found.high_usd = (found.high_usd or 0.0) + float(line.get("high_usd", line["usd"]))
         found.estimated_calls += float(line["usage"].get("calls", 0.0))
     for entry in entries:
         found = bill(entry.stage)

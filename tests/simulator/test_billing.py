@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from lambdas.domain.prices import PriceBook
+from lambdas.domain.prompts import training_line
+from lambdas.domain.records import parse_line
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.training_cost import TrainingVolume
 from local.bedrock_simulator.control import Charge
 from tests.simulator import toy
 from tests.simulator.conftest import JOB_SECONDS, Account, refusal
+from tests.simulator.teacher_stages import MODELS
 
 
 def of_kind(account: Account, kind: str) -> list[Charge]:
@@ -167,3 +175,27 @@ def test_a_throughput_that_failed_costs_nothing(account: Account, trained: str) 
     account.clock.advance(3600)
     assert sum(of_kind(account, "provisioned_throughput")[0].usage.values()) == 0
     account.bedrock.delete_provisioned_model_throughput(provisionedModelId="champion")
+
+
+def test_a_job_costs_what_the_pipeline_derives_from_its_training_file(account: Account) -> None:
+    # Given a training file of 400 records, and what the pipeline makes of it
+    prompts = toy.queries(400, "train")
+    task = TaskDefinition.from_document({"student_system_prompt": toy.SHORT_PROMPT})
+    records = [parse_line(json.dumps({"prompt": prompt}).encode()) for prompt in prompts]
+    volume = TrainingVolume.of(
+        training_line(record, task, json.dumps(toy.answer(prompt)))
+        for record, prompt in zip(records, prompts, strict=True)
+    )
+    account.put_training(prompts)
+
+    # When
+    account.train()
+
+    # Then both lines of the ledger are the bill's to the cent
+    models, book = MODELS, PriceBook.shipped()
+    own = volume.own_calls_entry("own", "LaunchDistillation", models, book)
+    training = volume.training_entry("training", "LaunchDistillation", models, book)
+    (calls,), (trained,) = of_kind(account, "teacher_calls"), of_kind(account, "training")
+    assert own.usd == pytest.approx(calls.usd, abs=0.005)
+    assert training.usd == pytest.approx(trained.usd, abs=0.005)
+    assert own.usage["calls"] == calls.requests
