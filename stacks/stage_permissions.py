@@ -54,6 +54,8 @@ class StagePermissions(PermissionParts):
             self._runs("s3:GetObject", "s3:PutObject"),
             self._answers("s3:GetObject"),
             self._list_runs_bucket("answers/*"),
+            # Whether the run has a calibration set is found by listing.
+            self._list_runs_bucket("runs/*/dataset/*"),
             allow("bedrock:GetFoundationModel", on=described),
             allow("bedrock:GetFoundationModelAvailability", on=["*"], because=NO_RESOURCE),
             allow("bedrock:GetInferenceProfile", on=self._models.profiles(models)),
