@@ -1,16 +1,16 @@
-"""CDK entry point: three stacks an environment, checked against the AwsSolutions rules."""
+"""CDK entry point: three stacks an environment, checked against the rule packs."""
 
 from stacks.node import use_bundled_node
 
 use_bundled_node()
 
-from aws_cdk import App, Validations
-from cdk_nag import AwsSolutionsChecks
+from aws_cdk import App
 
 from stacks.environments import CONTEXT_KEY, add_environment, read_environments
+from stacks.rule_packs import enforce_rule_packs
 
 app = App()
 for name, settings in read_environments(app.node.try_get_context(CONTEXT_KEY)).items():
     add_environment(app, name, settings)
-Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))
+enforce_rule_packs(app)
 app.synth()

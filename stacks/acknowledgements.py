@@ -32,10 +32,19 @@ def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
     Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
 
 
-def acknowledge_wildcards(construct: IConstruct, permissions: list[Permission]) -> None:
+def acknowledge_wildcards(construct: IConstruct, permissions: list[Permission], *, of_lambda: bool = False) -> None:
     """Accept the wildcards of permissions that give a reason for them.
 
     A permission with a wildcard and without a reason stays a finding and stops the synthesis.
+
+    Parameters
+    ----------
+    construct : IConstruct
+        The role or policy that has them.
+    permissions : list of Permission
+        Its statements.
+    of_lambda : bool
+        Whether a Lambda takes the role: the pack Serverless then has a finding of its own for ``*``.
     """
     for permission in permissions:
         if not permission.because:
@@ -44,6 +53,9 @@ def acknowledge_wildcards(construct: IConstruct, permissions: list[Permission]) 
             flat = _flattened(Stack.of(construct).resolve(resource))
             if "*" in flat:
                 acknowledge(construct, f"AwsSolutions-IAM5[Resource::{flat}]", permission.because)
+    everything = [permission.because for permission in permissions if "*" in permission.resources]
+    if of_lambda and everything:
+        acknowledge(construct, "Serverless-LambdaStarPermissions", " ".join(dict.fromkeys(everything)))
 
 
 def _flattened(resource: object) -> str:

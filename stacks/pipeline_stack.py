@@ -10,7 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from stacks.acknowledgements import acknowledge_wildcards
+from stacks.acknowledgements import acknowledge, acknowledge_wildcards
 from stacks.bedrock_roles import BatchRole, CustomizationRole
 from stacks.inference_profiles import InferenceProfiles
 from stacks.permissions import Permission, allow
@@ -223,7 +223,7 @@ class PipelineStack(Stack):
         return policy
 
     def _undelivered_queue(self) -> sqs.Queue:
-        return sqs.Queue(
+        queue = sqs.Queue(
             self,
             "Undelivered",
             encryption=sqs.QueueEncryption.KMS,
@@ -231,6 +231,10 @@ class PipelineStack(Stack):
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
+        acknowledge(
+            queue, "Serverless-SQSRedrivePolicy", "It is the dead letter queue itself: people read it, no consumer does."
+        )
+        return queue
 
     def _topic(self) -> sns.Topic:
         topic = sns.Topic(self, "Notifications", display_name="Distillation", master_key=self._key, enforce_ssl=True)

@@ -13,7 +13,7 @@ from constructs import Construct
 
 from lambdas.domain.bedrock_names import STAGE_TAG
 from lambdas.domain.metrics import NAMESPACE
-from stacks.acknowledgements import acknowledge_wildcards
+from stacks.acknowledgements import acknowledge, acknowledge_wildcards
 from stacks.dependency_layer import DependencyLayer
 from stacks.log_groups import log_group
 from stacks.permissions import Permission, allow, policy_document
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lambdas.domain.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+ONLY_ASKED = "Invoked by callers that wait and get the error themselves; Lambda uses a dead letter queue for events alone."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +137,8 @@ class StageFunction(Construct):
             # A run under way keeps the version with which it was started.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
+        if not asynchronous:
+            acknowledge(self.function, "Serverless-LambdaDLQ", ONLY_ASKED)
 
     def published_version(self) -> str:
         """Publish the present code and configuration, and give the version's ARN."""
@@ -153,5 +156,5 @@ class StageFunction(Construct):
             managed_policies=[runtime.tracing],
             inline_policies={"Stage": policy_document([write_logs, *permissions])},
         )
-        acknowledge_wildcards(role, permissions)
+        acknowledge_wildcards(role, permissions, of_lambda=True)
         return role
