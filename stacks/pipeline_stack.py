@@ -232,7 +232,9 @@ class PipelineStack(Stack):
             retention_period=Duration.days(14),
         )
         acknowledge(
-            queue, "Serverless-SQSRedrivePolicy", "It is the dead letter queue itself: people read it, no consumer does."
+            queue,
+            "Serverless-SQSRedrivePolicy",
+            "It is the dead letter queue itself: people read it, no consumer does.",
         )
         return queue
 

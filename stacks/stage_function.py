@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from lambdas.domain.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-ONLY_ASKED = "Invoked by callers that wait and get the error themselves; Lambda uses a dead letter queue for events alone."
+ONLY_ASKED = (
+    "Invoked by callers that wait and get the error themselves; Lambda uses a dead letter queue for events alone."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

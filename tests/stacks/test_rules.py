@@ -93,7 +93,7 @@ def test_two_syntheses_are_byte_identical(tmp_path: Path) -> None:
 
 def test_the_rule_packs_find_nothing_that_is_not_acknowledged(tmp_path: Path) -> None:
     app = build({"dev": {}}, tmp_path)
-    enforce_rule_packs(app)
+    enforce_rule_packs(app, in_full=True)
     app.synth()
 
 
@@ -124,7 +124,7 @@ def findings(acknowledged: list[tuple[str, str, str]], tmp_path: Path) -> Callab
 
     def read() -> set[tuple[str, str]]:
         app = build({"dev": {}}, tmp_path)
-        enforce_rule_packs(app)
+        enforce_rule_packs(app, in_full=True)
         with pytest.raises(RuntimeError, match="ValidationFailed"):
             app.synth()
         reports = json.loads((tmp_path / "validation-report.json").read_text())["pluginReports"]
@@ -160,7 +160,10 @@ def test_each_acknowledgement_is_for_one_finding_on_one_construct(
     findings()
     assert len({(path, finding) for path, finding, _ in acknowledged}) == len(set(acknowledged))
     # A construct that has children of its own, such as a stack, would cover findings that nobody has looked at.
-    assert all(path.rpartition("/")[2] in ("Role", "Function", "MapRuns", "WriteTraces", "Undelivered") for path, *_ in acknowledged)
+    assert all(
+        path.rpartition("/")[2] in ("Role", "Function", "MapRuns", "WriteTraces", "Undelivered")
+        for path, *_ in acknowledged
+    )
 
 
 def test_every_acknowledgement_gives_a_reason_that_says_something(

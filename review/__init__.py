@@ -1,0 +1,1 @@
+"""What a reviewer reads, made of the synthesized templates: snapshots and the positions on NIST 800-53."""
