@@ -26,6 +26,9 @@ MEASURED_AGAIN = 2 * KNOWN_CASES
 TESTED_AGAIN = "converse provisioned-model"
 """Smoke tests: each endpoint is asked before it is believed."""
 
+BY_THE_HOUR = ("provisioned_throughput provisioned-model", "custom_model_storage custom-model")
+"""What a failed promotion gave back and a retry made again: each was paid for while it existed, see ``leaked``."""
+
 _CHANGING = re.compile(r"[0-9a-f]{12,}|[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[0-9:.]+Z|\d+\.\d+")
 
 
@@ -167,7 +170,8 @@ def _retry(world: World, run_id: str, verdict: Verdict) -> None:
 
 def _count(world: World, run_id: str, fault: Fault, bills: Bills, verdict: Verdict) -> None:
     more = world.paid() - bills.before - bills.clean
-    del more[TESTED_AGAIN]
+    for what in (TESTED_AGAIN, *BY_THE_HOUR):
+        del more[what]
     more[JUDGE] -= MEASURED_AGAIN * verdict.retried
     if fault.kind == DIES:
         more -= Counter(dict.fromkeys([what for what in more if what.startswith("converse ")], UNSAVED))

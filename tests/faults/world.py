@@ -171,7 +171,9 @@ class World:
                 if kind in ("", "foundation-model", "inference-profile", "application-inference-profile")
                 else kind
             )
-            if entry.resource not in world.jobs:
+            if entry.kind == "batch":  # an answer is the same answer, whichever way it was bought
+                bought[f"converse {entry.model}"] += entry.requests
+            elif entry.resource not in world.jobs:
                 bought[f"{entry.kind} {what}"] += entry.requests
         for job in world.jobs.values():
             bought["training"] += job.status == "Completed"
