@@ -30,7 +30,8 @@ UNKNOWN = {
 def report(workshop: Workshop, approval: dict[str, Any] | None) -> dict[str, Any]:
     run = workshop.run()
     workshop.bucket.write_json(run.files.task_definition, {"serving": {"model_units": 2}})
-    evaluation = {"contestants": [{"role": "student", "usd_per_1k_requests": 0.1}], "break_even": UNKNOWN}
+    student = {"role": "student", "usd_per_1k_requests": 0.1, "tokens": {"input_mean": 700.0, "output_mean": 60.0}}
+    evaluation = {"contestants": [student], "break_even": UNKNOWN}
     workshop.bucket.write_json(run.files.evaluation(1, "evaluation.json"), evaluation)
     workshop.pipeline.registry.record_facts(
         run.run_id, endpoint_arn="arn", **({"approval": approval} if approval else {})
@@ -45,7 +46,10 @@ def test_without_a_stated_price_the_break_even_stays_unknown(
     # When
     made = report(workshop, approval)
     # Then
-    assert made["break_even"] == UNKNOWN
+    money = made["break_even"]
+    assert {key: money[key] for key in UNKNOWN} == UNKNOWN
+    assert money["throughputs"] == []
+    assert money["months_to_recover"] is None
     assert made["endpoint"]["usd_per_hour"] is None
 
 
