@@ -11,7 +11,7 @@ from constructs import Construct
 from stacks.acknowledgements import acknowledge_wildcards
 from stacks.data_key import ENCRYPT_AND_DECRYPT
 from stacks.model_access import ModelAccess
-from stacks.permissions import Permission, allow, policy_document
+from stacks.permissions import Permission, allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,7 @@ class _BedrockRole(Construct):
             assumed_by=_bedrock_for(Stack.of(self), job),
             inline_policies={policy: policy_document(permissions)},
         )
+        keep_reasons(self.role, permissions)
         acknowledge_wildcards(self.role, permissions)
 
 
@@ -75,10 +76,16 @@ class CustomizationRole(_BedrockRole):
         )
         run_keys = "The run's key is made at run time; the wildcard covers this one folder of runs."
         return [
-            allow("s3:GetObject", on=[training], because=run_keys),
-            allow("s3:GetObject", "s3:PutObject", on=[output], because=run_keys),
+            allow("s3:GetObject", on=[training], to="read the training file", because=run_keys),
+            allow(
+                "s3:GetObject",
+                "s3:PutObject",
+                on=[output],
+                to="read earlier output of the job's run and write its own",
+                because=run_keys,
+            ),
             # Bedrock lists without a prefix that we could name; names of keys are no secrets.
-            allow("s3:ListBucket", on=[data.runs_bucket_arn]),
+            allow("s3:ListBucket", on=[data.runs_bucket_arn], to="look its input and output up"),
             # The teacher of a distillation may be no application inference profile (user guide, model distillation).
             *ModelAccess(stack).invoke(settings.teacher_models),
             _encrypt_and_decrypt(stack, data),
@@ -86,6 +93,7 @@ class CustomizationRole(_BedrockRole):
                 "kms:DescribeKey",
                 "kms:CreateGrant",
                 on=[data.key_arn],
+                to="encrypt the custom model, by a grant that Bedrock makes for it",
                 when={"StringEquals": {"kms:ViaService": f"bedrock.{stack.region}.amazonaws.com"}},
             ),
         ]
@@ -131,10 +139,15 @@ class BatchRole(_BedrockRole):
         folder = f"{data.runs_bucket_arn}/runs/*/teacher_batch/*"
         run_keys = "Keys of runs and jobs are made at run time; the wildcard covers this one folder of runs."
         return [
-            allow("s3:GetObject", on=[f"{folder}/input.jsonl"], because=run_keys),
-            allow("s3:PutObject", on=[f"{folder}/output/*"], because=run_keys),
+            allow("s3:GetObject", on=[f"{folder}/input.jsonl"], to="read the job's input file", because=run_keys),
+            allow("s3:PutObject", on=[f"{folder}/output/*"], to="write the job's answers", because=run_keys),
             # Bedrock lists the prefix of the input.
-            allow("s3:ListBucket", on=[data.runs_bucket_arn], when={"StringLike": {"s3:prefix": "runs/*"}}),
+            allow(
+                "s3:ListBucket",
+                on=[data.runs_bucket_arn],
+                to="look its input up",
+                when={"StringLike": {"s3:prefix": "runs/*"}},
+            ),
             *ModelAccess(stack, profiles).ask(settings.teacher_models),
             _encrypt_and_decrypt(stack, data),
         ]
@@ -143,7 +156,12 @@ class BatchRole(_BedrockRole):
 def _encrypt_and_decrypt(stack: Stack, data: DataExports) -> Permission:
     """Allow the data key for what Bedrock reads and writes."""
     through = [f"{service}.{stack.region}.amazonaws.com" for service in ("bedrock", "s3")]
-    return allow(*ENCRYPT_AND_DECRYPT, on=[data.key_arn], when={"StringEquals": {"kms:ViaService": through}})
+    return allow(
+        *ENCRYPT_AND_DECRYPT,
+        on=[data.key_arn],
+        to="read and write encrypted files",
+        when={"StringEquals": {"kms:ViaService": through}},
+    )
 
 
 def _bedrock_for(stack: Stack, job: str) -> iam.ServicePrincipal:

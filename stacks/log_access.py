@@ -36,6 +36,7 @@ class LogAccess:
             allow(
                 "s3:ListBucket",
                 on=[self._bucket(source.bucket)],
+                to="list the hours of a log source",
                 when={"StringLike": {"s3:prefix": f"{source.root(self._stack.account, self._region)}*"}},
             )
             for source in self._sources
@@ -50,8 +51,23 @@ class LogAccess:
         keys = sorted({source.key for source in self._sources if source.key})
         through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{self._region}.amazonaws.com"}}
         return [
-            *([allow("s3:GetObject", on=objects, because=_LOG_KEYS)] if objects else []),
-            *([allow("kms:Decrypt", on=keys, when=through_s3)] if keys else []),
+            *(
+                [
+                    allow(
+                        "s3:GetObject",
+                        on=objects,
+                        to="read invocation logs and the bodies beside them",
+                        because=_LOG_KEYS,
+                    )
+                ]
+                if objects
+                else []
+            ),
+            *(
+                [allow("kms:Decrypt", on=keys, to="read a log source that has a key of its own", when=through_s3)]
+                if keys
+                else []
+            ),
         ]
 
     def _bucket(self, name: str) -> str:

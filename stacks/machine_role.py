@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge_wildcards
-from stacks.permissions import allow, policy_document
+from stacks.permissions import allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,9 +54,15 @@ class MachineRole(Construct):
             allow(
                 "lambda:InvokeFunction",
                 on=[f"{stage.function.function_arn}:*" for stage in stages],
+                to="invoke the stages",
                 because="Published versions only: a run under way keeps calling those with which it was started.",
             ),
-            allow(*_LOG_DELIVERY, on=["*"], because="CloudWatch Logs knows no resource for log delivery."),
+            allow(
+                *_LOG_DELIVERY,
+                on=["*"],
+                to="write the machine's log",
+                because="CloudWatch Logs knows no resource for log delivery.",
+            ),
         ]
         self.role = iam.Role(
             self,
@@ -72,6 +78,7 @@ class MachineRole(Construct):
             managed_policies=[tracing],
             inline_policies={"Machine": policy_document(permissions)},
         )
+        keep_reasons(self.role, permissions)
         acknowledge_wildcards(self.role, permissions)
 
     def allow_map_runs(self, machine: sfn.StateMachine) -> None:
@@ -82,14 +89,18 @@ class MachineRole(Construct):
         """
         children = f"{self._states}:execution:{machine.state_machine_name}"
         permissions = [
-            allow("states:StartExecution", on=[machine.state_machine_arn]),
+            allow(
+                "states:StartExecution", on=[machine.state_machine_arn], to="start the children of its distributed maps"
+            ),
             allow(
                 "states:DescribeExecution",
                 "states:StopExecution",
                 on=[f"{children}:*", f"{children}/*"],
+                to="watch those children, and stop them with the run",
                 because="Step Functions names the children of a map; the wildcard covers those of this machine.",
             ),
         ]
         statements = [permission.statement() for permission in permissions]
         policy = iam.Policy(self, "MapRuns", roles=[self.role], statements=statements)
+        keep_reasons(policy, permissions)
         acknowledge_wildcards(policy, permissions)

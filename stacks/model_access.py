@@ -68,7 +68,17 @@ class ModelAccess:
         plain = [model for model in distinct if model not in self._profiles]
         attributed = [model for model in distinct if model in self._profiles]
         copied = [self.profile(model) for model in attributed if is_profile(model)]
-        own = [allow("bedrock:InvokeModel", on=[*self.attributed(attributed), *copied])] if attributed else []
+        own = (
+            [
+                allow(
+                    "bedrock:InvokeModel",
+                    on=[*self.attributed(attributed), *copied],
+                    to="ask the models of the settings through their application inference profile",
+                )
+            ]
+            if attributed
+            else []
+        )
         behind = [self._behind_profile(model, self._profiles[model]) for model in attributed]
         return [*(self.invoke(plain) if plain else []), *own, *behind]
 
@@ -87,7 +97,7 @@ class ModelAccess:
         distinct = sorted(set(models))
         direct = [self.callable(model) for model in distinct]
         behind = [self._behind_profile(model, self.profile(model)) for model in distinct if is_profile(model)]
-        return [allow("bedrock:InvokeModel", on=direct), *behind]
+        return [allow("bedrock:InvokeModel", on=direct, to="ask the models of the settings"), *behind]
 
     def _behind_profile(self, model: str, profile: str) -> Permission:
         bare = foundation_model_id(model)
@@ -98,6 +108,7 @@ class ModelAccess:
         return allow(
             "bedrock:InvokeModel",
             on=resources,
+            to="ask the model behind a profile, through the profile only",
             when={"StringEquals": {"bedrock:InferenceProfileArn": profile}},
             because="The profile chooses the Region; the condition allows the model only through the profile.",
         )

@@ -11,7 +11,7 @@ from stacks.model_access import ModelAccess
 from stacks.permissions import Permission, allow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aws_cdk import Stack
 
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 RUN_KEYS = "Keys of runs are made at run time; the wildcard covers one prefix of one bucket."
 BEDROCK_IDS = "Bedrock makes the ids at run time; the wildcard covers one kind of resource in this account and Region."
 NO_RESOURCE = "The service authorization reference names no resource for these actions."
+
+
+def of_bedrock(*actions: str, on: Sequence[str], to: str) -> Permission:
+    """Allow actions on resources whose ids Bedrock makes."""
+    return allow(*actions, on=on, to=to, because=BEDROCK_IDS)
+
+
+def without_resource(*actions: str, to: str) -> Permission:
+    """Allow actions that know no resource."""
+    return allow(*actions, on=["*"], to=to, because=NO_RESOURCE)
 
 
 class PermissionParts:
@@ -63,10 +73,11 @@ class PermissionParts:
                 "s3:GetObject",
                 "s3:GetObjectVersion",
                 on=[f"{uploads}/*"],
+                to="read the upload in the version to which the run is pinned",
                 because="People choose the keys of their uploads; the role may only read, and only this bucket.",
             ),
             # Without it S3 answers 403 instead of 404 for a task.json that is not there.
-            allow("s3:ListBucket", on=[uploads]),
+            allow("s3:ListBucket", on=[uploads], to="learn that an optional file was not uploaded"),
         ]
 
     def _ask_and_keep(self) -> list[Permission]:
@@ -88,27 +99,35 @@ class PermissionParts:
         ]
 
     def _list_trained(self) -> Permission:
-        return allow("bedrock:ListModelCustomizationJobs", "bedrock:ListCustomModels", on=["*"], because=NO_RESOURCE)
+        return without_resource(
+            "bedrock:ListModelCustomizationJobs",
+            "bedrock:ListCustomModels",
+            to="find jobs and custom models again by name",
+        )
 
     def _list_endpoints(self) -> Permission:
-        return allow(
+        return without_resource(
             "bedrock:ListCustomModelDeployments",
             "bedrock:ListProvisionedModelThroughputs",
-            on=["*"],
-            because=NO_RESOURCE,
+            to="find endpoints again by name",
         )
 
     def _delete_throughputs(self) -> Permission:
-        return allow(
+        return of_bedrock(
             "bedrock:GetProvisionedModelThroughput",
             "bedrock:DeleteProvisionedModelThroughput",
             on=[self._bedrock("provisioned-model")],
-            because=BEDROCK_IDS,
+            to="delete throughput, which bills by the hour, and see that it is gone",
         )
 
     def _delete_models(self) -> Permission:
         models = self._bedrock("custom-model")
-        return allow("bedrock:GetCustomModel", "bedrock:DeleteCustomModel", on=[models], because=BEDROCK_IDS)
+        return of_bedrock(
+            "bedrock:GetCustomModel",
+            "bedrock:DeleteCustomModel",
+            on=[models],
+            to="delete custom models, which bill by the month, and see that they are gone",
+        )
 
     def _record_progress(self, *more: str) -> list[Permission]:
         return [self._registry("GetItem", "UpdateItem", *more), self._data_key()]
@@ -116,37 +135,69 @@ class PermissionParts:
     def _registry(self, *operations: str, index: bool = False) -> Permission:
         table = self._data.registry_table_arn
         tables = [table, f"{table}/index/{REGISTRY_INDEX}"] if index else [table]
-        return allow(*(f"dynamodb:{operation}" for operation in operations), on=tables)
+        return allow(
+            *(f"dynamodb:{operation}" for operation in operations), on=tables, to="keep the run's state in the registry"
+        )
 
     def _approvals(self, *operations: str) -> Permission:
-        return allow(*(f"dynamodb:{operation}" for operation in operations), on=[self._data.approvals_table_arn])
+        return allow(
+            *(f"dynamodb:{operation}" for operation in operations),
+            on=[self._data.approvals_table_arn],
+            to="keep, or use up, the task token of an approval",
+        )
 
     def _runs(self, *actions: str) -> Permission:
-        return allow(*actions, on=[f"{self._data.runs_bucket_arn}/runs/*"], because=RUN_KEYS)
+        files = f"{self._data.runs_bucket_arn}/runs/*"
+        return allow(*actions, on=[files], to=f"{_verbs(actions)} files of runs", because=RUN_KEYS)
 
     def _answers(self, *actions: str) -> Permission:
-        return allow(*actions, on=[f"{self._data.runs_bucket_arn}/answers/*"], because=RUN_KEYS)
+        answers = f"{self._data.runs_bucket_arn}/answers/*"
+        return allow(*actions, on=[answers], to=f"{_verbs(actions)} bought answers", because=RUN_KEYS)
 
     def _list_runs_bucket(self, prefix: str) -> Permission:
-        return allow("s3:ListBucket", on=[self._data.runs_bucket_arn], when={"StringLike": {"s3:prefix": prefix}})
+        return allow(
+            "s3:ListBucket",
+            on=[self._data.runs_bucket_arn],
+            to="list what is there, and learn that a key is missing",
+            when={"StringLike": {"s3:prefix": prefix}},
+        )
 
     def _bedrock(self, kind: str) -> str:
         return self._models.account_resource(kind)
 
     def _tag(self, *resources: str) -> Permission:
-        return allow("bedrock:TagResource", "bedrock:ListTagsForResource", on=resources, because=BEDROCK_IDS)
+        return of_bedrock(
+            "bedrock:TagResource",
+            "bedrock:ListTagsForResource",
+            on=resources,
+            to="write down whose it is, and recognise what is ours",
+        )
 
     def _champion_parameters(self) -> Permission:
         root = f"arn:{self._stack.partition}:ssm:{self._stack.region}:{self._stack.account}:parameter/distillation"
         return allow(
             "ssm:PutParameter",
             on=[f"{root}/{self._environment}/*"],
+            to="publish the champion where callers read it",
             because="Tasks are named by uploads; the wildcard covers the parameters of this environment.",
         )
+
+    def _pass_to_bedrock(self, role: str, job: str) -> Permission:
+        to_bedrock = {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
+        return allow("iam:PassRole", on=[role], to=f"hand Bedrock the role of the {job}, and no other", when=to_bedrock)
 
     def _data_key(self) -> Permission:
         """Allow the key only through the services that hold encrypted things of ours."""
         through = [
             f"{service}.{self._stack.region}.amazonaws.com" for service in ("bedrock", "dynamodb", "s3", "sns", "sqs")
         ]
-        return allow(*ENCRYPT_AND_DECRYPT, on=[self._data.key_arn], when={"StringEquals": {"kms:ViaService": through}})
+        return allow(
+            *ENCRYPT_AND_DECRYPT,
+            on=[self._data.key_arn],
+            to="read and write encrypted data of the pipeline",
+            when={"StringEquals": {"kms:ViaService": through}},
+        )
+
+
+def _verbs(actions: Iterable[str]) -> str:
+    return " and ".join({"s3:GetObject": "read", "s3:PutObject": "write"}[action] for action in actions)

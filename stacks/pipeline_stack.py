@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from stacks.acknowledgements import acknowledge, acknowledge_wildcards
 from stacks.bedrock_roles import BatchRole, CustomizationRole
 from stacks.inference_profiles import InferenceProfiles
-from stacks.permissions import Permission, allow
+from stacks.permissions import Permission, allow, keep_reasons
 from stacks.stage_function import Runtime, StageFunction, shared_code, shared_layer
 from stacks.stage_permissions import StagePermissions
 from stacks.state_machine import DistillationMachine
@@ -210,6 +210,7 @@ class PipelineStack(Stack):
                 "xray:GetSamplingRules",
                 "xray:GetSamplingTargets",
                 on=["*"],
+                to="write traces",
                 because="X-Ray knows no resource for writing traces (service authorization reference).",
             )
         ]
@@ -219,6 +220,7 @@ class PipelineStack(Stack):
             description="Distillation: write X-Ray traces",
             statements=[permission.statement() for permission in permissions],
         )
+        keep_reasons(policy, permissions)
         acknowledge_wildcards(policy, permissions)
         return policy
 

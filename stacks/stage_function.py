@@ -16,7 +16,7 @@ from lambdas.domain.metrics import NAMESPACE
 from stacks.acknowledgements import acknowledge, acknowledge_wildcards
 from stacks.dependency_layer import DependencyLayer
 from stacks.log_groups import log_group
-from stacks.permissions import Permission, allow, policy_document
+from stacks.permissions import Permission, allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +111,10 @@ class StageFunction(Construct):
         Tags.of(self).add(STAGE_TAG, folder.title().replace("_", ""))
         self._log_group = log_group(self, key=runtime.key, retention_days=runtime.settings.log_retention_days)
         if asynchronous:
-            permissions = [*permissions, allow("sqs:SendMessage", on=[runtime.undelivered.queue_arn])]
+            permissions = [
+                *permissions,
+                allow("sqs:SendMessage", on=[runtime.undelivered.queue_arn], to="keep an event that failed for good"),
+            ]
         self.role = self._make_role(runtime, permissions)
         self.function = lambda_.Function(
             self,
@@ -147,7 +150,10 @@ class StageFunction(Construct):
         return self.function.current_version.function_arn
 
     def _make_role(self, runtime: Runtime, permissions: list[Permission]) -> iam.Role:
-        write_logs = allow("logs:CreateLogStream", "logs:PutLogEvents", on=[self._log_group.log_group_arn])
+        write_logs = allow(
+            "logs:CreateLogStream", "logs:PutLogEvents", on=[self._log_group.log_group_arn], to="write its own log"
+        )
+        statements = [write_logs, *permissions]
         role = iam.Role(
             self,
             "Role",
@@ -156,7 +162,8 @@ class StageFunction(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             ),
             managed_policies=[runtime.tracing],
-            inline_policies={"Stage": policy_document([write_logs, *permissions])},
+            inline_policies={"Stage": policy_document(statements)},
         )
+        keep_reasons(role, statements)
         acknowledge_wildcards(role, permissions, of_lambda=True)
         return role

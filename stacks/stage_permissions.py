@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacks.permission_parts import BEDROCK_IDS, NO_RESOURCE, PermissionParts
+from stacks.permission_parts import NO_RESOURCE, PermissionParts, of_bedrock, without_resource
 from stacks.permissions import Permission, allow
 
 
@@ -16,7 +16,7 @@ class StagePermissions(PermissionParts):
         return [
             *self._read_uploads(),
             self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
-            allow("states:StartExecution", on=[machine]),
+            allow("states:StartExecution", on=[machine], to="start the run's execution"),
             self._data_key(),
         ]
 
@@ -56,10 +56,12 @@ class StagePermissions(PermissionParts):
             self._list_runs_bucket("answers/*"),
             # Whether the run has a calibration set is found by listing.
             self._list_runs_bucket("runs/*/dataset/*"),
-            allow("bedrock:GetFoundationModel", on=described),
-            allow("bedrock:GetFoundationModelAvailability", on=["*"], because=NO_RESOURCE),
-            allow("bedrock:GetInferenceProfile", on=self._models.profiles(models)),
-            allow("servicequotas:GetServiceQuota", on=["*"], because=NO_RESOURCE),
+            allow("bedrock:GetFoundationModel", on=described, to="see that the models exist and are offered"),
+            without_resource(
+                "bedrock:GetFoundationModelAvailability", to="see that the account has access to the models"
+            ),
+            allow("bedrock:GetInferenceProfile", on=self._models.profiles(models), to="see that the profiles exist"),
+            without_resource("servicequotas:GetServiceQuota", to="see that a first champion fits into the quota"),
             *self._record_progress(),
         ]
 
@@ -78,21 +80,23 @@ class StagePermissions(PermissionParts):
             *self._models.attributed(teachers),
         ]
         return [
-            allow("bedrock:CreateModelInvocationJob", on=[*asked, jobs], because=BEDROCK_IDS),
-            allow("bedrock:GetModelInvocationJob", "bedrock:StopModelInvocationJob", on=[jobs], because=BEDROCK_IDS),
-            allow("bedrock:ListModelInvocationJobs", on=["*"], because=NO_RESOURCE),
-            self._tag(jobs),
-            allow(
-                "iam:PassRole",
-                on=[batch_role],
-                when={"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}},
+            of_bedrock("bedrock:CreateModelInvocationJob", on=[*asked, jobs], to="start batches"),
+            of_bedrock(
+                "bedrock:GetModelInvocationJob",
+                "bedrock:StopModelInvocationJob",
+                on=[jobs],
+                to="watch batches, stop them at the deadline",
             ),
-            allow("servicequotas:ListServiceQuotas", on=["*"], because=NO_RESOURCE),
+            without_resource("bedrock:ListModelInvocationJobs", to="find batches again by name"),
+            self._tag(jobs),
+            self._pass_to_bedrock(batch_role, "batch"),
+            without_resource("servicequotas:ListServiceQuotas", to="keep within the account's batch quotas"),
             self._runs("s3:GetObject", "s3:PutObject"),
             self._answers("s3:GetObject", "s3:PutObject"),
             allow(
                 "s3:ListBucket",
                 on=[self._data.runs_bucket_arn],
+                to="find answers that are bought, and output of batches",
                 when={"StringLike": {"s3:prefix": ["answers/*", "runs/*"]}},
             ),
             *self._record_progress("PutItem", "Query"),
@@ -117,19 +121,24 @@ class StagePermissions(PermissionParts):
         student = self._models.foundation_model(self._settings.student_customization_model)
         through_bedrock = {"StringEquals": {"kms:ViaService": f"bedrock.{self._stack.region}.amazonaws.com"}}
         return [
-            allow("bedrock:CreateModelCustomizationJob", on=[student, models, jobs], because=BEDROCK_IDS),
-            allow(
-                "bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob", on=[jobs], because=BEDROCK_IDS
+            of_bedrock("bedrock:CreateModelCustomizationJob", on=[student, models, jobs], to="start the training"),
+            of_bedrock(
+                "bedrock:GetModelCustomizationJob",
+                "bedrock:StopModelCustomizationJob",
+                on=[jobs],
+                to="watch the training, stop it at its deadline",
             ),
-            allow("bedrock:GetCustomModel", on=[models], because=BEDROCK_IDS),
+            of_bedrock("bedrock:GetCustomModel", on=[models], to="see that the student is there"),
             self._list_trained(),
             self._tag(jobs, models),
+            self._pass_to_bedrock(customization_role, "training"),
             allow(
-                "iam:PassRole",
-                on=[customization_role],
-                when={"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}},
+                "kms:DescribeKey",
+                "kms:CreateGrant",
+                on=[self._data.key_arn],
+                to="let Bedrock encrypt the student",
+                when=through_bedrock,
             ),
-            allow("kms:DescribeKey", "kms:CreateGrant", on=[self._data.key_arn], when=through_bedrock),
             self._runs("s3:GetObject", "s3:PutObject"),
             self._list_runs_bucket("runs/*/distillation/*"),
             *self._record_progress("PutItem", "Query"),
@@ -141,9 +150,9 @@ class StagePermissions(PermissionParts):
         """Put the student behind an on-demand deployment."""
         models, deployments = self._bedrock("custom-model"), self._bedrock("custom-model-deployment")
         return [
-            allow("bedrock:CreateCustomModelDeployment", on=[models, deployments], because=BEDROCK_IDS),
-            allow("bedrock:GetCustomModelDeployment", on=[deployments], because=BEDROCK_IDS),
-            allow("bedrock:ListCustomModelDeployments", on=["*"], because=NO_RESOURCE),
+            of_bedrock("bedrock:CreateCustomModelDeployment", on=[models, deployments], to="deploy the candidate"),
+            of_bedrock("bedrock:GetCustomModelDeployment", on=[deployments], to="watch the deployment"),
+            without_resource("bedrock:ListCustomModelDeployments", to="find the deployment again by name"),
             self._tag(deployments),
             *self._record_progress("PutItem"),
         ]
@@ -160,10 +169,10 @@ class StagePermissions(PermissionParts):
         return [
             *self._ask_and_keep(),
             *self._models.ask(asked),
-            allow(
+            of_bedrock(
                 "bedrock:InvokeModel",
                 on=[self._bedrock("custom-model-deployment"), self._bedrock("provisioned-model")],
-                because=BEDROCK_IDS,
+                to="ask the student and the champion",
             ),
         ]
 
@@ -177,7 +186,7 @@ class StagePermissions(PermissionParts):
         """Keep the task token and tell a person."""
         return [
             self._approvals("PutItem"),
-            allow("sns:Publish", on=[topic]),
+            allow("sns:Publish", on=[topic], to="ask a person for approval"),
             self._runs("s3:GetObject"),
             self._registry("GetItem", "UpdateItem"),
             self._data_key(),
@@ -190,6 +199,7 @@ class StagePermissions(PermissionParts):
             allow(
                 "states:SendTaskSuccess",
                 on=["*"],
+                to="answer the execution that waits",
                 because=f"{NO_RESOURCE} What can be answered is bounded by the token, which only this role may read.",
             ),
             self._registry("GetItem", "UpdateItem"),
@@ -207,8 +217,8 @@ class StagePermissions(PermissionParts):
     def bake_student(self, topic: str) -> list[Permission]:
         """Read the new endpoint's metrics; put the former champion back where they are bad."""
         return [
-            allow("cloudwatch:GetMetricData", on=["*"], because=NO_RESOURCE),
-            allow("sns:Publish", on=[topic]),
+            without_resource("cloudwatch:GetMetricData", to="read the endpoint's errors and latency"),
+            allow("sns:Publish", on=[topic], to="tell people of a rollback"),
             *self.roll_back_champion(),
         ]
 
@@ -216,21 +226,25 @@ class StagePermissions(PermissionParts):
         models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
         deployments = self._bedrock("custom-model-deployment")
         return [
-            allow(
+            of_bedrock(
                 "bedrock:CreateProvisionedModelThroughput",
                 "bedrock:UpdateProvisionedModelThroughput",
                 on=[models, throughputs],
-                because=BEDROCK_IDS,
+                to="create or repoint throughput",
             ),
-            allow(
+            of_bedrock(
                 "bedrock:CreateCustomModelDeployment",
                 "bedrock:UpdateCustomModelDeployment",
                 on=[models, deployments],
-                because=BEDROCK_IDS,
+                to="create or repoint a deployment",
             ),
-            allow("bedrock:GetProvisionedModelThroughput", on=[throughputs], because=BEDROCK_IDS),
-            allow("bedrock:GetCustomModelDeployment", on=[deployments], because=BEDROCK_IDS),
-            allow("bedrock:InvokeModel", on=[throughputs, deployments], because=BEDROCK_IDS),
+            of_bedrock(
+                "bedrock:GetProvisionedModelThroughput", on=[throughputs], to="wait until the throughput serves"
+            ),
+            of_bedrock("bedrock:GetCustomModelDeployment", on=[deployments], to="wait until the deployment serves"),
+            of_bedrock(
+                "bedrock:InvokeModel", on=[throughputs, deployments], to="try the endpoint before callers get it"
+            ),
             self._list_endpoints(),
             self._tag(throughputs, deployments),
             self._list_runs_bucket("runs/*"),
@@ -246,29 +260,44 @@ class StagePermissions(PermissionParts):
         jobs, models = self._bedrock("model-customization-job"), self._bedrock("custom-model")
         deployments, throughputs = self._bedrock("custom-model-deployment"), self._bedrock("provisioned-model")
         return [
-            allow(
-                "bedrock:GetModelCustomizationJob", "bedrock:StopModelCustomizationJob", on=[jobs], because=BEDROCK_IDS
+            of_bedrock(
+                "bedrock:GetModelCustomizationJob",
+                "bedrock:StopModelCustomizationJob",
+                on=[jobs],
+                to="see how trainings ended, stop those under way",
             ),
-            allow(
+            of_bedrock(
                 "bedrock:GetModelInvocationJob",
                 "bedrock:StopModelInvocationJob",
                 on=[self._bedrock("model-invocation-job")],
-                because=BEDROCK_IDS,
+                to="see how batches ended, stop those under way",
             ),
-            allow("bedrock:ListModelInvocationJobs", on=["*"], because=NO_RESOURCE),
+            without_resource("bedrock:ListModelInvocationJobs", to="find batches of the run by name"),
             self._delete_models(),
             self._list_trained(),
-            allow(
+            of_bedrock(
                 "bedrock:GetCustomModelDeployment",
                 "bedrock:DeleteCustomModelDeployment",
                 on=[deployments],
-                because=BEDROCK_IDS,
+                to="delete deployments, and see that they are gone",
             ),
             self._delete_throughputs(),
-            allow("bedrock:UpdateProvisionedModelThroughput", on=[throughputs, models], because=BEDROCK_IDS),
-            allow("bedrock:UpdateCustomModelDeployment", on=[deployments, models], because=BEDROCK_IDS),
+            of_bedrock(
+                "bedrock:UpdateProvisionedModelThroughput",
+                on=[throughputs, models],
+                to="point throughput back to the former champion",
+            ),
+            of_bedrock(
+                "bedrock:UpdateCustomModelDeployment",
+                on=[deployments, models],
+                to="point a deployment back to the former champion",
+            ),
             self._list_endpoints(),
-            allow("bedrock:ListTagsForResource", on=[jobs, self._bedrock("model-invocation-job")], because=BEDROCK_IDS),
+            of_bedrock(
+                "bedrock:ListTagsForResource",
+                on=[jobs, self._bedrock("model-invocation-job")],
+                to="recognise jobs of the run",
+            ),
             self._runs("s3:GetObject"),
             self._list_runs_bucket("runs/*"),
             self._registry("GetItem", "PutItem", "UpdateItem", "Query", index=True),
@@ -281,7 +310,7 @@ class StagePermissions(PermissionParts):
             self._runs("s3:GetObject", "s3:PutObject"),
             self._list_runs_bucket("runs/*"),
             self._registry("GetItem", "Query", "UpdateItem"),
-            allow("sns:Publish", on=[topic]),
+            allow("sns:Publish", on=[topic], to="tell people how the run ended"),
             self._data_key(),
         ]
 
@@ -291,11 +320,12 @@ class StagePermissions(PermissionParts):
             allow(
                 "states:DescribeExecution",
                 on=[executions],
+                to="see whether an execution still lives",
                 because="Executions are named after runs; the wildcard covers those of this machine.",
             ),
-            allow("states:StartExecution", on=[machine]),
-            allow("lambda:InvokeFunction", on=functions),
-            allow("sns:Publish", on=[topic]),
+            allow("states:StartExecution", on=[machine], to="start the next run of the queue"),
+            allow("lambda:InvokeFunction", on=functions, to="release, report and roll back as the stages do"),
+            allow("sns:Publish", on=[topic], to="remind of open approvals"),
             self._registry("GetItem", "UpdateItem", "Query", index=True),
             self._data_key(),
         ]
@@ -305,27 +335,34 @@ class StagePermissions(PermissionParts):
         models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
         deployments = self._bedrock("custom-model-deployment")
         return [
-            allow("bedrock:ListCustomModels", on=["*"], because=NO_RESOURCE),
+            without_resource("bedrock:ListCustomModels", to="find models that nobody uses"),
             self._list_endpoints(),
-            allow("bedrock:ListTagsForResource", on=[models, throughputs, deployments], because=BEDROCK_IDS),
+            of_bedrock(
+                "bedrock:ListTagsForResource", on=[models, throughputs, deployments], to="recognise what is ours"
+            ),
             self._tag(deployments),
             self._delete_throughputs(),
-            allow("bedrock:CreateCustomModelDeployment", on=[models, deployments], because=BEDROCK_IDS),
-            allow(
+            of_bedrock(
+                "bedrock:CreateCustomModelDeployment",
+                on=[models, deployments],
+                to="put a champion behind a deployment that bills by use",
+            ),
+            of_bedrock(
                 "bedrock:GetCustomModelDeployment",
                 "bedrock:DeleteCustomModelDeployment",
                 "bedrock:InvokeModel",
                 on=[deployments],
-                because=BEDROCK_IDS,
+                to="try that deployment, and delete what idles",
             ),
             self._delete_models(),
             allow(
                 "bedrock:GetFoundationModel",
                 on=[self._models.foundation_model(self._settings.student_customization_model)],
+                to="see whether a champion's model can be deployed",
             ),
-            allow("cloudwatch:GetMetricData", on=["*"], because=NO_RESOURCE),
+            without_resource("cloudwatch:GetMetricData", to="read when an endpoint was last asked"),
             self._champion_parameters(),
-            allow("sns:Publish", on=[topic]),
+            allow("sns:Publish", on=[topic], to="tell people what idles and what was deleted"),
             self._runs("s3:GetObject"),
             self._registry("GetItem", "PutItem", "UpdateItem", "Query", index=True),
             self._data_key(),
