@@ -36,6 +36,9 @@ UNITS = {
     "stored": "GB month",
     "log": "GB",
     "key": "key month",
+    "alarm": "alarm metric month",
+    "metric": "metric month",
+    "dashboard": "dashboard month",
     "read_unit": "million units",
     "write_unit": "million units",
 }
