@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check format synth snapshots bench lock clean-local
+.PHONY: help setup demo test faults check format synth snapshots review bench lock clean-local
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,8 +56,11 @@ synth: setup ## the CloudFormation templates, in cdk.out: no credentials, no AWS
 	PATH="$(abspath $(BIN)):$$PATH" AWS_EC2_METADATA_DISABLED=true CDK_DISABLE_CLI_TELEMETRY=true \
 	  node_modules/.bin/cdk synth --quiet --no-notices
 
-snapshots: setup ## write docs/templates and docs/nist-800-53.md anew from the templates
+snapshots: setup ## write docs/templates, docs/nist-800-53.md and docs/diagrams.md anew from the templates
 	$(BIN)/python -m review
+
+review: setup ## one page for the reviewer: resources, roles and why, what is retained, public, billed at rest
+	$(BIN)/python -m review page
 
 bench: setup ## one line a figure: bench/<name> <value> <unit>
 	$(BIN)/python -m tests.benchmarks

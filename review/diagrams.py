@@ -62,9 +62,9 @@ def diagrams(assembly: Assembly) -> dict[str, str]:
         _fenced(state_machine(assembly.definition)),
         *ways_on_errors(assembly.definition),
         "## The stacks\n",
-        "An arrow goes from what acts to what it acts on: by a statement of its role, or as target of a rule or an alarm;",
-        "a rule's arrow to `Undelivered` is for events that do not arrive. Left out: the key, which all use, log groups,",
-        "and policies. Every resource stands on the page of `make review`.\n",
+        "An arrow goes from what acts to what it acts on: by a statement of its role, or as target of a rule or an",
+        "alarm; a rule's arrow to `Undelivered` is for events that do not arrive. Left out: the key, which all use,",
+        "log groups, and policies. Every resource stands on the page of `make review`.\n",
         _fenced(stacks(assembly)),
     ]
     return {PAGE: "\n".join(parts)}
@@ -192,8 +192,11 @@ def _states(machine: Json, indent: str) -> Iterator[str]:
         else:
             yield f"{indent}{name}{_SHAPES[state['Type']].format(name)}"
     for name, state in machine["States"].items():
+        ways: defaultdict[str, list[str]] = defaultdict(list)
         for choice in state.get("Choices", []):
-            yield f'{indent}{name} -->|"{_condition(choice["Condition"])}"| {choice["Next"]}'
+            ways[choice["Next"]].append(_condition(choice["Condition"]))
+        for following, conditions in ways.items():
+            yield f'{indent}{name} -->|"{"<br>or ".join(conditions)}"| {following}'
         if "Next" in state:
             yield f"{indent}{name} --> {state['Next']}"
         if "Default" in state:
@@ -205,10 +208,12 @@ def _start(machine: Json) -> str:
 
 
 def _condition(text: str) -> str:
-    """Write a condition of JSONata as a label: Mermaid takes quotation marks as entities only."""
+    """Write a condition of JSONata as a label, without the characters that mean something to Mermaid."""
     plain = text.removeprefix("{%").removesuffix("%}").strip().replace("$states.context.Execution.Input.", "")
     plain = plain.replace("$states.input.", "").replace("$", "")
-    return plain.replace('"', "'").replace(">", "#gt;").replace("<", "#lt;")
+    for sign, written in {'"': "'", ">=": "≥", "<=": "≤", ">": "above", "<": "below"}.items():
+        plain = plain.replace(sign, written)
+    return plain
 
 
 def _id(path: str) -> str:

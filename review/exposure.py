@@ -59,8 +59,9 @@ def public(assembly: Assembly) -> list[Public]:
             if statement.get("Effect") == "Allow" and "*" in principals(assembly, statement):
                 found.add((resource.name, place))
         for place, value in resource.properties.items():
-            opened = [entry for entry in _mappings(value) if set(entry.values() if _flat(entry) else ()) & {*_ANYWHERE}]
-            if opened or (place == "PubliclyAccessible" and value is True):
+            if place == "SecurityGroupEgress" or resource.type == "AWS::EC2::SecurityGroupEgress":
+                continue
+            if _lets_anywhere_in(value) or (place == "PubliclyAccessible" and value is True):
                 found.add((resource.name, place))
     return [Public(assembly.resources[name], place) for name, place in sorted(found)]
 
@@ -115,5 +116,7 @@ def _mappings(value: object) -> Iterator[Json]:
             yield from _mappings(inner)
 
 
-def _flat(value: Json) -> bool:
-    return all(isinstance(inner, (str, int, bool, float)) for inner in value.values())
+def _lets_anywhere_in(value: object) -> bool:
+    """Say whether a rule of a security group names every address; what may go out is no way in."""
+    inner = [found for entry in _mappings(value) for found in entry.values()]
+    return any(found in _ANYWHERE for found in (value, *inner) if isinstance(found, str))

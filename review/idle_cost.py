@@ -102,7 +102,7 @@ def _alarms(assembly: Assembly, book: PriceBook, kind: str) -> Iterator[Line]:
     queries = measured.count(None)
     note = "An alarm bills each metric that it reads."
     if queries:
-        note += f" {queries} of them read a query, counted as one metric: it bills every metric that it finds."
+        note += f" A query, of which there is {queries}, bills every metric that it finds, and is counted as one."
     count = sum(1 if metrics is None else metrics for metrics in measured)
     yield _line(
         book, "Amazon CloudWatch", "alarm", what="CloudWatch alarms", quantity=count, unit="alarm metric", note=note
