@@ -43,7 +43,8 @@ def test_a_promoted_run_logs_every_metric_of_the_dashboard(account: Account) -> 
     body = json.loads(account.aws.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"])
     shown = {line for _, graph in widgets_with_metrics(body) for line in map(shown_by, graph)}
     own = {one for one in shown if one.namespace == NAMESPACE}
-    assert own - found.keys() == {Shown(NAMESPACE, JOBS_STALLED.name, frozenset(JOBS_STALLED.dimensions))}
+    # Unless a job of another test in the same account has stalled
+    assert own - found.keys() <= {Shown(NAMESPACE, JOBS_STALLED.name, frozenset(JOBS_STALLED.dimensions))}
     # And every stage but the last one has a duration, the dollars are the ledger's, and no line has a prompt
     mine = [line for documents in found.values() for line in documents]
     assert {line["Environment"] for line in mine} == {"local"}
