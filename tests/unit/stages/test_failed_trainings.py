@@ -1,0 +1,190 @@
+"""A job that fails, stalls or whose pair is refused: what is tried once more, and what ends the run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from lambdas.domain.errors import DistillationFailed
+from tests.unit.stages.training import launch, started
+from tests.unit.stages.workshop import Workshop
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped"])
+def test_our_own_job_that_failed_ends_the_attempt_with_the_reason_of_the_service(
+    workshop: Workshop, status: str
+) -> None:
+    # Given
+    run, name = started(workshop)
+    workshop.client.jobs[name].update(status=status, failureMessage="the training file has too few records")
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=f"{name} is {status}: the training file has too few records"):
+        launch(workshop, run)
+
+
+def test_a_job_without_progress_is_stopped_and_tried_again_once_when_it_has_stopped(workshop: Workshop) -> None:
+    # Given a phase that last moved longer ago than the setting's twelve hours
+    run, name = started(workshop)
+    workshop.pass_time(hours=12.1)
+
+    # When it stops but slowly
+    stopping = launch(workshop, run)
+    workshop.client.jobs[name]["status"] = "Stopping"
+    results = [launch(workshop, run) for _ in range(2)]
+
+    # Then nothing else is started, so that two are never paid at once
+    assert [item["phase"] for item in (stopping, *results)] == ["stopping"] * 3
+    assert workshop.client.called("StopModelCustomizationJob") == [workshop.client.jobs[name]["jobArn"]]
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 1
+
+    # When it has stopped
+    workshop.client.jobs[name]["status"] = "Stopped"
+    second = launch(workshop, run)
+
+    # Then
+    assert second == {"status": "IN_PROGRESS", "phase": "submitted", "job_name": f"{name}-2"}
+    (failed,) = workshop.pipeline.registry.run(run.run_id).facts["failed_tries"]
+    assert failed["job_name"] == name
+    assert "'distillation_stall_hours' (12); it was stopped" in failed["reason"]
+
+
+def test_a_second_stall_fails_the_run_and_names_both(workshop: Workshop) -> None:
+    # Given
+    run, name = started(workshop)
+    workshop.pass_time(hours=12.1)
+    launch(workshop, run)
+    workshop.client.now = workshop.time
+    assert launch(workshop, run)["job_name"] == f"{name}-2"
+    workshop.pass_time(hours=12.1)
+    assert launch(workshop, run)["phase"] == "stopping"
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=f"job {name}-2 made no progress .* Before that, job {name} made"):
+        launch(workshop, run)
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 2
+
+
+@pytest.mark.parametrize(("minutes", "again"), [(2, True), (60, False)])
+def test_an_internal_error_is_tried_again_only_within_the_first_minutes(
+    workshop: Workshop, minutes: int, again: bool
+) -> None:
+    # Given
+    run, name = started(workshop)
+    ended = workshop.time + timedelta(minutes=minutes)
+    message = "Encountered an internal error when processing the request."
+    workshop.client.jobs[name].update(status="Failed", failureMessage=message, endTime=ended)
+
+    # When / Then
+    if again:
+        assert launch(workshop, run)["job_name"] == f"{name}-2"
+    else:
+        with pytest.raises(DistillationFailed, match="internal error"):
+            launch(workshop, run)
+    # a retry of the run may try twice anew
+    assert workshop.client.called("StopModelCustomizationJob") == []
+
+
+def test_a_stopped_job_is_counted_with_what_it_began(workshop: Workshop) -> None:
+    # Given a distillation that stalled in training, before which Bedrock asked the teacher
+    run, name = started(workshop)
+    details = workshop.client.jobs[name]["statusDetails"]
+    details["dataProcessingDetails"] = {**details["trainingDetails"], "status": "Completed"}
+    details["trainingDetails"] = {"status": "NotStarted"}
+    workshop.pass_time(hours=12.1)
+    launch(workshop, run)
+
+    # When
+    launch(workshop, run)
+
+    # Then
+    assert [entry.id for entry in workshop.pipeline.registry.ledger(run.run_id)] == [f"own-teacher-calls.{name}"]
+
+
+def test_a_job_that_moves_is_left_alone_however_long_it_takes(workshop: Workshop) -> None:
+    # Given forty hours in which a phase moved now and then
+    run, name = started(workshop)
+    workshop.pass_time(hours=40)
+    training = workshop.client.jobs[name]["statusDetails"]["trainingDetails"]
+    training["lastModifiedTime"] = workshop.time - timedelta(hours=11)
+
+    # When
+    result = launch(workshop, run)
+
+    # Then
+    assert result == {"status": "IN_PROGRESS", "phase": "training", "job_name": name}
+    assert workshop.client.called("StopModelCustomizationJob") == []
+
+
+def test_nine_useless_jobs_for_the_same_content_are_enough(workshop: Workshop) -> None:
+    # Given that every name for the content is burnt by somebody else's failed job
+    run, name = started(workshop)
+    workshop.pipeline.resources.released(workshop.pipeline.resources.of_run(run.run_id)[0], workshop.now())
+    for suffix in ["", *(f"-{number}" for number in range(2, 10))]:
+        workshop.client.add_job(name + suffix, "Failed")
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match="9 jobs for the same training file failed or were stopped"):
+        launch(workshop, run)
+
+
+PAIR = "The student model amazon.nova-micro-v1:0 is not supported with the teacher model amazon.nova-pro-v1:0."
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException"])
+def test_a_refused_pair_is_fine_tuned_on_the_same_data_in_the_same_run(workshop: Workshop, code: str) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = code, PAIR
+    assert launch(workshop, run)["phase"] == "refused"
+
+    # When
+    workshop.client.refuses.clear()
+    launch(workshop, run)
+
+    # Then
+    _, request = workshop.client.called("CreateModelCustomizationJob")
+    assert request["customizationType"] == "FINE_TUNING"
+    assert "customizationConfig" not in request
+    assert workshop.pipeline.registry.run(run.run_id).facts["pair_refused"]["message"].endswith(PAIR)
+
+
+def test_distillation_that_the_task_forces_is_not_replaced(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.bucket.write_json(run.files.task_definition, {"training": "distillation"})
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", PAIR
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=r"refused the distillation job.*'training' to \"auto\""):
+        launch(workshop, run)
+
+
+def test_a_refusal_that_is_not_about_the_pair_is_the_runs_failure(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", "bad bucket"
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match="bad bucket"):
+        launch(workshop, run)
+
+
+def test_a_refused_pair_cannot_fine_tune_on_records_without_an_answer(workshop: Workshop) -> None:
+    # Given a file of prompts, most of which Bedrock's own teacher was to answer
+    run = workshop.run()
+    workshop.plan(run)
+    facts = workshop.bucket.read_json(run.files.teacher_data("teacher_data.json"))
+    workshop.bucket.write_json(run.files.teacher_data("teacher_data.json"), {**facts, "labelled_records": 300})
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", PAIR
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=r"700 of its 1,000 records have no answer.*\"label\""):
+        launch(workshop, run)
+    assert "pair_refused" not in workshop.pipeline.registry.run(run.run_id).facts
