@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -105,11 +105,9 @@ class Alarms(Construct):
         self.arns = [alarm.attr_arn for alarm in [*alarms, self._endpoint_errors(settings)]]
 
     def _alarm(self, watch: Watch) -> cloudwatch.CfnAlarm:
-        comparison = "LessThanThreshold" if watch.below else "GreaterThanOrEqualToThreshold"
-        return cloudwatch.CfnAlarm(
-            self,
+        return self._tell(
             watch.name,
-            alarm_description=_described(watch.name, watch.advice),
+            watch.advice,
             namespace=watch.series.namespace,
             metric_name=watch.series.metric,
             dimensions=[
@@ -120,23 +118,20 @@ class Alarms(Construct):
             period=watch.period,
             evaluation_periods=watch.periods,
             threshold=watch.threshold,
-            comparison_operator=comparison,
+            comparison_operator="LessThanThreshold" if watch.below else "GreaterThanOrEqualToThreshold",
             treat_missing_data="breaching" if watch.silence_alarms else "notBreaching",
-            alarm_actions=[self._topic],
         )
 
     def _endpoint_errors(self, settings: Settings) -> cloudwatch.CfnAlarm:
         """Watch endpoints whose ARNs do not exist at synth: each that the query finds is a contributor of its own."""
-        name = "EndpointErrors"
         advice = (
             f"An endpoint of this account and Region answered {ENDPOINT_ERRORS} calls or more with a server error in "
             "five minutes: the alarm's contributor is its ARN, 'python -m cli champions' says whose it is. If it is a "
             "champion's and lasts: 'python -m cli rollback TASK' puts the former student back."
         )
-        return cloudwatch.CfnAlarm(
-            self,
-            name,
-            alarm_description=_described(name, advice),
+        return self._tell(
+            "EndpointErrors",
+            advice,
             metrics=[
                 cloudwatch.CfnAlarm.MetricDataQueryProperty(
                     id="errors", expression=endpoint_errors_query(settings), period=FIVE_MINUTES, return_data=True
@@ -146,8 +141,11 @@ class Alarms(Construct):
             threshold=ENDPOINT_ERRORS,
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="notBreaching",
-            alarm_actions=[self._topic],
         )
+
+    def _tell(self, name: str, advice: str, **when: Any) -> cloudwatch.CfnAlarm:  # noqa: ANN401 - CfnAlarm's own
+        described = f"{advice} Runbook: docs/runbook.md, heading {name}."
+        return cloudwatch.CfnAlarm(self, name, alarm_description=described, alarm_actions=[self._topic], **when)
 
 
 def endpoint_errors_query(settings: Settings) -> str:
@@ -172,10 +170,6 @@ def asked_models(settings: Settings) -> list[str]:
     """List the models that the pipeline asks on demand, as a call names them and as the model behind a profile."""
     named = settings.asked_models()
     return sorted({*named, *(foundation_model_id(model) for model in named)})
-
-
-def _described(name: str, advice: str) -> str:
-    return f"{advice} Runbook: docs/runbook.md, heading {name}."
 
 
 def _watch_runs(machine_arn: str) -> Iterator[Watch]:

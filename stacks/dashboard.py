@@ -13,7 +13,7 @@ from lambdas.domain.measurements import CHAMPION, REQUIRED
 from lambdas.domain.metrics import ENVIRONMENT, NAMESPACE, Metric
 from lambdas.gateways.endpoint_metrics import NAMESPACE as BEDROCK
 from lambdas.gateways.endpoint_metrics import STATISTICS
-from stacks.alarms import BUDGET_PERCENT
+from stacks.alarms import BUDGET_PERCENT, FIVE_MINUTES, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ COLUMNS = 24
 ROW = 6
 """Height of a row of graphs."""
 
-DAY, HOUR, FIVE_MINUTES = 86_400, 3600, 300
+DAY = 86_400
 
 OUTCOMES = {"PROMOTED": "#2ca02c", "REJECTED": "#ff7f0e", "EXPIRED": "#7f7f7f", "FAILED": "#d62728"}
 """Every outcome with its colour."""
