@@ -94,14 +94,6 @@ class Matrix:
             found[fault.state if fault.kind == KILL else entered[fault.state]].append(fault)
         return found
 
-    def not_called(self) -> dict[str, set[Operation]]:
-        """Give what each Task's role allows and no scenario's run without a fault calls."""
-        called: dict[str, set[Operation]] = defaultdict(set)
-        for clean in self.clean.values():
-            for state, operations in clean.called.items():
-                called[state] |= operations
-        return {stage.name: set(stage.allowed) - called[stage.name] for stage in stages(self.deployment)}
-
 
 def learn(world: World, run_id: str, before: Counter[str]) -> Clean:
     """Walk the run in a copy of this process."""

@@ -15,12 +15,6 @@ from tests.faults.strikes import DIES, KILL, SERVICE, Fault
 from tests.stacks.templates import Deployment, all_states, listed
 
 SEED = 20261124
-ROLES_THAT_FAIL_ELSEWHERE = {
-    ("bedrock", "StopModelInvocationJob"): "at a deadline, and after a kill",
-    ("bedrock", "StopModelCustomizationJob"): "of a job that stalls, and after a kill",
-    ("bedrock", "DeleteProvisionedModelThroughput"): "after a promotion that failed",
-    ("bedrock", "DeleteCustomModel"): "of a student that was not promoted",
-}
 
 
 def once_a_state(faults: list[Fault]) -> Iterable[Fault]:
