@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lambdas.domain import report_page
+from lambdas.domain.report_page.render import templates_in
 from review import access, exposure, idle_cost
 from review.purposes import purpose, stage_purpose
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from lambdas.domain.prices import PriceBook
     from review.assembly import Assembly, Resource
 
@@ -105,14 +107,7 @@ def _kept_for(resource: Resource) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates_in(_TEMPLATES)
     style = _REPORT_STYLE.read_text(encoding="utf-8") + (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     environment.globals.update(style=Markup(style))  # noqa: S704 - our own files, nothing of the assembly in them
     return environment

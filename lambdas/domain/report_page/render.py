@@ -101,17 +101,22 @@ def _not_reached(report: dict[str, Any], context: dict[str, Any]) -> list[str]:
     return [name for name, content in parts.items() if not content]
 
 
-@cache
-def _environment() -> Environment:
-    """Prepare the templates once; the style sheet's hash lets the page forbid every other style and every script."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+def templates_in(folder: Path) -> Environment:
+    """Read templates that take every value as text and refuse a name that has none."""
+    return Environment(
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+@cache
+def _environment() -> Environment:
+    """Prepare the templates once; the style sheet's hash lets the page forbid every other style and every script."""
+    environment = templates_in(_TEMPLATES)
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment.globals.update(
