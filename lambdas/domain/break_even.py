@@ -65,8 +65,6 @@ def work_out(
         Base model of the student.
     """
     line = prices.find(student_model, throughput_usage(task.serving.commitment))
-    hour = line.usd * task.serving.model_units if line else None
-    month = None if hour is None else hour * HOURS_A_MONTH
     volume = task.serving.expected_requests_per_month
     per_request = {role: summaries[role].usd_per_1k_requests / 1000 for role in ("teacher", "baseline", "student")}
     monthly: dict[str, float | None] | None = None
@@ -75,14 +73,12 @@ def work_out(
             "teacher": volume * per_request["teacher"],
             "baseline": volume * per_request["baseline"],
             "student_on_demand": volume * per_request["student"],
-            "student_provisioned_throughput": month,
         }
+    hour = line.usd * task.serving.model_units if line else None
     return BreakEven(
         mode=task.serving.mode,
         expected_requests_per_month=volume,
-        usd_per_month=monthly,
-        provisioned_throughput_usd_per_hour=hour,
-        requests_per_month_at_break_even=None if month is None else month / per_request["student"],
+        **_at(hour, monthly, per_request["student"]),
         price_simulated=bool(line and line.simulated),
         usd_per_1k_requests={role: each * 1000 for role, each in per_request.items()},
     )
@@ -124,12 +120,15 @@ def with_stated_price(
     """
     if break_even["provisioned_throughput_usd_per_hour"] is not None:
         return dict(break_even)
-    hour = usd_per_unit_hour * model_units
-    month, monthly = hour * HOURS_A_MONTH, break_even["usd_per_month"]
+    priced = _at(usd_per_unit_hour * model_units, break_even["usd_per_month"], student_usd_per_1k / 1000)
+    return {**break_even, **priced, "price_stated": True}
+
+
+def _at(hour: float | None, monthly: Mapping[str, float | None] | None, usd_per_request: float) -> dict[str, Any]:
+    """Give what depends on the price of an hour of all model units, which nobody may know."""
+    month = None if hour is None else hour * HOURS_A_MONTH
     return {
-        **break_even,
         "usd_per_month": None if monthly is None else {**monthly, "student_provisioned_throughput": month},
         "provisioned_throughput_usd_per_hour": hour,
-        "requests_per_month_at_break_even": month / (student_usd_per_1k / 1000) if student_usd_per_1k else None,
-        "price_stated": True,
+        "requests_per_month_at_break_even": None if month is None or not usd_per_request else month / usd_per_request,
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
 
 COMMITMENTS = ("none", "OneMonth", "SixMonths")
@@ -75,7 +76,7 @@ class Student:
 
 def throughputs(student: Student, prices: PriceBook) -> list[ThroughputCosts]:
     """Work out the costs under each commitment of which the book has the price."""
-    lines = [(term, prices.find(student.model, _usage(term))) for term in COMMITMENTS]
+    lines = [(term, prices.find(student.model, throughput_usage(term))) for term in COMMITMENTS]
     capacity = requests_a_month(student, prices)
     return [_costs(student, term, line.usd, capacity, simulated=line.simulated) for term, line in lines if line]
 
@@ -151,7 +152,3 @@ def _break_even(student: Student, month: float, capacity: float | None) -> tuple
     # The first unit pays before it is full, or no number of units ever does.
     border = month / student.usd_per_request
     return (border, 1) if border <= capacity else (None, None)
-
-
-def _usage(commitment: str) -> str:
-    return "throughput" if commitment == "none" else f"throughput_{commitment}"
