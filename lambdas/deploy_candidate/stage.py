@@ -5,6 +5,7 @@ from __future__ import annotations
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
 from lambdas.domain.errors import DeploymentFailed, QuotaTooLow
 from lambdas.domain.identity import digest
+from lambdas.gateways.bedrock_control import DEAD
 from lambdas.gateways.resource_book import DEPLOYMENT, Resource
 from lambdas.pipeline import Result, Stage
 
@@ -26,7 +27,7 @@ def execute(stage: Stage) -> Result:
     resource = stage.pipeline.resources.plan(_candidate(stage, model_arn))
     arn = resource.arn or _create(stage, resource, model_arn)
     found = stage.pipeline.bedrock.find_deployment(arn)
-    if found is None or found.status == "Failed":
+    if found is None or found.status == DEAD:
         reason = found.failure if found else "it is gone"
         raise DeploymentFailed(f"deployment {resource.name} of the candidate failed: {reason or 'no reason given'}")
     done = found.status == "Active"

@@ -53,6 +53,11 @@ class Champion:
         """Give the champion as a map."""
         return asdict(self)
 
+    @property
+    def on_throughput(self) -> bool:
+        """Whether a provisioned throughput serves it, else a deployment."""
+        return self.mode == "provisioned_throughput"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskState:

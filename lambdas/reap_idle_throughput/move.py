@@ -10,6 +10,7 @@ from lambdas.domain.bedrock_names import client_token, content_name, resource_ta
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import PromotionFailed
 from lambdas.domain.identity import digest
+from lambdas.gateways.bedrock_control import DEAD
 from lambdas.gateways.resource_book import DEPLOYMENT, IN_USE, Resource
 from lambdas.gateways.task_book import Champion
 from lambdas.pipeline import Pipeline, Stage, iso
@@ -95,7 +96,7 @@ def _deployment(stage: Stage, champion: Champion) -> Resource:
 
 def _is_active(stage: Stage, deployment: Resource) -> bool:
     found = stage.pipeline.bedrock.find_deployment(str(deployment.arn))
-    if found is not None and found.status != "Failed":
+    if found is not None and found.status != DEAD:
         return found.status == "Active"
     if found is not None:
         stage.pipeline.bedrock.delete_deployment(found.arn)

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
 
-THROUGHPUT_MODE = "provisioned_throughput"
-
 
 class Reaper:
     """One look at an environment.
@@ -138,7 +136,7 @@ class Reaper:
         days = self._settings.review_after_days
         for name, task in tasks.items():
             champion = task.champion
-            if champion is None or champion.mode != THROUGHPUT_MODE:
+            if champion is None or not champion.on_throughput:
                 continue
             if task.moving_to or review_due(champion.promoted_at, champion.confirmed_at, now, days):
                 since = champion.confirmed_at or champion.promoted_at
@@ -177,7 +175,7 @@ class Reaper:
         price = next(known, None)
         return Finding(
             reason=reason,
-            kind=THROUGHPUT if champion.mode == THROUGHPUT_MODE else DEPLOYMENT,
+            kind=THROUGHPUT if champion.on_throughput else DEPLOYMENT,
             name=champion.endpoint_name,
             arn=champion.endpoint_arn,
             task=task,
@@ -196,7 +194,7 @@ class Reaper:
             return self._deleted(finding)
         task = tasks.get(finding.task or "")
         champion = task.champion if task else None
-        if champion is None or champion.mode != THROUGHPUT_MODE:
+        if champion is None or not champion.on_throughput:
             return finding  # a deployment bills by the token: idle, it costs nothing
         return self._moved(finding, champion)
 

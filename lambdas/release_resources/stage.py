@@ -94,8 +94,7 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
     if task.lease_owner not in (None, stage.owner) and str(task.lease_expires) > stage.now():
         return True
     bedrock = stage.pipeline.bedrock
-    throughput = champion.mode == "provisioned_throughput"
-    found = bedrock.find_endpoint(champion.endpoint_arn, throughput=throughput)
+    found = bedrock.find_endpoint(champion.endpoint_arn, throughput=champion.on_throughput)
     if found is None or found.status == DEAD:
         if found is not None:
             _order_another_endpoint(stage, champion)
@@ -104,7 +103,7 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
         return False
     if found.model_arn == champion.model_arn:
         return True
-    bedrock.point_endpoint(champion.endpoint_arn, champion.model_arn, throughput=throughput)
+    bedrock.point_endpoint(champion.endpoint_arn, champion.model_arn, throughput=champion.on_throughput)
     return False
 
 

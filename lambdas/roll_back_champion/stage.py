@@ -118,8 +118,7 @@ def _target(task: str, champion: Champion, state: TaskState, to_run: str | None)
 
 
 def _serves(line: Pipeline, champion: Champion) -> bool:
-    throughput = MODE_KIND[champion.mode] == THROUGHPUT
-    found = line.bedrock.find_endpoint(champion.endpoint_arn, throughput=throughput)
+    found = line.bedrock.find_endpoint(champion.endpoint_arn, throughput=champion.on_throughput)
     return found is not None and found.status != DEAD
 
 
@@ -231,7 +230,7 @@ class _Rollback:
 
         Where that endpoint has failed under the move, the order becomes one to serve the champion by another.
         """
-        throughput = MODE_KIND[self._serving.mode] == THROUGHPUT
+        throughput = self._serving.on_throughput
         found = self._line.bedrock.find_endpoint(self._serving.endpoint_arn, throughput=throughput)
         if found is not None and found.status in ("Updating", "Creating"):
             return self._under_way()
