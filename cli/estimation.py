@@ -162,7 +162,7 @@ def _document(
         **estimate_document(found),
         "budget_usd": budget,
         "fits": found.usd <= budget,
-        "ways": [{"change": way.change, "usd": way.usd, "fits": not way.saves or way.usd <= budget} for way in ways],
+        "ways": [{"change": way.change, "usd": way.usd, "fits": way.fits(budget)} for way in ways],
         "notes": environment.notes,
         "simulated": environment.settings.simulated,
     }
@@ -205,5 +205,5 @@ def _lines(run: RunToCome, found: Estimate, ways: list[Way], environment: Enviro
         return
     yield f"It does not fit the budget of {usd(budget)} ('budget_usd'): a run would stop before it pays. You can:"
     for way in ways:
-        enough = "" if way.usd <= budget else ", which alone is not enough"
+        enough = "" if way.fits(budget) else ", which alone is not enough"
         yield f"  - {way.change}" + (f": {usd(way.usd)}{enough}" if way.saves else "")

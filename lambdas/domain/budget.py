@@ -33,6 +33,10 @@ class Way:
     usd: float
     saves: bool = True
 
+    def fits(self, budget: float) -> bool:
+        """Tell whether a run with this change alone is within its budget."""
+        return not self.saves or self.usd <= budget
+
 
 def check_budget(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, Sequence[str]]) -> None:
     """Stop a run whose expected cost is above ``budget_usd``.
@@ -62,8 +66,8 @@ def check_budget(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, 
 
 def explain(ways: Sequence[Way], budget: float) -> str:
     """Say in a few sentences what makes a run fit, and what saves without being enough."""
-    fitting = [way for way in ways if not way.saves or way.usd <= budget]
-    short = [way for way in ways if way.saves and way.usd > budget]
+    fitting = [way for way in ways if way.fits(budget)]
+    short = [way for way in ways if not way.fits(budget)]
     said = f"To make it fit, one of: {'; '.join(_told(way) for way in fitting)}."
     if short:
         said += f" Not enough alone: {'; '.join(_told(way) for way in short)}."
