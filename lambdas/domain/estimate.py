@@ -16,7 +16,7 @@ from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import Record
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_batch import BatchLimits, why_on_demand
-from lambdas.domain.teacher_modes import records_to_ask
+from lambdas.domain.teacher_modes import bedrock_asks_teacher, records_to_ask
 from lambdas.domain.tokens import (
     CHARACTERS_A_TOKEN,
     METHOD,
@@ -191,7 +191,7 @@ class RunToCome:
 
     def _training(self, size: Size) -> Iterable[EstimatedLine]:
         asked = [student_question(record, self.task) for record in self.train]
-        if self.models.training == "distillation" and self.task.teacher_data.mode != "logged":
+        if bedrock_asks_teacher(self.models.training, self.task):
             # Bedrock asks the teacher itself, with each record's own system prompt, the student's, at the on-demand
             # price (Bedrock user guide, model distillation); nothing says that it caches.
             own = _Calls("LaunchDistillation", self.models.teacher, "Bedrock's own calls to the teacher", cached=False)

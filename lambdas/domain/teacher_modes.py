@@ -33,6 +33,11 @@ def records_to_ask(train: list[Record], holdout: list[Record], task: TaskDefinit
     return [*(record for record in train if record.id in labelled and record.golden is None), *holdout]
 
 
+def bedrock_asks_teacher(training: str, task: TaskDefinition) -> bool:
+    """Tell whether the customization job asks the teacher itself: under distillation, unless it trains on logs."""
+    return training == "distillation" and task.teacher_data.mode != "logged"
+
+
 def labelled_ids(train: list[Record], task: TaskDefinition) -> set[str]:
     """Choose the training records that carry an answer.
 

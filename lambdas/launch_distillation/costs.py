@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from lambdas.domain.ledger import AT_MOST, LedgerEntry
 from lambdas.domain.models import ModelChoice
+from lambdas.domain.teacher_modes import bedrock_asks_teacher
 from lambdas.domain.training_cost import TrainingVolume
 from lambdas.gateways.bedrock_control import Found
 from lambdas.launch_distillation.job_phases import has_begun, has_ended
@@ -24,8 +25,7 @@ def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
     facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
     volume = TrainingVolume(**facts["training_volume"])
     prices = stage.pipeline.prices
-    # Logged answers are trained on as they are: the teacher is not asked.
-    asks_teacher = models.training == "distillation" and stage.task.teacher_data.mode != "logged"
+    asks_teacher = bedrock_asks_teacher(models.training, stage.task)
     if asks_teacher and (job.status == "Completed" or has_begun(job.details, "dataProcessingDetails")):
         calls = volume.own_calls_entry(f"own-teacher-calls.{job.name}", STAGE, models, prices)
         _record(stage, calls, whole=job.status == "Completed" or has_ended(job.details, "dataProcessingDetails"))
