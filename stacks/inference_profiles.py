@@ -50,7 +50,8 @@ class InferenceProfiles(Construct):
         self._environment = environment
         stack = Stack.of(self)
         self._prefix = f"arn:{stack.partition}:bedrock:{stack.region}:{stack.account}:application-inference-profile/"
-        made = {model: self._profile(model, ModelAccess(stack)) for model in settings.profiled_models()}
+        access = ModelAccess(stack)
+        made = {model: self._profile(model, access) for model in settings.profiled_models()}
         self.arns: Mapping[str, str] = {model: profile.attr_inference_profile_arn for model, profile in made.items()}
         self._ids = {model: profile.attr_inference_profile_id for model, profile in made.items()}
 
