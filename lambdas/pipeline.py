@@ -10,6 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.errors import AttemptSuperseded, PipelineError, RetryLater
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices import PriceBook
@@ -143,6 +144,10 @@ class Stage:
     def owner(self) -> str:
         """Name of the attempt, for leases."""
         return f"{self.run.run_id}-{self.attempt}"
+
+    def started(self, arn: str) -> bool:
+        """Tell by its tags whether this run started a job; another run on the same content may have been faster."""
+        return self.pipeline.bedrock.tags(arn).get(RUN_TAG) == self.run.run_id
 
     def now(self) -> str:
         """Give the time as the registry keeps it."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, TASK_TAG
 from lambdas.domain.errors import QuotaTooLow, RetryLater
 from lambdas.gateways.storage import error_code
 
@@ -296,7 +296,7 @@ class BedrockControl:
                 raise
             arn = lookup()
             wanted = {tag["key"]: tag["value"] for tag in tags}
-            owner = (ENVIRONMENT_TAG, "task")
+            owner = (ENVIRONMENT_TAG, TASK_TAG)
             if arn is None or any(self.tags(arn).get(key) != wanted[key] for key in owner):
                 raise
             return arn

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, RUN_TAG, TASK_TAG
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.idle import Thing
 from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
@@ -120,8 +120,8 @@ class Inventory:
             name=name,
             arn=arn,
             created_at=item[listing.created].astimezone(UTC),
-            task=tags.get("task"),
-            run_id=tags.get("run"),
+            task=tags.get(TASK_TAG),
+            run_id=tags.get(RUN_TAG),
             usd_per_hour=self._hourly[listing.kind](item),
             broken=item.get("status") == DEAD,
             committed_until=until.astimezone(UTC) if until else None,

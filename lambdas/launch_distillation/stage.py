@@ -44,7 +44,7 @@ def execute(stage: Stage) -> Result:
         job = stage.pipeline.bedrock.find_job(name)
         if job is None:
             return _launch(stage, models, name)
-        launched_in = ours.get(name) if _is_tagged_ours(stage, job.arn) else None
+        launched_in = ours.get(name) if stage.started(job.arn) else None
         result = _look_after(stage, models, job, launched_in=launched_in, lossy=lossy)
         if result is not None:
             return result
@@ -76,15 +76,11 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
         take_the_other_way(stage, models, str(refusal))
         return {"status": "IN_PROGRESS", "phase": "refused", "job_name": name}
     stage.pipeline.resources.created(job, arn)
-    if not _is_tagged_ours(stage, arn):
+    if not stage.started(arn):
         # Another run on the same content was faster: this one waits for its job, but must neither stop nor pay it.
         stage.pipeline.resources.released(job, stage.now())
     stage.progress(job_name=name, phase="submitted")
     return {"status": "IN_PROGRESS", "phase": "submitted", "job_name": name}
-
-
-def _is_tagged_ours(stage: Stage, arn: str) -> bool:
-    return stage.pipeline.bedrock.tags(arn).get("run") == stage.run.run_id
 
 
 def _look_after(

@@ -33,7 +33,7 @@ def _record(stage: Stage, resource: Resource) -> None:
     bedrock = stage.pipeline.bedrock
     find = bedrock.find_batch_job if resource.kind == BATCH_JOB else bedrock.find_job
     job = find(resource.name)
-    if job is None or bedrock.tags(job.arn).get("run") != stage.run.run_id:
+    if job is None or not stage.started(job.arn):
         return
     if resource.kind == CUSTOMIZATION_JOB:
         record_costs(stage, models_now(stage), job)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from lambdas.domain.answers import Question
+from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.teacher_batch import BatchOutput
 from lambdas.gateways.bedrock_control import Found
@@ -69,7 +70,7 @@ def record_batch_cost(stage: Stage, teacher: str, job: Found, output: BatchOutpu
     if not any(tokens.values()):
         return
     wasted = output.counts["duplicates"] + output.counts["without answer"]
-    payer = stage.pipeline.bedrock.tags(job.arn).get("run", stage.run.run_id)
+    payer = stage.pipeline.bedrock.tags(job.arn).get(RUN_TAG, stage.run.run_id)
     entry = LedgerEntry(
         id=f"batch.{job_id(job.arn)}",
         stage=STAGE,

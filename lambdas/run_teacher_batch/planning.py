@@ -128,7 +128,7 @@ def _job_for(stage: Stage, asking: Asking, file: list[InputLine]) -> BatchJob | 
             stage.pipeline.runs.write(stage.run.files.batch_input(name), b"".join(item.line for item in file))
             return BatchJob(name=name, records=len(file))
         if found.status in BATCH_UNDER_WAY:
-            ours = stage.pipeline.bedrock.tags(found.arn).get("run") == stage.run.run_id
+            ours = stage.started(found.arn)
             return BatchJob(name=name, records=len(file), state=RUNNING, arn=found.arn, status=found.status, ours=ours)
         if harvest(stage, asking, found).get("answers"):
             return None  # what it left out is asked with the next files

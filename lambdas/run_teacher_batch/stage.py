@@ -103,7 +103,7 @@ def _start(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob) -> 
         return
     job.state, job.arn, job.status, job.message = RUNNING, arn, "Submitted", ""
     stage.pipeline.resources.created(resource, arn)
-    job.ours = stage.pipeline.bedrock.tags(arn).get("run") == stage.run.run_id
+    job.ours = stage.started(arn)
     if not job.ours:
         # Another run that asks the same was faster: this one waits for its job, but must neither stop nor pay it.
         stage.pipeline.resources.released(resource, stage.now())
