@@ -17,6 +17,7 @@ _BASE = "import boto3; boto3.session.Session().client('bedrock')"
 _CLIENTS = {
     "bedrock": "bedrock",
     "bedrock-runtime": "bedrock_runtime",
+    "cloudwatch": "cloudwatch",
     "dynamodb": "dynamodb",
     "lambda": "lambdas",
     "s3": "s3",
