@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, BedrockControl, Found
@@ -33,10 +33,16 @@ class Deleter:
     Parameters
     ----------
     bedrock : BedrockControl
+    spares : callable
+        Told the tags of a job under way, says whether it is to go on. Runs on the same content name their jobs alike,
+        so a name alone does not tell whose job it is.
     """
 
-    def __init__(self, bedrock: BedrockControl) -> None:
+    def __init__(
+        self, bedrock: BedrockControl, spares: Callable[[Mapping[str, str]], bool] = lambda _tags: False
+    ) -> None:
         self._bedrock = bedrock
+        self._spares = spares
         self._by_kind: dict[str, Callable[[Billable], bool]] = {
             CUSTOMIZATION_JOB: self._stop_job,
             BATCH_JOB: self._stop_batch_job,
@@ -51,7 +57,8 @@ class Deleter:
         Returns
         -------
         bool
-            True when nothing of it bills any more; false when the service refuses for now and it must be tried again.
+            True when nothing of it is left to stop or delete, or it is a job that is spared; false when the service
+            refuses for now and it must be tried again.
         """
         return self._by_kind[thing.kind](thing)
 
@@ -67,11 +74,11 @@ class Deleter:
         return named[thing.kind](thing.name) is not None
 
     def _stop_job(self, thing: Billable) -> bool:
-        return _stopped(thing.name, self._bedrock.find_job, self._bedrock.stop_job, UNDER_WAY)
+        return self._stopped(thing.name, self._bedrock.find_job, self._bedrock.stop_job, UNDER_WAY)
 
     def _stop_batch_job(self, thing: Billable) -> bool:
         """Stop a batch; what it has answered stays in its output, where another attempt finds it."""
-        return _stopped(thing.name, self._bedrock.find_batch_job, self._bedrock.stop_batch_job, BATCH_UNDER_WAY)
+        return self._stopped(thing.name, self._bedrock.find_batch_job, self._bedrock.stop_batch_job, BATCH_UNDER_WAY)
 
     def _delete_model(self, thing: Billable) -> bool:
         model = self._bedrock.find_model(thing.name)
@@ -91,13 +98,16 @@ class Deleter:
         self._bedrock.delete_throughput(arn)
         return self._bedrock.find_throughput(arn) is None
 
-
-def _stopped(
-    name: str, find: Callable[[str], Found | None], stop: Callable[[str], None], under_way: Collection[str]
-) -> bool:
-    job = find(name)
-    if job is None or job.status not in under_way:
-        return True
-    stop(job.arn)
-    after = find(name)
-    return after is None or after.status not in under_way
+    def _stopped(
+        self,
+        name: str,
+        find: Callable[[str], Found | None],
+        stop: Callable[[str], None],
+        under_way: Collection[str],
+    ) -> bool:
+        job = find(name)
+        if job is None or job.status not in under_way or self._spares(self._bedrock.tags(job.arn)):
+            return True
+        stop(job.arn)
+        after = find(name)
+        return after is None or after.status not in under_way

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
+from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.gateways.bedrock_control import DEAD
+from lambdas.gateways.registry import ENDED
 from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, PLANNED, RELEASED, Resource
 from lambdas.gateways.rollback_order import RollbackOrder, rollback_owner
 from lambdas.gateways.task_book import Champion, TaskState
@@ -32,7 +36,7 @@ def execute(stage: Stage) -> Result:
     pending = [] if champion_is_back else ["the previous champion's endpoint"]
     if champion_is_back:  # until then nobody else may point the endpoint anywhere
         stage.pipeline.tasks.drop_lease(stage.run.task, stage.owner)
-    deleter = Deleter(stage.pipeline.bedrock)
+    deleter = Deleter(stage.pipeline.bedrock, spares=partial(_is_anothers, stage))
     released = 0
     for resource in stage.pipeline.resources.of_run(stage.run.run_id):
         if resource.state == RELEASED:
@@ -66,6 +70,19 @@ def _may_still_come(stage: Stage, resource: Resource) -> bool:
     """
     planned = resource.state == PLANNED and resource.arn is None and resource.kind != CUSTOM_MODEL
     return planned and stage.pipeline.now() - datetime.fromisoformat(resource.created_at) < LAMBDA_LIFE
+
+
+def _is_anothers(stage: Stage, tags: Mapping[str, str]) -> bool:
+    """Tell whether a job is that of another run that has not ended: its own release decides about it.
+
+    A run that adopted the job and was killed before it saw whose it is has it in its own book. Where the tags' run is
+    over or unknown nobody else would stop the job.
+    """
+    owner = tags.get(RUN_TAG)
+    if owner in (None, stage.run.run_id):
+        return False
+    run = stage.pipeline.registry.find(str(owner))
+    return run is not None and run.state != ENDED
 
 
 def _is_kept(stage: Stage, resource: Resource, outcome: str) -> bool:
