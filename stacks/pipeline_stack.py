@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SHORT, MEDIUM, LONGEST = Duration.minutes(2), Duration.minutes(5), Duration.minutes(15)
 LARGE = 1769
 """MB at which a Lambda has one whole processor (AWS Lambda developer guide, memory)."""
+ASKING = 1024
+"""MB of a Lambda that mostly waits for models: it is billed for each second, and needs little of a processor."""
 
 
 class PipelineStack(Stack):
@@ -116,11 +118,11 @@ class PipelineStack(Stack):
             self._stage("check_run", may.check_run(), MEDIUM, memory=LARGE),
             self._stage("calibrate_judge", may.calibrate_judge(), MEDIUM, asking),
             self._stage("run_teacher_batch", may.run_teacher_batch(batch_role), LONGEST, run_batch, memory=LARGE),
-            self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, asking, memory=LARGE),
+            self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, asking, memory=ASKING),
             self._stage("collect_teacher_data", may.collect_teacher_data(), LONGEST, account, memory=LARGE),
             self._stage("launch_distillation", may.launch_distillation(role), MEDIUM, customize),
             self._stage("deploy_candidate", may.deploy_candidate(), SHORT),
-            self._stage("evaluate_student", may.evaluate_student(), LONGEST, asking, memory=LARGE),
+            self._stage("evaluate_student", may.evaluate_student(), LONGEST, asking, memory=ASKING),
             self._stage("score_evaluation", may.score_evaluation(), LONGEST, asking, memory=LARGE),
             self._stage("request_approval", may.request_approval(topic), SHORT, {**notify, **approvals}),
             self._stage("promote_student", may.promote_student(), MEDIUM),

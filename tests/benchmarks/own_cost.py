@@ -84,7 +84,8 @@ def read_history(account: Account, run_id: str, task: str) -> History:
                 name = event["stateExitedEventDetails"]["name"]
                 if states[name]["Type"] == "Task":
                     found.seconds[name].append((event["timestamp"] - entered[name]).total_seconds())
-    for name, state in states.items():
+    in_maps = [state["ItemProcessor"]["States"] for state in states.values() if state["Type"] == "Map"]
+    for name, state in (item for group in [states, *in_maps] for item in group.items()):
         function = state.get("Arguments", {}).get("FunctionName")
         if state["Type"] == "Task" and isinstance(function, str):
             memory = account.functions.get_function_configuration(FunctionName=function)["MemorySize"]
@@ -119,9 +120,10 @@ def carried_on(history: History, settings: Settings, prices: PriceBook) -> OwnCo
     }
     gb_seconds = sum(taken * history.gigabytes[name] for name, taken in seconds.items())
     # The teacher's answers came by batch: a shard's Lambda only finds them, in about five seconds.
-    waiting = holdout * CONTESTANTS * VERDICT_SECONDS / settings.calls_at_once + teacher_shards * 5
-    waiting += holdout * ANSWER_SECONDS / settings.calls_at_once
-    gb_seconds += waiting * max(history.gigabytes.values())
+    waiting = teacher_shards * 5 * history.gigabytes["GenerateTeacherData"]
+    asked = CONTESTANTS * VERDICT_SECONDS + ANSWER_SECONDS
+    waiting += holdout * asked / settings.calls_at_once * history.gigabytes["EvaluateStudent"]
+    gb_seconds += waiting
     invocations = sum(visits.values()) + sum(more.values()) + shards
     # Student, undistilled student and baseline are asked on demand, and the judge about all; each flush is an object.
     flushes = holdout * (CONTESTANTS - 1 + CONTESTANTS) / FLUSH_EVERY
