@@ -112,6 +112,25 @@ class PermissionParts:
             to="find endpoints again by name",
         )
 
+    def _stop_jobs(self) -> list[Permission]:
+        trainings, batches = self._bedrock("model-customization-job"), self._bedrock("model-invocation-job")
+        return [
+            of_bedrock(
+                "bedrock:GetModelCustomizationJob",
+                "bedrock:StopModelCustomizationJob",
+                on=[trainings],
+                to="see how trainings ended, stop those under way",
+            ),
+            of_bedrock(
+                "bedrock:GetModelInvocationJob",
+                "bedrock:StopModelInvocationJob",
+                on=[batches],
+                to="see how batches ended, stop those under way",
+            ),
+            without_resource("bedrock:ListModelInvocationJobs", to="find batches by name"),
+            of_bedrock("bedrock:ListTagsForResource", on=[trainings, batches], to="recognise our jobs"),
+        ]
+
     def _delete_throughputs(self) -> Permission:
         return of_bedrock(
             "bedrock:GetProvisionedModelThroughput",

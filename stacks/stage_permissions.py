@@ -257,22 +257,10 @@ class StagePermissions(PermissionParts):
 
     def release_resources(self) -> list[Permission]:
         """Look up and delete what runs created, wherever a run stopped; write down what its jobs cost."""
-        jobs, models = self._bedrock("model-customization-job"), self._bedrock("custom-model")
-        deployments, throughputs = self._bedrock("custom-model-deployment"), self._bedrock("provisioned-model")
+        models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
+        deployments = self._bedrock("custom-model-deployment")
         return [
-            of_bedrock(
-                "bedrock:GetModelCustomizationJob",
-                "bedrock:StopModelCustomizationJob",
-                on=[jobs],
-                to="see how trainings ended, stop those under way",
-            ),
-            of_bedrock(
-                "bedrock:GetModelInvocationJob",
-                "bedrock:StopModelInvocationJob",
-                on=[self._bedrock("model-invocation-job")],
-                to="see how batches ended, stop those under way",
-            ),
-            without_resource("bedrock:ListModelInvocationJobs", to="find batches of the run by name"),
+            *self._stop_jobs(),
             self._delete_models(),
             self._list_trained(),
             of_bedrock(
@@ -293,11 +281,6 @@ class StagePermissions(PermissionParts):
                 to="point a deployment back to the former champion",
             ),
             self._list_endpoints(),
-            of_bedrock(
-                "bedrock:ListTagsForResource",
-                on=[jobs, self._bedrock("model-invocation-job")],
-                to="recognise jobs of the run",
-            ),
             self._runs("s3:GetObject"),
             self._list_runs_bucket("runs/*"),
             self._registry("GetItem", "PutItem", "UpdateItem", "Query", index=True),
@@ -335,6 +318,8 @@ class StagePermissions(PermissionParts):
         models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
         deployments = self._bedrock("custom-model-deployment")
         return [
+            *self._stop_jobs(),
+            without_resource("bedrock:ListModelCustomizationJobs", to="find trainings whose run is over"),
             without_resource("bedrock:ListCustomModels", to="find models that nobody uses"),
             self._list_endpoints(),
             of_bedrock(

@@ -15,6 +15,7 @@ PLANNED, CREATED, IN_USE, KEPT, RELEASED = "PLANNED", "CREATED", "IN_USE", "KEPT
 
 CUSTOMIZATION_JOB = "customization_job"
 BATCH_JOB = "batch_inference_job"
+JOBS = (CUSTOMIZATION_JOB, BATCH_JOB)
 CUSTOM_MODEL = "custom_model"
 DEPLOYMENT = "custom_model_deployment"
 THROUGHPUT = "provisioned_throughput"

@@ -25,7 +25,7 @@ from lambdas.domain.idle import (
 from lambdas.gateways.endpoint_metrics import Usage
 from lambdas.gateways.inventory import Inventory
 from lambdas.gateways.registry import ENDED
-from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, KEPT, THROUGHPUT, Resource
+from lambdas.gateways.resource_book import DEPLOYMENT, JOBS, KEPT, THROUGHPUT, Resource
 from lambdas.gateways.task_book import Champion, TaskState
 from lambdas.pipeline import Pipeline, Result, iso, logger
 from lambdas.reap_idle_throughput.move import MOVED, move_on_demand
@@ -34,6 +34,9 @@ from lambdas.release_resources.deleter import Deleter
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+ENDPOINTS = (THROUGHPUT, DEPLOYMENT)
+"""What can be called."""
 
 
 class Reaper:
@@ -78,7 +81,7 @@ class Reaper:
             ``findings`` and what they still bill, ``usd_per_hour``.
         """
         tasks = {task: self._line.tasks.state(task) for task in self._line.tasks.all_tasks()}
-        things = list(self._inventory.things())
+        things = [*self._inventory.jobs(), *self._inventory.things()]
         due = list(self._due(things, tasks))
         # Who is due for review is not found twice for being idle besides.
         findings = [*(item for item in self._idle(things, tasks) if item.arn not in {one.arn for one in due}), *due]
@@ -95,7 +98,7 @@ class Reaper:
 
     def _idle(self, things: list[Thing], tasks: dict[str, TaskState]) -> list[Finding]:
         now, hours = self._line.now(), self._settings.idle_hours
-        callable_arns = [thing.arn for thing in things if thing.kind != CUSTOM_MODEL]
+        callable_arns = [thing.arn for thing in things if thing.kind in ENDPOINTS]
         calls = self._usage.invocations(callable_arns, now, hours)
         written_down = list(self._line.resources.open())
         judged = (
@@ -201,11 +204,12 @@ class Reaper:
     def _deleted(self, finding: Finding) -> Finding:
         gone = Deleter(self._line.bedrock).delete(finding)
         if not gone:
-            return replace(finding, explanation=f"{finding.explanation}; the service refuses to delete it for now")
+            why = "it is being stopped" if finding.kind in JOBS else "the service refuses to delete it for now"
+            return replace(finding, explanation=f"{finding.explanation}; {why}")
         for item in list(self._line.resources.open()):
             if (item.kind, item.name) == (finding.kind, finding.name):
                 self._line.resources.released(item, iso(self._line.now()))
-        return replace(finding, done="deleted")
+        return replace(finding, done="stopped" if finding.kind in JOBS else "deleted")
 
     def _moved(self, finding: Finding, champion: Champion) -> Finding:
         try:

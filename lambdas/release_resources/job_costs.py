@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import PipelineError
 from lambdas.domain.models import ModelChoice
-from lambdas.gateways.resource_book import BATCH_JOB, CUSTOMIZATION_JOB, Resource
+from lambdas.gateways.resource_book import BATCH_JOB, CUSTOMIZATION_JOB, JOBS, Resource
 from lambdas.launch_distillation.costs import record_costs
 from lambdas.launch_distillation.way_of_training import models_now
 from lambdas.pipeline import Stage, logger
@@ -20,7 +20,7 @@ def record_job_cost(stage: Stage, resource: Resource) -> None:
 
     What keeps the cost from being known must not keep anything from being released: it is logged.
     """
-    if resource.kind not in (BATCH_JOB, CUSTOMIZATION_JOB):
+    if resource.kind not in JOBS:
         return
     try:
         # As the attempt that started the job saw it: its plan, and the way of training that it took.

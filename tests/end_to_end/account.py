@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.domain.ledger import AT_MOST
 from lambdas.gateways.registry import ENDED, Registry, Run
-from lambdas.gateways.resource_book import BATCH_JOB, CUSTOMIZATION_JOB, ResourceBook
+from lambdas.gateways.resource_book import JOBS, ResourceBook
 from lambdas.gateways.table import Table
 from local.bedrock_simulator.control import SimulatorControl
 from local.embedded_aws.lifecycle import EmbeddedAws
@@ -173,7 +173,7 @@ class Account:
         known = {
             item.name
             for item in self.resources().open()
-            if item.task == task and item.arn and (item.kind not in (BATCH_JOB, CUSTOMIZATION_JOB) or item.name in jobs)
+            if item.task == task and item.arn and (item.kind not in JOBS or item.name in jobs)
         }
         assert billing == known, f"it bills unseen: {billing - known}; it is open and gone: {known - billing}"
         return True

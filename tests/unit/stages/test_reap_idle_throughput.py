@@ -13,7 +13,16 @@ from lambdas.domain.bedrock_names import resource_tags
 from lambdas.domain.errors import ChampionChanged
 from lambdas.gateways.inventory import Inventory
 from lambdas.gateways.registry import FAILED, Run
-from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, THROUGHPUT
+from lambdas.gateways.resource_book import (
+    BATCH_JOB,
+    CUSTOM_MODEL,
+    CUSTOMIZATION_JOB,
+    DEPLOYMENT,
+    IN_USE,
+    KEPT,
+    RELEASED,
+    THROUGHPUT,
+)
 from lambdas.gateways.rollback_order import RollbackOrder
 from lambdas.pipeline import iso
 from lambdas.reap_idle_throughput.stage import Reaper
@@ -113,6 +122,53 @@ def test_throughput_of_a_killed_run_that_the_registry_never_heard_of_is_found_an
     assert result["findings"][0]["done"] == "deleted"
     assert result["usd_per_hour"] == 0
     assert arn not in yard.workshop.client.endpoints
+
+
+def leave(yard: Yard, run: Run, kind: str, name: str) -> str:
+    """Make what a run that was killed while its stage worked leaves in the account, the registry knowing nothing."""
+    client = yard.workshop.client
+    if kind == THROUGHPUT:
+        return yard.throughput(run, name)
+    if kind == CUSTOM_MODEL:
+        arn = client.add_model(name)
+    elif kind == DEPLOYMENT:
+        arn = client.add_deployment(name, "arn:model")
+    elif kind == CUSTOMIZATION_JOB:
+        arn = client.add_job(name, "InProgress")
+    else:
+        arn = "arn:aws:bedrock:us-east-1:000000000000:model-invocation-job/abcdef123456"
+        client.batches[name] = {"jobArn": arn, "jobName": name, "status": "InProgress", "submitTime": client.now}
+    client.tags[arn] = resource_tags("dev", run.task, run.run_id, "a stage")
+    return arn
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [
+        ("RunTeacherBatch", BATCH_JOB),
+        ("LaunchDistillation", CUSTOMIZATION_JOB),
+        ("LaunchDistillation", CUSTOM_MODEL),
+        ("DeployCandidate", DEPLOYMENT),
+        ("PromoteStudent", THROUGHPUT),
+    ],
+)
+def test_what_a_run_killed_in_any_stage_left_is_found_and_taken_away(yard: Yard, stage: str, kind: str) -> None:
+    # Given a run that was killed in that stage, and a registry that lost what it had made
+    run = yard.workshop.run()
+    arn, name = leave(yard, run, kind, f"dev-video-{stage.lower()}"), f"dev-video-{stage.lower()}"
+    assert yard.reasons("delete_unused") == {}, "its run is under way"
+    yard.end(run)
+    # When
+    [looked] = yard.reaper.reap("report")["findings"]
+    [found] = yard.reaper.reap("delete_unused")["findings"]
+    # Then
+    assert (looked["reason"], looked["kind"], looked["arn"], looked["done"]) == ("UNUSED", kind, arn, "")
+    assert found["name"] == name
+    assert found["done"] or "it is being stopped" in found["explanation"]
+    for batch in yard.workshop.client.batches.values():
+        assert batch["status"] == "Stopping"
+        batch["status"] = "Stopped"
+    assert yard.reasons("report") == {}
 
 
 def test_what_a_run_under_way_needs_is_left_alone(yard: Yard) -> None:
