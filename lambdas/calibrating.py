@@ -8,7 +8,7 @@ from typing import Literal
 from lambdas.domain.calibration import CalibrationCase, read_calibration
 from lambdas.domain.judging import case_question, read_verdict, verdict_problem
 from lambdas.domain.models import ModelChoice
-from lambdas.gateways.answerer import ModelUse
+from lambdas.gateways.till import ModelUse
 from lambdas.pipeline import Stage
 
 _SHARD = "0-0"

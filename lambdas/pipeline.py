@@ -17,7 +17,7 @@ from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.gateways import clients
 from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.answerer import Answerer, Kept, Limits
+from lambdas.gateways.answerer import Answerer, Limits
 from lambdas.gateways.bedrock_control import BedrockControl
 from lambdas.gateways.environment import Environment
 from lambdas.gateways.failure_store import FailureStore
@@ -27,6 +27,7 @@ from lambdas.gateways.resource_book import CREATED, PLANNED, Resource, ResourceB
 from lambdas.gateways.storage import Bucket
 from lambdas.gateways.table import Table
 from lambdas.gateways.task_book import TaskBook
+from lambdas.gateways.till import Kept
 
 Result = dict[str, Any]
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lambdas.domain.answer_repair import repaired
-from lambdas.domain.answers import Asked, Question
+from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.judging import LOWEST, judge_question, read_verdict, verdict_problem
@@ -18,7 +18,9 @@ from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import Record
 from lambdas.domain.task_definition import TaskDefinition
-from lambdas.gateways.answerer import Answerer, ModelUse
+from lambdas.gateways.answerer import Answerer
+from lambdas.gateways.open_asking import OpenAsking
+from lambdas.gateways.till import ModelUse
 from lambdas.pipeline import Result, Stage, logger
 
 Asker = Callable[[Record, TaskDefinition], Question]
@@ -49,21 +51,47 @@ def execute(stage: Stage) -> Result:
     references = _references(stage, {record.id for record in members})
     records = [record for record in members if record.id in references]
     answerer = stage.answerer()
-
-    def measured(contestant: Contestant) -> list[Measurement]:
-        found = _ask(stage, answerer, contestant, records, shard)
-        if found is None:
-            return []
-        return _judge(stage, answerer, _Answered(contestant, found, references), records, shard)
-
-    asked = contestants(stage)
-    # At once: each contestant has a quota of its own, and the judge is kept busy while others still answer.
-    with ThreadPoolExecutor(len(asked)) as executor:
-        measurements = [item for found in executor.map(measured, asked) for item in found]
+    measurements = _measure(stage, answerer, records, references, shard) if records else []
     content = "".join(f"{measurement.to_json()}\n" for measurement in measurements).encode()
     runs.write(files.evaluation(stage.attempt, f"{shard}.jsonl"), content)
     stage.progress(shard=shard)
     return {"shard": shard, "records": len(records), "bought": answerer.bought}
+
+
+def _measure(
+    stage: Stage, answerer: Answerer, records: Sequence[Record], references: dict[str, str], shard: str
+) -> list[Measurement]:
+    """Ask all contestants at once, since each has a quota of its own, and judge each answer as it comes.
+
+    The judge is asked about every contestant's answers, so that its quota is what the evaluation waits for: it must not
+    stand idle while contestants answer.
+    """
+    asked, rubric = contestants(stage), stage.task.judge_rubric
+    by_id = {record.id: record for record in records}
+    judge = ModelChoice.from_document(stage.plan["models"]).judge
+    use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
+
+    def about(record: Record, answer: str) -> Question:
+        return judge_question(record, references[record.id], answer, rubric)
+
+    def ask(contestant: Contestant) -> Asked | None:
+        def judged(question: Question, answer: Answer) -> None:
+            judging.put(about(by_id[question.record_id], answer.text))
+
+        return _ask(stage, answerer, contestant, records, shard, judged)
+
+    with (
+        answerer.open(about(records[0], ""), use, shard, unusable=verdict_problem) as judging,
+        ThreadPoolExecutor(len(asked)) as executor,
+    ):
+        found = list(executor.map(ask, asked))
+    checker = OutputChecker(stage.task.output_schema)
+    return [
+        _measurement(_Answered(contestant, answers, references), record, about, judging, checker)
+        for contestant, answers in zip(asked, found, strict=True)
+        if answers is not None
+        for record in records
+    ]
 
 
 def _references(stage: Stage, record_ids: set[str]) -> dict[str, str]:
@@ -110,15 +138,21 @@ class _Answered:
 
 
 def _ask(
-    stage: Stage, answerer: Answerer, contestant: Contestant, records: Sequence[Record], shard: str
+    stage: Stage,
+    answerer: Answerer,
+    contestant: Contestant,
+    records: Sequence[Record],
+    shard: str,
+    then: Callable[[Question, Answer], None],
 ) -> Asked | None:
     """Ask a contestant; ``None`` for a champion whose own endpoint refuses.
 
     Somebody may have deleted that endpoint: it must not keep a new student from taking its place. It is written down,
     because a champion that some shards measured and others did not cannot be compared.
     """
+    questions = [contestant.ask(record, stage.task) for record in records]
     try:
-        return answerer.ask([contestant.ask(record, stage.task) for record in records], contestant.use, shard)
+        return answerer.ask(questions, contestant.use, shard, then=then)
     except ModelUnavailable as refused:
         if contestant.role != CHAMPION:
             raise
@@ -126,25 +160,6 @@ def _ask(
         note = {"role": CHAMPION, "model_id": contestant.use.invoke_id, "reason": str(refused)}
         stage.pipeline.runs.write_json(stage.run.files.evaluation(stage.attempt, f"left_out/{shard}.json"), note)
         return None
-
-
-def _judge(
-    stage: Stage, answerer: Answerer, answered: _Answered, records: Sequence[Record], shard: str
-) -> list[Measurement]:
-    task, answers, references = stage.task, answered.asked.answers, answered.references
-    judge = ModelChoice.from_document(stage.plan["models"]).judge
-    use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
-    to_judge = [
-        judge_question(record, references[record.id], answers[record.id].text, task.judge_rubric)
-        for record in records
-        if record.id in answers
-    ]
-    judged = answerer.ask(to_judge, use, shard, unusable=verdict_problem)
-    checker = OutputChecker(task.output_schema)
-    return [
-        _measurement(answered, record, judged, checker) if record.id in answers else _unanswered(answered, record)
-        for record in records
-    ]
 
 
 def _unanswered(answered: _Answered, record: Record) -> Measurement:
@@ -170,8 +185,18 @@ def _unanswered(answered: _Answered, record: Record) -> Measurement:
     )
 
 
-def _measurement(answered: _Answered, record: Record, judged: Asked, checker: OutputChecker) -> Measurement:
-    answer, verdict = answered.asked.answers[record.id], judged.answers.get(record.id)
+def _measurement(
+    answered: _Answered,
+    record: Record,
+    about: Callable[[Record, str], Question],
+    judging: OpenAsking,
+    checker: OutputChecker,
+) -> Measurement:
+    answer = answered.asked.answers.get(record.id)
+    if answer is None:
+        return _unanswered(answered, record)
+    asked = about(record, answer.text)
+    verdict = judging.answer(asked)
     read = read_verdict(verdict) if verdict else None
     problem = checker.problem(answer.text)
     return Measurement(
@@ -192,7 +217,7 @@ def _measurement(answered: _Answered, record: Record, judged: Asked, checker: Ou
         cache_read_tokens=answer.cache_read_tokens,
         cache_write_tokens=answer.cache_write_tokens,
         score=read.score if read else None,
-        judge_problem=None if read else judged.failed[record.id],
+        judge_problem=None if read else judging.failure(asked),
         explanation=read.explanation if read else "",
         slices=record.slices,
     )

@@ -3,58 +3,21 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.call_limit import CallLimit
-from lambdas.domain.errors import ModelUnavailable
-from lambdas.domain.ledger import entry_for_answers
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.prompt_caching import decide
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.failure_store import Failure, FailureStore
-from lambdas.gateways.purchase import FIRST_BACKOFF_S, Bought, Purchase, Request
+from lambdas.gateways.open_asking import OpenAsking, settle
+from lambdas.gateways.purchase import FIRST_BACKOFF_S, Purchase, Request
 from lambdas.gateways.registry import Registry
 from lambdas.gateways.shared_limit import SharedLimit
+from lambdas.gateways.till import Books, Kept, ModelUse, Till
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
-
-FLUSH_EVERY = 50
-"""Answers after which a batch is stored: what a crash can lose at most."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelUse:
-    """Which model is asked, and on whose account.
-
-    Attributes
-    ----------
-    stage : str
-        Stage that pays.
-    identity : str
-        What answers are kept under: for a student its custom model, whichever endpoint serves it.
-    invoke_id : str
-        What Converse takes as ``modelId``.
-    price_model : str or None
-        Model whose price holds; ``None`` where calls are not billed one by one (provisioned throughput).
-    """
-
-    stage: str
-    identity: str
-    invoke_id: str
-    price_model: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Where answers and failures are kept."""
-
-    answers: AnswerStore
-    failures: FailureStore
 
 
 class Limits:
@@ -75,23 +38,16 @@ class Limits:
         return self._limits.setdefault(model, SharedLimit(CallLimit(self._most)))
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What was bought or failed and is not yet stored; ``wasted`` answers were paid for and turned out unusable."""
+Unusable = Callable[[Answer], str | None]
+Then = Callable[[Question, Answer], None]
 
-    pool: str
-    shard: str
-    good: list[Answer] = field(default_factory=list)
-    wasted: list[Answer] = field(default_factory=list)
-    failed: list[Failure] = field(default_factory=list)
-    entry_id: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.next_entry()
+def _usable(_answer: Answer) -> None:
+    """Find nothing wrong with an answer."""
 
-    def next_entry(self) -> None:
-        """Name the next ledger line; not by content: the same answers bought again after a crash were paid again."""
-        self.entry_id = f"{self.pool}.{self.shard}.{uuid.uuid4().hex[:16]}"
+
+def _nothing(_question: Question, _answer: Answer) -> None:
+    """Do nothing about an answer."""
 
 
 class Answerer:
@@ -133,8 +89,7 @@ class Answerer:
         callable_model: Callable[[str], str] = str,
     ) -> None:
         self._callable_model = callable_model
-        self._runtime, self._kept, self._registry, self._prices = runtime, kept, registry, prices
-        self._run_id, self._limits = run_id, limits
+        self._runtime, self._books, self._limits = runtime, Books(kept, registry, prices, run_id), limits
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
         self._lock, self._bought = threading.Lock(), 0
 
@@ -148,7 +103,8 @@ class Answerer:
         questions: Sequence[Question],
         use: ModelUse,
         shard: str,
-        unusable: Callable[[Answer], str | None] = lambda _answer: None,
+        unusable: Unusable = _usable,
+        then: Then = _nothing,
     ) -> Asked:
         """Give an answer to every question, or the reason why there is none.
 
@@ -161,6 +117,8 @@ class Answerer:
             Range of partitions that the records lie in.
         unusable : callable
             Says why an answer cannot be kept and must be asked for again, or ``None``.
+        then : callable
+            Told each usable answer as it comes, known ones first; it must not raise.
 
         Returns
         -------
@@ -174,88 +132,60 @@ class Answerer:
         RetryLater
             Throttled or out of time; what was bought is stored.
         """
-        asked = Asked({}, {})
         if not questions:
-            return asked
-        pool = questions[0].pool(use.identity)
-        known, failed = self._kept.answers.load(pool, shard), self._kept.failures.load(pool)
-        missing: list[Question] = []
-        for question in questions:
-            key = question.key(use.identity)
-            if key in known:
-                asked.answers[question.record_id] = known[key]
-            elif key in failed:
-                asked.failed[question.record_id] = failed[key]
-            else:
-                missing.append(question)
+            return Asked({}, {})
+        till = self._till(questions[0], use, shard)
+        keys = {question.record_id: question.key(use.identity) for question in questions}
+        known = [question for question in questions if keys[question.record_id] in till.answers]
+        for question in known:
+            then(question, till.answers[keys[question.record_id]])
+        settled = {*till.answers, *till.failed}
+        missing = [question for question in questions if keys[question.record_id] not in settled]
         if missing:
-            request = Request(
-                model=self._callable_model(use.invoke_id),
-                identity=use.identity,
-                cache_point=_shares_a_cacheable_prompt(missing, use),
-                unusable=unusable,
-            )
-            self._buy(missing, use, request, _Batch(pool, shard), asked)
-        return asked
-
-    def _buy(self, questions: list[Question], use: ModelUse, request: Request, batch: _Batch, asked: Asked) -> None:
-        purchase = Purchase(
-            self._runtime,
-            self._limits.of(use.invoke_id),
-            request,
-            self._seconds_left,
-            answers_known=len(asked.answers),
-            backoff_s=self._backoff_s,
+            purchase = self._purchase(use, unusable, then, cache_point=_shares_a_cacheable_prompt(missing, use))
+            purchase.add(missing, known=len(known))
+            purchase.close()
+            settle(purchase, till)
+        return Asked(
+            {record: till.answers[key] for record, key in keys.items() if key in till.answers},
+            {record: till.failed[key] for record, key in keys.items() if key in till.failed},
         )
-        self._prove_that_it_can_be_kept(use, batch)
-        try:
-            for event in purchase.events(questions):
-                if isinstance(event, Bought):
-                    (batch.good if event.usable else batch.wasted).append(event.answer)
-                else:
-                    question = event.question
-                    key = question.key(use.identity)
-                    batch.failed.append(Failure(key=key, record_id=question.record_id, reason=event.reason))
-                if len(batch.good) + len(batch.wasted) >= FLUSH_EVERY:
-                    self._flush(use, batch, asked)
-        except ModelUnavailable:
-            batch.failed.clear()  # it was not the records
-            raise
-        finally:
-            self._flush(use, batch, asked)
 
-    def _prove_that_it_can_be_kept(self, use: ModelUse, batch: _Batch) -> None:
-        """Write to both places before anything is bought: a Task that cannot keep its answers buys them at each try."""
-        self._kept.answers.prove_writable()
-        if use.price_model:
-            self._registry.record_cost(
-                self._run_id, entry_for_answers(batch.entry_id, use.stage, use.price_model, [], self._prices)
-            )
+    def open(self, sample: Question, use: ModelUse, shard: str, unusable: Unusable = _usable) -> OpenAsking:
+        """Ask questions that come one by one; parameters, errors and what is stored are those of :meth:`ask`.
 
-    def _flush(self, use: ModelUse, batch: _Batch, asked: Asked) -> None:
-        """Write the ledger first: the money is spent even if the answers were lost in the next moment.
-
-        The answers are kept even where the ledger cannot be written: the next try must not buy them again.
+        Parameters
+        ----------
+        sample : Question
+            Shares pool and system prompt with all that will come; it is not asked.
+        use, shard, unusable
+            As for :meth:`ask`.
         """
-        try:
-            if (batch.good or batch.wasted) and use.price_model:
-                entry = entry_for_answers(
-                    batch.entry_id, use.stage, use.price_model, batch.good, self._prices, wasted=batch.wasted
-                )
-                self._registry.record_cost(self._run_id, entry)
-                batch.next_entry()
-        finally:
-            if batch.good:
-                self._kept.answers.save(batch.pool, batch.shard, batch.good)
-        batch.wasted.clear()
-        if batch.failed:
-            self._kept.failures.save(batch.pool, batch.shard, batch.failed)
+        till = self._till(sample, use, shard)
+        purchase = self._purchase(use, unusable, _nothing, cache_point=decide(sample, use.invoke_id).point)
+        return OpenAsking(purchase, till, use.identity)
+
+    def _till(self, sample: Question, use: ModelUse, shard: str) -> Till:
+        """Give a till that holds what is known of a pool already."""
+        pool, kept = sample.pool(use.identity), self._books.kept
+        till = Till(self._books, use, pool, shard, self._count)
+        till.answers, till.failed = kept.answers.load(pool, shard), kept.failures.load(pool)
+        return till
+
+    def _purchase(self, use: ModelUse, unusable: Unusable, then: Then, *, cache_point: bool) -> Purchase:
+        request = Request(
+            model=self._callable_model(use.invoke_id),
+            identity=use.identity,
+            cache_point=cache_point,
+            unusable=unusable,
+            then=then,
+        )
+        limit = self._limits.of(use.invoke_id)
+        return Purchase(self._runtime, limit, request, self._seconds_left, backoff_s=self._backoff_s)
+
+    def _count(self, stored: int) -> None:
         with self._lock:
-            self._bought += len(batch.good)
-        asked.answers.update({answer.record_id: answer for answer in batch.good})
-        asked.failed.update({failure.record_id: failure.reason for failure in batch.failed})
-        batch.good.clear()
-        batch.failed.clear()
+            self._bought += stored
 
 
 def _shares_a_cacheable_prompt(questions: Sequence[Question], use: ModelUse) -> bool:

@@ -1,4 +1,4 @@
-"""Calls under way for one list of questions: as many as the account's quota allows, each tried again while it helps."""
+"""Calls under way at one model: as many as the account's quota allows, each question tried again while it helps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,12 +55,15 @@ class Request:
         Whether the shared system prompt is to be kept by the service.
     unusable : callable
         Says why an answer cannot be kept, or ``None``.
+    then : callable
+        Told each usable answer as it comes.
     """
 
     model: str
     identity: str
     cache_point: bool
     unusable: Callable[[Answer], str | None]
+    then: Callable[[Question, Answer], None]
 
 
 @dataclass(slots=True)
@@ -92,8 +95,34 @@ class Failed:
 Event = Bought | Failed
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A call that has ended."""
+
+    tried: Try
+    started: Started
+    outcome: Outcome | BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """Questions from another thread; ``known`` are answers that exist already, and show that the model answers."""
+
+    questions: tuple[Question, ...] = ()
+    known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """No more questions come; ``abandoned``: and those that nobody has asked yet are not asked."""
+
+    abandoned: bool
+
+
 class Purchase:
     """Ask questions; the limit, the order of tries and all decisions belong to the one thread that iterates.
+
+    Questions may be added by any thread until it is closed, also while the first ones are asked.
 
     Parameters
     ----------
@@ -102,8 +131,6 @@ class Purchase:
         Of the model, shared by all purchases of the process.
     request : Request
     seconds_left : callable
-    answers_known : int
-        Answers that exist already: they show that the model answers.
     backoff_s : float
         First pause after an error of the service.
     """
@@ -115,57 +142,83 @@ class Purchase:
         request: Request,
         seconds_left: Callable[[], float],
         *,
-        answers_known: int = 0,
         backoff_s: float = FIRST_BACKOFF_S,
     ) -> None:
         self._runtime, self._limit, self._request = runtime, limit, request
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
-        self._answered, self._refusals = answers_known, 0
+        self._answered, self._refusals, self._added = 0, 0, 0
         # A warm Lambda that is tried again still has the streak that it gave up at: the new try has its own patience.
         self._last_streak = limit.streak + MAX_STREAK
         self._ready: deque[Try] = deque()
         self._later: list[tuple[float, int, Try]] = []
         self._order = itertools.count()
-        self._done: queue.SimpleQueue[tuple[Try, Started, Outcome | BaseException]] = queue.SimpleQueue()
-        self._running = 0
+        self._news: queue.SimpleQueue[_Ended | _Added | _Closed] = queue.SimpleQueue()
+        self._running, self._closed, self._abandoned = 0, False, False
+        self._refused: Question | None = None
         self._end: BaseException | None = None
 
-    def events(self, questions: Sequence[Question]) -> Iterator[Event]:
-        """Yield what was paid and what failed, as it happens.
+    def add(self, questions: Iterable[Question], *, known: int = 0) -> None:
+        """Add questions, and say how many others have answers already."""
+        self._news.put(_Added(tuple(questions), known))
+
+    def close(self, *, abandoned: bool = False) -> None:
+        """Say that no more questions come; :meth:`events` ends when all are settled, or at once when abandoned."""
+        self._news.put(_Closed(abandoned))
+
+    def events(self, before: Callable[[], None]) -> Iterator[Event]:
+        """Yield what was paid and what failed, as it happens, until it is closed.
+
+        Parameters
+        ----------
+        before : callable
+            Called once, before the first call, and not where nothing is asked; what it raises ends the purchase.
 
         Raises
         ------
         ModelUnavailable, RetryLater
             After every call that was under way has ended and been yielded.
         """
-        self._ready.extend(map(Try, questions))
         try:
             with ThreadPoolExecutor(self._limit.most) as executor:
-                yield from self._until_done(executor)
+                yield from self._until_done(executor, before)
         finally:
             # Calls that nobody waited for, after a crash: the limit outlives this purchase.
             for _ in range(self._running):
                 self._limit.ended()
-        if self._end is None and self._refusals == len(questions) > 1 and not self._answered:
-            self._end = ModelUnavailable(self._refusal(questions[0], "every request of this shard was refused"))
+        if self._end is None and self._refused and self._refusals == self._added > 1 and not self._answered:
+            self._end = ModelUnavailable(self._refusal(self._refused, "every request of this shard was refused"))
         if self._end:
             raise self._end
 
-    def _until_done(self, executor: ThreadPoolExecutor) -> Iterator[Event]:
+    def _until_done(self, executor: ThreadPoolExecutor, before: Callable[[], None]) -> Iterator[Event]:
+        proved = False
         while True:
+            if self._ready and not proved:
+                before()
+                proved = True
             patience = self._start(executor)
-            if self._running == 0 and (self._end or not (self._ready or self._later)):
+            if self._running == 0 and (self._end or self._is_through()):
                 return
             try:
-                tried, started, outcome = self._done.get(timeout=patience)
+                news = self._news.get(timeout=patience)
             except queue.Empty:
                 continue
-            self._running -= 1
-            yield from self._settle(tried, started, outcome)
+            if isinstance(news, _Added):
+                self._ready.extend(map(Try, news.questions))
+                self._added += len(news.questions)
+                self._answered += news.known
+            elif isinstance(news, _Closed):
+                self._closed, self._abandoned = True, news.abandoned
+            else:
+                self._running -= 1
+                yield from self._settle(news)
+
+    def _is_through(self) -> bool:
+        return self._closed and (self._abandoned or not (self._ready or self._later))
 
     def _start(self, executor: ThreadPoolExecutor) -> float | None:
         """Start what may start now; give the seconds after which more may, or ``None`` where only an own end helps."""
-        while self._end is None:
+        while self._end is None and not self._abandoned:
             now = time.monotonic()
             while self._later and self._later[0][0] <= now:
                 self._ready.append(heapq.heappop(self._later)[2])
@@ -192,9 +245,10 @@ class Purchase:
             outcome = call(self._runtime, self._request.model, api)
         except BaseException as crashed:  # noqa: BLE001 - raised again by the thread that iterates
             outcome = crashed
-        self._done.put((tried, started, outcome))
+        self._news.put(_Ended(tried, started, outcome))
 
-    def _settle(self, tried: Try, started: Started, outcome: Outcome | BaseException) -> Iterator[Event]:
+    def _settle(self, ended: _Ended) -> Iterator[Event]:
+        tried, started, outcome = ended.tried, ended.started, ended.outcome
         if isinstance(outcome, Answered):
             self._limit.answered(started, outcome.client_ms / 1000)
             self._last_streak = MAX_STREAK
@@ -222,6 +276,7 @@ class Purchase:
         yield Bought(answer, usable=problem is None)
         if problem is None:
             self._answered += 1
+            request.then(question, answer)
             return
         tried.useless += 1
         if tried.useless == MAX_UNUSABLE:
@@ -247,6 +302,7 @@ class Purchase:
             self._end = ModelUnavailable(self._refusal(tried.question, outcome.problem))
             return
         self._refusals += 1
+        self._refused = self._refused or tried.question
         if self._refusals >= REFUSALS_OF_THE_MODEL and not self._answered:
             self._end = ModelUnavailable(self._refusal(tried.question, outcome.problem))
         yield Failed(tried.question, f"refused: {outcome.problem}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import teacher_question
-from lambdas.gateways.answerer import ModelUse
+from lambdas.gateways.till import ModelUse
 from lambdas.logged_answer_file import known_from_logs
 from lambdas.pipeline import Result, Stage
 

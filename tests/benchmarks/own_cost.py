@@ -20,7 +20,7 @@ from lambdas.domain.datasets import HOLDOUT_SHARE, RECORDS_A_SHARD
 from lambdas.domain.estimate import CONTESTANTS
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.settings import Settings
-from lambdas.gateways.answerer import FLUSH_EVERY
+from lambdas.gateways.till import FLUSH_EVERY
 from tests.benchmarks.transitions import count_transitions
 
 if TYPE_CHECKING:

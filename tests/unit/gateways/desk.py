@@ -9,13 +9,9 @@ from lambdas.domain.answers import Question
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.records import Turn
 from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.answerer import (
-    Answerer,
-    Kept,
-    Limits,
-    ModelUse,
-)
+from lambdas.gateways.answerer import Answerer, Limits
 from lambdas.gateways.failure_store import FailureStore
+from lambdas.gateways.till import Kept, ModelUse
 from tests.unit.gateways.fakes import FakeRuntime, MemoryBucket, MemoryLedger, converse_answer
 
 TEACHER = "us.amazon.nova-pro-v1:0"

@@ -9,9 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from lambdas.domain import call_limit
 from lambdas.domain.errors import ModelUnavailable, RetryLater
-from lambdas.gateways.answerer import (
-    Limits,
-)
+from lambdas.gateways.answerer import Limits
 from lambdas.gateways.purchase import MAX_BROKEN, MAX_STREAK, REFUSALS_OF_THE_MODEL
 from tests.unit.gateways.desk import TEACHER, USE, Desk, good, questions
 from tests.unit.gateways.fakes import FakeRuntime, converse_answer, refusal

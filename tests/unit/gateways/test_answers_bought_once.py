@@ -9,10 +9,7 @@ import pytest
 from lambdas.domain.answers import Asked, Question
 from lambdas.domain.records import Turn
 from lambdas.gateways.answer_store import PROBE
-from lambdas.gateways.answerer import (
-    FLUSH_EVERY,
-    ModelUse,
-)
+from lambdas.gateways.till import FLUSH_EVERY, ModelUse
 from tests.unit.gateways.desk import TEACHER, USE, Desk, good, questions
 from tests.unit.gateways.fakes import FakeRuntime, converse_answer
 

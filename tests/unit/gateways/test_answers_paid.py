@@ -10,10 +10,8 @@ from lambdas.domain.answers import Answer, Question
 from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.records import Turn, parse_line
-from lambdas.gateways.answerer import (
-    ModelUse,
-)
 from lambdas.gateways.purchase import MAX_UNUSABLE
+from lambdas.gateways.till import ModelUse
 from tests.unit.gateways.desk import TEACHER, USE, Desk, good, questions
 from tests.unit.gateways.fakes import FakeRuntime, converse_answer
 

@@ -1,0 +1,155 @@
+"""Where bought answers are written down: the ledger first, then the answers, in batches that a crash can lose."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambdas.domain.answers import Answer
+from lambdas.domain.ledger import entry_for_answers
+from lambdas.gateways.failure_store import Failure
+from lambdas.gateways.purchase import Bought, Event
+
+if TYPE_CHECKING:
+    from lambdas.domain.prices import PriceBook
+    from lambdas.gateways.answer_store import AnswerStore
+    from lambdas.gateways.failure_store import FailureStore
+    from lambdas.gateways.registry import Registry
+
+FLUSH_EVERY = 50
+"""Answers after which a batch is stored: what a crash can lose at most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelUse:
+    """Which model is asked, and on whose account.
+
+    Attributes
+    ----------
+    stage : str
+        Stage that pays.
+    identity : str
+        What answers are kept under: for a student its custom model, whichever endpoint serves it.
+    invoke_id : str
+        What Converse takes as ``modelId``.
+    price_model : str or None
+        Model whose price holds; ``None`` where calls are not billed one by one (provisioned throughput).
+    """
+
+    stage: str
+    identity: str
+    invoke_id: str
+    price_model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where answers and failures are kept."""
+
+    answers: AnswerStore
+    failures: FailureStore
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Where a run's answers and dollars are written down.
+
+    Attributes
+    ----------
+    kept : Kept
+        Answers of the task and failures of this attempt.
+    registry : Registry
+        Keeps the ledger.
+    prices : PriceBook
+    run_id : str
+        Run that pays.
+    """
+
+    kept: Kept
+    registry: Registry
+    prices: PriceBook
+    run_id: str
+
+
+class Till:
+    """What one purchase brought. It belongs to the thread that iterates over the purchase.
+
+    Parameters
+    ----------
+    books : Books
+    use : ModelUse
+    pool, shard : str
+        Where the answers lie: see :class:`AnswerStore`.
+    stored : callable
+        Told the number of answers that were stored.
+
+    Attributes
+    ----------
+    answers : dict of str to Answer
+        By content key; what is known already is put there by the owner.
+    failed : dict of str to str
+        Content key to the reason why there is no usable answer.
+    """
+
+    def __init__(self, books: Books, use: ModelUse, pool: str, shard: str, stored: Callable[[int], None]) -> None:
+        self._books, self._use, self._pool, self._shard, self._stored = books, use, pool, shard, stored
+        self._good: list[Answer] = []
+        self._wasted: list[Answer] = []
+        self._failures: list[Failure] = []
+        self._entry_id = self._new_entry_id()
+        self.answers: dict[str, Answer] = {}
+        self.failed: dict[str, str] = {}
+
+    def take(self, event: Event) -> None:
+        """Take what was paid or failed, and store a full batch."""
+        if isinstance(event, Bought):
+            (self._good if event.usable else self._wasted).append(event.answer)
+        else:
+            key = event.question.key(self._use.identity)
+            self._failures.append(Failure(key=key, record_id=event.question.record_id, reason=event.reason))
+        if len(self._good) + len(self._wasted) >= FLUSH_EVERY:
+            self.flush()
+
+    def forget_failures(self) -> None:
+        """Drop what failed and is not stored yet: it was not the records, but the model."""
+        self._failures.clear()
+
+    def prove_that_it_can_be_kept(self) -> None:
+        """Write to both places before anything is bought: a Task that cannot keep its answers buys them at each try."""
+        self._books.kept.answers.prove_writable()
+        self._enter()
+
+    def _enter(self) -> None:
+        use = self._use
+        if use.price_model:
+            entry = entry_for_answers(
+                self._entry_id, use.stage, use.price_model, self._good, self._books.prices, wasted=self._wasted
+            )
+            self._books.registry.record_cost(self._books.run_id, entry)
+
+    def _new_entry_id(self) -> str:
+        """Name the next ledger line; not by content: the same answers bought again after a crash were paid again."""
+        return f"{self._pool}.{self._shard}.{uuid.uuid4().hex[:16]}"
+
+    def flush(self) -> None:
+        """Write the ledger first: the money is spent even if the answers were lost in the next moment.
+
+        The answers are kept even where the ledger cannot be written: the next try must not buy them again.
+        """
+        try:
+            if self._good or self._wasted:
+                self._enter()
+                self._entry_id = self._new_entry_id()
+        finally:
+            if self._good:
+                self._books.kept.answers.save(self._pool, self._shard, self._good)
+        self._wasted.clear()
+        if self._failures:
+            self._books.kept.failures.save(self._pool, self._shard, self._failures)
+        self._stored(len(self._good))
+        self.answers.update({answer.key: answer for answer in self._good})
+        self.failed.update({failure.key: failure.reason for failure in self._failures})
+        self._good.clear()
+        self._failures.clear()
