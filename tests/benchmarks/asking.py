@@ -138,7 +138,8 @@ def measure(table: Table) -> dict[str, float]:
     workshop.bucket.write(run.files.teacher_data("references.jsonl"), references.encode())
     workshop.pipeline.registry.record_facts(run.run_id, custom_model_arn=CANDIDATE, deployment_arn=CANDIDATE)
     evaluation = wall_seconds(workshop, run.run_id, "EvaluateStudent", holdout, evaluate_student.execute)
-    # The judge is asked once for each contestant's answer, so its quota is what bounds the evaluation.
+    # Each model has a quota of its own, so the ideal is the largest N L / C of them: the judge's, which is asked once
+    # for each contestant's answer (all differ here). Its wait for the first answer is left out of the ideal.
     return {
         "teacher_wall_vs_ideal": teacher / (PROMPTS * SECONDS / QUOTA),
         "teacher_throttled_share": share,
