@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from operator import attrgetter
+from operator import itemgetter
 
 from lambdas.domain.records import Record
 
@@ -16,10 +16,9 @@ CHOICE_RULE = (
 )
 
 _Item = tuple[int, Record]
-"""Negative id and record: a heap of them has the largest id on top."""
+"""Negative identity and record: a heap of them has the largest identity on top."""
 
-
-_id = attrgetter("id")
+_identity = itemgetter(0)
 
 _Name = tuple[tuple[str, str], ...]
 """Fields and values of a record's slices, in the order of the fields."""
@@ -41,20 +40,21 @@ class Choice:
     def __init__(self, limit: int) -> None:
         self.offered = 0
         self._limit, self._even_places = limit, limit // EVEN_SHARE
-        self._all: list[_Item] | None = []
+        self._all: list[Record] | None = []
         self._slices: dict[_Name, list[_Item]] = {}
         self._sizes: list[tuple[int, _Name]] = []
         self._largest: tuple[int, _Name] | None = None
         self._held = 0
         self._others: list[_Item] = []
+        self._bars: dict[_Name, int] = {}
 
-    def add(self, record: Record, identity: int) -> None:
-        """Offer a record with its id as a whole number; no two may have the same."""
+    def add(self, record: Record) -> None:
+        """Offer a record; no two may have the same identity."""
         self.offered += 1
         if self._all is None:
-            self._weigh((-identity, record))
+            self._weigh(record)
             return
-        self._all.append((-identity, record))
+        self._all.append(record)
         if len(self._all) > self._limit:
             offered, self._all = self._all, None
             for earlier in offered:
@@ -63,24 +63,40 @@ class Choice:
     def in_order(self) -> list[Record]:
         """Give the records that are taken, in the order of their ids."""
         if self._all is not None:
-            return sorted((record for _, record in self._all), key=_id)
+            return sorted(self._all, key=_identity)
         even = [record for heap in self._slices.values() for _, record in heap]
         others = [record for _, record in sorted(self._others, reverse=True)]
-        return sorted(even + others[: self._limit - len(even)], key=_id)
+        return sorted(even + others[: self._limit - len(even)], key=_identity)
 
-    def _weigh(self, item: _Item) -> None:
-        loser = self._dealt(item)
+    def _weigh(self, record: Record) -> None:
+        slices = record.slices
+        name = tuple(slices.items()) if len(slices) < 2 else tuple(sorted(slices.items()))  # noqa: PLR2004 - in order
+        key = -record.identity
+        bar = self._bars.get(name)
+        if bar is not None and key < bar:
+            return
+        loser = self._dealt(name, (key, record))
         if loser is None:
             return
         if len(self._others) < self._limit:
             heapq.heappush(self._others, loser)
         elif loser[0] > self._others[0][0]:
             heapq.heapreplace(self._others, loser)
+        else:
+            self._raise_bar(name)
 
-    def _dealt(self, item: _Item) -> _Item | None:
+    def _raise_bar(self, name: _Name) -> None:
+        """Note what a record of a slice must exceed to be taken.
+
+        A bar that was noted earlier stays true: both kinds of places only ever go to smaller identities, and a slice
+        that has its share does not grow again, because the largest one never does.
+        """
+        members = self._slices.get(name)
+        if members:
+            self._bars[name] = min(self._others[0][0], members[0][0])
+
+    def _dealt(self, name: _Name, item: _Item) -> _Item | None:
         """Offer a record to the places that are shared evenly; give the one that has no place among them."""
-        slices = item[1].slices
-        name = tuple(slices.items()) if len(slices) < 2 else tuple(sorted(slices.items()))  # noqa: PLR2004 - in order
         members = self._slices.get(name)
         if members is None:
             members = []
@@ -108,6 +124,7 @@ class Choice:
             heapq.heappush(self._sizes, (-len(members), name))
         else:
             del self._slices[name]
+            self._bars.pop(name, None)
         return lost
 
     def _largest_slice(self) -> tuple[int, _Name] | None:

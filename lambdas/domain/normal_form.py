@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import unicodedata
 from collections.abc import Iterable
 from hashlib import sha256
@@ -9,6 +10,7 @@ from hashlib import sha256
 _ASCII = [chr(code) for code in range(128)]
 _ASCII_BYTES = bytes(range(128))
 _LOWER = bytes(range(256)).lower()
+_first_64_bits = struct.Struct(">Q").unpack_from
 _REMOVED = "".join(character for character in _ASCII if unicodedata.category(character)[0] in "PZC").encode()
 
 
@@ -45,8 +47,8 @@ def normalise(text: str) -> str:
     return normal_bytes(text).decode()
 
 
-def content_id(system: bytes, turns: Iterable[tuple[str, bytes]]) -> str:
-    """Hash a conversation in normal form to 16 hexadecimal digits of SHA-256.
+def content_identity(system: bytes, turns: Iterable[tuple[str, bytes]]) -> int:
+    """Hash a conversation in normal form to the first 64 bits of SHA-256.
 
     Parameters
     ----------
@@ -55,10 +57,14 @@ def content_id(system: bytes, turns: Iterable[tuple[str, bytes]]) -> str:
     turns : iterable of (str, bytes)
         Role and normal form of each turn.
     """
-    parts = [system, *[role.encode() + b"\x1f" + text for role, text in turns]]
-    return sha256(b"\x1e".join(parts)).hexdigest()[:16]
+    return _identity(b"\x1e".join([system, *[role.encode() + b"\x1f" + text for role, text in turns]]))
 
 
-def prompt_id(prompt: bytes) -> str:
-    """Hash a single question in normal form: :func:`content_id` without the general case's lists."""
-    return sha256(b"\x1euser\x1f" + prompt).hexdigest()[:16]
+def prompt_identity(prompt: bytes) -> int:
+    """Hash a single question in normal form: :func:`content_identity` without the general case's lists."""
+    return _identity(b"\x1euser\x1f" + prompt)
+
+
+def _identity(joined: bytes) -> int:
+    found: int = _first_64_bits(sha256(joined).digest())[0]
+    return found

@@ -85,7 +85,7 @@ def decide(question: Question, model: str) -> CacheDecision:
 def explain(task: TaskDefinition, models: ModelChoice) -> dict[str, dict[str, object]]:
     """Say for each role whether its requests carry a cache point and why: ``{"teacher": {"point", "reason"}, ...}``."""
     # Only system text and tool decide, and those are the same for every record of the task.
-    record = Record(id="0" * 16, system=None, turns=(Turn("user", "-"),), golden=None, slices={})
+    record = Record(identity=0, system=None, turns=(Turn("user", "-"),), golden=None, slices={})
     asked = {
         "teacher": (models.teacher, teacher_question(record, task)),
         "student": (models.student, student_question(record, task)),

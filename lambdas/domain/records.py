@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from lambdas.domain.line_errors import DamagedLine, RejectedLine, SecretLine
-from lambdas.domain.normal_form import content_id, normal_bytes, prompt_id
+from lambdas.domain.normal_form import content_identity, normal_bytes, prompt_identity
 from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.secret_finder import may_hold_secret, secret_kinds
 from lambdas.domain.strict_json import decoded, refuse_repeated_keys
@@ -62,8 +62,8 @@ class Record(NamedTuple):
 
     Attributes
     ----------
-    id : str
-        16 hexadecimal digits of the SHA-256 of the normalised text: near-duplicates have the same.
+    identity : int
+        First 64 bits of the SHA-256 of the normalised text that the student sees: near-duplicates have the same.
     system : str or None
         The record's own system text.
     turns : tuple of Turn
@@ -74,16 +74,16 @@ class Record(NamedTuple):
         Fields by which the evaluation is broken down.
     """
 
-    id: str
+    identity: int
     system: str | None
     turns: tuple[Turn, ...]
     golden: str | None
     slices: dict[str, str]
 
     @property
-    def question(self) -> str:
-        """Identity of the turns alone, for a task whose own system prompt takes the place of the records'."""
-        return content_id(b"", [(turn.role, normal_bytes(turn.text)) for turn in self.turns])
+    def id(self) -> str:
+        """The identity as it stands in files, 16 hexadecimal digits."""
+        return f"{self.identity:016x}"
 
     @property
     def partition(self) -> int:
@@ -93,7 +93,7 @@ class Record(NamedTuple):
     @property
     def split_position(self) -> float:
         """Where the record lies between 0 and 1 for the split into training set and holdout."""
-        return int(self.id[:8], 16) / 2**32
+        return (self.identity >> 32) / 2**32
 
     def to_json(self) -> str:
         """Write the record as one line."""
@@ -107,7 +107,7 @@ class Record(NamedTuple):
         """Read what :meth:`to_json` wrote."""
         document = json.loads(line)
         return cls(
-            id=document["id"],
+            identity=int(document["id"], 16),
             system=document.get("system"),
             turns=tuple(Turn(role, text) for role, text in document["turns"]),
             golden=document.get("golden"),
@@ -127,7 +127,7 @@ class RecordParser:
     output_schema : dict, optional
         What a golden answer must keep.
     system_prompt : str, optional
-        The student's, which is part of its context; without it, the record's own.
+        The student's, which is part of its context and takes the place of the record's own.
     allow_secrets : bool
         Whether a record with what looks like a secret is used.
 
@@ -202,7 +202,7 @@ class RecordParser:
         normal = self._normal(prompt, "prompt")
         # Half the time of the named tuples' own constructors, on the way that most lines take.
         turns = (_new(Turn, ("user", prompt)),)
-        return _new(Record, (prompt_id(normal), None, turns, None, slices)), strings
+        return _new(Record, (prompt_identity(normal), None, turns, None, slices)), strings
 
     def _conversation(self, document: dict[str, Any]) -> tuple[Record, int]:
         _only_keys(document, _CONVERSATION_KEYS)
@@ -231,8 +231,10 @@ class RecordParser:
             self._check_golden(golden)
         slices = self._slices(document)
         strings += 5 * len(messages) + ("slices" in document) + 2 * len(slices)
+        if self.system_prompt:
+            normal_system = b""  # the student sees the task's instead, so two such records are one question to it
         single = not normal_system and len(normals) == 1
-        identity = prompt_id(normals[0][1]) if single else content_id(normal_system, normals)
+        identity = prompt_identity(normals[0][1]) if single else content_identity(normal_system, normals)
         return _new(Record, (identity, system, tuple(turns), golden, slices)), strings
 
     def _content(self, content: object, where: str, index: int = 0) -> tuple[str, bytes]:

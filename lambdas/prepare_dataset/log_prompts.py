@@ -68,13 +68,15 @@ class LogPrompts:
             counts.add(self._runs.read_json(self._files.logs(f"counts/{shard}.json")))
         return {"objects": self.listing["objects"], "bytes": self.listing["bytes"], **counts.to_document()}
 
-    def answers(self, train: list[Record], *, allow_secrets: bool) -> LoggedAnswers:
+    def answers(self, train: list[Record], task: TaskDefinition) -> LoggedAnswers:
         """Find the logged answers of training records; a record that merged others has those of its very words.
 
         An answer that holds what looks like a secret is left out unless they are allowed: the teacher is asked instead.
         """
         wanted = {record.id: record for record in train}
-        answers, parser = LoggedAnswers(), RecordParser(allow_secrets=allow_secrets)
+        allow_secrets = task.secrets == "allow"
+        answers = LoggedAnswers()
+        parser = RecordParser(system_prompt=task.student_system_prompt, allow_secrets=allow_secrets)
         for found in self._found():
             if "answer" not in found:
                 continue
@@ -114,6 +116,6 @@ def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: 
     dataset.counts.rejected += prompts.rejected
     dataset.logs = prompts.summary()
     if task.teacher_data.takes_logged_answers:
-        dataset.logged_answers = prompts.answers(dataset.train, allow_secrets=task.secrets == "allow").to_json_lines()
+        dataset.logged_answers = prompts.answers(dataset.train, task).to_json_lines()
         dataset.logs["answers"] = dataset.logged_answers.count(b"\n")
     return dataset

@@ -37,7 +37,7 @@ def by_the_rule(records: list[Record], limit: int) -> list[Record]:
 def taken(records: list[Record], limit: int) -> list[Record]:
     choice = Choice(limit)
     for item in records:
-        choice.add(item, int(item.id, 16))
+        choice.add(item)
     return choice.in_order()
 
 

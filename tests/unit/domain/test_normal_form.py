@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.normal_form import content_id, normal_bytes, normalise
+from lambdas.domain.normal_form import content_identity, normal_bytes, normalise
 from lambdas.domain.records import parse_line
 
 
@@ -36,10 +36,10 @@ def test_the_id_is_the_hash_of_the_joined_normal_forms(system: str, turns: list[
     parts = [by_definition(system), *(f"{role}\x1f{by_definition(text)}" for role, text in turns)]
 
     # When
-    given_id = content_id(normal_bytes(system), [(role, normal_bytes(text)) for role, text in turns])
+    identity = content_identity(normal_bytes(system), [(role, normal_bytes(text)) for role, text in turns])
 
     # Then
-    assert given_id == hashlib.sha256("\x1e".join(parts).encode()).hexdigest()[:16]
+    assert f"{identity:016x}" == hashlib.sha256("\x1e".join(parts).encode()).hexdigest()[:16]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def task(mode: str = "label", **changes: Any) -> TaskDefinition:
 
 
 def record(number: int, golden: str | None = None) -> Record:
-    return Record(f"{number:016x}", None, (Turn("user", f"q{number}"),), golden, {})
+    return Record(number, None, (Turn("user", f"q{number}"),), golden, {})
 
 
 def answers(records: list[Record], **changes: Any) -> dict[str, Answer]:

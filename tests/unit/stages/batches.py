@@ -35,7 +35,7 @@ def small_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def records(first: int, last: int) -> list[Record]:
     return [
-        Record(f"{number * 2654435761 % 2**64:016x}", None, (Turn("user", f"q{number}"),), None, {})
+        Record(number * 2654435761 % 2**64, None, (Turn("user", f"q{number}"),), None, {})
         for number in range(first, last)
     ]
 

@@ -15,7 +15,7 @@ from tests.unit.gateways.fakes import converse_answer, refusal
 
 TASK = TaskDefinition.from_text(b'{"output_schema": {"type": "object"}}')
 RECORDS = [
-    Record(id=f"{number:016x}", turns=(Turn("user", f"query {number}"),), system=None, golden=None, slices={})
+    Record(identity=number, turns=(Turn("user", f"query {number}"),), system=None, golden=None, slices={})
     for number in range(QUESTIONS + 3)
 ]
 
