@@ -30,16 +30,17 @@ def normal_bytes(text: str) -> bytes:
     """Give the normal form in UTF-8: Unicode NFKC, case folded, letters, digits and symbols only.
 
     ASCII text, on which NFKC does nothing and folding is lower case, takes a path ten times as fast. Of other text only
-    the characters that are no ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character.
+    the characters that are no ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character. Where all of
+    them stay as they are, the rest is lower case again.
     """
     if text.isascii():
         return text.encode().translate(_LOWER, _REMOVED)
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    coded = folded.encode("utf-8", "surrogatepass")
+    composed = unicodedata.normalize("NFKC", text)
+    coded = composed.encode("utf-8", "surrogatepass")
     others = coded.translate(None, _ASCII_BYTES).decode("utf-8", "surrogatepass")
-    if others.translate(_KEPT) == others:
-        return coded.translate(None, _REMOVED)
-    return folded.translate(_KEPT).encode()
+    if others.casefold().translate(_KEPT) == others:
+        return coded.translate(_LOWER, _REMOVED)
+    return composed.casefold().translate(_KEPT).encode()
 
 
 def normalise(text: str) -> str:

@@ -43,7 +43,7 @@ def taken(records: list[Record], limit: int) -> list[Record]:
 
 @settings(max_examples=150)
 @given(
-    st.lists(st.sampled_from(["a", "a", "a", "a", "b", "b", "c", "d", "e", None]), max_size=60),
+    st.lists(st.sampled_from(["a", "a", "a", "a", "b", "b", "c", "d", "e", None]), max_size=200),
     st.integers(1, 40),
     st.randoms(use_true_random=False),
 )

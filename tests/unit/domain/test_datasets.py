@@ -269,6 +269,24 @@ def with_system(system: str, question: str, answer: str | None = None) -> bytes:
     return json.dumps({**document, "system": [{"text": system}]}).encode()
 
 
+@pytest.mark.parametrize(("prompt", "merged"), [("Be short.", 1), (None, 0)])
+def test_where_the_task_has_a_system_prompt_records_that_differ_in_their_own_are_one(
+    prompt: str | None, merged: int
+) -> None:
+    # Given one question under two system texts, of which the student sees neither where the task has one
+    task = TaskDefinition.from_document({} if prompt is None else {"student_system_prompt": prompt})
+    lines = [with_system("talk like a pirate", "Cats?"), with_system("be kind", "cats")]
+
+    # When
+    dataset = build_dataset(lines, lambda _: None, task=task)
+
+    # Then it cannot be trained on under one of them and examined under the other
+    taken = [*dataset.train, *dataset.holdout]
+    assert dataset.counts.duplicates == merged
+    assert [item.system for item in taken if merged] == ["talk like a pirate"] * merged
+    assert len(taken) == 2 - merged
+
+
 @pytest.mark.parametrize(("prompt", "leaked"), [("Be short.", 1), (None, 0)])
 def test_where_the_task_has_a_system_prompt_the_records_own_hides_no_leak(prompt: str | None, leaked: int) -> None:
     # Given the same question with another system text, which counts for nothing where the task has one
