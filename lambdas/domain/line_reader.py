@@ -26,6 +26,7 @@ BINARY_SIGNS = {
 
 _MARK = b"\xef\xbb\xbf"
 _LONGEST = MAX_LINE_BYTES + 2
+_RETURN = b"\r"[0]
 
 
 class HashedStream(io.RawIOBase):
@@ -86,8 +87,7 @@ def read_lines(stream: IO[bytes] | io.RawIOBase) -> Iterator[bytes]:
         while chunk:
             pieces = (rest + chunk).split(b"\n")
             rest = pieces.pop()[:_LONGEST]
-            for piece in pieces:
-                yield piece[:-1] if piece.endswith(b"\r") else piece
+            yield from [piece.removesuffix(b"\r") for piece in pieces] if _RETURN in chunk else pieces
             chunk = source.read(CHUNK_BYTES)
     except (OSError, EOFError, zlib.error) as problem:
         raise InvalidUpload(f"the gzip data are damaged: {problem}; compress the file again") from None

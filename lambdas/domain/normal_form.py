@@ -58,14 +58,12 @@ def content_identity(system: bytes, turns: Iterable[tuple[str, bytes]]) -> int:
     turns : iterable of (str, bytes)
         Role and normal form of each turn.
     """
-    return _identity(b"\x1e".join([system, *[role.encode() + b"\x1f" + text for role, text in turns]]))
+    joined = b"\x1e".join([system, *[role.encode() + b"\x1f" + text for role, text in turns]])
+    found: int = _first_64_bits(sha256(joined).digest())[0]
+    return found
 
 
 def prompt_identity(prompt: bytes) -> int:
     """Hash a single question in normal form: :func:`content_identity` without the general case's lists."""
-    return _identity(b"\x1euser\x1f" + prompt)
-
-
-def _identity(joined: bytes) -> int:
-    found: int = _first_64_bits(sha256(joined).digest())[0]
+    found: int = _first_64_bits(sha256(b"\x1euser\x1f" + prompt).digest())[0]
     return found
