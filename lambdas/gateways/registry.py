@@ -149,6 +149,10 @@ class Registry:
         bool
             Whether the run has a slot now. A run that had one before has it still.
         """
+        # Of hundreds of uploads at once nearly all stop here: reading collides with nobody, a transaction does.
+        held = self.slots()
+        if run_id not in held and len(held) >= max_running:
+            return self.run(run_id).state == RUNNING
         slot = self._table.update_request(
             "SLOTS",
             "SLOTS",

@@ -47,7 +47,7 @@ class Starter:
         if run.state == ENDED:
             return ENDED
         if run.state == QUEUED and not self._registry.take_slot(run.run_id, self._max_running, now):
-            return QUEUED
+            return self._registry.run(run.run_id).state
         try:
             self._step_functions.start_execution(
                 stateMachineArn=self._state_machine_arn,
@@ -63,9 +63,11 @@ class Starter:
         """Start queued runs, oldest first, until the slots are taken."""
         started = []
         for run in self._registry.in_state(QUEUED):
-            if self.start(run, now) != RUNNING:
+            state = self.start(run, now)
+            if state == QUEUED:
                 break
-            started.append(run.run_id)
+            if state == RUNNING:  # the index lags behind: it may still show a run that has ended since
+                started.append(run.run_id)
         return started
 
 

@@ -9,7 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def interleaved(measurements: Mapping[str, Callable[[], float]], repetitions: int) -> dict[str, float]:
+def interleaved(
+    measurements: Mapping[str, Callable[[], float]],
+    repetitions: int,
+    of_values: Callable[[list[float]], float] = median,
+) -> dict[str, float]:
     """Take measurements in turn, several times over.
 
     Parameters
@@ -18,11 +22,13 @@ def interleaved(measurements: Mapping[str, Callable[[], float]], repetitions: in
         Name to what is measured; each call gives one value.
     repetitions : int
         Rounds that count. One round before them does not: it fills the caches of the disk and of Python.
+    of_values : callable
+        What is made of the values; the least, where other work on the machine can only add to them.
 
     Returns
     -------
     dict
-        Name to the median of its values.
+        Name to the median of its values, or what ``of_values`` makes of them.
     """
     for measure in measurements.values():
         measure()
@@ -30,4 +36,4 @@ def interleaved(measurements: Mapping[str, Callable[[], float]], repetitions: in
     for _ in range(repetitions):
         for name, measure in measurements.items():
             values[name].append(measure())
-    return {name: median(found) for name, found in values.items()}
+    return {name: of_values(found) for name, found in values.items()}

@@ -8,7 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdas.domain.identity import Upload
+from lambdas.gateways.registry import ENDED, QUEUED
 from tests.end_to_end.account import Account, example_lines, lenient, until
+
+SLOTS = ("SLOTS", "SLOTS")
+HELD = {":run": {"held-1", "held-2"}}
+"""Two slots, as many as there are, held by nobody: what is uploaded waits."""
 
 pytestmark = pytest.mark.end_to_end
 
@@ -68,3 +73,56 @@ def test_a_key_with_spaces_and_plus_signs_is_taken_literally(account: Account) -
     assert run.key == key
     assert run.task.isascii()
     assert json.loads(json.dumps(run.outcome)) == "FAILED"
+
+
+def test_a_key_of_1024_bytes_is_one_run(account: Account) -> None:
+    # Given the longest key that S3 takes, in letters of two bytes
+    bucket, start, end = account.outputs["UploadsBucket"], "Größe/", "+ .jsonl"
+    key = start + "ü" * ((1024 - len(f"{start}{end}".encode())) // 2) + end
+    # When
+    version = account.s3.put_object(Bucket=bucket, Key=key, Body=b"")["VersionId"]
+    run = account.ended(Upload(bucket, key, version).run_id)
+    # Then
+    assert len(key.encode()) == 1024
+    assert (run.key, run.outcome) == (key, "FAILED")
+
+
+def test_a_copy_into_the_folder_is_a_run_of_its_own(account: Account) -> None:
+    # Given prompts where none are looked for
+    bucket = account.outputs["UploadsBucket"]
+    account.s3.put_object(Bucket=bucket, Key="copies/drafts/a.jsonl", Body=b"{}\n")
+    # When
+    copied = account.s3.copy_object(
+        Bucket=bucket, Key="copies/a.jsonl", CopySource={"Bucket": bucket, "Key": "copies/drafts/a.jsonl"}
+    )
+    # Then
+    run = account.ended(Upload(bucket, "copies/a.jsonl", copied["VersionId"]).run_id)
+    assert run.outcome == "FAILED"
+    assert [known.key for known in account.registry.in_state(ENDED) if known.task == "copies"] == ["copies/a.jsonl"]
+
+
+def test_a_storm_waits_in_the_queue_and_what_is_gone_by_its_turn_says_so(account: Account) -> None:
+    # Given both slots taken, and a storm over two tasks: a hundred uploads, each key overwritten once
+    bucket = account.outputs["UploadsBucket"]
+    account.table.update(*SLOTS, "ADD running :run", HELD)
+    keys = [f"storm-{number % 2}/part {number:02d}.jsonl" for number in range(50)] * 2
+    with ThreadPoolExecutor(8) as pool:
+        made = pool.map(lambda key: (key, account.s3.put_object(Bucket=bucket, Key=key, Body=b"{}")["VersionId"]), keys)
+    uploads = [Upload(bucket, key, version) for key, version in made]
+    until(lambda: all(account.registry.find(upload.run_id) for upload in uploads), "the claims")
+    # When all but a few are forgotten, one of those is deleted, and the slots are given back
+    waiting = {run.run_id for run in account.registry.in_state(QUEUED)}
+    first, *others = uploads
+    rest = others[:3]
+    for upload in others[3:]:
+        account.registry.forget(upload.run_id)
+    account.s3.delete_object(Bucket=bucket, Key=first.key, VersionId=first.version)
+    account.table.update(*SLOTS, "DELETE running :run", HELD)
+    started = account.look_after_all()["started"]  # what the schedule does
+    # Then each version had its place in the queue, and the queue goes on by itself
+    assert waiting == {upload.run_id for upload in uploads}
+    assert len(waiting) == 100
+    assert len(started) == len(HELD[":run"])
+    ended = {upload.run_id: account.ended(upload.run_id) for upload in (first, *rest)}
+    assert {run.outcome for run in ended.values()} == {"FAILED"}
+    assert "was deleted before it was read; upload it again" in str(ended[first.run_id].reason)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lambdas.domain.line_errors import RejectedLine
 from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, Record, RecordParser, parse_line
+from lambdas.domain.strict_json import decoded, quickly_decoded
 from lambdas.domain.text_rules import RESERVED_WORDS
 
 JSON = st.recursive(
@@ -184,3 +185,38 @@ def test_partition_and_split_position_lie_in_their_ranges(text: str) -> None:
     # When / Then
     assert 0 <= record.partition < PARTITIONS
     assert 0 <= record.split_position < 1
+
+
+LIKE_JSON = st.text(st.sampled_from('{}[]":,\\\\u0d8ntrue1e+-. \t\x00\x7f\xe9\ud83d'), max_size=30)
+
+
+@given(st.one_of(JSON.map(json.dumps), st.dictionaries(KEYS, JSON).map(json.dumps), LIKE_JSON))
+def test_what_the_quick_reader_takes_the_exact_one_takes_too_with_the_same_texts(line: str) -> None:
+    # Given
+    raw = line.encode("utf-8", "surrogatepass")
+
+    # When
+    try:
+        quick = quickly_decoded(raw)
+    except ValueError:
+        return
+
+    # Then numbers alone may differ
+    assert without_numbers(quick) == without_numbers(decoded(raw))
+
+
+def without_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_numbers(inner) for inner in value]
+    return 0 if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+@pytest.mark.parametrize(
+    "first", [b"1" * 5_000, b"[" * 900 + b"]" * 900, b"1e999", b'"\\ud800"', b"[" * 1_020 + b"]" * 1_020]
+)
+def test_a_repeated_key_hides_nothing_that_a_reader_cannot_hold(first: bytes) -> None:
+    # Given / When / Then
+    with pytest.raises(RejectedLine):
+        parse_line(b'{"prompt": ' + first + b', "prompt": "cats"}')

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lambdas.domain.datasets import Dataset, build_dataset, rejection_line, to_json_lines
 from lambdas.domain.errors import InvalidTaskDefinition, SecretsFound
 from lambdas.domain.records import SCHEMA_VERSION
-from lambdas.domain.secret_finder import _DETECTORS, _detector, may_hold_secret, secret_kinds
+from lambdas.domain.secret_finder import _DETECTORS, _beginnings_of_jwts, _detector, may_hold_secret, secret_kinds
 from lambdas.domain.sizes import check_secrets
 from lambdas.domain.task_definition import TaskDefinition
 from tests.unit.domain.secret_samples import ENCRYPTED_KEY, HARMLESS, SECRETS
@@ -198,3 +198,22 @@ for prompt in (b"red cats running along the beach", {KEY.encode()!r}):
 
     # Then
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_a_jwt_is_found_wherever_it_stands_in_a_long_run() -> None:
+    # Given a token behind what could begin one, glued to other characters, and in the middle of dots
+    token = SECRETS["JSON Web Token"]
+
+    # When / Then
+    for text in (f"eyJ.eyJ..{token}", f"token={token}", f"x.{token}", "eyJ" * 5_000 + f" {token}", f"{token}.eyJ"):
+        assert "JSON Web Token" in secret_kinds(text), text[:40]
+    assert secret_kinds("eyJ" * 20_000 + ".") == []
+
+
+def test_a_hostile_line_takes_steps_in_proportion_to_its_length() -> None:
+    # Given what starts a token again and again and never ends one / When
+    pieces = [_beginnings_of_jwts("eyJ" * number + "." + "eyJ" * number) for number in (10, 1_000)]
+
+    # Then the detector is given each character at most twice
+    assert [len(piece) for piece in pieces] == [61, 6_001]
+    assert secret_kinds("sk-aT3BlbkFJ" * 5_000) == []
