@@ -29,9 +29,9 @@ _KEPT = _Kept()
 def normal_bytes(text: str) -> bytes:
     """Give the normal form in UTF-8: Unicode NFKC, case folded, letters, digits and symbols only.
 
-    ASCII text, on which NFKC does nothing and folding is lower case, takes a path ten times as fast. Of other text only
-    the characters that are no ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character. Where all of
-    them stay as they are, the rest is lower case again.
+    ASCII text, on which NFKC does nothing and folding is lower case, takes a path ten times as fast. Of other text
+    only the characters that are no ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character. Where
+    all of them stay as they are, the rest is lower case again.
     """
     if text.isascii():
         return text.encode().translate(_LOWER, _REMOVED)

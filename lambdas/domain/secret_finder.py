@@ -68,7 +68,7 @@ _YOUNGER = (
         ),
     ),
 )
-"""Kind, marks and pattern of what detect-secrets 1.5.0 does not know, or takes seconds to look for in a hostile line."""
+"""Kind, marks and pattern of what detect-secrets 1.5.0 does not know, or takes seconds to miss in a hostile line."""
 
 _TWO_PARTS = re.compile(r"(?<![\w=-])([\w=-]++)(?=\.([\w=-]++))", re.ASCII)
 
