@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tempfile
+import zipfile
 from http.client import HTTPConnection
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -10,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.embedded_aws import adapters
+from local.embedded_aws.adapters import functions
 from tests.embedded_aws.conftest import SAMPLE, zipped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.embedded_aws.conftest import Bench
 
 
@@ -50,6 +56,21 @@ def test_two_functions_share_one_unpacked_layer(bench: Bench) -> None:
     # Then both import from it, and from the same file
     assert [greeting for greeting, _ in seen] == ["from the layer"] * 2
     assert seen[0] == seen[1]
+
+
+def test_a_package_compiled_for_lambdas_processor_gives_way_to_this_machines_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a layer with a compiled package, a compiled module and a package in Python
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("fast/__init__.py", "fast/inner/_fast.so", "single.cpython-314-aarch64.so", "plain/__init__.py"):
+            archive.writestr(f"python/{name}", "")
+    # When it is unpacked
+    packages = functions._unpacked(buffer.getvalue()) / "python"
+    # Then only what this machine can run is left
+    assert [item.name for item in packages.iterdir()] == ["plain"]
 
 
 def test_a_function_sees_the_simulator_and_no_credentials_but_its_own(bench: Bench) -> None:

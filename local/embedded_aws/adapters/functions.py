@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tempfile
 import threading
 import zipfile
@@ -64,7 +65,18 @@ def _unpacked(content: bytes) -> Path:
         if not folder.exists():
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 archive.extractall(folder)
+            _leave_out_compiled_packages(folder / "python")
     return folder
+
+
+def _leave_out_compiled_packages(packages: Path) -> None:
+    """Remove what is compiled for Lambda's processor: the worker then finds this machine's own, of the same version."""
+    for compiled in {file.relative_to(packages).parts[0] for file in packages.rglob("*.so")}:
+        found = packages / compiled
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
+            found.unlink()
 
 
 def _pointer_to(folder: Path) -> bytes:

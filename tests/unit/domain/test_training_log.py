@@ -33,7 +33,7 @@ SHORT = TaskDefinition.from_document({"student_system_prompt": "Be short."})
 
 
 def record(number: int, *more: Turn) -> Record:
-    return Record(f"{number:016x}", "As logged.", (Turn("user", f"q{number}"), *more), None, {})
+    return Record(number, "As logged.", (Turn("user", f"q{number}"), *more), None, {})
 
 
 def logged(number: int) -> LoggedAnswer:
