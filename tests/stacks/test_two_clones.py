@@ -13,9 +13,13 @@ import pytest
 
 from local.embedded_aws.deploy import ROOT
 from local.embedded_aws.lifecycle import clean_environment
+from stacks.dependency_layer import PYTHON
 from stacks.node import bundled_node
 
 pytestmark = pytest.mark.end_to_end
+
+ELF_ARM_64 = 183
+"""``EM_AARCH64`` of the ELF header."""
 
 GIT = shutil.which("git") or "git"
 
@@ -80,6 +84,18 @@ def test_the_assets_are_among_what_is_compared(assemblies: tuple[Path, Path]) ->
     assert ("lambdas", "start_run", "handler.py") in parts
     assert ("python", "boto3", "__init__.py") in parts
     assert not any("__pycache__" in name or "requirements" in name for name in found)
+
+
+def test_what_is_compiled_is_compiled_for_lambda_s_python_and_processor(assemblies: tuple[Path, Path]) -> None:
+    # When
+    compiled = {name: content for name, content in files(assemblies[0]).items() if name.endswith(".so")}
+    # Then
+    assert any("/orjson/" in name for name in compiled)
+    tag = f"cpython-{PYTHON.replace('.', '')}-aarch64-linux-gnu.so"
+    assert [name for name in compiled if not name.endswith(tag)] == []
+    # The ELF header: the magic number, 64 bits, and in its bytes 18 and 19 the processor.
+    headers = {(content[:5], int.from_bytes(content[18:20], "little")) for content in compiled.values()}
+    assert headers == {(b"\x7fELF\x02", ELF_ARM_64)}
 
 
 def test_no_file_names_the_place_where_it_was_made(assemblies: tuple[Path, Path]) -> None:

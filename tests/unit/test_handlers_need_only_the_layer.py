@@ -101,3 +101,34 @@ def test_every_handler_is_a_function_that_lambda_can_call(tmp_path: Path) -> Non
     done = LambdaLike(tmp_path).run(code)
     # Then
     assert done.returncode == 0, done.stderr
+
+
+READ = """
+import hashlib, io, pathlib
+from lambdas.domain.datasets import build_dataset, to_json_lines
+from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.line_reader import read_lines
+found = hashlib.sha256()
+for path in sorted(pathlib.Path(CORPUS).glob("*")):
+    try:
+        rejected = []
+        dataset = build_dataset(read_lines(io.BytesIO(path.read_bytes())), rejected.append)
+        found.update(repr((dataset.summary(), rejected)).encode())
+        found.update(to_json_lines(dataset.train) + to_json_lines(dataset.holdout))
+    except InvalidUpload as refused:
+        found.update(str(refused).encode())
+print(found.hexdigest(), "orjson" in __import__("sys").modules)
+"""
+
+
+def test_a_layer_without_the_compiled_reader_gives_the_same_datasets(tmp_path: Path) -> None:
+    # Given
+    corpus = REPOSITORY / "tests" / "corpus"
+    code = f"CORPUS = {str(corpus)!r}\n{READ}"
+    # When
+    without = LambdaLike(tmp_path / "without", leave_out=["orjson"]).run(code)
+    whole = LambdaLike(tmp_path / "whole").run(code)
+    # Then
+    assert without.returncode == whole.returncode == 0, without.stderr + whole.stderr
+    digest, compiled = whole.stdout.split()
+    assert (compiled, without.stdout.split()) == ("True", [digest, "False"])

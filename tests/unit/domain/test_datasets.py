@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain import datasets
+from lambdas.domain import datasets, records
 from lambdas.domain.datasets import Dataset, build_dataset, from_json_lines, shards, to_json_lines
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.line_reader import read_lines
 from lambdas.domain.records import MAX_LINE_BYTES
+from lambdas.domain.strict_json import decoded, quickly_decoded
 from lambdas.domain.task_definition import TaskDefinition
 
 GOOD = b'{"prompt": "red cats"}'
@@ -347,3 +348,21 @@ def test_shards_hold_every_record_once_in_the_range_of_their_name(kind: str, cou
         first, last = map(int, name.split("-"))
         assert all(first <= record.partition <= last for record in members)
         assert len(members) <= 2 * datasets.RECORDS_A_SHARD[kind]
+
+
+@given(LINES)
+def test_without_the_quick_reader_the_same_bytes_come_out(lines: list[bytes]) -> None:
+    # Given a machine for which orjson was not compiled
+    assert quickly_decoded is not decoded
+    hurried, hurried_rejections = build(lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "quickly_decoded", decoded)
+
+        # When
+        exact, rejections = build(lines)
+
+    # Then
+    assert to_json_lines(exact.train) == to_json_lines(hurried.train)
+    assert to_json_lines(exact.holdout) == to_json_lines(hurried.holdout)
+    assert exact.summary() == hurried.summary()
+    assert rejections == hurried_rejections
