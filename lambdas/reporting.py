@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from lambdas.domain.break_even import throughput_usage, with_stated_price
+from lambdas.domain.cascade import with_months
 from lambdas.domain.ledger import LedgerEntry, summed, total_usd
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prices import UNITS, PriceLine
@@ -102,6 +103,7 @@ def gather(
         "reconciliation": [bill.to_document() for bill in reconcile(plan.get("estimate", []), ledger)],
         "budget_usd": plan.get("budget_usd"),
         "break_even": break_even,
+        "cascade": with_months(evaluation.get("cascade"), break_even),
         "endpoint": _endpoint(stage, run.facts, outcome, break_even),
         "champion_before": evaluation.get("champion_before"),
         "resources": [item.to_document() for item in stage.pipeline.resources.of_run(run.run_id)],

@@ -139,11 +139,11 @@ def summarise(
             item.input_tokens + item.cache_read_tokens + item.cache_write_tokens for item in answered
         ),
         output_tokens_mean=_mean(item.output_tokens for item in answered),
-        usd_per_1k_requests=1000 * _mean(_usd(item, price_model, prices) for item in answered),
+        usd_per_1k_requests=1000 * _mean(request_usd(item, price_model, prices) for item in answered),
     )
 
 
-def _usd(item: Measurement, model: str, prices: PriceBook) -> float:
+def request_usd(item: Measurement, model: str, prices: PriceBook) -> float:
     """Price one request as serving would: on demand, also where a batch answered it."""
     usd = prices.call_usd(model, item.input_tokens, item.output_tokens)
     for usage, tokens in (("cache_read", item.cache_read_tokens), ("cache_write", item.cache_write_tokens)):

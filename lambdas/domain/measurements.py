@@ -31,6 +31,8 @@ class Measurement:
         Throttled or failed attempts before that one.
     batch : bool
         Whether batch inference gave the answer, which has no latency.
+    stop_reason : str
+        As Converse gave it; empty without an answer.
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens : int
         As billed.
     score : int or None
@@ -50,6 +52,7 @@ class Measurement:
     client_ms: float
     throttled: int = 0
     batch: bool = False
+    stop_reason: str = ""
     input_tokens: int
     output_tokens: int
     cache_read_tokens: int = 0

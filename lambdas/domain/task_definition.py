@@ -64,6 +64,14 @@ class TeacherDataRules:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CascadeRules:
+    """Where the student says how sure it is, and below which figure a cascade would ask the teacher."""
+
+    confidence_field: str
+    below: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaskDefinition:
     """One task. Every field is optional in the file; see ``schemas/task.schema.json`` for limits and defaults."""
 
@@ -78,6 +86,7 @@ class TaskDefinition:
     budget_usd: float
     teacher_data: TeacherDataRules
     secrets: str
+    cascade: CascadeRules | None = None
 
     @classmethod
     def default(cls) -> Self:
@@ -144,6 +153,7 @@ class TaskDefinition:
             budget_usd=checked["budget_usd"],
             teacher_data=TeacherDataRules(**checked["teacher_data"]),
             secrets=checked["secrets"],
+            cascade=_cascade_rules(checked.get("cascade"), schema),
         )
 
 
@@ -174,6 +184,30 @@ def _check_output_schema(schema: dict[str, Any] | None) -> None:
     except InvalidSchema as problem:
         message = f"task.json: 'output_schema' is not a JSON Schema that can be used: {problem}"
         raise InvalidTaskDefinition(message) from None
+
+
+def _cascade_rules(rules: dict[str, Any] | None, schema: dict[str, Any] | None) -> CascadeRules | None:
+    """Check that the confidence field is a number of the output schema that can be below the threshold."""
+    if rules is None:
+        return None
+    name, below = rules["confidence_field"], rules["below"]
+    found = (schema or {}).get("properties")
+    members: dict[str, Any] = found if isinstance(found, dict) else {}
+    numbers = [key for key, member in members.items() if _is_number(member)]
+    if name not in numbers:
+        known = f"its numbers are {', '.join(map(repr, numbers))}" if numbers else "it has no number at its top"
+        message = f"task.json: 'cascade.confidence_field' is '{name}', which is no number of 'output_schema': {known}"
+        raise InvalidTaskDefinition(f"{message}. Add the field to the schema and ask for it in the prompts")
+    low, high = members[name].get("minimum"), members[name].get("maximum")
+    if (low is not None and below <= low) or (high is not None and below > high):
+        message = f"task.json: 'cascade.below' is {below:g}, but 'output_schema' has '{name}' from {low} to {high}"
+        raise InvalidTaskDefinition(f"{message}: the teacher would be asked always or never; take a figure between")
+    return CascadeRules(confidence_field=name, below=below)
+
+
+def _is_number(member: object) -> bool:
+    kind = member.get("type") if isinstance(member, dict) else None
+    return bool({"number", "integer"} & set(kind if isinstance(kind, list) else [str(kind)]))
 
 
 def _no_constant(name: str) -> None:

@@ -212,6 +212,7 @@ def _measurement(
         client_ms=answer.client_ms,
         throttled=answer.throttled,
         batch=answer.batch,
+        stop_reason=answer.stop_reason,
         input_tokens=answer.input_tokens,
         output_tokens=answer.output_tokens,
         cache_read_tokens=answer.cache_read_tokens,

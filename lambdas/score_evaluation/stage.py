@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lambdas.calibrating import judge_scores, read_cases
+from lambdas.domain import cascade
 from lambdas.domain.break_even import work_out
 from lambdas.domain.calibration import Agreement, drift
 from lambdas.domain.evaluation import summarise
@@ -79,6 +80,13 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
             "calibration": calibration_document(judge),
         },
         "break_even": break_even.to_document(),
+        "cascade": cascade.what_if(
+            grouped["student"],
+            grouped["teacher"],
+            {"student": models.student, "teacher": models.teacher},
+            prices,
+            task.cascade,
+        ),
         "worst_answers": worst_answers(grouped["student"]),
         "champion_before": champion.to_document() if champion else None,
     }

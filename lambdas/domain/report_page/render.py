@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lambdas.domain.comparison import ROLE_NAMES, comparison_columns, comparison_rows
-from lambdas.domain.report_page import break_even, charts, judging, sections, training
+from lambdas.domain.report_page import break_even, cascade, charts, judging, sections, training
 from lambdas.domain.report_page.figures import NOT_MEASURED, pick, usd
 from lambdas.domain.report_page.ledger import read_ledger
 from lambdas.domain.report_page.texts import short
@@ -69,6 +69,8 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "break_even": break_even.break_even_chart(report, rows),
         "advice": break_even.serving_advice(report),
         "serving": break_even.serving_table(report),
+        "cascade": cascade.cascade_section(report),
+        "cascade_plot": (cascade.PLOT_WIDTH, cascade.PLOT_HEIGHT),
         "plot": (break_even.PLOT_WIDTH, break_even.PLOT_HEIGHT),
         "worst": worst,
         "worst_indented": any(text and text.indented for row in worst.rows for text in (row.reference, row.answer)),

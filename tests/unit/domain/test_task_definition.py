@@ -10,14 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import InvalidTaskDefinition
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.task_definition import CascadeRules, TaskDefinition
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-KEYS = ["gate", "serving", "approval", "budget_usd", "output_schema", "teacher_data", "training", "judge_rubric", "x"]
+KEYS = ["gate", "serving", "approval", "budget_usd", "output_schema", "teacher_data", "training", "judge_rubric"]
+KEYS += ["cascade", "x"]
+SURE: dict[str, Any] = {
+    "output_schema": {
+        "properties": {
+            "why": {"type": "string"},
+            "sure": {"type": "number", "minimum": 0, "maximum": 1},
+            "votes": {"type": ["integer", "null"]},
+        }
+    }
+}
 
 
 @pytest.mark.parametrize(
@@ -70,6 +80,12 @@ def test_a_file_that_is_no_json_document_is_refused_with_the_place(text: bytes, 
         ({"output_schema": {"$ref": "file:///etc/hostname"}}, ["'output_schema'", "only references inside"]),
         ({"output_schema": {"x-sum": {"fields": ["a"], "equals": 1}}}, ["'output_schema'", "'x-sum' must have"]),
         ({"output_schema": {"x-sum": {"fields": [1], "equals": 1, "tolerance": 0}}}, ["'x-sum' must have"]),
+        ({"cascade": {"below": 1}}, ["cascade", "confidence_field"]),
+        ({"cascade": {"confidence_field": "c"}}, ["cascade", "below"]),
+        ({"cascade": {"confidence_field": "c", "below": 1}}, ["'cascade.confidence_field'", "no number at its top"]),
+        ({**SURE, "cascade": {"confidence_field": "why", "below": 1}}, ["is 'why'", "numbers are 'sure', 'votes'"]),
+        ({**SURE, "cascade": {"confidence_field": "sure", "below": 0}}, ["'cascade.below' is 0", "from 0 to 1"]),
+        ({**SURE, "cascade": {"confidence_field": "sure", "below": 70}}, ["'cascade.below' is 70", "from 0 to 1"]),
         ({"approval": "automatic", "serving": {"commitment": "OneMonth"}}, ["'approval'", "'serving.commitment'"]),
     ],
 )
@@ -128,3 +144,13 @@ def test_one_changed_threshold_leaves_the_other_defaults() -> None:
     assert task.gate.max_quality_drop == 0.2
     assert task.serving.expected_requests_per_month == 10
     assert task.serving.mode == "provisioned_throughput"
+
+
+@pytest.mark.parametrize(("field", "below"), [("sure", 0.6), ("sure", 1), ("votes", 3)])
+def test_a_cascade_is_told_by_a_number_of_the_output_schema(field: str, below: float) -> None:
+    # Given / When
+    task = TaskDefinition.from_document({**SURE, "cascade": {"confidence_field": field, "below": below}})
+
+    # Then
+    assert task.cascade == CascadeRules(confidence_field=field, below=below)
+    assert TaskDefinition.default().cascade is None

@@ -28,7 +28,7 @@ class Models:
     """Every model of the run: contestants repeat the question, the judge gives the scores that the test wants."""
 
     def __init__(self, judge: Callable[[str], Any]) -> None:
-        self.judge, self.refusing = judge, ""
+        self.judge, self.refusing, self.cut_off = judge, "", ""
         self.judge_calls: list[str] = []
 
     def converse(self, **request: Any) -> dict[str, Any]:
@@ -38,6 +38,8 @@ class Models:
         if model != JUDGE:
             answer = converse_answer("the answer")
             answer["metrics"]["latencyMs"] = 900 if "haiku" in model else 321
+            if model == self.cut_off and text.endswith("7"):
+                answer["stopReason"] = "max_tokens"
             return answer
         self.judge_calls.append(text)
         given = self.judge(text)
@@ -207,3 +209,26 @@ def test_calibration_is_measured_again_in_another_run_but_not_twice_in_one(works
 
     # Then
     assert len(models.judge_calls) == 20
+
+
+def test_the_report_says_what_asking_the_student_first_would_bring(workshop: Workshop, models: Models) -> None:
+    # Given a student of whose answers some are cut off
+    run = ready(workshop)
+    models.cut_off = "arn:deployment"
+    measurements = measured(workshop, run)
+    cut = [item for item in measurements if item.stop_reason == "max_tokens"]
+    assert cut
+    assert {item.role for item in cut} == {"student"}
+
+    # When
+    decided(workshop, run)
+    report = workshop.bucket.read_json(run.files.report(1, "report.json"))
+
+    # Then they are passed on, and the dollars are those of both
+    cascade = report["cascade"]
+    assert cascade["records"] == sum(item.role == "student" for item in measurements)
+    assert cascade["reasons"]["truncated"] == cascade["escalated"] == len(cut)
+    share = cascade["escalated_share"]
+    extra = cascade["cascade"]["usd_per_1k_requests"] - cascade["student"]["usd_per_1k_requests"]
+    assert extra == pytest.approx(share * cascade["teacher"]["usd_per_1k_requests"])
+    assert cascade["usd_per_month"] is None
