@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from lambdas.domain.settings import Settings
 from lambdas.domain.sizes import check_sizes, holdout_records_needed, training_records_needed
 from lambdas.domain.task_definition import TaskDefinition
 from tests.unit.domain.samples import BOOK, HAIKU, MICRO, records
+
+ROOT = Path(__file__).parents[3]
 
 ENTRIES = st.lists(
     st.builds(
@@ -64,6 +67,18 @@ def test_every_line_of_the_price_book_says_unit_source_and_date(line: PriceLine)
     assert len(line.source) > 10
     assert not line.simulated
     assert dt.date(2025, 1, 1) < dt.date.fromisoformat(line.date) <= dt.date(2026, 12, 31)
+
+
+@pytest.mark.parametrize("service", ["Lambda", "Step Functions", "S3", "KMS", "DynamoDB", "SNS", "CloudWatch"])
+def test_a_price_that_nobody_has_read_at_its_source_says_how_to_confirm_it(service: str) -> None:
+    # Given
+    lines = [line for line in BOOK.lines.values() if line.model.endswith(f" {service}")]
+    guide = (ROOT / "docs" / "real-account.md").read_text()
+
+    # When / Then
+    assert lines
+    assert all(line.source.endswith("; to be confirmed, see docs/real-account.md") for line in lines)
+    assert '"to be confirmed"' in guide
 
 
 @given(ENTRIES)
