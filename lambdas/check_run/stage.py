@@ -12,6 +12,7 @@ from lambdas.domain.calibration import read_calibration
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
 from lambdas.domain.estimate import Estimate, RunToCome, estimate_document
+from lambdas.domain.latency_sample import identity_for_timing
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.quotas import how_to_ask
@@ -118,6 +119,7 @@ def _bought(stage: Stage, models: ModelChoice, sample: Record) -> set[str]:
     store = AnswerStore(stage.pipeline.runs, stage.run.task)
     pools = {
         teacher_question(sample, stage.task).pool(models.teacher),
+        teacher_question(sample, stage.task).pool(identity_for_timing(models.teacher)),
         teacher_question(sample, stage.task).pool(models.baseline),
         student_question(sample, stage.task).pool(models.student),
     }

@@ -47,9 +47,12 @@ class ComparisonRow:
         The same on the client's clock, the network included.
     throttled : int
         Answers kept out of the latencies.
+    timed, timed_apart : int or None
+        Answers whose latency counts; of them, those that were asked for once more, on demand, for their time.
     usd_per_1k_requests : float or None
         US dollars per 1,000 requests.
-    latency_reduction_vs_baseline, cost_reduction_vs_baseline, cost_reduction_vs_teacher : float or None
+    latency_reduction_vs_baseline, cost_reduction_vs_baseline : float or None
+    latency_reduction_vs_teacher, cost_reduction_vs_teacher : float or None
         Share by which this contestant's median latency or cost is smaller; negative where it is larger.
     """
 
@@ -67,9 +70,12 @@ class ComparisonRow:
     client_p50_ms: float | None
     client_p95_ms: float | None
     throttled: int
+    timed: int | None
+    timed_apart: int
     usd_per_1k_requests: float | None
     latency_reduction_vs_baseline: float | None
     cost_reduction_vs_baseline: float | None
+    latency_reduction_vs_teacher: float | None
     cost_reduction_vs_teacher: float | None
 
     @property
@@ -135,6 +141,7 @@ def _row(contestant: dict[str, Any], by_role: dict[str, dict[str, Any]]) -> Comp
     p50, cost = _latency(contestant), _cost(contestant)
     baseline, teacher = by_role.get("baseline"), by_role.get("teacher")
     records, model_id = number(contestant.get("records")), contestant.get("model_id")
+    timed = number(contestant.get("timed"))
     return ComparisonRow(
         role=short(contestant.get("role") or "unknown", 60),
         model_id=None if model_id is None else short(model_id, 200),
@@ -150,9 +157,12 @@ def _row(contestant: dict[str, Any], by_role: dict[str, dict[str, Any]]) -> Comp
         client_p50_ms=number(pick(contestant, "client_latency_ms", "p50")),
         client_p95_ms=number(pick(contestant, "client_latency_ms", "p95")),
         throttled=int(number(contestant.get("throttled")) or 0),
+        timed=None if timed is None else int(timed),
+        timed_apart=int(number(contestant.get("timed_apart")) or 0),
         usd_per_1k_requests=cost,
         latency_reduction_vs_baseline=reduction(p50, _latency(baseline)),
         cost_reduction_vs_baseline=reduction(cost, _cost(baseline)),
+        latency_reduction_vs_teacher=reduction(p50, _latency(teacher)),
         cost_reduction_vs_teacher=reduction(cost, _cost(teacher)),
     )
 
@@ -212,5 +222,7 @@ _AGAINST_BASELINE = Column(
     lambda row: _against(row, "baseline", row.cost_reduction_vs_baseline, row.latency_reduction_vs_baseline),
 )
 _AGAINST_TEACHER = Column(
-    "Against the teacher", "left", lambda row: _against(row, "teacher", row.cost_reduction_vs_teacher)
+    "Against the teacher",
+    "left",
+    lambda row: _against(row, "teacher", row.cost_reduction_vs_teacher, row.latency_reduction_vs_teacher),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from lambdas.domain.answers import Question
 from lambdas.domain.calibration import CalibrationCase
 from lambdas.domain.judging import case_question, judge_question
+from lambdas.domain.latency_sample import TIMED_RECORDS, identity_for_timing
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.prompt_caching import decide
@@ -157,6 +158,7 @@ class RunToCome:
             self._calibration("CalibrateJudge"),
             self._teacher_answers(size),
             *self._training(size),
+            self._timing(size),
             *self._evaluation(size),
             self._calibration("ScoreEvaluation"),
         ]
@@ -171,23 +173,35 @@ class RunToCome:
 
     def _teacher_answers(self, size: Size) -> EstimatedLine | None:
         """Price the answers that the teacher is still asked for, as a batch where it will be one."""
-        task, teacher = self.task, self.models.teacher
-        records = records_to_ask(self.train, self.holdout, task)
-        asked = self._missing(teacher, [teacher_question(record, task) for record in records])
-        why_not = why_on_demand(
-            len(asked),
-            BatchLimits(),
-            deadline_hours=task.teacher_data.deadline_hours,
-            tool=False,
-            priced=all(self.prices.find(teacher, usage) for usage in ("batch_input", "batch_output")),
-        )
+        teacher, asked = self.models.teacher, self._asked_of_teacher()
         if not asked:
             return None
-        if why_not is None:
+        if self._by_batch(asked):
             calls = _Calls("RunTeacherBatch", teacher, "the teacher's answers, by batch", batch=True)
         else:
             calls = _Calls("GenerateTeacherData", teacher, "the teacher's answers, on demand")
         return calls.line(asked, size, self.prices)
+
+    def _asked_of_teacher(self) -> list[Question]:
+        records = records_to_ask(self.train, self.holdout, self.task)
+        return self._missing(self.models.teacher, [teacher_question(record, self.task) for record in records])
+
+    def _by_batch(self, asked: Sequence[Question]) -> bool:
+        priced = all(self.prices.find(self.models.teacher, usage) for usage in ("batch_input", "batch_output"))
+        hours = self.task.teacher_data.deadline_hours
+        return why_on_demand(len(asked), BatchLimits(), deadline_hours=hours, tool=False, priced=priced) is None
+
+    def _timing(self, size: Size) -> EstimatedLine | None:
+        """Price the teacher's answers that are asked for their time alone, where a batch gives or gave the others."""
+        missing = self._asked_of_teacher()
+        if missing and not self._by_batch(missing):
+            return None
+        teacher = self.models.teacher
+        asked = [teacher_question(record, self.task) for record in self.holdout]
+        wanted = self._missing(identity_for_timing(teacher), asked)
+        left = max(0, min(TIMED_RECORDS, len(asked)) - (len(asked) - len(wanted)))
+        calls = _Calls("EvaluateStudent", teacher, "answers asked for the teacher's latency")
+        return calls.line(wanted[:left], size, self.prices) if left else None
 
     def _training(self, size: Size) -> Iterable[EstimatedLine]:
         asked = [student_question(record, self.task) for record in self.train]

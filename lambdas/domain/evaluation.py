@@ -47,6 +47,8 @@ class ContestantSummary:
         The service's own and the client's, of the ``timed`` answers; ``None`` where there is none.
     timed, throttled : int
         Answers whose latency counts; answers that were throttled or tried again, and are kept out of it.
+    timed_apart : int
+        Of the ``timed``, those that batch inference gave and that were asked for once more, on demand, for the time.
     input_tokens_mean, output_tokens_mean : float
         Tokens of a request as billed, cached input included.
     usd_per_1k_requests : float
@@ -67,6 +69,7 @@ class ContestantSummary:
     latency: Latency | None
     client_latency: Latency | None = None
     timed: int = 0
+    timed_apart: int = 0
     throttled: int = 0
     input_tokens_mean: float
     output_tokens_mean: float
@@ -88,6 +91,7 @@ class ContestantSummary:
             "latency_ms": self.latency.to_document() if self.latency else None,
             "client_latency_ms": self.client_latency.to_document() if self.client_latency else None,
             "timed": self.timed,
+            "timed_apart": self.timed_apart,
             "throttled": self.throttled,
             "tokens": {"input_mean": self.input_tokens_mean, "output_mean": self.output_tokens_mean},
             "usd_per_1k_requests": self.usd_per_1k_requests,
@@ -134,6 +138,7 @@ def summarise(
         latency=_latency([item.latency_ms for item in timed]),
         client_latency=_latency([item.client_ms for item in timed]),
         timed=len(timed),
+        timed_apart=sum(item.timed_apart for item in timed),
         throttled=sum(item.throttled > 0 for item in measurements),
         input_tokens_mean=_mean(
             item.input_tokens + item.cache_read_tokens + item.cache_write_tokens for item in answered

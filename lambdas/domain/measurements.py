@@ -12,7 +12,7 @@ from lambdas.domain.errors import EvaluationIncomplete
 REQUIRED = ("student", "undistilled_student", "teacher", "baseline")
 """Contestants without whom there is no verdict; the champion is a fifth where the task has one that answers."""
 
-CHAMPION = "champion"
+TEACHER, CHAMPION = "teacher", "champion"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +33,8 @@ class Measurement:
         Whether batch inference gave the answer, which has no latency.
     stop_reason : str
         As Converse gave it; empty without an answer.
+    timed_apart : bool
+        Whether the times are those of a second answer, on demand, which was asked for them alone.
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens : int
         As billed.
     score : int or None
@@ -53,6 +55,7 @@ class Measurement:
     throttled: int = 0
     batch: bool = False
     stop_reason: str = ""
+    timed_apart: bool = False
     input_tokens: int
     output_tokens: int
     cache_read_tokens: int = 0
@@ -65,7 +68,7 @@ class Measurement:
     @property
     def is_timed(self) -> bool:
         """Whether its latency says something about the model: not after throttling, not from a batch."""
-        return self.answered and not self.throttled and not self.batch
+        return self.answered and not self.throttled and (self.timed_apart or not self.batch)
 
     def to_json(self) -> str:
         """Write the measurement as one line."""

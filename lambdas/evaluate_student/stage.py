@@ -12,12 +12,13 @@ from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.judging import LOWEST, judge_question, read_verdict, verdict_problem
-from lambdas.domain.measurements import CHAMPION, Measurement
+from lambdas.domain.measurements import CHAMPION, TEACHER, Measurement
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import Record
 from lambdas.domain.task_definition import TaskDefinition
+from lambdas.evaluate_student.teacher_latency import time_teacher
 from lambdas.gateways.answerer import Answerer
 from lambdas.gateways.open_asking import OpenAsking
 from lambdas.gateways.till import ModelUse
@@ -49,7 +50,7 @@ def execute(stage: Stage) -> Result:
     files, runs = stage.run.files, stage.pipeline.runs
     members = from_json_lines(runs.read(files.shard("holdout", shard)))
     references = _references(stage, {record.id for record in members})
-    records = [record for record in members if record.id in references]
+    records = [record for record in members if record.id in references.texts]
     answerer = stage.answerer()
     measurements = _measure(stage, answerer, records, references, shard) if records else []
     content = "".join(f"{measurement.to_json()}\n" for measurement in measurements).encode()
@@ -58,8 +59,16 @@ def execute(stage: Stage) -> Result:
     return {"shard": shard, "records": len(records), "bought": answerer.bought}
 
 
+@dataclass(frozen=True, slots=True)
+class _References:
+    """The references of one shard's records by id, and the number of records in all shards."""
+
+    texts: dict[str, str]
+    holdout: int
+
+
 def _measure(
-    stage: Stage, answerer: Answerer, records: Sequence[Record], references: dict[str, str], shard: str
+    stage: Stage, answerer: Answerer, records: Sequence[Record], references: _References, shard: str
 ) -> list[Measurement]:
     """Ask all contestants at once, since each has a quota of its own, and judge each answer as it comes.
 
@@ -72,13 +81,20 @@ def _measure(
     use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
 
     def about(record: Record, answer: str) -> Question:
-        return judge_question(record, references[record.id], answer, rubric)
+        return judge_question(record, references.texts[record.id], answer, rubric)
 
-    def ask(contestant: Contestant) -> Asked | None:
+    def ask(contestant: Contestant) -> _Answered | None:
         def judged(question: Question, answer: Answer) -> None:
             judging.put(about(by_id[question.record_id], answer.text))
 
-        return _ask(stage, answerer, contestant, records, shard, judged)
+        found = _ask(stage, answerer, contestant, records, shard, judged)
+        if found is None:
+            return None
+        timed: dict[str, Answer] = {}
+        if contestant.role == TEACHER:
+            holdout = references.holdout
+            timed = time_teacher(answerer, stage.task, contestant.use, records, found, shard=shard, holdout=holdout)
+        return _Answered(contestant, found, references.texts, timed)
 
     with (
         answerer.open(about(records[0], ""), use, shard, unusable=verdict_problem) as judging,
@@ -87,21 +103,22 @@ def _measure(
         found = list(executor.map(ask, asked))
     checker = OutputChecker(stage.task.output_schema)
     return [
-        _measurement(_Answered(contestant, answers, references), record, about, judging, checker)
-        for contestant, answers in zip(asked, found, strict=True)
-        if answers is not None
+        _measurement(answered, record, about, judging, checker)
+        for answered in found
+        if answered is not None
         for record in records
     ]
 
 
-def _references(stage: Stage, record_ids: set[str]) -> dict[str, str]:
+def _references(stage: Stage, record_ids: set[str]) -> _References:
     """Read the references of one shard, line by line: the file has those of all shards."""
-    found = {}
+    found, holdout = {}, 0
     for line in stage.pipeline.runs.lines(stage.run.files.teacher_data("references.jsonl")):
         item = json.loads(line)
         if item["record_id"] in record_ids:
             found[item["record_id"]] = item["reference"]
-    return found
+        holdout += 1
+    return _References(found, holdout)
 
 
 def contestants(stage: Stage) -> list[Contestant]:
@@ -117,7 +134,7 @@ def contestants(stage: Stage) -> list[Contestant]:
         Contestant(
             role="undistilled_student", use=use(models.student, models.student, models.student), ask=student_question
         ),
-        Contestant(role="teacher", use=use(models.teacher, models.teacher, models.teacher), ask=teacher_question),
+        Contestant(role=TEACHER, use=use(models.teacher, models.teacher, models.teacher), ask=teacher_question),
         Contestant(role="baseline", use=use(models.baseline, models.baseline, models.baseline), ask=teacher_question),
     ]
     champion = stage.pipeline.tasks.state(stage.run.task).champion
@@ -130,11 +147,12 @@ def contestants(stage: Stage) -> list[Contestant]:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """A contestant, what became of its questions, and the references of the records."""
+    """A contestant, what became of its questions, the references of the records, and answers asked for their times."""
 
     contestant: Contestant
     asked: Asked
     references: dict[str, str]
+    timed: dict[str, Answer]
 
 
 def _ask(
@@ -195,7 +213,7 @@ def _measurement(
     answer = answered.asked.answers.get(record.id)
     if answer is None:
         return _unanswered(answered, record)
-    asked = about(record, answer.text)
+    asked, clock = about(record, answer.text), answered.timed.get(record.id, answer)
     verdict = judging.answer(asked)
     read = read_verdict(verdict) if verdict else None
     problem = checker.problem(answer.text)
@@ -208,11 +226,12 @@ def _measurement(
         answer=answer.text,
         problem=problem,
         repaired_problem=problem and checker.problem(repaired(answer.text)),
-        latency_ms=answer.latency_ms,
-        client_ms=answer.client_ms,
-        throttled=answer.throttled,
+        latency_ms=clock.latency_ms,
+        client_ms=clock.client_ms,
+        throttled=clock.throttled,
         batch=answer.batch,
         stop_reason=answer.stop_reason,
+        timed_apart=record.id in answered.timed,
         input_tokens=answer.input_tokens,
         output_tokens=answer.output_tokens,
         cache_read_tokens=answer.cache_read_tokens,

@@ -151,6 +151,14 @@ class Answerer:
             {record: till.failed[key] for record, key in keys.items() if key in till.failed},
         )
 
+    def known(self, questions: Sequence[Question], use: ModelUse, shard: str) -> dict[str, Answer]:
+        """Give the answers that exist, by record id, without asking; parameters are those of :meth:`ask`."""
+        if not questions:
+            return {}
+        answers = self._till(questions[0], use, shard).answers
+        keys = {question.record_id: question.key(use.identity) for question in questions}
+        return {record: answers[key] for record, key in keys.items() if key in answers}
+
     def open(self, sample: Question, use: ModelUse, shard: str, unusable: Unusable = _usable) -> OpenAsking:
         """Ask questions that come one by one; parameters, errors and what is stored are those of :meth:`ask`.
 

@@ -36,12 +36,15 @@ class ModelUse:
         What Converse takes as ``modelId``.
     price_model : str or None
         Model whose price holds; ``None`` where calls are not billed one by one (provisioned throughput).
+    counted_as : str or None
+        Name of a count of its own in the ledger, for calls with a purpose that stage and model do not tell.
     """
 
     stage: str
     identity: str
     invoke_id: str
     price_model: str | None
+    counted_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,8 @@ class Till:
             entry = entry_for_answers(
                 self._entry_id, use.stage, use.price_model, self._good, self._books.prices, wasted=self._wasted
             )
+            if use.counted_as:
+                entry.usage[use.counted_as] = entry.usage["calls"]
             self._books.registry.record_cost(self._books.run_id, entry)
 
     def _new_entry_id(self) -> str:

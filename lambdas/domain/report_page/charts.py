@@ -177,6 +177,14 @@ def _latency_note(rows: list[ComparisonRow]) -> str:
     throttled = sum(row.throttled for row in rows)
     if throttled:
         parts.append(f"{plain(throttled)} answers that were throttled or tried again are kept out.")
+    for row in rows:
+        if row.timed_apart:
+            parts.append(
+                f"Batch inference gave the {row.name.lower()}'s answers, without times: {plain(row.timed_apart)} of "
+                "them were asked for once more, on demand, for their time."
+            )
+        elif row.timed == 0:
+            parts.append(f"The {row.name.lower()}'s latency is unknown: no answer of it has a time that counts.")
     return " ".join(parts)
 
 

@@ -15,6 +15,7 @@ from lambdas.domain.budget import check_budget, ways_to_fit
 from lambdas.domain.calibration import CalibrationCase
 from lambdas.domain.errors import BudgetExceeded, PriceMissing
 from lambdas.domain.estimate import RunToCome
+from lambdas.domain.latency_sample import identity_for_timing
 from lambdas.domain.prompts import teacher_question
 from lambdas.domain.records import parse_line
 from lambdas.domain.task_definition import TaskDefinition
@@ -72,6 +73,26 @@ def test_a_champion_is_a_fifth_contestant() -> None:
     # Then
     verdicts = next(line for line in with_it.lines if line.what == "verdicts on the holdout")
     assert verdicts.usage["calls"] == 5 * 150
+
+
+@pytest.mark.parametrize(
+    ("deadline_hours", "bought", "expected"), [(24, 0, [100]), (24, 70, [30]), (24, 150, []), (0.5, 0, [])]
+)
+def test_the_teacher_is_timed_on_a_sample_where_a_batch_answers(
+    deadline_hours: float, bought: int, expected: list[int]
+) -> None:
+    # Given answers of an earlier run that were asked for their time
+    run = to_come(teacher_data={"deadline_hours": deadline_hours})
+    timed = identity_for_timing(run.models.teacher)
+    keys = {teacher_question(record, run.task).key(timed) for record in run.holdout[:bought]}
+
+    # When
+    lines = replace(run, bought=keys).estimate().lines
+
+    # Then
+    found = [line for line in lines if line.what == "answers asked for the teacher's latency"]
+    assert [line.usage["calls"] for line in found] == expected
+    assert {(line.stage, line.model) for line in found} <= {("EvaluateStudent", run.models.teacher)}
 
 
 def test_a_prompt_that_the_model_keeps_is_read_from_the_cache() -> None:

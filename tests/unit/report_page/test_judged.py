@@ -109,6 +109,22 @@ def test_latencies_are_drawn_as_distributions_and_what_was_kept_out_is_said(samp
     assert "3 answers that were throttled or tried again are kept out." in chart.note
 
 
+def test_the_chart_says_what_was_timed_apart_and_what_is_unknown(sample: Sample) -> None:
+    # Given
+    report = sample("measured")
+    roles = {one["role"]: one for one in report["contestants"]}
+    roles["teacher"] |= {"timed": 100, "timed_apart": 100}
+    roles["baseline"] |= {"timed": 0, "latency_ms": None}
+
+    # When
+    chart = latency_chart(comparison_rows(report))
+
+    # Then
+    assert chart is not None
+    assert "the teacher's answers, without times: 100 of them were asked for once more, on demand" in chart.note
+    assert "The baseline's latency is unknown" in chart.note
+
+
 def test_files_are_links_only_where_an_account_is_behind_them(sample: Sample) -> None:
     # Given
     simulated, real = sample("measured"), sample("measured") | {"simulated": False}

@@ -1,0 +1,166 @@
+"""Where batch inference gave the teacher's answers, a sample of the holdout is asked again on demand, for the times."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from lambdas.domain import latency_sample
+from lambdas.domain.answers import Answer
+from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.latency_sample import LATENCY_CALLS
+from lambdas.domain.measurements import Measurement
+from lambdas.domain.prompts import teacher_question
+from lambdas.gateways import clients, purchase
+from lambdas.gateways.answer_store import AnswerStore
+from lambdas.gateways.registry import Run
+from tests.unit.gateways.fakes import converse_answer, refusal
+from tests.unit.stages.test_evaluate_student import JUDGE, RECORDS, SHARD, decided, measured, ready
+from tests.unit.stages.workshop import Workshop
+
+TEACHER = "us.amazon.nova-pro-v1:0"
+SAMPLE = 20
+
+
+class Models:
+    """Each answers; the teacher takes two seconds, or refuses after so many calls."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.teacher_refuses_after: int | None = None
+        self.code = "ThrottlingException"
+        self._lock = threading.Lock()
+
+    def converse(self, **request: Any) -> dict[str, Any]:
+        model = request["modelId"]
+        with self._lock:
+            allowed = self.teacher_refuses_after
+            if model == TEACHER and allowed is not None and self.calls[model] >= allowed:
+                raise refusal(self.code)
+            self.calls[model] += 1
+        if model == JUDGE:
+            return converse_answer(tool={"score": 4, "explanation": "because"})
+        answer = converse_answer("asked on demand")
+        answer["metrics"]["latencyMs"] = 2_000 if model == TEACHER else 500
+        return answer
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> Models:
+    found = Models()
+    monkeypatch.setattr(clients, "bedrock_runtime", lambda: found)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr(purchase, "MAX_STREAK", 1)  # more of them take minutes
+    monkeypatch.setattr(latency_sample, "TIMED_RECORDS", SAMPLE)
+    return found
+
+
+def by_batch(workshop: Workshop, run: Run, *, on_demand: int = 0) -> None:
+    """Leave the teacher's answers as RunTeacherBatch does, the first few of them bought on demand."""
+    task = workshop.stage("EvaluateStudent", run).task
+    records = from_json_lines(workshop.bucket.read(run.files.dataset("holdout.jsonl")))
+    questions = [teacher_question(record, task) for record in records]
+    answers = [
+        Answer(
+            key=question.key(TEACHER),
+            record_id=question.record_id,
+            model=TEACHER,
+            text="given by a batch",
+            stop_reason="end_turn",
+            input_tokens=100,
+            output_tokens=10,
+            latency_ms=1_000.0 if number < on_demand else 0.0,
+            client_ms=1_100.0 if number < on_demand else 0.0,
+            batch=number >= on_demand,
+        )
+        for number, question in enumerate(questions)
+    ]
+    AnswerStore(workshop.bucket, run.task).save(questions[0].pool(TEACHER), SHARD, answers)
+
+
+def teacher(found: list[Measurement]) -> list[Measurement]:
+    return [item for item in found if item.role == "teacher"]
+
+
+def test_a_sample_is_timed_and_nothing_else_of_it_counts(workshop: Workshop, models: Models) -> None:
+    # Given
+    run = ready(workshop, calibration=False)
+    by_batch(workshop, run)
+
+    # When
+    found = teacher(measured(workshop, run))
+    [summary] = [one for one in decided(workshop, run)["contestants"] if one["role"] == "teacher"]
+
+    # Then the batch's answers are judged and counted, and the sample's times are the teacher's
+    assert models.calls[TEACHER] == SAMPLE
+    assert {item.answer for item in found} == {"given by a batch"}
+    assert (summary["timed"], summary["timed_apart"], summary["throttled"]) == (SAMPLE, SAMPLE, 0)
+    assert summary["latency_ms"]["p50"] == summary["latency_ms"]["p95"] == 2_000
+    assert summary["records"] == RECORDS
+
+
+def test_the_ledger_names_the_sample_and_nothing_of_it_is_bought_twice(workshop: Workshop, models: Models) -> None:
+    # Given a shard that was measured, and of which nothing but bought answers remains
+    run = ready(workshop, calibration=False)
+    by_batch(workshop, run)
+    first = measured(workshop, run)
+
+    # When
+    again = measured(workshop, run)
+
+    # Then
+    assert again == first
+    assert models.calls[TEACHER] == SAMPLE
+    entries = [entry for entry in workshop.pipeline.registry.ledger(run.run_id) if entry.model == TEACHER]
+    assert sum(entry.usage.get(LATENCY_CALLS, 0) for entry in entries) == SAMPLE
+    assert sum(entry.usage["calls"] for entry in entries) == SAMPLE
+    assert {entry.stage for entry in entries} == {"EvaluateStudent"}
+
+
+def test_answers_that_were_bought_on_demand_are_timed_already(workshop: Workshop, models: Models) -> None:
+    # Given
+    run = ready(workshop, calibration=False)
+    by_batch(workshop, run, on_demand=SAMPLE - 5)
+
+    # When
+    found = teacher(measured(workshop, run))
+
+    # Then
+    assert models.calls[TEACHER] == 5
+    assert sum(item.is_timed for item in found) == SAMPLE
+    assert sum(item.timed_apart for item in found) == 5
+
+
+def test_a_teacher_that_was_asked_on_demand_is_not_asked_again(workshop: Workshop, models: Models) -> None:
+    # Given no answer of a batch
+    run = ready(workshop, calibration=False)
+
+    # When
+    found = teacher(measured(workshop, run))
+
+    # Then
+    assert models.calls[TEACHER] == RECORDS
+    assert not any(item.timed_apart for item in found)
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException"])
+@pytest.mark.parametrize("answered", [0, 7])
+def test_a_teacher_that_does_not_answer_on_demand_holds_no_run_up(
+    workshop: Workshop, models: Models, code: str, answered: int
+) -> None:
+    # Given
+    run = ready(workshop, calibration=False)
+    by_batch(workshop, run)
+    models.teacher_refuses_after, models.code = answered, code
+
+    # When
+    found = teacher(measured(workshop, run))
+    [summary] = [one for one in decided(workshop, run)["contestants"] if one["role"] == "teacher"]
+
+    # Then what was paid for is used, and without any the latency is unknown
+    assert sum(item.timed_apart for item in found) == answered
+    assert len(found) == summary["records"] == RECORDS
+    assert (summary["latency_ms"] is None) == (answered == 0)
