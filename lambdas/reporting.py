@@ -15,6 +15,7 @@ from lambdas.domain.prompt_caching import explain
 from lambdas.domain.reconciliation import reconcile
 from lambdas.domain.report_page.render import render_report
 from lambdas.domain.serving_costs import Student, months_to_recover, requests_a_month, throughputs
+from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.pipeline import Stage
 
 SCHEMA_VERSION = 1
@@ -90,6 +91,10 @@ def gather(
         "dataset": runs.find_json(files.dataset("dataset.json")),
         "training": _training(teacher_data, run.facts, learnt) if teacher_data else None,
         "judge": evaluation.get("judge"),
+        "evaluation": {
+            "shards": evaluation.get("shards"),
+            "tolerated_failure_percent": TOLERATED_FAILURE_PERCENT,
+        },
         "contestants": evaluation.get("contestants", []),
         "gate": evaluation.get("gate", []),
         "needs_explicit_approval": evaluation.get("needs_explicit_approval", []),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
 from stacks.asl import FAILED, NO_RETRY, RETRY, RUN, State, States
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class MachineTasks:
             "Items": f"{{% ${shards} %}}",
             "ItemSelector": {**RUN, "shard": "{% $states.context.Map.Item.Value %}"},
             "MaxConcurrency": self._shards_at_once,
-            "ToleratedFailurePercentage": 0,
+            "ToleratedFailurePercentage": TOLERATED_FAILURE_PERCENT,
             "ItemProcessor": {
                 "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
                 "StartAt": next(iter(states)),

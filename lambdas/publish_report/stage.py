@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE
 from lambdas.domain.notification import outcome_message
+from lambdas.domain.shards import MAP_FAILED, explain_tolerance
 from lambdas.gateways import clients
 from lambdas.pipeline import Result, Stage, logger
 from lambdas.publish_report.measures import measure_run
@@ -57,14 +58,15 @@ def _error(raised: Any, noted: dict[str, str] | None) -> dict[str, str] | None: 
     """
     if not raised:
         return None
-    if raised.get("Error") == "States.ExceedToleratedFailureThreshold" and noted:
-        return noted
+    name, shard_failed = str(raised.get("Error") or "Unknown"), raised.get("Error") == MAP_FAILED
+    if shard_failed and noted:
+        return {**noted, "message": f"{noted['message']} ({explain_tolerance()})"}
     cause = str(raised.get("Cause") or "")
     try:
         message = str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):
         message = cause or "no cause was given"
-    return {"name": str(raised.get("Error") or "Unknown"), "message": message}
+    return {"name": name, "message": f"{message} ({explain_tolerance()})" if shard_failed else message}
 
 
 def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:

@@ -74,6 +74,7 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
         "needs_explicit_approval": needed_approvals(task, break_even),
         "contestants": [summary.to_document() for summary in summaries.values()],
         "left_out": left_out,
+        "shards": len(_shards(stage)),
         "judge": {
             **judge_facts(models.judge, models.student, task.judge_rubric),
             "failures": sum(summary.judge_failures for summary in summaries.values()),
@@ -98,8 +99,13 @@ def _decision(gate: Sequence[GateLine]) -> dict[str, Any]:
 
 def _measurements(stage: Stage) -> list[Measurement]:
     runs = stage.pipeline.runs
-    keys = [key for key in runs.keys(stage.run.files.evaluation(stage.attempt, "")) if key.endswith(".jsonl")]
-    return [Measurement.from_json(line) for key in keys for line in runs.read(key).splitlines()]
+    return [Measurement.from_json(line) for key in _shards(stage) for line in runs.read(key).splitlines()]
+
+
+def _shards(stage: Stage) -> list[str]:
+    """Find the measurements of every shard: one file each."""
+    prefix = stage.run.files.evaluation(stage.attempt, "")
+    return [key for key in stage.pipeline.runs.keys(prefix) if key.endswith(".jsonl")]
 
 
 def _left_out(stage: Stage) -> list[dict[str, str]]:

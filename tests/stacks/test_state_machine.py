@@ -9,6 +9,7 @@ import pytest
 from jsonata import Jsonata  # type: ignore[import-untyped]
 
 from lambdas.domain.errors import permanent_error_names
+from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
 from tests.stacks.templates import REPOSITORY, Deployment, Json, all_states
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def test_every_stage_catches_everything_and_leads_through_release_and_report(def
 def test_a_map_tolerates_no_failed_shard_and_hands_over_everything_its_children_see(definition: Json) -> None:
     for name in ("EachLogShard", "EachTeacherShard", "EachHoldoutShard"):
         shards = definition["States"][name]
-        assert shards["ToleratedFailurePercentage"] == 0
+        assert shards["ToleratedFailurePercentage"] == TOLERATED_FAILURE_PERCENT == 0
         assert shards["MaxConcurrency"] >= 1
         assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
         for child in shards["ItemProcessor"]["States"].values():

@@ -24,6 +24,7 @@ def judge_facts(report: dict[str, Any]) -> list[Fact]:
         return []
     version, digest = judge.get("prompt_version"), short(judge.get("prompt_sha256") or "", 80)
     facts = [
+        *_shards(report),
         Fact("Model", short(judge.get("model_id") or NOT_MEASURED, 160), is_code=True),
         Fact("Prompt", f"version {plain(version)}, SHA-256 {digest[:16]}"),
         Fact("Answers without a verdict", count(judge.get("failures"))),
@@ -46,6 +47,14 @@ def judge_facts(report: dict[str, Any]) -> list[Fact]:
     if found.get("drift") is not None:
         facts.append(Fact("Drift", f"{score(found.get('drift'))} points between begin and end of the evaluation"))
     return facts
+
+
+def _shards(report: dict[str, Any]) -> list[Fact]:
+    """Say that every shard of the holdout was measured, and that the run would have ended without one."""
+    measured, tolerated = (pick(report, "evaluation", name) for name in ("shards", "tolerated_failure_percent"))
+    if measured is None:
+        return []
+    return [Fact("Shards of the holdout", f"{count(measured)}, all measured; {plain(tolerated)}% of them may fail")]
 
 
 def left_out(report: dict[str, Any]) -> list[str]:
