@@ -1,0 +1,81 @@
+"""A holdout of 10,000 records, the most that a run takes: a shard of it is measured, and all shards are decided."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lambdas.domain.datasets import shards, to_json_lines
+from lambdas.domain.measurements import REQUIRED, Measurement
+from lambdas.domain.records import Record, parse_line
+from lambdas.evaluate_student.stage import execute as evaluate
+from lambdas.gateways import clients
+from lambdas.gateways.registry import Run
+from lambdas.score_evaluation.stage import execute as score
+from tests.unit.stages.test_evaluate_student import Models, known_scores, ready
+from tests.unit.stages.workshop import Workshop
+
+RECORDS = 10_000
+MOST_BYTES_OF_A_CHILD = 200
+"""So that what the children return stays within the 256 KB of a state, at any number of shards."""
+
+
+@pytest.fixture(scope="module")
+def grouped() -> dict[str, list[Record]]:
+    made = [parse_line(json.dumps({"prompt": f"find clip {number}"}).encode()) for number in range(RECORDS)]
+    return shards(sorted(made, key=lambda record: record.id), "holdout")
+
+
+def prepared(workshop: Workshop, grouped: dict[str, list[Record]]) -> Run:
+    run = ready(workshop, calibration=False)
+    ids = [record.id for members in grouped.values() for record in members]
+    references = "".join(json.dumps({"record_id": key, "reference": "the answer"}) + "\n" for key in ids)
+    workshop.bucket.write(run.files.teacher_data("references.jsonl"), references.encode())
+    for shard, members in grouped.items():
+        workshop.bucket.write(run.files.shard("holdout", shard), to_json_lines(members))
+    return run
+
+
+def measurements(workshop: Workshop, run: Run, shard: str) -> list[Measurement]:
+    lines = workshop.bucket.read(run.files.evaluation(1, f"{shard}.jsonl")).splitlines()
+    return [Measurement.from_json(line) for line in lines]
+
+
+def test_ten_thousand_holdout_records_are_measured_by_shards_and_decided_at_once(
+    workshop: Workshop, grouped: dict[str, list[Record]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given one shard of many, measured by its Task
+    models = Models(known_scores)
+    monkeypatch.setattr(clients, "bedrock_runtime", lambda: models)
+    run = prepared(workshop, grouped)
+    first, *others = grouped
+    result = evaluate(workshop.stage("EvaluateStudent", run, shard=first))
+    assert len(json.dumps(result)) <= MOST_BYTES_OF_A_CHILD
+    own = measurements(workshop, run, first)
+    assert len(own) == len(REQUIRED) * len(grouped[first])
+
+    # And the others as theirs would leave them, every tenth of the student's answers a point worse
+    pattern = {item.role: item for item in own}
+    for shard in others:
+        lines = [
+            replace(pattern[role], record_id=record.id, score=3 if role == "student" and number % 10 == 0 else 4)
+            for number, record in enumerate(grouped[shard])
+            for role in REQUIRED
+        ]
+        content = "".join(f"{line.to_json()}\n" for line in lines).encode()
+        workshop.bucket.write(run.files.evaluation(1, f"{shard}.jsonl"), content)
+
+    # When
+    decision = score(workshop.stage("ScoreEvaluation", run))
+
+    # Then every record of every contestant counts, and a drop of a tenth of a point is seen for what it is
+    report: dict[str, Any] = workshop.bucket.read_json(run.files.report(1, "report.json"))
+    assert {one["role"]: one["records"] for one in report["contestants"]} == dict.fromkeys(REQUIRED, RECORDS)
+    assert report["evaluation"]["shards"] == len(grouped) > 1
+    [drop] = [line for line in report["gate"] if line["rule"] == "max_quality_drop"]
+    assert drop["measured"] == pytest.approx(0.1, abs=0.01)
+    assert drop["measured"] < drop["bound"] < drop["measured"] + 0.01
+    assert decision["decision"] == report["decision"]
