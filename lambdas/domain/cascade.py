@@ -240,11 +240,11 @@ def _way(pairs: Sequence[_Pair], escalated: Sequence[bool], *, teacher_alone: bo
 
 
 def _milliseconds(pair: _Pair, *, asks: bool, teacher_alone: bool) -> float | None:
-    """Add up the calls of one request: infinite where a batch answered, ``None`` where a time says nothing."""
+    """Add up the calls of one request: infinite for a batch answer without a time, ``None`` where it says nothing."""
     calls = ([] if teacher_alone else [pair.student]) + ([pair.teacher] if asks else [])
     if any(item.throttled or not item.answered for item in calls):
         return None
-    return sum(math.inf if item.batch else item.latency_ms for item in calls)
+    return sum(math.inf if item.batch and not item.timed_apart else item.latency_ms for item in calls)
 
 
 def _quantiles(times: Sequence[float]) -> dict[str, float | None]:
