@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.errors import HourlyLimitExceeded, RetryLater
@@ -24,6 +25,9 @@ RESERVE_TRIES = 8
 """Tries to write a reservation beside other promotions that want one at the same moment."""
 
 OPEN_GROUP = "RESOURCE#OPEN"
+
+LAMBDA_LIFE = timedelta(minutes=16)
+"""After that no Lambda that wrote a plan is still running (AWS Lambda quotas: 15 minutes), with a minute for clocks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +62,15 @@ class Resource:
     def from_item(cls, item: Item) -> Self:
         """Read an item of the table."""
         return cls(**known_fields(cls, item))
+
+    def may_still_come_until(self) -> datetime | None:
+        """Say until when a Lambda that planned it may still create it: StopExecution does not stop one under way.
+
+        ``None`` for what exists or has been given up, and for a model: only a job makes it.
+        """
+        if self.state != PLANNED or self.arn is not None or self.kind == CUSTOM_MODEL:
+            return None
+        return datetime.fromisoformat(self.created_at) + LAMBDA_LIFE
 
     def to_document(self) -> dict[str, Any]:
         """Give the resource as it stands in ``report.json``."""

@@ -78,6 +78,10 @@ class TaskState:
     moved_at: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    def is_held_by(self, run_id: str) -> bool:
+        """Tell whether an attempt of a run holds the lease, or held it to its expiry and has not given it back."""
+        return self.lease_owner is not None and self.lease_owner.rpartition("-")[0] == run_id
+
     @property
     def previous(self) -> Champion | None:
         """What a rollback returns to unless told otherwise: the latest that no rollback has moved away from."""
@@ -364,6 +368,16 @@ class TaskBook:
             )
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was changed") from None
+
+    def check_lease(self, task: str, owner: str) -> None:
+        """Make sure that no release has given the lease back meanwhile.
+
+        Raises
+        ------
+        LeaseTaken
+            When the lease is no longer the owner's.
+        """
+        self._as_owner(task, owner, "SET lease_owner = :me", {})
 
     def drop_lease(self, task: str, owner: str) -> None:
         """Give the lease back if it is still the owner's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PromotionFailed, QuotaTooLow
@@ -96,7 +97,8 @@ def _point(stage: Stage, before: Champion, found: Found, model_arn: str, *, thro
     """Ask Bedrock once an attempt to move the champion's endpoint, and notice at once when it went back.
 
     The registry is told before, so that a release knows what to put back, and after, so that a refusal of the service
-    is not taken for a request that was never made.
+    is not taken for a request that was never made. In between stands since when the request is being made: a release
+    beside it waits until this process cannot be alive any more, and one that came before has taken the lease.
     """
     pointed = stage.run.facts.get("pointed_endpoint") or {}
     asked = pointed.get("attempt") == stage.attempt and pointed.get("asked")
@@ -106,9 +108,15 @@ def _point(stage: Stage, before: Champion, found: Found, model_arn: str, *, thro
         message = f"Bedrock did not move endpoint {found.name} to the new student: {why_not_moved(found)}"
         raise PromotionFailed(f"{message}. The champion of run {before.run_id} goes on serving; retry the run")
     fact = {**before.to_document(), "attempt": stage.attempt}
-    stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint={**fact, "asked": False})
-    stage.pipeline.bedrock.point_endpoint(found.arn, model_arn, throughput=throughput)
-    stage.pipeline.registry.record_facts(stage.run.run_id, pointed_endpoint={**fact, "asked": True})
+    record = partial(stage.pipeline.registry.record_facts, stage.run.run_id)
+    record(pointed_endpoint={**fact, "asked": False, "asking_since": stage.now()})
+    try:
+        stage.pipeline.tasks.check_lease(stage.run.task, stage.owner)
+        stage.pipeline.bedrock.point_endpoint(found.arn, model_arn, throughput=throughput)
+    except Exception:
+        record(pointed_endpoint={**fact, "asked": False})
+        raise
+    record(pointed_endpoint={**fact, "asked": True})
 
 
 def _sells_what_was_approved(stage: Stage, found: Found) -> bool:

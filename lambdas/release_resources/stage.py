@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.gateways.bedrock_control import DEAD
 from lambdas.gateways.registry import ENDED
-from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, PLANNED, RELEASED, Resource
+from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, LAMBDA_LIFE, RELEASED, Resource
 from lambdas.gateways.rollback_order import RollbackOrder, rollback_owner
 from lambdas.gateways.task_book import Champion, TaskState
 from lambdas.pipeline import Result, Stage, iso
 from lambdas.release_resources.deleter import Deleter
 from lambdas.release_resources.job_costs import record_job_cost
-
-LAMBDA_LIFE = timedelta(minutes=16)
-"""After that no Lambda that wrote a plan is still running (AWS Lambda quotas: 15 minutes), with a minute for clocks."""
 
 
 def execute(stage: Stage) -> Result:
@@ -33,9 +32,12 @@ def execute(stage: Stage) -> Result:
     outcome = stage.run.outcome or str(stage.payload["outcome"])
     task = stage.pipeline.tasks.state(stage.run.task)
     champion_is_back = _champion_is_back(stage, task)
-    pending = [] if champion_is_back else ["the previous champion's endpoint"]
     if champion_is_back:  # until then nobody else may point the endpoint anywhere
-        stage.pipeline.tasks.drop_lease(stage.run.task, stage.owner)
+        stage.pipeline.tasks.drop_lease(stage.run.task, _owner(stage, task))
+        # A Lambda that outlived its execution may have begun to point it until this moment, and no later: it asks for
+        # its lease once more.
+        champion_is_back = _champion_is_back(_as_it_is_now(stage), task)
+    pending = [] if champion_is_back else ["the previous champion's endpoint"]
     deleter = Deleter(stage.pipeline.bedrock, spares=partial(_is_anothers, stage))
     released = 0
     for resource in stage.pipeline.resources.of_run(stage.run.run_id):
@@ -68,8 +70,18 @@ def _may_still_come(stage: Stage, resource: Resource) -> bool:
 
     Were it closed now, and the Lambda killed after its create call, nobody would know of what bills.
     """
-    planned = resource.state == PLANNED and resource.arn is None and resource.kind != CUSTOM_MODEL
-    return planned and stage.pipeline.now() - datetime.fromisoformat(resource.created_at) < LAMBDA_LIFE
+    until = resource.may_still_come_until()
+    return until is not None and stage.pipeline.now() < until
+
+
+def _may_still_point(stage: Stage, pointed: Mapping[str, Any]) -> bool:
+    """Tell whether a Lambda that was about to point the endpoint away may still do so."""
+    since = pointed.get("asking_since")
+    return since is not None and stage.pipeline.now() < datetime.fromisoformat(since) + LAMBDA_LIFE
+
+
+def _as_it_is_now(stage: Stage) -> Stage:
+    return replace(stage, run=stage.pipeline.registry.run(stage.run.run_id))
 
 
 def _is_anothers(stage: Stage, tags: Mapping[str, str]) -> bool:
@@ -100,6 +112,11 @@ def _is_kept(stage: Stage, resource: Resource, outcome: str) -> bool:
     return str(resource.keep_until) > stage.now()
 
 
+def _owner(stage: Stage, task: TaskState) -> str:
+    """Name this attempt as holder of the lease, or an earlier one of this run that never gave it back."""
+    return str(task.lease_owner) if task.is_held_by(stage.run.run_id) else stage.owner
+
+
 def _champion_is_back(stage: Stage, task: TaskState) -> bool:
     """Point a champion's endpoint back at its model where this run pointed it away and was not promoted.
 
@@ -108,7 +125,7 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
     pointed, champion = stage.run.facts.get("pointed_endpoint"), task.champion
     if pointed is None or champion is None or champion.endpoint_arn != pointed["endpoint_arn"]:
         return True
-    if task.lease_owner not in (None, stage.owner) and str(task.lease_expires) > stage.now():
+    if task.lease_owner not in (None, _owner(stage, task)) and str(task.lease_expires) > stage.now():
         return True
     bedrock = stage.pipeline.bedrock
     found = bedrock.find_endpoint(champion.endpoint_arn, throughput=champion.on_throughput)
@@ -119,7 +136,7 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
     if found.status in ("Updating", "Creating"):
         return False
     if found.model_arn == champion.model_arn:
-        return True
+        return not _may_still_point(stage, pointed)
     bedrock.point_endpoint(champion.endpoint_arn, champion.model_arn, throughput=champion.on_throughput)
     return False
 

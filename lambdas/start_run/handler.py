@@ -6,7 +6,8 @@ from typing import Any
 from lambdas.domain.identity import Upload
 from lambdas.gateways import clients
 from lambdas.pipeline import iso, logger, pipeline
-from lambdas.start_run.stage import Starter, check_released, claim_upload
+from lambdas.start_run.retry import check_released
+from lambdas.start_run.stage import Starter, claim_upload
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
@@ -21,7 +22,8 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
     )
     if "retry" in event:
         run_id = str(event["retry"])
-        check_released(line.resources.of_run(run_id), run_id)
+        earlier = line.registry.run(run_id)
+        check_released(earlier, line.resources.of_run(run_id), line.tasks.state(earlier.task), line.now())
         run = line.registry.begin_retry(run_id, now)
     else:
         # S3 sends keys to EventBridge literally: they must not be URL-decoded (S3 user guide, EventBridge).

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import RetryRefused
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.registry import ENDED, QUEUED, RUNNING, Registry, Run
-from lambdas.gateways.resource_book import CREATED, DEPLOYMENT, PLANNED, THROUGHPUT, Resource
 from lambdas.gateways.storage import Bucket, error_code
 
 if TYPE_CHECKING:
@@ -74,22 +72,6 @@ class Starter:
 def _execution_input(run: Run) -> dict[str, object]:
     of_run: dict[str, object] = {"attempt": run.attempt, "run_id": run.run_id}
     return {**of_run, "from_logs": True} if run.upload.from_logs else of_run
-
-
-def check_released(resources: list[Resource], run_id: str) -> None:
-    """Refuse a retry while something of an earlier attempt still bills by the hour and is being deleted.
-
-    The schedule looks after ended runs only: a retry would hide the leftover from it while the new attempt runs.
-
-    Raises
-    ------
-    RetryRefused
-        Names what is left.
-    """
-    left = [item for item in resources if item.kind in (DEPLOYMENT, THROUGHPUT) and item.state in (PLANNED, CREATED)]
-    if left:
-        names = ", ".join(f"{item.kind} {item.name}" for item in left)
-        raise RetryRefused(f"run '{run_id}' is still being released ({names}); retry it in five minutes")
 
 
 def claim_upload(registry: Registry, uploads: Bucket, upload: Upload, now: str) -> Run:

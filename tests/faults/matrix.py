@@ -84,6 +84,9 @@ class Matrix:
     def _faults(self, scenario: Scenario, clean: Clean) -> dict[str, list[Fault]]:
         """Give the faults by the state before which the process is copied."""
         known = [stage for stage in stages(self.deployment) if scenario.concerns(stage.name)]
+        for stage in known:
+            more = clean.called.get(stage.name, set()) - stage.allowed
+            assert not more, f"the role of {stage.name} does not allow what it calls: {sorted(more)}"
         entered = {stage.name: stage.entered for stage in known}
         everything = [
             fault for stage in known for fault in faults_of(scenario.name, stage, clean.called.get(stage.name, ()))
@@ -156,6 +159,7 @@ def with_shared_retries(verdicts: list[Verdict]) -> Iterator[Verdict]:
                 yield verdict
                 continue
             verdict.finished, verdict.problem = done.finished, done.problem
+            verdict.misled = verdict.misled + done.misled
             verdict.leaked, verdict.paid_twice = verdict.leaked + done.leaked, verdict.paid_twice | done.paid_twice
             verdict.promoted = max(verdict.promoted, done.promoted)
         yield verdict

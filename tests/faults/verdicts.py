@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,8 @@ TESTED_AGAIN = "converse provisioned-model"
 BY_THE_HOUR = ("provisioned_throughput provisioned-model", "custom_model_storage custom-model")
 """What a failed promotion gave back and a retry made again: each was paid for while it existed, see ``leaked``."""
 
+_RETRY_AFTER = re.compile(r"retry it after (\S+Z)")
+
 _CHANGING = re.compile(r"[0-9a-f]{12,}|[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[0-9:.]+Z|\d+\.\d+")
 
 
@@ -48,6 +51,8 @@ class Verdict:
         What was billed more often than in a run without a fault.
     promoted : int
         How often the run's student became champion.
+    misled : list of str
+        Champions' endpoints that serve another model than the champion's.
     finished : str
         Outcome after the retry; the same as before where nothing was left to finish.
     same_as : str
@@ -63,14 +68,14 @@ class Verdict:
     finished: str = ""
     same_as: str = ""
     problem: str = ""
+    misled: list[str] = field(default_factory=list)
     retried: bool = False
 
     @property
     def terminal(self) -> bool:
         """Whether the run ended with a reason, once promoted at most, and finished by the retry."""
-        return bool(
-            self.struck and self.ended and self.promoted <= 1 and self.finished == PROMOTED and not self.problem
-        )
+        promoted_well = self.promoted <= 1 and not self.misled
+        return bool(self.struck and self.ended and promoted_well and self.finished == PROMOTED and not self.problem)
 
     @property
     def good(self) -> bool:
@@ -82,6 +87,7 @@ class Verdict:
             "it never struck": not self.struck,
             "no end with a reason": not self.ended,
             f"promoted {self.promoted} times": self.promoted > 1,
+            f"serves a student that nobody promoted: {', '.join(self.misled)}": bool(self.misled),
             f"leaked {', '.join(self.leaked)}": bool(self.leaked),
             f"paid twice {self.paid_twice}": bool(self.paid_twice),
             self.problem or f"finished as {self.finished}": self.finished != PROMOTED or bool(self.problem),
@@ -120,7 +126,7 @@ def judge(world: World, run_id: str, fault: Fault, bills: Bills, folder: Path) -
     world.striker.fault = None
     if run.state == ENDED and run.outcome and run.reason and run_id not in world.registry.slots():
         verdict.ended = f"{run.outcome}: {run.reason}"
-    verdict.leaked = world.leaked()
+    verdict.leaked, verdict.misled = world.leaked(), world.misled()
     verdict.finished = str(run.outcome)
     _count(world, run_id, fault, bills, verdict)
     if run.outcome in RETRYABLE and not verdict.leaked:
@@ -156,7 +162,7 @@ def _strike(world: World, run_id: str, fault: Fault) -> None:
 
 def _retry(world: World, run_id: str, verdict: Verdict) -> None:
     try:
-        world.call("start_run", {"retry": run_id})
+        _start_again(world, run_id)
         finish(world, run_id, attempt=2)
     except TaskFailed as refused:
         verdict.problem = f"the retry: {refused}"
@@ -166,6 +172,19 @@ def _retry(world: World, run_id: str, verdict: Verdict) -> None:
     if run.outcome != PROMOTED:
         verdict.problem = f"after the retry {run.outcome}: {run.reason}"
     verdict.leaked += world.leaked()
+    verdict.misled += world.misled()
+
+
+def _start_again(world: World, run_id: str) -> None:
+    """Retry; where it is refused because something is still being released, once more at the time that it gives."""
+    try:
+        world.call("start_run", {"retry": run_id})
+    except TaskFailed as refused:
+        said = _RETRY_AFTER.search(refused.cause)
+        if said is None:
+            raise
+        world.look_after_until(datetime.fromisoformat(said[1]))
+        world.call("start_run", {"retry": run_id})
 
 
 def _count(world: World, run_id: str, fault: Fault, bills: Bills, verdict: Verdict) -> None:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from unittest import mock
@@ -132,8 +133,14 @@ class World:
             self.pass_time(SCHEDULE_S)
             self.call("reconcile_runs", {})
             run = self.registry.run(run_id)
-            if run.state == ENDED and run_id not in self.registry.slots() and self.leaked() == []:
+            if run.state == ENDED and run_id not in self.registry.slots() and not self.leaked() and not self.misled():
                 return
+
+    def look_after_until(self, moment: datetime) -> None:
+        """Let the schedule do its work until some time."""
+        while self.clock.now() < moment:
+            self.pass_time(min(SCHEDULE_S, (moment - self.clock.now()).total_seconds()))
+            self.call("reconcile_runs", {})
 
     # What tests look at
 
@@ -159,6 +166,13 @@ class World:
         states = [self.tasks.state(task) for task in self.tasks.all_tasks()]
         champions = {state.champion.endpoint_arn for state in states if state.champion}
         return sorted(str(thing["arn"]) for thing in self.living() if thing["arn"] not in champions)
+
+    def misled(self) -> list[str]:
+        """Name the champions' endpoints that serve another model than the champion's."""
+        found = self.control("resources")
+        serves = {thing["arn"]: thing["model"] for kind in ("deployments", "throughputs") for thing in found[kind]}
+        champions = [state.champion for state in map(self.tasks.state, self.tasks.all_tasks()) if state.champion]
+        return [one.endpoint_arn for one in champions if serves.get(one.endpoint_arn) != one.model_arn]
 
     def paid(self) -> Counter[str]:
         """Count what was billed, by what it is; of training jobs those that came to their end."""

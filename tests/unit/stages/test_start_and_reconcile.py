@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import InvalidUpload, RetryRefused
+from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.registry import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
 from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, KEPT, THROUGHPUT
 from lambdas.reconcile_runs.stage import Reconciler
-from lambdas.start_run.stage import Starter, check_released, claim_upload
+from lambdas.start_run.stage import Starter, claim_upload
 from tests.unit.stages.workshop import Workshop
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:machine"
@@ -291,20 +291,6 @@ def test_a_replaced_endpoint_is_left_to_its_callers_for_an_hour_and_then_release
     uses = workshop.pipeline.tasks.state("video").uses
     assert not uses("arn:old", workshop.time)
     assert uses("arn:old-model", workshop.time)
-
-
-def test_a_retry_waits_until_what_bills_by_the_hour_is_gone(office: Office) -> None:
-    # Given a failed run whose endpoint is still being deleted
-    workshop = office.workshop
-    run = office.deliver("1")
-    left = workshop.made(run, THROUGHPUT, "left", "arn:left")
-    resources = workshop.pipeline.resources
-
-    # When / Then
-    with pytest.raises(RetryRefused, match="provisioned_throughput left"):
-        check_released(resources.of_run(run.run_id), run.run_id)
-    resources.released(left, workshop.now())
-    check_released(resources.of_run(run.run_id), run.run_id)
 
 
 def test_a_report_that_cannot_be_written_neither_loses_the_run_nor_what_it_made(office: Office) -> None:
