@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from lambdas.domain.answers import Answer
 from lambdas.domain.bedrock_names import client_token, resource_tags
@@ -15,8 +18,9 @@ from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
 from lambdas.domain.ledger import entry_for_answers
 from lambdas.domain.quotas import how_to_ask
 from lambdas.gateways import clients
-from lambdas.gateways.bedrock_control import Found
+from lambdas.gateways.bedrock_control import REFUSALS, Found
 from lambdas.gateways.resource_book import DEPLOYMENT, THROUGHPUT, Resource
+from lambdas.gateways.storage import error_code
 from lambdas.pipeline import Stage
 from lambdas.promote_student.smoke_test import QUESTIONS, Expected, same_answer, smoke_test
 
@@ -60,11 +64,34 @@ def buy(stage: Stage, resource: Resource, model_arn: str) -> str:
     HourlyLimitExceeded, QuotaTooLow
         Nothing was bought, and the plan is closed.
     """
-    try:
+    with closed_when_refused(stage, resource):
         return _create(stage, resource, model_arn)
-    except (HourlyLimitExceeded, QuotaTooLow):
-        stage.pipeline.resources.released(resource, stage.now())
+
+
+@contextmanager
+def closed_when_refused(stage: Stage, resource: Resource) -> Iterator[None]:
+    """Close the plan of an endpoint whose create call is refused: nothing comes of it, now or later.
+
+    An earlier call that was killed may have made what this one is refused: what exists stays open. After any other
+    error the plan stays open too (decision 0051).
+    """
+    try:
+        yield
+    except (HourlyLimitExceeded, QuotaTooLow, ClientError) as problem:
+        refused = not isinstance(problem, ClientError) or error_code(problem) in REFUSALS
+        if refused and not _exists(stage, resource):
+            stage.pipeline.resources.released(resource, stage.now())
         raise
+
+
+def _exists(stage: Stage, resource: Resource) -> bool:
+    """Tell whether there is an endpoint of that name; where that cannot be known, there may be one."""
+    bedrock = stage.pipeline.bedrock
+    named = bedrock.throughput_named if resource.kind == THROUGHPUT else bedrock.deployment_named
+    try:
+        return named(resource.name) is not None
+    except ClientError:
+        return True
 
 
 def _create(stage: Stage, resource: Resource, model_arn: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
-from lambdas.domain.errors import DeploymentFailed, QuotaTooLow
+from lambdas.domain.errors import DeploymentFailed
 from lambdas.domain.identity import digest
+from lambdas.endpoints import closed_when_refused
 from lambdas.gateways.bedrock_control import DEAD
 from lambdas.gateways.resource_book import DEPLOYMENT, Resource
 from lambdas.pipeline import Result, Stage
@@ -52,10 +53,7 @@ def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
         "tags": resource_tags(environment.name, stage.run.task, stage.run.run_id, stage.name),
         "clientRequestToken": client_token(resource.name),
     }
-    try:
+    with closed_when_refused(stage, resource):
         arn = stage.pipeline.bedrock.create_deployment(request)
-    except QuotaTooLow:
-        stage.pipeline.resources.released(resource, stage.now())  # a refused request makes nothing, now or later
-        raise
     stage.pipeline.resources.created(resource, arn)
     return arn

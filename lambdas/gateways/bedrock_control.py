@@ -31,6 +31,9 @@ and Expired (service model)."""
 DEAD = "Failed"
 """Status of an endpoint that serves nobody and cannot be changed, only deleted (throughput and deployment alike)."""
 
+REFUSALS = ("ValidationException", "AccessDeniedException", "ResourceNotFoundException", "TooManyTagsException")
+"""Answers to a create call that made nothing and never will; a quota is :class:`QuotaTooLow`."""
+
 _NAME_TAKEN = ("ConflictException", "ValidationException")
 _PASSING = ("ThrottlingException", "InternalServerException", "ServiceUnavailableException")
 
