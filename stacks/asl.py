@@ -27,6 +27,9 @@ FAILED: State = {
     "Assign": {"outcome": "FAILED", "failure": "{% $states.errorOutput %}"},
     "Next": "ReleaseResources",
 }
+NOT_UNDERSTOOD = (
+    "the state before this Choice returned what the machine does not know; the log of its Lambda has the result"
+)
 IS_COMPLETED = '{% $states.input.status = "COMPLETED" %}'
 
 
@@ -55,8 +58,19 @@ def overdue(polls: str, limit: int, setting: str) -> State:
     }
 
 
-def poll_loop(stage: str, task: State, *, check: str, ways_out: list[State], pause: str, seconds: int | str) -> States:
+def poll_loop(
+    stage: str,
+    task: State,
+    *,
+    check: str,
+    ways_out: list[State],
+    pause: str,
+    seconds: int | str,
+    otherwise: State | None = None,
+) -> States:
     """Call a stage until it is done: Task, Choice, Wait, and again.
+
+    What is under way is paid for: so a broken answer ends nothing, and the stage is asked again until the deadline.
 
     Parameters
     ----------
@@ -72,12 +86,19 @@ def poll_loop(stage: str, task: State, *, check: str, ways_out: list[State], pau
         Name of the Wait.
     seconds : int or str
         Length of the pause, or an expression.
+    otherwise : State, optional
+        What the Choice does where no rule holds, if not to pause.
     """
     return {
         stage: task,
-        check: {"Type": "Choice", "Choices": ways_out, "Default": pause},
+        check: {"Type": "Choice", "Choices": ways_out, **(otherwise or {"Default": pause})},
         pause: wait(seconds, then=stage),
     }
+
+
+def in_progress(then: str) -> State:
+    """Go round once more only where the stage says that it goes on."""
+    return {"Condition": '{% $states.input.status = "IN_PROGRESS" %}', "Next": then}
 
 
 def completed(then: str) -> State:
@@ -90,14 +111,23 @@ def given_up(polls: str, limit: int, then: str) -> State:
     return {"Condition": f"{{% ${polls} >= {limit} %}}", "Next": then}
 
 
-def only_if(condition: str, then: str) -> State:
-    """Go on only at an explicit yes; everything else ends the run as REJECTED."""
+def only_if(condition: str, *, then: str, rejected_if: str) -> State:
+    """Go on only at an explicit yes, and end the run as REJECTED only at an explicit no."""
     return {
         "Type": "Choice",
-        "Choices": [{"Condition": condition, "Next": then}],
-        "Default": "ReleaseResources",
-        "Assign": {"outcome": "REJECTED"},
+        "Choices": [
+            {"Condition": condition, "Next": then},
+            {"Condition": rejected_if, "Assign": {"outcome": "REJECTED"}, "Next": "ReleaseResources"},
+        ],
+        **unknown(then="ReleaseResources"),
     }
+
+
+def unknown(then: str) -> State:
+    """Let a Choice fail the run at what it does not know: a broken answer is no verdict. The first error is kept."""
+    malformed = f'{{"Error": "MalformedResult", "Cause": "{NOT_UNDERSTOOD}"}}'
+    failure = f"{{% $exists($failure.Error) ? $failure : {malformed} %}}"
+    return {"Default": then, "Assign": {"outcome": "FAILED", "failure": failure}}
 
 
 def wait(seconds: int | str, *, then: str) -> State:

@@ -6,12 +6,14 @@ It is written in Amazon States Language itself. The L2 states of aws-cdk-lib 2.2
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT
 from lambdas.domain.settings import TEACHER_POLL_LIMIT
 from stacks.asl import (
     FAILED,
@@ -24,9 +26,11 @@ from stacks.asl import (
     completed,
     counted,
     given_up,
+    in_progress,
     only_if,
     overdue,
     poll_loop,
+    unknown,
 )
 from stacks.bake_states import bake_states
 from stacks.log_groups import log_group
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 
     from lambdas.domain.settings import Settings
     from stacks.stage_function import Runtime, StageFunction
+
+ENDED_WELL = ["PROMOTED", "REJECTED", "EXPIRED"]
+"""Outcomes with which the execution succeeds: the pipeline did its work."""
 
 SHARD_HOURS = 24
 """What log, teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
@@ -170,7 +177,11 @@ class DistillationMachine(Construct):
         return {
             "CalibrateJudge": self._tasks.task("calibrate_judge", Next="IsJudgeBelieved"),
             # Nothing that this judge would say of a student could be believed: so nothing is bought.
-            "IsJudgeBelieved": only_if("{% $states.input.believed = true %}", then="RunTeacherBatch"),
+            "IsJudgeBelieved": only_if(
+                "{% $states.input.believed = true %}",
+                then="RunTeacherBatch",
+                rejected_if="{% $states.input.believed = false %}",
+            ),
         }
 
     def _run_teacher_batch(self) -> States:
@@ -182,7 +193,10 @@ class DistillationMachine(Construct):
             ways_out=[
                 completed(then="EachTeacherShard"),
                 given_up("teacher_polls", TEACHER_POLL_LIMIT, then="EachTeacherShard"),
+                in_progress(then="WaitForTeacherBatch"),
             ],
+            # A broken answer gives no time to wait, and is no leave to buy on demand what a batch is answering.
+            otherwise=unknown(then="ReleaseResources"),
             pause="WaitForTeacherBatch",
             # The deadline is the task's own, so the Lambda says how long to wait.
             seconds="{% $states.input.wait_seconds %}",
@@ -242,7 +256,11 @@ class DistillationMachine(Construct):
     def _score_evaluation(self) -> States:
         return {
             "ScoreEvaluation": self._tasks.task("score_evaluation", Next="IsStudentGoodEnough"),
-            "IsStudentGoodEnough": only_if('{% $states.input.decision = "PROMOTE" %}', then="NeedsApproval"),
+            "IsStudentGoodEnough": only_if(
+                f'{{% $states.input.decision = "{PROMOTE}" %}}',
+                then="NeedsApproval",
+                rejected_if=f'{{% $states.input.decision in ["{REJECT}", "{INSUFFICIENT_EVIDENCE}"] %}}',
+            ),
         }
 
     def _request_approval(self) -> States:
@@ -265,7 +283,11 @@ class DistillationMachine(Construct):
                 "Default": "RequestApproval",
             },
             "RequestApproval": waiting,
-            "IsApproved": only_if('{% $states.input.answer = "approved" %}', then="PromoteStudent"),
+            "IsApproved": only_if(
+                '{% $states.input.answer = "approved" %}',
+                then="PromoteStudent",
+                rejected_if='{% $states.input.answer = "rejected" %}',
+            ),
         }
 
     def _promote_student(self) -> States:
@@ -328,8 +350,11 @@ class DistillationMachine(Construct):
             "PublishReport": publish,
             "HasFailed": {
                 "Type": "Choice",
-                "Choices": [{"Condition": '{% $states.input.outcome = "FAILED" %}', "Next": "RunFailed"}],
-                "Default": "RunEnded",
+                "Choices": [
+                    {"Condition": '{% $states.input.outcome = "FAILED" %}', "Next": "RunFailed"},
+                    {"Condition": f"{{% $states.input.outcome in {json.dumps(ENDED_WELL)} %}}", "Next": "RunEnded"},
+                ],
+                **unknown(then="RunFailed"),
             },
             "RunFailed": {
                 "Type": "Fail",

@@ -107,6 +107,10 @@ class DeadlineExceeded(PipelineError):
     """A deadline of the settings has passed; raised by the state machine itself."""
 
 
+class MalformedResult(PipelineError):
+    """A stage returned what the machine does not know; raised by the state machine itself."""
+
+
 class RetryLater(Exception):
     """A passing condition (throttling, a service's internal error): the same call may succeed later."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import DistillationFailed
 from lambdas.domain.identity import digest
@@ -15,6 +17,9 @@ from lambdas.launch_distillation.job_request import job_request, trains_on_logs
 from lambdas.launch_distillation.second_try import failed_tries, judge_failure, pass_over, stop_when_stalled
 from lambdas.launch_distillation.way_of_training import models_now, take_the_other_way
 from lambdas.pipeline import Result, Stage
+
+MODEL_SEEN_WITHIN = timedelta(minutes=30)
+"""How long a completed job's model may be missing from Bedrock's lists before it counts as lost."""
 
 LONGEST_TRIES = 9
 """Names for one content: a job name is never freed, so a job that failed or was stopped needs the next one."""
@@ -101,6 +106,8 @@ def _look_after(
         model = stage.pipeline.bedrock.find_model(job.name)
         if model is not None and model.status == "Creating":
             return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
+        if mine and (model is None or model.status != "Active"):
+            return _without_model(stage, models, job, model)
         document = read_output(stage, job)
         loss = loss_of_records(stage, document)
         if model is not None and model.status == "Active" and (mine or loss is None):
@@ -116,6 +123,24 @@ def _look_after(
     if mine:
         judge_failure(stage, models, job)
     return None
+
+
+def _without_model(stage: Stage, models: ModelChoice, job: Found, model: Found | None) -> Result:
+    """Wait a while for the model of a job of this attempt, then fail: another training is for a person to order.
+
+    Raises
+    ------
+    DistillationFailed
+        The model did not come.
+    """
+    record_costs(stage, models, job)
+    ended = job.details.get("endTime") or job.details.get("lastModifiedTime")
+    if model is None and isinstance(ended, datetime) and stage.pipeline.now() - ended <= MODEL_SEEN_WITHIN:
+        stage.progress(job_name=job.name, phase="model")
+        return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
+    state = f"is {model.status}: {model.failure or 'Bedrock gives no reason'}" if model else "is not there"
+    message = f"job {job.name} is Completed and paid, but its model of the same name {state}. Look for it in Bedrock"
+    raise DistillationFailed(f"{message}: a retry takes it where it is Active, and else trains anew")
 
 
 def _under_way(stage: Stage, job: Found, *, stopped: bool) -> Result:

@@ -54,6 +54,8 @@ class Results:
         Outcome that PublishReport finds in the registry, whatever it was told.
     believed : bool
         Whether the judge agrees with known scores.
+    broken : dict, optional
+        Task to what it returns instead.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Results:
         failing: dict[str, TaskFailed] | None = None,
         registry_says: str | None = None,
         believed: bool = True,
+        broken: dict[str, Any] | None = None,
     ) -> None:
+        self._broken = broken or {}
         self._registry_says = registry_says
         self._polls = dict(polls or {})
         self._failing = failing or {}
@@ -87,6 +91,9 @@ class Results:
     def __call__(self, state: str, sent: Json) -> Any:
         if state in self._failing:
             raise self._failing[state]
+        if state in self._broken:
+            result = self._broken[state]
+            return result if state == "RequestApproval" else {"StatusCode": 200, "Payload": result}
         if state.startswith("Each"):
             return ["00-15"]
         if state == "RequestApproval":
@@ -195,6 +202,59 @@ def test_a_report_that_fails_fails_the_execution_with_the_first_error(walked: Ca
     assert walked(failing={"PublishReport": TaskFailed("RetryLater")}).error == "RetryLater"
 
 
+@pytest.mark.parametrize("stage", ["CalibrateJudge", "RunTeacherBatch", "ScoreEvaluation", "RequestApproval"])
+@pytest.mark.parametrize("result", ["ok", {}, [], {"decision": "promote, please", "answer": "perhaps"}], ids=str)
+def test_a_broken_result_is_neither_a_promotion_nor_a_rejection(
+    walked: Callable[..., Walk], stage: str, result: Any
+) -> None:
+    # When
+    walk = walked(broken={stage: result})
+    # Then
+    assert "PromoteStudent" not in walk.path
+    assert walk.path[-5:] == ["ReleaseResources", "AreResourcesReleased", "PublishReport", "HasFailed", "RunFailed"]
+    report = walk.last_payload("PublishReport")
+    assert (report["outcome"], report["error"]["Error"]) == ("FAILED", "MalformedResult")
+    assert "the log of its Lambda" in report["error"]["Cause"]
+
+
+@pytest.mark.parametrize("result", ["ok", {}, [], {"outcome": "maybe"}], ids=str)
+def test_a_broken_result_of_the_report_fails_the_execution_with_the_first_error(
+    walked: Callable[..., Walk], result: Any
+) -> None:
+    assert walked(broken={"PublishReport": result}).error == "MalformedResult"
+    failing = {"CheckRun": TaskFailed("ModelUnavailable")}
+    assert walked(broken={"PublishReport": result}, failing=failing).error == "ModelUnavailable"
+
+
+@pytest.mark.parametrize("stage", LOOPS)
+def test_a_broken_result_of_what_is_paid_for_by_then_is_asked_for_again_until_the_deadline(
+    walked: Callable[..., Walk], stage: str
+) -> None:
+    assert walked(broken={stage: {}}).error == "DeadlineExceeded"
+
+
+def test_every_choice_decides_by_what_it_knows(deployment: Deployment) -> None:
+    # Given where a Choice goes at an answer that it does not know
+    choices = {
+        name: state["Default"] for name, state in deployment.definition()["States"].items() if state["Type"] == "Choice"
+    }
+    # Then it asks again, asks a person, or fails the run; only an upload is told by what it is not
+    assert choices == {
+        "ComesFromLogs": "PrepareDataset",
+        "IsJudgeBelieved": "ReleaseResources",
+        "IsTeacherBatchCompleted": "ReleaseResources",
+        "IsDistillationCompleted": "WaitForDistillation",
+        "IsCandidateDeployed": "WaitForDeployment",
+        "IsStudentGoodEnough": "ReleaseResources",
+        "NeedsApproval": "RequestApproval",
+        "IsApproved": "ReleaseResources",
+        "IsStudentServing": "WaitForPromotion",
+        "IsStudentBaked": "WaitForRollback",
+        "AreResourcesReleased": "WaitForRelease",
+        "HasFailed": "RunFailed",
+    }
+
+
 # Verdicts: the execution succeeds
 
 
@@ -217,12 +277,6 @@ def test_a_student_that_is_not_good_enough_is_rejected_and_nothing_is_asked_of_a
     assert walk.last_payload("ReleaseResources")["outcome"] == "REJECTED"
     assert walk.status == "SUCCEEDED"
     assert not {"RequestApproval", "PromoteStudent"} & set(walk.path)
-
-
-def test_a_decision_that_nobody_knows_is_not_a_promotion(walked: Callable[..., Walk]) -> None:
-    walk = walked(decision="promote, please")
-    assert walk.last_payload("PublishReport")["outcome"] == "REJECTED"
-    assert "PromoteStudent" not in walk.path
 
 
 def test_an_approval_that_nobody_gave_expires(walked: Callable[..., Walk]) -> None:
