@@ -17,7 +17,8 @@ FIRST_MINUTES = timedelta(minutes=10)
 """Internal errors of so young a job pass by themselves: those that were seen came within 1 to 2.5 minutes."""
 
 TRIES = 2
-"""Jobs that one attempt of a run may start: the second failure is the run's."""
+"""Jobs that one attempt of a run may start, the second failure being the run's; and trainings of a run that are paid in
+full without a student to show for them."""
 
 _INTERNAL_ERROR = "internal error"
 

@@ -14,7 +14,7 @@ from lambdas.launch_distillation.costs import record_costs
 from lambdas.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
 from lambdas.launch_distillation.job_phases import job_phases
 from lambdas.launch_distillation.job_request import job_request, trains_on_logs
-from lambdas.launch_distillation.second_try import failed_tries, judge_failure, pass_over, stop_when_stalled
+from lambdas.launch_distillation.second_try import TRIES, failed_tries, judge_failure, pass_over, stop_when_stalled
 from lambdas.launch_distillation.way_of_training import models_now, take_the_other_way
 from lambdas.pipeline import Result, Stage
 
@@ -44,6 +44,7 @@ def execute(stage: Stage) -> Result:
     resources = stage.pipeline.resources.of_run(stage.run.run_id)
     ours = {resource.name: resource.attempt for resource in resources if resource.kind == CUSTOMIZATION_JOB}
     lossy: list[str] = []
+    useless: list[str] = []
     for suffix in ["", *map(str, range(2, LONGEST_TRIES + 1))]:
         name = content_name(stage.pipeline.environment.name, stage.run.task, content, suffix)
         job = stage.pipeline.bedrock.find_job(name)
@@ -53,6 +54,9 @@ def execute(stage: Stage) -> Result:
         result = _look_after(stage, models, job, launched_in=launched_in, lossy=lossy)
         if result is not None:
             return result
+        if launched_in is not None and job.status == "Completed":
+            useless.append(name)
+            _check_tries(useless)
     message = (
         f"{LONGEST_TRIES} jobs for the same training file failed or were stopped; see their failure messages in Bedrock"
     )
@@ -141,6 +145,14 @@ def _without_model(stage: Stage, models: ModelChoice, job: Found, model: Found |
     state = f"is {model.status}: {model.failure or 'Bedrock gives no reason'}" if model else "is not there"
     message = f"job {job.name} is Completed and paid, but its model of the same name {state}. Look for it in Bedrock"
     raise DistillationFailed(f"{message}: a retry takes it where it is Active, and else trains anew")
+
+
+def _check_tries(useless: list[str]) -> None:
+    """End a run that has paid for as many trainings as it may without having a model of them."""
+    if len(useless) < TRIES:
+        return
+    message = f"{TRIES} trainings of this run are Completed and paid, and there is no model of them to use"
+    raise DistillationFailed(f"{message} ({', '.join(useless)}). Look for them in Bedrock; upload again to train anew")
 
 
 def _under_way(stage: Stage, job: Found, *, stopped: bool) -> Result:

@@ -1,0 +1,81 @@
+"""A training that is Completed and paid, and whose model Bedrock does not know: nobody pays for another one unasked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lambdas.domain.errors import DistillationFailed
+from lambdas.launch_distillation.second_try import TRIES
+from tests.unit.stages.training import launch, started
+from tests.unit.stages.workshop import Workshop
+
+
+def complete(workshop: Workshop, name: str) -> None:
+    workshop.client.jobs[name].update(status="Completed", endTime=workshop.time)
+
+
+def trainings(workshop: Workshop) -> int:
+    return len(workshop.client.called("CreateModelCustomizationJob"))
+
+
+def test_it_is_waited_for_a_while(workshop: Workshop) -> None:
+    # Given
+    run, name = started(workshop)
+    complete(workshop, name)
+    # When / Then
+    assert launch(workshop, run) == {"status": "IN_PROGRESS", "phase": "model", "job_name": name}
+    # When
+    workshop.client.add_model(name)
+    # Then
+    assert launch(workshop, run)["status"] == "COMPLETED"
+    assert trainings(workshop) == 1
+
+
+@pytest.mark.parametrize("status", [None, "Failed"])
+def test_then_the_run_fails_with_the_job_in_its_ledger(workshop: Workshop, status: str | None) -> None:
+    # Given
+    run, name = started(workshop)
+    complete(workshop, name)
+    if status:
+        workshop.client.add_model(name, status)
+    workshop.pass_time(hours=1)
+    # When
+    says = f"job {re.escape(name)} is Completed and paid, but its model of the same name is {status or 'not there'}"
+    with pytest.raises(DistillationFailed, match=says):
+        launch(workshop, run)
+    # Then
+    assert trainings(workshop) == 1
+    assert f"training.{name}" in [entry.id for entry in workshop.pipeline.registry.ledger(run.run_id)]
+
+
+def test_a_retry_takes_the_model_that_has_come(workshop: Workshop) -> None:
+    # Given
+    run, name = started(workshop)
+    complete(workshop, name)
+    second = workshop.fail_and_retry(run)
+    workshop.plan(second)
+    workshop.client.add_model(name)
+    # When / Then
+    assert launch(workshop, second)["status"] == "COMPLETED"
+    assert trainings(workshop) == 1
+
+
+def test_retries_pay_for_so_many_trainings_and_no_more(workshop: Workshop) -> None:
+    # Given a run of which every training is lost
+    run, name = started(workshop)
+    for number in range(1, TRIES):
+        complete(workshop, name)
+        workshop.pass_time(hours=1)
+        run = workshop.fail_and_retry(run)
+        workshop.plan(run)
+        name = launch(workshop, run)["job_name"]
+        assert trainings(workshop) == number + 1
+    complete(workshop, name)
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+    # When / Then
+    with pytest.raises(DistillationFailed, match=f"{TRIES} trainings of this run are Completed and paid.*{name}"):
+        launch(workshop, run)
+    assert trainings(workshop) == TRIES
