@@ -51,6 +51,10 @@ class TeacherDataRefused(PipelineError):
     """Too many of the teacher's answers had to be dropped."""
 
 
+class TeacherBatchLost(PipelineError):
+    """A batch inference job that was started, and may be paid, is unknown to the service."""
+
+
 class DistillationFailed(PipelineError):
     """The customization job failed, was stopped or stalled."""
 

@@ -28,6 +28,8 @@ class BatchJob:
         What the service or the pipeline says about it.
     ours : bool
         False where another run on the same content started it: this run waits, but does not stop it.
+    missed : int
+        How often the service did not know the job, one time after the other.
     counts : dict of str to int
         What its output had (:class:`~lambdas.domain.teacher_batch.BatchOutput`).
     """
@@ -39,6 +41,7 @@ class BatchJob:
     status: str = "not started"
     message: str = ""
     ours: bool = True
+    missed: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -71,6 +74,11 @@ class TeacherBatch:
     def is_over(self) -> bool:
         """Whether nothing is waited for any more."""
         return all(job.state == ENDED for job in self.jobs)
+
+    @property
+    def lost(self) -> list[BatchJob]:
+        """Jobs of this run that were created, may be paid, and have left nothing."""
+        return [job for job in self.jobs if job.missed > 0 and job.state == ENDED]
 
     @property
     def running(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from lambdas.domain.answers import Question
-from lambdas.domain.bedrock_names import RUN_TAG
+from lambdas.domain.bedrock_names import RUN_TAG, s3_uri
 from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.teacher_batch import BatchOutput
 from lambdas.gateways.bedrock_control import Found
@@ -16,15 +16,23 @@ from lambdas.run_teacher_batch.asking import Asking
 MANIFEST = "manifest.json.out"
 OUTPUT_SUFFIX = ".jsonl.out"
 
+NOT_FOUND = "not found"
+"""In place of the service's word, for a job that was created and that the service does not know."""
+
 STAGE = "RunTeacherBatch"
 """The stage that pays for a job, whoever writes it down."""
 
 
-def harvest(stage: Stage, asking: Asking, job: Found) -> dict[str, int]:
+def harvest(stage: Stage, asking: Asking, job: Found, *, payer: str | None = None) -> dict[str, int]:
     """Store the answers of a job that has ended; doing it again changes nothing.
 
     The ledger comes first: the money is spent even if the answers were lost in the next moment. Its line is named by
     the job and belongs to the run that started it, so that it is counted once, whoever reads the output.
+
+    Parameters
+    ----------
+    payer : str, optional
+        The run that started the job, where its tags cannot be asked.
 
     Returns
     -------
@@ -32,7 +40,7 @@ def harvest(stage: Stage, asking: Asking, job: Found) -> dict[str, int]:
         What the output had.
     """
     output = read_output(stage, job, asking.questions, asking.teacher)
-    record_batch_cost(stage, asking.teacher, job, output)
+    record_batch_cost(stage, asking.teacher, job, output, payer=payer)
     if output.answers:
         asking.keep(output.answers[key] for key in sorted(output.answers))
     return dict(sorted(output.counts.items()))
@@ -64,13 +72,24 @@ def job_id(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
 
 
-def record_batch_cost(stage: Stage, teacher: str, job: Found, output: BatchOutput) -> None:
+def harvest_unknown(stage: Stage, asking: Asking, name: str, arn: str) -> bool:
+    """Store what a job of this run wrote that Bedrock does not know any more; whether it had come to its end."""
+    config = {"s3OutputDataConfig": {"s3Uri": s3_uri(stage.pipeline.runs.name, stage.run.files.batch_output(name))}}
+    details = {"outputDataConfig": config}
+    job = Found(arn=arn, name=name, status=NOT_FOUND, model_arn=None, failure="", details=details)
+    if not any(key.endswith(MANIFEST) for key in _output_keys(stage, job)):
+        return False  # the manifest is written last
+    harvest(stage, asking, job, payer=stage.run.run_id)
+    return True
+
+
+def record_batch_cost(stage: Stage, teacher: str, job: Found, output: BatchOutput, *, payer: str | None = None) -> None:
     """Write into the ledger of the run that started a job what its output says that it used."""
     tokens = {"batch_input": output.input_tokens, "batch_output": output.output_tokens}
     if not any(tokens.values()):
         return
     wasted = output.counts["duplicates"] + output.counts["without answer"]
-    payer = stage.pipeline.bedrock.tags(job.arn).get(RUN_TAG, stage.run.run_id)
+    payer = payer or stage.pipeline.bedrock.tags(job.arn).get(RUN_TAG, stage.run.run_id)
     entry = LedgerEntry(
         id=f"batch.{job_id(job.arn)}",
         stage=STAGE,

@@ -19,7 +19,7 @@ from lambdas.gateways.storage import error_code
 from lambdas.pipeline import Stage, iso
 from lambdas.run_teacher_batch.asking import Asking
 from lambdas.run_teacher_batch.batch_state import BATCH, ON_DEMAND, RUNNING, BatchJob, TeacherBatch
-from lambdas.run_teacher_batch.harvest import harvest
+from lambdas.run_teacher_batch.harvest import harvest, harvest_unknown
 
 LONGEST_TRIES = 5
 """Names for one content: a job that failed keeps its name, so that the next try needs another."""
@@ -85,8 +85,12 @@ def _adopt_own(stage: Stage, asking: Asking) -> dict[str, BatchJob]:
     """Take what jobs of this run's earlier attempts left; give those still under way, by the keys that they ask."""
     adopted: dict[str, BatchJob] = {}
     for resource in stage.pipeline.resources.of_run(stage.run.run_id):
-        job = stage.pipeline.bedrock.find_batch_job(resource.name) if resource.kind == BATCH_JOB else None
+        if resource.kind != BATCH_JOB:
+            continue
+        job = stage.pipeline.bedrock.find_batch_job(resource.name)
         if job is None:
+            if resource.arn is not None:
+                harvest_unknown(stage, asking, resource.name, resource.arn)
             continue
         if job.status not in BATCH_UNDER_WAY:
             harvest(stage, asking, job)

@@ -8,14 +8,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
-from lambdas.domain.errors import QuotaTooLow
+from lambdas.domain.errors import QuotaTooLow, TeacherBatchLost
 from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, Found
 from lambdas.gateways.resource_book import BATCH_JOB
 from lambdas.gateways.storage import error_code
 from lambdas.pipeline import Result, Stage
 from lambdas.run_teacher_batch.asking import Asking
 from lambdas.run_teacher_batch.batch_state import ENDED, PLANNED, RUNNING, BatchJob, TeacherBatch
-from lambdas.run_teacher_batch.harvest import harvest
+from lambdas.run_teacher_batch.harvest import NOT_FOUND, harvest, harvest_unknown
 from lambdas.run_teacher_batch.planning import plan_batch
 
 REFUSED = ("ValidationException", "AccessDeniedException", "ResourceNotFoundException", "ConflictException")
@@ -24,6 +24,9 @@ REFUSED = ("ValidationException", "AccessDeniedException", "ResourceNotFoundExce
 SHORTEST_TIMEOUT_HOURS, LONGEST_TIMEOUT_HOURS = 24, 168
 """``timeoutDurationInHours`` (service model)."""
 
+NOT_FOUND_POLLS = 3
+"""Polls, one after the other, at which a job that was created may be unknown to Bedrock before it counts as lost."""
+
 STOPPING_POLLS = 10
 """Polls that jobs have to stop after the deadline; then they are left to ReleaseResources."""
 
@@ -31,12 +34,18 @@ STOPPING_POLLS = 10
 def execute(stage: Stage) -> Result:
     """Bring the batch of an attempt one step further.
 
-    Nothing that a batch can do ends the run: what it leaves out, GenerateTeacherData asks on demand.
+    No ending of a job ends the run: what it leaves out, GenerateTeacherData asks on demand. Only what Bedrock does not
+    say the end of is not bought again.
 
     Returns
     -------
     dict
         ``status`` IN_PROGRESS or COMPLETED, ``wait_seconds`` until the next call, ``way`` and ``jobs``.
+
+    Raises
+    ------
+    TeacherBatchLost
+        Bedrock does not know a job any more that this run started, and its output is not there.
     """
     runs, key = stage.pipeline.runs, stage.run.files.teacher_batch(stage.attempt)
     asking = Asking.of(stage)
@@ -54,6 +63,8 @@ def execute(stage: Stage) -> Result:
             _start(stage, asking, batch, job)
     runs.write_json(key, batch.to_document())
     stage.progress(way=batch.way, reason=batch.reason, jobs={job.name: job.status for job in batch.jobs})
+    if batch.is_over and batch.lost:
+        raise TeacherBatchLost(_lost(batch.lost))
     status = "COMPLETED" if batch.is_over else "IN_PROGRESS"
     return {"status": status, "wait_seconds": batch.poll_seconds, "way": batch.way, "jobs": len(batch.jobs)}
 
@@ -113,9 +124,9 @@ def _look_after(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob
     """Take the answers of a job that has ended; stop one whose deadline has passed."""
     found = stage.pipeline.bedrock.batch_job(str(job.arn))
     if found is None:
-        job.state, job.status = ENDED, "not found"
+        _miss(stage, asking, job)
         return
-    job.status, job.message = found.status, found.failure or job.message
+    job.missed, job.status, job.message = 0, found.status, found.failure or job.message
     if found.status not in BATCH_UNDER_WAY:
         _end(stage, asking, job, found)
     elif _is_overdue(stage, batch):
@@ -125,6 +136,29 @@ def _look_after(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob
         grace = timedelta(seconds=STOPPING_POLLS * batch.poll_seconds)
         if not job.ours or _is_overdue(stage, batch, grace):
             job.state = ENDED
+
+
+def _miss(stage: Stage, asking: Asking, job: BatchJob) -> None:
+    """Take what a job left that Bedrock does not know; where it left nothing, look again a few times."""
+    job.status = NOT_FOUND
+    if not job.ours:  # the run that started it decides about its answers
+        job.state = ENDED
+    elif harvest_unknown(stage, asking, job.name, str(job.arn)):
+        job.state, job.missed = ENDED, 0
+        stage.pipeline.resources.released(stage.resource(BATCH_JOB, job.name, arn=job.arn), stage.now())
+    else:
+        job.missed += 1
+        if job.missed >= NOT_FOUND_POLLS:
+            job.state = ENDED
+
+
+def _lost(jobs: list[BatchJob]) -> str:
+    names = ", ".join(str(job.arn) for job in jobs)
+    return (
+        f"Bedrock does not know batch inference jobs that this run started ({names}), and their output is not in S3. "
+        "They may be paid, so nothing was bought again. Look for them in the Bedrock console (Batch inference): retry "
+        "the run when they are there; a retry without them buys their answers again"
+    )
 
 
 def _end(stage: Stage, asking: Asking, job: BatchJob, found: Found) -> None:
