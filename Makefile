@@ -39,8 +39,8 @@ demo: setup ## the whole pipeline on this machine: from an upload to PROMOTED <e
 test: setup ## every test, the end-to-end run on the embedded AWS included
 	$(BIN)/python -m pytest $(TESTS)
 
-faults: setup ## everything that can go wrong in every state: <n> faults: <n> terminal, <n> leaked, <n> paid twice
-	$(BIN)/python -m tests.faults
+faults: setup ## what can go wrong in every state: <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--all: each error of each class)
+	$(BIN)/python -m tests.faults $(ARGS)
 
 check: setup ## format, lint, types, secrets, licences, known vulnerabilities
 	$(BIN)/ruff format --check .

@@ -1,29 +1,63 @@
-"""``make faults``: strike every state with everything that can go wrong in it, and say what came of it."""
+"""``make faults``: strike every state with everything that can go wrong in it, and say what came of it.
+
+One fault of each class (:mod:`tests.faults.classes`) unless ``--all`` is given; ``--only`` strikes those whose text has
+a match, for whoever mends something.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
+import re
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from local.embedded_aws.deploy import ENVIRONMENTS
+from tests.faults.classes import one_of_each_class
 from tests.faults.matrix import Matrix
 from tests.faults.scenarios import LOG_SOURCE
+from tests.faults.strikes import Fault
 from tests.faults.verdicts import Verdict
 from tests.stacks.templates import Deployment, synthesize
 
 
 def main() -> None:
     """Strike; exit with 1 unless each run ended, was finished by a retry, leaked nothing and paid nothing twice."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Strike every state of the machine.")
+    parser.add_argument("--all", action="store_true", help="strike every fault, not one of each class")
+    parser.add_argument("--only", metavar="REGEX", type=re.compile, help="strike the faults whose text has a match")
+    given = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the emulator's own
-    verdicts = Matrix(local_deployment(), tell=_tell).run()
+    deployment = local_deployment()
+    choice = Choice(list if given.all else one_of_each_class(deployment), given.only)
+    verdicts = Matrix(deployment, choice, tell=_tell).run()
     for verdict in verdicts:
         if not verdict.good:
             print(f"{verdict.fault}\n  {verdict.said()}")
-    print(summary(verdicts))
+    print(f"{summary(verdicts)} ({choice.said(everything=given.all)})")
     sys.exit(0 if all(verdict.good for verdict in verdicts) else 1)
+
+
+@dataclass
+class Choice:
+    """Which faults are struck, and of how many."""
+
+    classes: Callable[[list[Fault]], Iterable[Fault]]
+    only: re.Pattern[str] | None = None
+    known: int = 0
+
+    def __call__(self, faults: list[Fault]) -> list[Fault]:
+        self.known += len(faults)
+        return [fault for fault in self.classes(faults) if self.only is None or self.only.search(str(fault))]
+
+    def said(self, *, everything: bool) -> str:
+        """Say for the last line what was struck."""
+        which = f"all of {self.known}" if everything else f"one of each class of {self.known}; --all strikes all"
+        return which if self.only is None else f"{which}; only those like {self.only.pattern!r}"
 
 
 def local_deployment() -> Deployment:

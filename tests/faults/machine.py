@@ -120,7 +120,7 @@ class Execution:
             try:
                 return self._once(name, state, frame)
             except TaskFailed as failure:
-                number, retrier = _first(state.get("Retry", []), failure.error)
+                number, retrier = matching(state.get("Retry", []), failure.error)
                 tried[number] = tried.get(number, -1) + 1
                 if retrier is None or tried[number] >= retrier.get("MaxAttempts", 3):
                     raise
@@ -161,7 +161,7 @@ class Execution:
 
     def _caught(self, state: Json, failure: TaskFailed, frame: Frame) -> str | None:
         frame.error_output = failure.to_output()
-        _, catcher = _first(state.get("Catch", []), failure.error)
+        _, catcher = matching(state.get("Catch", []), failure.error)
         if catcher is None:
             self.status = "FAILED"
             return None
@@ -205,7 +205,7 @@ def _expression(text: str) -> Jsonata:
     return Jsonata(text.removeprefix("{%").removesuffix("%}").strip())
 
 
-def _first(rules: list[Json], error: str) -> tuple[int, Json | None]:
+def matching(rules: list[Json], error: str) -> tuple[int, Json | None]:
     """Find the first Retry or Catch that matches an error."""
     for number, rule in enumerate(rules):
         names = rule["ErrorEquals"]
