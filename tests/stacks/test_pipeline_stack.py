@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lambdas.domain.settings import Settings
+from lambdas.start_run.retry import RELEASED_EVERY
 from tests.stacks.templates import Deployment, synthesize, text_of
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def test_every_end_of_an_execution_and_every_five_minutes_is_reconciled(deployme
     [machine] = ended["EventPattern"]["detail"]["stateMachineArn"]
     assert text_of(machine).startswith("<DistillationMachine")
     scheduled = deployment.the("AWS::Events::Rule", "TriggersEveryFiveMinutes")
-    assert scheduled["ScheduleExpression"] == "rate(5 minutes)"
+    assert scheduled["ScheduleExpression"] == f"rate({RELEASED_EVERY.total_seconds() / 60:.0f} minutes)"
     for rule in (ended, scheduled):
         assert text_of(rule["Targets"][0]["Arn"]).startswith("<ReconcileRunsFunction")
 
