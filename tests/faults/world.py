@@ -83,6 +83,10 @@ class World:
         What the Lambdas wrote.
     sent, returned : list
         What every state sent to its Lambda, and what came back.
+    running : str
+        Folder of the Lambda under way.
+    profiles : dict
+        Logical id of each application inference profile by its ARN.
     """
 
     def __init__(self, deployment: Deployment) -> None:
@@ -95,6 +99,7 @@ class World:
         self.sent: list[tuple[str, Json]] = []
         self.returned: list[tuple[str, Any]] = []
         self.executions: dict[str, Execution] = {}
+        self.running = ""
         self._functions = dict(_functions(deployment, {**PSEUDO, **self._make_profiles(deployment)}))
         for function in self._functions.values():  # now: whatever is imported later is imported in every copy
             importlib.import_module(f"lambdas.{function.folder}.handler")
@@ -237,8 +242,8 @@ class World:
 
     def _run(self, function: Function, payload: Json, state: str = "") -> Any:
         """Run a handler as a cold Lambda does; its exception becomes the error that Step Functions sees."""
-        striker, before = self.striker, self.striker.state
-        striker.state = state
+        striker, before, caller = self.striker, self.striker.state, self.running
+        striker.state, self.running = state, function.folder
         lambdas.pipeline.pipeline.cache_clear()
         handler = importlib.import_module(f"lambdas.{function.folder}.handler").handler
         context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: LAMBDA_MS)
@@ -253,7 +258,7 @@ class World:
             raise TaskFailed(type(problem).__name__, json.dumps(cause)) from problem
         finally:
             striker.dead = False
-            striker.state = before
+            striker.state, self.running = before, caller
             lambdas.pipeline.pipeline.cache_clear()
 
     def _lambda(self, operation: str, request: Request) -> Answer:
@@ -286,13 +291,15 @@ class World:
 
     def _make_profiles(self, deployment: Deployment) -> dict[str, str]:
         """Make the application inference profiles; what refers to them, and their ids."""
-        made = {}
+        made: dict[str, str] = {}
+        self.profiles: dict[str, str] = {}
         for name, properties in deployment.of_type("AWS::Bedrock::ApplicationInferenceProfile").items():
             source = _REFERENCE.sub(lambda found: PSEUDO[found[1]], text_of(properties["ModelSource"]["CopyFrom"]))
             arn = self.aws.client("bedrock").create_inference_profile(
                 inferenceProfileName=properties["InferenceProfileName"], modelSource={"copyFrom": source}
             )["inferenceProfileArn"]
             made[f"{name}.InferenceProfileId"] = arn.rpartition("/")[2]
+            self.profiles[arn] = name
         return made
 
     def _furnish(self) -> None:

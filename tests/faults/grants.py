@@ -1,0 +1,138 @@
+"""What each role is granted, one action on one resource at a time, with the references of this account put in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from local.bedrock_simulator.policies import RolePolicies, allows
+from local.embedded_aws.lifecycle import ACCOUNT, REGION
+from tests.faults.needs import PROFILE, Need, function_arn
+from tests.faults.world import MACHINE, NAMES, PSEUDO, TOPIC
+from tests.stacks.templates import Deployment, Json, listed, text_of
+
+_REFERENCE = re.compile(r"<([^<>]+)>")
+_TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
+_BEGINNINGS = {
+    "Runs": f"arn:aws:s3:::{NAMES['RUNS_BUCKET']}",
+    "Uploads": f"arn:aws:s3:::{NAMES['UPLOADS_BUCKET']}",
+    "Registry": f"{_TABLE}/{NAMES['REGISTRY_TABLE']}",
+    "Approvals": f"{_TABLE}/{NAMES['APPROVALS_TABLE']}",
+    "DataKey": NAMES["MODEL_KEY_ARN"],
+    "Notifications": TOPIC,
+    "CustomizationRole": NAMES["CUSTOMIZATION_ROLE_ARN"],
+    "BatchRole": NAMES["BATCH_ROLE_ARN"],
+    "Undelivered": f"arn:aws:sqs:{REGION}:{ACCOUNT}:undelivered",
+}
+"""What is there once, by the beginning of its logical id."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One action on one resource, as a statement allows it."""
+
+    action: str
+    resource: str
+    conditions: str = "{}"
+
+    def __str__(self) -> str:
+        return f"{self.action} on {self.resource}"
+
+    def covers(self, need: Need) -> bool:
+        return self.action == need.action and allows(self._policies, "arn:aws:iam::0:role/any", need.permission())
+
+    @cached_property
+    def _policies(self) -> RolePolicies:
+        conditions = json.loads(self.conditions)
+        statement = {"Effect": "Allow", "Action": self.action, "Resource": self.resource, "Condition": conditions}
+        return RolePolicies(identity=[{"Version": "2012-10-17", "Statement": [statement]}])
+
+
+class Grants:
+    """Grants of a deployment's roles.
+
+    Parameters
+    ----------
+    deployment : Deployment
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._functions = deployment.of_type("AWS::Lambda::Function", "pipeline")
+        self._documents = deployment.policy_documents()
+
+    def role_of(self, folder: str) -> str:
+        """Give the logical id of the role of a Lambda."""
+        [role] = [made["Role"]["Fn::GetAtt"][0] for made in self._functions.values() if _folder(made) == folder]
+        return str(role)
+
+    def folders(self) -> dict[str, Json]:
+        """Give the Lambdas of the pipeline by their folder."""
+        return {_folder(made): made for made in self._functions.values()}
+
+    def of_role(self, role: str) -> list[Grant]:
+        """Give everything that a role, by its logical id, is granted."""
+        found = []
+        for statement in self._documents[role]:
+            assert statement["Effect"] == "Allow", "a Deny is beyond this reading"
+            conditions = json.dumps(self._resolved(statement.get("Condition", {})), sort_keys=True)
+            found += [
+                Grant(action, resource, conditions)
+                for action in listed(statement["Action"])
+                for resource in self._resolved(listed(statement["Resource"]))
+            ]
+        return found
+
+    def policies(self, role: str) -> RolePolicies:
+        """Give a role as the offline evaluation reads it, its trust included."""
+        trust = self._deployment.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]
+        return RolePolicies(
+            identity=[document for grant in self.of_role(role) for document in grant._policies.identity],
+            trust=self._resolved(trust),
+        )
+
+    def _resolved(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._resolved(item) for item in value]
+        if isinstance(value, dict) and not any(key.startswith(("Fn::", "Ref")) for key in value):
+            return {key: self._resolved(item) for key, item in value.items()}
+        return _REFERENCE.sub(lambda found: self._named(found[1]), text_of(value))
+
+    def _named(self, reference: str) -> str:
+        """Give what a reference means in this account; one that nobody knows is an error."""
+        if reference in PSEUDO:
+            return PSEUDO[reference]
+        name, _, attribute = reference.partition(".")
+        if attribute == "InferenceProfileArn":
+            return f"{PROFILE}/{name}"
+        if name in self._functions:
+            return function_arn(_folder(self._functions[name]))
+        if name.startswith("DistillationMachine"):
+            return "distillation" if attribute == "Name" else MACHINE
+        exported = re.sub(r"^.*ExportsOutput(FnGetAtt|Ref)", "", name)
+        for beginning, arn in _BEGINNINGS.items():
+            if exported.startswith(beginning):
+                return arn
+        if name in self._deployment.of_type("AWS::Logs::LogGroup"):
+            return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*"
+        raise KeyError(reference)
+
+
+def uncovered(grants: list[Grant], needs: set[Need]) -> list[Need]:
+    """Give the needs that no grant covers."""
+    return [need for need in sorted(needs, key=str) if not any(grant.covers(need) for grant in grants)]
+
+
+def unused(grants: list[Grant], needs: set[Need]) -> Iterator[Grant]:
+    """Give the grants that cover no need."""
+    for grant in sorted(set(grants), key=str):
+        if not any(grant.covers(need) for need in needs):
+            yield grant
+
+
+def _folder(function: Json) -> str:
+    return str(function["Handler"]).split(".")[1]

@@ -1,0 +1,180 @@
+"""What each role needs: every call that its Lambda really makes, as the IAM actions and resources that AWS checks.
+
+Bedrock's and Service Quotas' needs are what the simulator asks of the caller, the other services' are read from the
+parameters of the call. Sources: the service authorization reference, and the services' guides where they are named.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from local.bedrock_simulator.policies import Permission
+from local.embedded_aws.lifecycle import ACCOUNT, REGION
+from tests.faults.world import MACHINE, NAMES, World
+
+KEY = NAMES["MODEL_KEY_ARN"]
+OWN_BUCKETS = (NAMES["UPLOADS_BUCKET"], NAMES["RUNS_BUCKET"])
+PROFILE = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:application-inference-profile"
+
+TRANSACTED = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+NO_RESOURCE = ("cloudwatch:GetMetricData", "states:SendTaskSuccess", "states:SendTaskFailure")
+ASKED_BY_SIMULATOR = ("bedrock", "bedrock-runtime", "service-quotas")
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Need:
+    """One check that AWS makes of a role."""
+
+    action: str
+    resource: str
+    context: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def permission(self) -> Permission:
+        return Permission(self.action, self.resource, dict(self.context), dict(self.tags))
+
+    def __str__(self) -> str:
+        return f"{self.action} on {self.resource}" + "".join(f" with {key} {value}" for key, value in self.context)
+
+
+@dataclass
+class Needs:
+    """The needs of every Lambda's role by its folder, and of the roles that Bedrock takes by their ARN."""
+
+    of: dict[str, set[Need]] = field(default_factory=lambda: defaultdict(set))
+    unknown: set[str] = field(default_factory=set)
+    taken: set[tuple[str, str]] = field(default_factory=set)
+
+    def listen(self, world: World) -> None:
+        """Listen to everything that a world's Lambdas call from now on."""
+
+        def before(params: Params, event_name: str, context: dict[str, Any], **_: Any) -> None:
+            service, operation = event_name.split(".")[1:]
+            if not world.running:
+                return
+            context["called"] = (world.running, service, params)
+            if (service, operation) == ("bedrock", "CreateModelCustomizationJob"):
+                self.of[world.running] |= set(_key_for_model(params))
+            if service not in ASKED_BY_SIMULATOR:
+                try:
+                    self.of[world.running] |= set(needs(service, operation, params))
+                except KeyError:
+                    self.unknown.add(f"{service} {operation}")
+
+        def after(context: Mapping[str, Any], parsed: Mapping[str, Any], **_: Any) -> None:
+            folder, service, params = context.get("called", ("", "", {}))
+            if service == "s3" and parsed.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                self.of[folder].add(_listing(str(params["Bucket"]), str(params["Key"])))
+
+        def require(_caller: str | None, permissions: Sequence[Permission]) -> None:
+            if world.running:
+                self.of[world.running] |= {_asked(world, permission) for permission in permissions}
+
+        def require_job_role(_caller: str | None, role: str, source: str, asked: Sequence[Permission]) -> None:
+            self.taken.add((role, source))
+            for need in [_asked(world, permission) for permission in asked]:
+                self.of[role] |= {need, *_key_for_object(need)}
+
+        events = world.aws.session.events
+        events.register("before-parameter-build", before)
+        events.register("after-call", after)
+        access = world.aws.simulator.access
+        mock.patch.object(access, "require", require).start()
+        mock.patch.object(access, "require_job_role", require_job_role).start()
+
+
+def needs(service: str, operation: str, params: Params) -> Iterator[Need]:
+    """Give what AWS checks for a call; :class:`KeyError` for a call that this table does not know."""
+    match service, operation:
+        case "s3", "GetObject" | "HeadObject":
+            yield from _object("GetObjectVersion" if params.get("VersionId") else "GetObject", params)
+        case "s3", "PutObject":
+            yield from _object("PutObject", params)
+            if "IfMatch" in params:  # S3 user guide, conditional writes
+                yield from _object("GetObject", params)
+        case "s3", "ListObjectsV2":
+            yield _listing(params["Bucket"], params.get("Prefix", ""))
+        case "dynamodb", "TransactWriteItems":
+            for item in params["TransactItems"]:
+                [(kind, inner)] = item.items()
+                yield from _table(TRANSACTED[kind], inner)
+        case "dynamodb", "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query":
+            yield from _table(operation, params)
+        case "sns", "Publish":
+            yield Need("sns:Publish", params["TopicArn"])
+            yield from _key("sns")  # SNS developer guide, key management
+        case "ssm", "PutParameter":
+            name = params["Name"].removeprefix("/")
+            yield Need("ssm:PutParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{name}")
+        case "cloudwatch", "GetMetricData":
+            yield Need("cloudwatch:GetMetricData", "*")
+        case "lambda", "Invoke":
+            yield Need("lambda:InvokeFunction", function_arn(params["FunctionName"]))
+        case "sfn", "StartExecution":
+            yield Need("states:StartExecution", MACHINE)
+        case "sfn", "DescribeExecution":
+            yield Need("states:DescribeExecution", params["executionArn"])
+        case "sfn", "SendTaskSuccess":
+            yield Need("states:SendTaskSuccess", "*")
+        case _:
+            raise KeyError(operation)
+
+
+def function_arn(folder: str) -> str:
+    """Name a Lambda as this account does: by its folder."""
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{folder}"
+
+
+def _object(action: str, params: Params) -> Iterator[Need]:
+    need = Need(f"s3:{action}", f"arn:aws:s3:::{params['Bucket']}/{params['Key']}")
+    yield need
+    yield from _key_for_object(need)
+
+
+def _key_for_object(need: Need) -> Iterator[Need]:
+    """Give what S3 needs of the key for an object of our buckets (S3 user guide, SSE-KMS)."""
+    if need.resource.split(":::")[-1].split("/")[0] in OWN_BUCKETS:
+        if need.action.startswith("s3:GetObject"):
+            yield from _key("s3", "Decrypt")
+        elif need.action == "s3:PutObject":
+            yield from _key("s3", "GenerateDataKey")
+
+
+def _listing(bucket: str, prefix: str) -> Need:
+    """Listing; also what decides whether S3 says of an absent object that it is absent."""
+    return Need("s3:ListBucket", f"arn:aws:s3:::{bucket}", (("s3:prefix", prefix),))
+
+
+def _table(operation: str, params: Params) -> Iterator[Need]:
+    table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{params['TableName']}"
+    yield Need(f"dynamodb:{operation}", f"{table}/index/{params['IndexName']}" if "IndexName" in params else table)
+    # DynamoDB developer guide, "authorizing use of your customer managed key": through the caller, in the same call.
+    yield from _key("dynamodb")
+
+
+def _key(service: str, *operations: str) -> Iterator[Need]:
+    for operation in operations or ("Decrypt", "GenerateDataKey"):
+        yield Need(f"kms:{operation}", KEY, (("kms:ViaService", f"{service}.{REGION}.amazonaws.com"),))
+
+
+def _key_for_model(params: Params) -> Iterator[Need]:
+    """Give what the caller needs to have a custom model encrypted (Bedrock user guide, encryption of custom models)."""
+    if "customModelKmsKeyId" in params:
+        yield from _key("bedrock", "DescribeKey", "CreateGrant")
+
+
+def _asked(world: World, permission: Permission) -> Need:
+    """Take over what the simulator asks; a profile's id is another in every world, so its logical name stands for it."""
+
+    def text(value: str) -> str:
+        return f"{PROFILE}/{world.profiles[value]}" if value in world.profiles else value
+
+    context = tuple(sorted((key, text(value)) for key, value in permission.context.items()))
+    tags = tuple(sorted(permission.request_tags.items()))
+    return Need(permission.action, text(permission.resource), context, tags)
