@@ -170,7 +170,7 @@ def _key_for_model(params: Params) -> Iterator[Need]:
 
 
 def _asked(world: World, permission: Permission) -> Need:
-    """Take over what the simulator asks; a profile's id is another in every world, so its logical name stands for it."""
+    """Take over what the simulator asks, a profile by its logical name: its id is another in every world."""
 
     def text(value: str) -> str:
         return f"{PROFILE}/{world.profiles[value]}" if value in world.profiles else value
