@@ -7,21 +7,21 @@ parameters of the call. Sources: the service authorization reference, and the se
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from unittest import mock
 
 from local.bedrock_simulator.policies import Permission
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
-from tests.faults.world import MACHINE, NAMES, World
+from tests.faults.world import NAMES, World
 
 KEY = NAMES["MODEL_KEY_ARN"]
 OWN_BUCKETS = (NAMES["UPLOADS_BUCKET"], NAMES["RUNS_BUCKET"])
 PROFILE = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:application-inference-profile"
 
 TRANSACTED = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
-NO_RESOURCE = ("cloudwatch:GetMetricData", "states:SendTaskSuccess", "states:SendTaskFailure")
 ASKED_BY_SIMULATOR = ("bedrock", "bedrock-runtime", "service-quotas")
 
 Params = Mapping[str, Any]
@@ -69,7 +69,7 @@ class Needs:
 
         def after(context: Mapping[str, Any], parsed: Mapping[str, Any], **_: Any) -> None:
             folder, service, params = context.get("called", ("", "", {}))
-            if service == "s3" and parsed.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+            if service == "s3" and parsed.get("Error", {}).get("Code") in ("NoSuchKey", "NoSuchVersion", "404"):
                 self.of[folder].add(_listing(str(params["Bucket"]), str(params["Key"])))
 
         def require(_caller: str | None, permissions: Sequence[Permission]) -> None:
@@ -91,39 +91,7 @@ class Needs:
 
 def needs(service: str, operation: str, params: Params) -> Iterator[Need]:
     """Give what AWS checks for a call; :class:`KeyError` for a call that this table does not know."""
-    match service, operation:
-        case "s3", "GetObject" | "HeadObject":
-            yield from _object("GetObjectVersion" if params.get("VersionId") else "GetObject", params)
-        case "s3", "PutObject":
-            yield from _object("PutObject", params)
-            if "IfMatch" in params:  # S3 user guide, conditional writes
-                yield from _object("GetObject", params)
-        case "s3", "ListObjectsV2":
-            yield _listing(params["Bucket"], params.get("Prefix", ""))
-        case "dynamodb", "TransactWriteItems":
-            for item in params["TransactItems"]:
-                [(kind, inner)] = item.items()
-                yield from _table(TRANSACTED[kind], inner)
-        case "dynamodb", "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query":
-            yield from _table(operation, params)
-        case "sns", "Publish":
-            yield Need("sns:Publish", params["TopicArn"])
-            yield from _key("sns")  # SNS developer guide, key management
-        case "ssm", "PutParameter":
-            name = params["Name"].removeprefix("/")
-            yield Need("ssm:PutParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{name}")
-        case "cloudwatch", "GetMetricData":
-            yield Need("cloudwatch:GetMetricData", "*")
-        case "lambda", "Invoke":
-            yield Need("lambda:InvokeFunction", function_arn(params["FunctionName"]))
-        case "sfn", "StartExecution":
-            yield Need("states:StartExecution", MACHINE)
-        case "sfn", "DescribeExecution":
-            yield Need("states:DescribeExecution", params["executionArn"])
-        case "sfn", "SendTaskSuccess":
-            yield Need("states:SendTaskSuccess", "*")
-        case _:
-            raise KeyError(operation)
+    return _NEEDS[service, operation](params)
 
 
 def function_arn(folder: str) -> str:
@@ -178,3 +146,54 @@ def _asked(world: World, permission: Permission) -> Need:
     context = tuple(sorted((key, text(value)) for key, value in permission.context.items()))
     tags = tuple(sorted(permission.request_tags.items()))
     return Need(permission.action, text(permission.resource), context, tags)
+
+
+def _read(params: Params) -> Iterator[Need]:
+    return _object("GetObjectVersion" if params.get("VersionId") else "GetObject", params)
+
+
+def _written(params: Params) -> Iterator[Need]:
+    yield from _object("PutObject", params)
+    if "IfMatch" in params:  # S3 user guide, conditional writes
+        yield from _object("GetObject", params)
+
+
+def _transacted(params: Params) -> Iterator[Need]:
+    for item in params["TransactItems"]:
+        [(kind, inner)] = item.items()
+        yield from _table(TRANSACTED[kind], inner)
+
+
+def _published(params: Params) -> Iterator[Need]:
+    yield Need("sns:Publish", params["TopicArn"])
+    yield from _key("sns")  # SNS developer guide, key management
+
+
+def _parameter(params: Params) -> Iterator[Need]:
+    name = params["Name"].removeprefix("/")
+    yield Need("ssm:PutParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{name}")
+
+
+def _on(action: str, resource: Callable[[Params], str]) -> Callable[[Params], Iterator[Need]]:
+    return lambda params: iter([Need(action, resource(params))])
+
+
+_NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
+    ("s3", "GetObject"): _read,
+    ("s3", "HeadObject"): _read,
+    ("s3", "PutObject"): _written,
+    ("s3", "ListObjectsV2"): lambda params: iter([_listing(params["Bucket"], params.get("Prefix", ""))]),
+    ("dynamodb", "TransactWriteItems"): _transacted,
+    **{
+        ("dynamodb", operation): partial(_table, operation)
+        for operation in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")
+    },
+    ("sns", "Publish"): _published,
+    ("ssm", "PutParameter"): _parameter,
+    ("cloudwatch", "GetMetricData"): _on("cloudwatch:GetMetricData", lambda _: "*"),
+    ("lambda", "Invoke"): _on("lambda:InvokeFunction", lambda params: function_arn(params["FunctionName"])),
+    ("sfn", "StartExecution"): _on("states:StartExecution", lambda params: str(params["stateMachineArn"])),
+    ("sfn", "DescribeExecution"): _on("states:DescribeExecution", lambda params: str(params["executionArn"])),
+    ("sfn", "SendTaskSuccess"): _on("states:SendTaskSuccess", lambda _: "*"),
+}
+"""What each call needs; Bedrock's and Service Quotas' are not here: the simulator asks."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from local.bedrock_simulator.policies import RolePolicies, allows
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
-from tests.faults.needs import PROFILE, Need, function_arn
+from tests.least_privilege.needs import PROFILE, Need, function_arn
 from tests.faults.world import MACHINE, NAMES, PSEUDO, TOPIC
 from tests.stacks.templates import Deployment, Json, listed, text_of
 
