@@ -88,7 +88,7 @@ class CustomizationRole(_BedrockRole):
             allow("s3:ListBucket", on=[data.runs_bucket_arn], to="look its input and output up"),
             # The teacher of a distillation may be no application inference profile (user guide, model distillation).
             *ModelAccess(stack).invoke(settings.teacher_models),
-            _encrypt_and_decrypt(stack, data),
+            _encrypt_and_decrypt(stack, data, "bedrock", "s3"),
             allow(
                 "kms:DescribeKey",
                 "kms:CreateGrant",
@@ -149,13 +149,13 @@ class BatchRole(_BedrockRole):
                 when={"StringLike": {"s3:prefix": "runs/*"}},
             ),
             *ModelAccess(stack, profiles).ask(settings.teacher_models),
-            _encrypt_and_decrypt(stack, data),
+            _encrypt_and_decrypt(stack, data, "s3"),
         ]
 
 
-def _encrypt_and_decrypt(stack: Stack, data: DataExports) -> Permission:
-    """Allow the data key for what Bedrock reads and writes."""
-    through = [f"{service}.{stack.region}.amazonaws.com" for service in ("bedrock", "s3")]
+def _encrypt_and_decrypt(stack: Stack, data: DataExports, *services: str) -> Permission:
+    """Allow the data key for what Bedrock reads and writes through services."""
+    through = [f"{service}.{stack.region}.amazonaws.com" for service in services]
     return allow(
         *ENCRYPT_AND_DECRYPT,
         on=[data.key_arn],

@@ -58,6 +58,13 @@ class MachineRole(Construct):
                 because="Published versions only: a run under way keeps calling those with which it was started.",
             ),
             allow(
+                "xray:GetSamplingRules",
+                "xray:GetSamplingTargets",
+                on=["*"],
+                to="know which executions to trace",
+                because="X-Ray knows no resource for sampling (service authorization reference).",
+            ),
+            allow(
                 *_LOG_DELIVERY,
                 on=["*"],
                 to="write the machine's log",

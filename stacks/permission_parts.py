@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.data_key import ENCRYPT_AND_DECRYPT
 from stacks.data_stack import REGISTRY_INDEX
 from stacks.log_access import LogAccess
 from stacks.model_access import ModelAccess
@@ -66,12 +65,11 @@ class PermissionParts:
         self._models = ModelAccess(stack, profiles)
         self._logs = LogAccess(stack, settings)
 
-    def _read_uploads(self) -> list[Permission]:
+    def _read_uploads(self, action: str = "s3:GetObjectVersion") -> list[Permission]:
         uploads = self._data.uploads_bucket_arn
         return [
             allow(
-                "s3:GetObject",
-                "s3:GetObjectVersion",
+                action,
                 on=[f"{uploads}/*"],
                 to="read the upload in the version to which the run is pinned",
                 because="People choose the keys of their uploads; the role may only read, and only this bucket.",
@@ -82,7 +80,6 @@ class PermissionParts:
 
     def _ask_and_keep(self) -> list[Permission]:
         return [
-            self._runs("s3:GetObject", "s3:PutObject"),
             self._answers("s3:GetObject", "s3:PutObject"),
             self._list_runs_bucket("answers/*"),
             *self._record_progress("PutItem"),
@@ -149,14 +146,18 @@ class PermissionParts:
         )
 
     def _record_progress(self, *more: str) -> list[Permission]:
-        return [self._registry("GetItem", "UpdateItem", *more), self._data_key()]
+        return [self._registry("GetItem", "UpdateItem", *more)]
 
-    def _registry(self, *operations: str, index: bool = False) -> Permission:
-        table = self._data.registry_table_arn
-        tables = [table, f"{table}/index/{REGISTRY_INDEX}"] if index else [table]
+    def _registry(self, *operations: str) -> Permission:
         return allow(
-            *(f"dynamodb:{operation}" for operation in operations), on=tables, to="keep the run's state in the registry"
+            *(f"dynamodb:{operation}" for operation in operations),
+            on=[self._data.registry_table_arn],
+            to="keep the run's state in the registry",
         )
+
+    def _find_by_state(self) -> Permission:
+        index = f"{self._data.registry_table_arn}/index/{REGISTRY_INDEX}"
+        return allow("dynamodb:Query", on=[index], to="find in the registry what is queued or open")
 
     def _approvals(self, *operations: str) -> Permission:
         return allow(
@@ -204,18 +205,6 @@ class PermissionParts:
     def _pass_to_bedrock(self, role: str, job: str) -> Permission:
         to_bedrock = {"StringEquals": {"iam:PassedToService": "bedrock.amazonaws.com"}}
         return allow("iam:PassRole", on=[role], to=f"hand Bedrock the role of the {job}, and no other", when=to_bedrock)
-
-    def _data_key(self) -> Permission:
-        """Allow the key only through the services that hold encrypted things of ours."""
-        through = [
-            f"{service}.{self._stack.region}.amazonaws.com" for service in ("bedrock", "dynamodb", "s3", "sns", "sqs")
-        ]
-        return allow(
-            *ENCRYPT_AND_DECRYPT,
-            on=[self._data.key_arn],
-            to="read and write encrypted data of the pipeline",
-            when={"StringEquals": {"kms:ViaService": through}},
-        )
 
 
 def _verbs(actions: Iterable[str]) -> str:

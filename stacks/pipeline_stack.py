@@ -209,8 +209,6 @@ class PipelineStack(Stack):
             allow(
                 "xray:PutTraceSegments",
                 "xray:PutTelemetryRecords",
-                "xray:GetSamplingRules",
-                "xray:GetSamplingTargets",
                 on=["*"],
                 to="write traces",
                 because="X-Ray knows no resource for writing traces (service authorization reference).",

@@ -15,6 +15,7 @@ from lambdas.domain.bedrock_names import STAGE_TAG
 from lambdas.domain.metrics import NAMESPACE
 from stacks.acknowledgements import acknowledge, acknowledge_wildcards
 from stacks.dependency_layer import DependencyLayer
+from stacks.key_access import data_key
 from stacks.log_groups import log_group
 from stacks.permissions import Permission, allow, keep_reasons, policy_document
 
@@ -115,7 +116,8 @@ class StageFunction(Construct):
                 *permissions,
                 allow("sqs:SendMessage", on=[runtime.undelivered.queue_arn], to="keep an event that failed for good"),
             ]
-        self.role = self._make_role(runtime, permissions)
+        key = data_key(permissions, key=runtime.key.key_arn, region=Stack.of(self).region)
+        self.role = self._make_role(runtime, [*permissions, *key])
         self.function = lambda_.Function(
             self,
             "Function",

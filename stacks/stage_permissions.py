@@ -14,10 +14,9 @@ class StagePermissions(PermissionParts):
     def start_run(self, machine: str) -> list[Permission]:
         """Claim a run, pin its task definition's version, start its execution."""
         return [
-            *self._read_uploads(),
+            *self._read_uploads("s3:GetObject"),
             self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
             allow("states:StartExecution", on=[machine], to="start the run's execution"),
-            self._data_key(),
         ]
 
     def list_invocation_logs(self) -> list[Permission]:
@@ -104,7 +103,11 @@ class StagePermissions(PermissionParts):
 
     def generate_teacher_data(self) -> list[Permission]:
         """Ask the teachers, keep every answer."""
-        return [*self._ask_and_keep(), *self._models.ask(self._settings.teacher_models)]
+        return [
+            self._runs("s3:GetObject"),
+            *self._ask_and_keep(),
+            *self._models.ask(self._settings.teacher_models),
+        ]
 
     def collect_teacher_data(self) -> list[Permission]:
         """Read the answers, write the training file."""
@@ -130,7 +133,8 @@ class StagePermissions(PermissionParts):
             ),
             of_bedrock("bedrock:GetCustomModel", on=[models], to="see that the student is there"),
             self._list_trained(),
-            self._tag(jobs, models),
+            self._tag(jobs),
+            of_bedrock("bedrock:TagResource", on=[models], to="write down whose student it is"),
             self._pass_to_bedrock(customization_role, "training"),
             allow(
                 "kms:DescribeKey",
@@ -150,7 +154,7 @@ class StagePermissions(PermissionParts):
         """Put the student behind an on-demand deployment."""
         models, deployments = self._bedrock("custom-model"), self._bedrock("custom-model-deployment")
         return [
-            of_bedrock("bedrock:CreateCustomModelDeployment", on=[models, deployments], to="deploy the candidate"),
+            of_bedrock("bedrock:CreateCustomModelDeployment", on=[models], to="deploy the candidate"),
             of_bedrock("bedrock:GetCustomModelDeployment", on=[deployments], to="watch the deployment"),
             without_resource("bedrock:ListCustomModelDeployments", to="find the deployment again by name"),
             self._tag(deployments),
@@ -167,6 +171,7 @@ class StagePermissions(PermissionParts):
             settings.student_model,
         ]
         return [
+            self._runs("s3:GetObject", "s3:PutObject"),
             *self._ask_and_keep(),
             *self._models.ask(asked),
             of_bedrock(
@@ -189,7 +194,6 @@ class StagePermissions(PermissionParts):
             allow("sns:Publish", on=[topic], to="ask a person for approval"),
             self._runs("s3:GetObject"),
             self._registry("GetItem", "UpdateItem"),
-            self._data_key(),
         ]
 
     def answer_approval(self) -> list[Permission]:
@@ -203,7 +207,6 @@ class StagePermissions(PermissionParts):
                 because=f"{NO_RESOURCE} What can be answered is bounded by the token, which only this role may read.",
             ),
             self._registry("GetItem", "UpdateItem"),
-            self._data_key(),
         ]
 
     def promote_student(self) -> list[Permission]:
@@ -228,16 +231,16 @@ class StagePermissions(PermissionParts):
         return [
             of_bedrock(
                 "bedrock:CreateProvisionedModelThroughput",
-                "bedrock:UpdateProvisionedModelThroughput",
-                on=[models, throughputs],
-                to="create or repoint throughput",
+                "bedrock:CreateCustomModelDeployment",
+                on=[models],
+                to="buy what serves a student",
             ),
             of_bedrock(
-                "bedrock:CreateCustomModelDeployment",
-                "bedrock:UpdateCustomModelDeployment",
-                on=[models, deployments],
-                to="create or repoint a deployment",
+                "bedrock:UpdateProvisionedModelThroughput",
+                on=[models, throughputs],
+                to="repoint throughput",
             ),
+            of_bedrock("bedrock:UpdateCustomModelDeployment", on=[models, deployments], to="repoint a deployment"),
             of_bedrock(
                 "bedrock:GetProvisionedModelThroughput", on=[throughputs], to="wait until the throughput serves"
             ),
@@ -283,8 +286,7 @@ class StagePermissions(PermissionParts):
             self._list_endpoints(),
             self._runs("s3:GetObject"),
             self._list_runs_bucket("runs/*"),
-            self._registry("GetItem", "PutItem", "UpdateItem", "Query", index=True),
-            self._data_key(),
+            self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
         ]
 
     def publish_report(self, topic: str) -> list[Permission]:
@@ -294,7 +296,6 @@ class StagePermissions(PermissionParts):
             self._list_runs_bucket("runs/*"),
             self._registry("GetItem", "Query", "UpdateItem"),
             allow("sns:Publish", on=[topic], to="tell people how the run ended"),
-            self._data_key(),
         ]
 
     def reconcile_runs(self, machine: str, executions: str, functions: list[str], topic: str) -> list[Permission]:
@@ -309,8 +310,8 @@ class StagePermissions(PermissionParts):
             allow("states:StartExecution", on=[machine], to="start the next run of the queue"),
             allow("lambda:InvokeFunction", on=functions, to="release, report and roll back as the stages do"),
             allow("sns:Publish", on=[topic], to="remind of open approvals"),
-            self._registry("GetItem", "UpdateItem", "Query", index=True),
-            self._data_key(),
+            self._registry("GetItem", "UpdateItem", "Query"),
+            self._find_by_state(),
         ]
 
     def reap_idle_throughput(self, topic: str) -> list[Permission]:
@@ -329,7 +330,7 @@ class StagePermissions(PermissionParts):
             self._delete_throughputs(),
             of_bedrock(
                 "bedrock:CreateCustomModelDeployment",
-                on=[models, deployments],
+                on=[models],
                 to="put a champion behind a deployment that bills by use",
             ),
             of_bedrock(
@@ -349,6 +350,6 @@ class StagePermissions(PermissionParts):
             self._champion_parameters(),
             allow("sns:Publish", on=[topic], to="tell people what idles and what was deleted"),
             self._runs("s3:GetObject"),
-            self._registry("GetItem", "PutItem", "UpdateItem", "Query", index=True),
-            self._data_key(),
+            self._registry("GetItem", "PutItem", "UpdateItem"),
+            self._find_by_state(),
         ]

@@ -1,4 +1,4 @@
-"""What each role is granted, one action on one resource at a time, with the references of this account put in."""
+"""What each role is granted: one action on one resource under one condition, with this account's names put in."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 from local.bedrock_simulator.policies import RolePolicies, allows
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
-from tests.least_privilege.needs import PROFILE, Need, function_arn
 from tests.faults.world import MACHINE, NAMES, PSEUDO, TOPIC
+from tests.least_privilege.needs import PROFILE, Need, function_arn
 from tests.stacks.templates import Deployment, Json, listed, text_of
 
 _REFERENCE = re.compile(r"<([^<>]+)>")
@@ -40,7 +41,7 @@ class Grant:
     conditions: str = "{}"
 
     def __str__(self) -> str:
-        return f"{self.action} on {self.resource}"
+        return f"{self.action} on {self.resource}" + (f" if {self.conditions}" if self.conditions != "{}" else "")
 
     def covers(self, need: Need) -> bool:
         return self.action == need.action and allows(self._policies, "arn:aws:iam::0:role/any", need.permission())
@@ -67,8 +68,16 @@ class Grants:
 
     def role_of(self, folder: str) -> str:
         """Give the logical id of the role of a Lambda."""
-        [role] = [made["Role"]["Fn::GetAtt"][0] for made in self._functions.values() if _folder(made) == folder]
-        return str(role)
+        return str(self.folders()[folder]["Role"]["Fn::GetAtt"][0])
+
+    def roles(self) -> set[str]:
+        """Give the logical ids of all roles."""
+        return set(self._documents)
+
+    def beginning(self, beginning: str) -> str:
+        """Give the logical id of the only role that begins so."""
+        [role] = [role for role in self._documents if role.startswith(beginning)]
+        return role
 
     def folders(self) -> dict[str, Json]:
         """Give the Lambdas of the pipeline by their folder."""
@@ -79,11 +88,11 @@ class Grants:
         found = []
         for statement in self._documents[role]:
             assert statement["Effect"] == "Allow", "a Deny is beyond this reading"
-            conditions = json.dumps(self._resolved(statement.get("Condition", {})), sort_keys=True)
             found += [
-                Grant(action, resource, conditions)
+                Grant(action, resource, json.dumps(conditions, sort_keys=True))
                 for action in listed(statement["Action"])
-                for resource in self._resolved(listed(statement["Resource"]))
+                for resource in self.resolved(listed(statement["Resource"]))
+                for conditions in _one_by_one(self.resolved(statement.get("Condition", {})))
             ]
         return found
 
@@ -92,14 +101,15 @@ class Grants:
         trust = self._deployment.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]
         return RolePolicies(
             identity=[document for grant in self.of_role(role) for document in grant._policies.identity],
-            trust=self._resolved(trust),
+            trust=self.resolved(trust),
         )
 
-    def _resolved(self, value: Any) -> Any:
+    def resolved(self, value: Any) -> Any:
+        """Put this account's names into a part of a template."""
         if isinstance(value, list):
-            return [self._resolved(item) for item in value]
+            return [self.resolved(item) for item in value]
         if isinstance(value, dict) and not any(key.startswith(("Fn::", "Ref")) for key in value):
-            return {key: self._resolved(item) for key, item in value.items()}
+            return {key: self.resolved(item) for key, item in value.items()}
         return _REFERENCE.sub(lambda found: self._named(found[1]), text_of(value))
 
     def _named(self, reference: str) -> str:
@@ -132,6 +142,17 @@ def unused(grants: list[Grant], needs: set[Need]) -> Iterator[Grant]:
     for grant in sorted(set(grants), key=str):
         if not any(grant.covers(need) for need in needs):
             yield grant
+
+
+def _one_by_one(conditions: Json) -> Iterator[Json]:
+    """Give conditions with one value a key, for every choice among the values that a key may have."""
+    keys = [(operator, key) for operator, given in conditions.items() for key in given]
+    choices = [listed(conditions[operator][key]) for operator, key in keys]
+    for chosen in product(*choices):
+        one: Json = {operator: {} for operator in conditions}
+        for (operator, key), value in zip(keys, chosen, strict=True):
+            one[operator][key] = value
+        yield one
 
 
 def _folder(function: Json) -> str:

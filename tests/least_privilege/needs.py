@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from unittest import mock
 
 from local.bedrock_simulator.policies import Permission
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
@@ -43,50 +42,75 @@ class Need:
         return f"{self.action} on {self.resource}" + "".join(f" with {key} {value}" for key, value in self.context)
 
 
+Recorded = tuple[dict[str, set[Need]], set[str], set[tuple[str, str]]]
+
+
 @dataclass
 class Needs:
-    """The needs of every Lambda's role by its folder, and of the roles that Bedrock takes by their ARN."""
+    """What was needed.
+
+    Attributes
+    ----------
+    of : dict
+        Needs of each Lambda's role, by its folder, and of the roles that Bedrock takes, by their ARN.
+    unknown : set of str
+        Calls of which nobody has said what they need.
+    taken : set of (role, source)
+        ARN of each role that Bedrock took, and of the job for which it did.
+    """
 
     of: dict[str, set[Need]] = field(default_factory=lambda: defaultdict(set))
     unknown: set[str] = field(default_factory=set)
     taken: set[tuple[str, str]] = field(default_factory=set)
 
+    def recorded(self) -> Recorded:
+        """Give everything, for another process."""
+        return dict(self.of), self.unknown, self.taken
+
+    def add(self, recorded: Recorded) -> None:
+        """Add what another process recorded."""
+        of, unknown, taken = recorded
+        for role, found in of.items():
+            self.of[role] |= found
+        self.unknown |= unknown
+        self.taken |= taken
+
     def listen(self, world: World) -> None:
         """Listen to everything that a world's Lambdas call from now on."""
+        events, access = world.aws.session.events, world.aws.simulator.access
+        events.register("before-parameter-build", partial(self._called, world))
+        events.register("after-call", self._answered)
+        # Of this world only: another has an access of its own.
+        vars(access).update(require=partial(self._asked, world), require_job_role=partial(self._asked_of_job, world))
 
-        def before(params: Params, event_name: str, context: dict[str, Any], **_: Any) -> None:
-            service, operation = event_name.split(".")[1:]
-            if not world.running:
-                return
-            context["called"] = (world.running, service, params)
-            if (service, operation) == ("bedrock", "CreateModelCustomizationJob"):
-                self.of[world.running] |= set(_key_for_model(params))
-            if service not in ASKED_BY_SIMULATOR:
-                try:
-                    self.of[world.running] |= set(needs(service, operation, params))
-                except KeyError:
-                    self.unknown.add(f"{service} {operation}")
+    def _called(self, world: World, params: Params, event_name: str, context: dict[str, Any], **_: Any) -> None:
+        service, operation = event_name.split(".")[1:]
+        if not world.running:
+            return
+        context["called"] = (world.running, service, params)
+        if (service, operation) == ("bedrock", "CreateModelCustomizationJob"):
+            self.of[world.running] |= set(_key_for_model(params))
+        if service not in ASKED_BY_SIMULATOR:
+            try:
+                self.of[world.running] |= set(needs(service, operation, params))
+            except KeyError:
+                self.unknown.add(f"{service} {operation}")
 
-        def after(context: Mapping[str, Any], parsed: Mapping[str, Any], **_: Any) -> None:
-            folder, service, params = context.get("called", ("", "", {}))
-            if service == "s3" and parsed.get("Error", {}).get("Code") in ("NoSuchKey", "NoSuchVersion", "404"):
-                self.of[folder].add(_listing(str(params["Bucket"]), str(params["Key"])))
+    def _answered(self, context: Mapping[str, Any], parsed: Mapping[str, Any], **_: Any) -> None:
+        folder, service, params = context.get("called", ("", "", {}))
+        if service == "s3" and parsed.get("Error", {}).get("Code") in ("NoSuchKey", "NoSuchVersion", "404"):
+            self.of[folder].add(_listing(str(params["Bucket"]), str(params["Key"])))
 
-        def require(_caller: str | None, permissions: Sequence[Permission]) -> None:
-            if world.running:
-                self.of[world.running] |= {_asked(world, permission) for permission in permissions}
+    def _asked(self, world: World, _caller: str | None, permissions: Sequence[Permission]) -> None:
+        for need in [_need(world, permission) for permission in permissions if world.running]:
+            self.of[world.running] |= {need, *_key_for_student(need)}
 
-        def require_job_role(_caller: str | None, role: str, source: str, asked: Sequence[Permission]) -> None:
-            self.taken.add((role, source))
-            for need in [_asked(world, permission) for permission in asked]:
-                self.of[role] |= {need, *_key_for_object(need)}
-
-        events = world.aws.session.events
-        events.register("before-parameter-build", before)
-        events.register("after-call", after)
-        access = world.aws.simulator.access
-        mock.patch.object(access, "require", require).start()
-        mock.patch.object(access, "require_job_role", require_job_role).start()
+    def _asked_of_job(
+        self, world: World, _caller: str | None, role: str, source: str, asked: Sequence[Permission]
+    ) -> None:
+        self.taken.add((role, source))
+        for need in [_need(world, permission) for permission in asked]:
+            self.of[role] |= {need, *_key_for_object(need)}
 
 
 def needs(service: str, operation: str, params: Params) -> Iterator[Need]:
@@ -109,9 +133,9 @@ def _key_for_object(need: Need) -> Iterator[Need]:
     """Give what S3 needs of the key for an object of our buckets (S3 user guide, SSE-KMS)."""
     if need.resource.split(":::")[-1].split("/")[0] in OWN_BUCKETS:
         if need.action.startswith("s3:GetObject"):
-            yield from _key("s3", "Decrypt")
+            yield from key_needs("s3", "Decrypt")
         elif need.action == "s3:PutObject":
-            yield from _key("s3", "GenerateDataKey")
+            yield from key_needs("s3", "GenerateDataKey")
 
 
 def _listing(bucket: str, prefix: str) -> Need:
@@ -123,10 +147,10 @@ def _table(operation: str, params: Params) -> Iterator[Need]:
     table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{params['TableName']}"
     yield Need(f"dynamodb:{operation}", f"{table}/index/{params['IndexName']}" if "IndexName" in params else table)
     # DynamoDB developer guide, "authorizing use of your customer managed key": through the caller, in the same call.
-    yield from _key("dynamodb")
+    yield from key_needs("dynamodb")
 
 
-def _key(service: str, *operations: str) -> Iterator[Need]:
+def key_needs(service: str, *operations: str) -> Iterator[Need]:
     for operation in operations or ("Decrypt", "GenerateDataKey"):
         yield Need(f"kms:{operation}", KEY, (("kms:ViaService", f"{service}.{REGION}.amazonaws.com"),))
 
@@ -134,10 +158,17 @@ def _key(service: str, *operations: str) -> Iterator[Need]:
 def _key_for_model(params: Params) -> Iterator[Need]:
     """Give what the caller needs to have a custom model encrypted (Bedrock user guide, encryption of custom models)."""
     if "customModelKmsKeyId" in params:
-        yield from _key("bedrock", "DescribeKey", "CreateGrant")
+        yield from key_needs("bedrock", "DescribeKey", "CreateGrant")
 
 
-def _asked(world: World, permission: Permission) -> Need:
+def _key_for_student(need: Need) -> Iterator[Need]:
+    """Give what asking an encrypted custom model needs (Bedrock user guide, encryption of custom models)."""
+    kind = need.resource.split(":")[-1].split("/")[0]
+    if need.action == "bedrock:InvokeModel" and kind in ("custom-model-deployment", "provisioned-model"):
+        yield from key_needs("bedrock", "Decrypt")
+
+
+def _need(world: World, permission: Permission) -> Need:
     """Take over what the simulator asks, a profile by its logical name: its id is another in every world."""
 
     def text(value: str) -> str:
@@ -166,7 +197,7 @@ def _transacted(params: Params) -> Iterator[Need]:
 
 def _published(params: Params) -> Iterator[Need]:
     yield Need("sns:Publish", params["TopicArn"])
-    yield from _key("sns")  # SNS developer guide, key management
+    yield from key_needs("sns")  # SNS developer guide, key management
 
 
 def _parameter(params: Params) -> Iterator[Need]:

@@ -1,7 +1,4 @@
-"""What the pipeline may come to do: each walk goes where some permission is used, through the real Lambdas.
-
-The runs of the fault scenarios come first; every other walk is here for what only an unlucky run calls, and says which.
-"""
+"""Where runs may come: each walk goes through the real Lambdas, most to where only an unlucky run comes."""
 
 from __future__ import annotations
 
@@ -12,13 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.bedrock_simulator.protocol.service import Request
+from tests.end_to_end.account import lenient
 from tests.faults.machine import Execution, Json, TaskFailed
-from tests.faults.scenarios import SCENARIOS, Scenario, finish, upload
-from tests.faults.strikes import DIES, SERVICE, Fault
+from tests.faults.scenarios import SCENARIOS, finish, upload
+from tests.faults.strikes import DIES, LATE, SERVICE, Fault
 from tests.faults.world import World
 
-Walk = Callable[[World], None]
+Serving = dict[str, str]
 THROUGHPUT, ON_DEMAND = {"mode": "provisioned_throughput"}, {"mode": "on_demand"}
+TASK = "walked"
+[FROM_LOGS] = [one for one in SCENARIOS if one.name == "logs"]
 TRIES = 60
 DAY_S = 86_400.0
 
@@ -33,14 +33,14 @@ class Creates:
         The last request of each operation.
     forgotten : bool
         Whether each thing exists already when it is to be created, with our tags, and under another token: then the
-        service has forgotten our first request, its answer having been lost.
+        service has forgotten our first request, and its answer was lost.
     """
 
     world: World
     last: dict[str, dict[str, Any]] = field(default_factory=dict)
-    forgotten: bool = True
+    forgotten: bool = False
 
-    def listen(self) -> None:
+    def __post_init__(self) -> None:
         self.world.aws.session.events.register("provide-client-params.bedrock", self._made)
 
     def again(self, operation: str, **changes: object) -> None:
@@ -48,19 +48,30 @@ class Creates:
         caller, self.world.running = self.world.running, ""
         state, self.world.striker.state = self.world.striker.state, ""
         try:
-            request = {**self.last[operation], **changes}
-            made = self.world.aws.client("bedrock")
-            made._make_api_call(operation, request)
+            self.world.aws.client("bedrock")._make_api_call(operation, {**self.last[operation], **changes})
         finally:
             self.world.running, self.world.striker.state = caller, state
 
     def _made(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         if not self.world.running or not model.name.startswith("Create"):
             return
-        new = self.last.get(model.name) != params
-        self.last[model.name] = dict(params)
+        new, self.last[model.name] = self.last.get(model.name) != params, dict(params)
         if self.forgotten and new:
-            self.again(model.name, clientRequestToken=f"forgotten-{params['clientRequestToken']}"[:256])
+            self.again(model.name, clientRequestToken=f"forgotten-{params['clientRequestToken']}")
+
+
+@dataclass
+class Scene:
+    """A world, and what its Lambdas create."""
+
+    world: World
+    creates: Creates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.creates = Creates(self.world)
+
+
+Walk = Callable[[Scene], None]
 
 
 def settings(world: World, **changes: object) -> None:
@@ -86,21 +97,28 @@ def until(execution: Execution, state: str) -> Execution:
     return execution
 
 
-def begin(world: World, task: str, day: int = 1, **changes: object) -> Execution:
+def begin(world: World, day: int = 1, **changes: object) -> Execution:
     """Upload, and begin the run."""
-    return world.execution(upload(world, task, f"of day {day}", **changes))
+    return world.execution(upload(world, TASK, f"of day {day}", **changes))
 
 
-def through(world: World, task: str, day: int = 1, **changes: object) -> str:
+def to_the_end(world: World, execution: Execution) -> None:
+    """Go on to the end of an execution, and let events and schedule close its run."""
+    while execution.state is not None:
+        execution.step()
+    world.close(execution)
+
+
+def through(world: World, day: int = 1, **changes: object) -> str:
     """Upload, and go through the run to its end; its id."""
-    run_id = upload(world, task, f"of day {day}", **changes)
-    finish(world, run_id)
-    return run_id
+    execution = begin(world, day, **changes)
+    to_the_end(world, execution)
+    return str(execution.given["run_id"])
 
 
-def promoted(world: World, task: str, day: int = 1, **changes: object) -> str:
+def promoted(world: World, day: int = 1, **changes: object) -> str:
     """Go through a run that is promoted."""
-    run_id = through(world, task, day, **changes)
+    run_id = through(world, day, **changes)
     assert world.run(run_id).outcome == "PROMOTED", world.run(run_id).reason
     return run_id
 
@@ -111,10 +129,10 @@ def stop(world: World, execution: Execution) -> None:
     world.close(execution)
 
 
-def roll_back(world: World, task: str, **order: object) -> None:
-    """Roll a task back, as the command line does."""
+def roll_back(world: World, **order: object) -> None:
+    """Roll the task back, as the command line does."""
     for _ in range(TRIES):
-        given = world.call("roll_back_champion", {"task": task, "why": "it was better", **order})
+        given = world.call("roll_back_champion", {"task": TASK, "why": "it was better", **order})
         if given["status"] != "IN_PROGRESS":
             assert given["status"] == "COMPLETED", given
             return
@@ -122,87 +140,110 @@ def roll_back(world: World, task: str, **order: object) -> None:
     raise AssertionError("the rollback does not end")
 
 
+# The beginnings, each of which several walks share
+
+
+def nothing(_scene: Scene) -> None:
+    """Nobody has uploaded anything."""
+
+
+def a_throughput_serves(scene: Scene) -> None:
+    promoted(scene.world, serving=THROUGHPUT)
+
+
+def a_deployment_serves(scene: Scene) -> None:
+    promoted(scene.world, serving=ON_DEMAND)
+
+
 # The walks
 
 
-def scenario(one: Scenario) -> Walk:
-    def walk(world: World) -> None:
-        finish(world, one.begin(world))
+def students_are_taught_from_logs(scene: Scene) -> None:
+    finish(scene.world, FROM_LOGS.begin(scene.world))
+
+
+def what_was_forgotten_is_adopted(serving: Serving) -> Walk:
+    """Every create call finds the name taken: it is looked up, its tags are read."""
+
+    def walk(scene: Scene) -> None:
+        scene.creates.forgotten = True
+        promoted(scene.world, serving=serving)
 
     return walk
 
 
-def what_was_forgotten_is_adopted(world: World) -> None:
-    """Every create call finds the name taken: it is looked up, its tags are read."""
-    Creates(world).listen()
-    promoted(world, "adopted")
-    promoted(world, "served", serving=ON_DEMAND)
+def the_endpoint_moves_and_moves_back(serving: Serving) -> Walk:
+    """Another champion takes the endpoint over, and gives it back."""
+
+    def walk(scene: Scene) -> None:
+        promoted(scene.world, 2, serving=serving)
+        roll_back(scene.world)
+
+    return walk
 
 
-def an_endpoint_moves_and_moves_back(world: World) -> None:
-    """Another champion takes the throughput over, and gives it back."""
-    for day in (1, 2):
-        promoted(world, "moved", day, serving=THROUGHPUT)
-    roll_back(world, "moved")
-
-
-def a_deployment_moves_and_moves_back(world: World) -> None:
-    for day in (1, 2):
-        promoted(world, "moved", day, serving=ON_DEMAND)
-    roll_back(world, "moved")
-
-
-def a_rollback_buys_what_served_before(world: World) -> None:
+def a_rollback_buys_what_served_before(scene: Scene) -> None:
     """The champions are served in different ways, so each rollback makes an endpoint; the names are taken."""
-    first = promoted(world, "ways", 1, serving=THROUGHPUT)
-    second = promoted(world, "ways", 2, serving=ON_DEMAND)
-    Creates(world).listen()
-    roll_back(world, "ways", to=first)
-    roll_back(world, "ways", to=second)
+    state = scene.world.tasks.state(TASK)
+    assert state.champion is not None
+    second = promoted(scene.world, 2, serving=ON_DEMAND)
+    scene.creates.forgotten = True
+    roll_back(scene.world, to=state.champion.run_id)
+    roll_back(scene.world, to=second)
 
 
-def bad_champion(before: dict[str, str], now: dict[str, str]) -> Walk:
-    """A new champion does badly while it is watched, so the former one is brought back."""
+def the_new_champion_does_badly(serving: Serving, *, forgotten: bool) -> Walk:
+    """It answers with errors while it is watched, so the former one is brought back."""
 
-    def walk(world: World) -> None:
-        promoted(world, "bad", 1, serving=before)
-        Creates(world, forgotten=before != now).listen()
-        execution = until(begin(world, "bad", 2, serving=now), "BakeStudent")
-        champion = world.tasks.state("bad").champion
+    def walk(scene: Scene) -> None:
+        world = scene.world
+        execution = until(begin(world, 2, serving=serving), "BakeStudent")
+        scene.creates.forgotten = forgotten
+        champion = world.tasks.state(TASK).champion
         assert champion is not None
         world.pass_time(300)
-        counted = [
+        counted: Any = [
             {"MetricName": name, "Value": 100.0, "Unit": "Count", "Timestamp": world.clock.now(),
              "Dimensions": [{"Name": "ModelId", "Value": champion.endpoint_arn}]}
             for name in ("Invocations", "InvocationServerErrors")
         ]  # fmt: skip
         world.aws.client("cloudwatch").put_metric_data(Namespace="AWS/Bedrock", MetricData=counted)
         world.pass_time(60)
-        while execution.state is not None:
-            execution.step()
-        world.close(execution)
-        assert world.tasks.state("bad").history[-1]["action"] == "rolled back"
+        to_the_end(world, execution)
+        assert world.tasks.state(TASK).history[-1]["action"] == "rolled back"
 
     return walk
 
 
-def a_refused_student_is_deleted(world: World) -> None:
-    """No student is as good as this gate asks, so nothing of the run is kept."""
-    gate = {"min_judge_score": 5.0, "min_latency_reduction": 0.99}
-    run_id = through(world, "refused", gate=gate)
-    assert world.run(run_id).outcome == "REJECTED", world.run(run_id).reason
+def a_refused_student_is_deleted(scene: Scene) -> None:
+    """No student is as fast as this gate asks, so nothing of the run is kept."""
+    gate: Any = lenient()["gate"]
+    run = scene.world.run(through(scene.world, gate={**gate, "min_latency_reduction": 0.99}))
+    assert run.outcome == "REJECTED", run.reason
 
 
-def what_is_stopped_is_released_and_retried(world: World) -> None:
-    """Somebody stops a run in its batch, its retry in its training, and the next retry is promoted."""
-    run_id = upload(world, "stopped", "of the day")
+def what_is_stopped_is_released_and_retried(scene: Scene) -> None:
+    """Somebody stops a run in its batch, and its retry in its training."""
+    world, run_id = scene.world, upload(scene.world, TASK, "of the day")
     for attempt, state in ((1, "WaitForTeacherBatch"), (2, "WaitForDistillation")):
         stop(world, until(world.execution(run_id, attempt), state))
         world.call("start_run", {"retry": run_id})
-    until(world.execution(run_id, 3), "ScoreEvaluation").step()
-    stop(world, world.execution(run_id, 3))
-    world.call("start_run", {"retry": run_id})
-    finish(world, run_id, 4)
+
+
+def lambdas_die_at_their_end(scene: Scene) -> None:
+    """What they have bought is read by those that come after them; then the judge is not to be believed."""
+    execution = begin(scene.world)
+    for state in ("CalibrateJudge", "ScoreEvaluation"):
+        until(execution, state)
+        scene.world.striker.fault = Fault(scenario="", state=state, kind=LATE, count=1)
+        scene.world.striker.hits = 0
+        execution.step()
+    stop(scene.world, execution)
+
+
+def the_judge_is_not_believed(scene: Scene) -> None:
+    order(scene.world, kind="wrong_judge", how="gullible")
+    assert scene.world.run(through(scene.world)).outcome == "REJECTED"
 
 
 class Stopped(Exception):
@@ -228,11 +269,22 @@ class StopsAtDeath:
         self.world.pass_time(seconds)
 
 
+class NobodyAnswers(StopsAtDeath):
+    """Surroundings in which an approval expires, and the schedule comes before that."""
+
+    def answer_to(self, _state: str, _token: str, timeout_s: int) -> Any:
+        self.world.pass_time(timeout_s - 3600.0)
+        self.world.call("reconcile_runs", {})
+        self.world.pass_time(3600.0)
+        raise TaskFailed("States.Timeout", "nobody answered")
+
+
 def killed_in(state: str, operation: str) -> Walk:
     """A Lambda is killed after a create call, and its run is stopped before it could come back to it."""
 
-    def walk(world: World) -> None:
-        execution = until(begin(world, "killed"), state)
+    def walk(scene: Scene) -> None:
+        world = scene.world
+        execution = until(begin(world), state)
         execution.around = StopsAtDeath(world)
         world.striker.fault = Fault(
             scenario="", state=state, kind=DIES, service="bedrock", operation=operation, count=1
@@ -246,158 +298,190 @@ def killed_in(state: str, operation: str) -> Walk:
     return walk
 
 
-def a_promotion_fails(before: dict[str, str] | None, now: dict[str, str]) -> Walk:
+def a_promotion_fails(serving: Serving, day: int = 2) -> Walk:
     """The new endpoint refuses its smoke test: it goes, or is pointed back at the champion's model."""
 
-    def walk(world: World) -> None:
-        if before:
-            promoted(world, "fails", 1, serving=before)
-        execution = until(begin(world, "fails", 2, serving=now), "PromoteStudent")
-        world.striker.fault = Fault(
+    def walk(scene: Scene) -> None:
+        execution = until(begin(scene.world, day, serving=serving), "PromoteStudent")
+        scene.world.striker.fault = Fault(
             scenario="", state="PromoteStudent", kind=SERVICE, service="bedrock-runtime", operation="Converse",
             error="ModelErrorException",
         )  # fmt: skip
-        while execution.state is not None:
-            execution.step()
-        world.close(execution)
+        to_the_end(scene.world, execution)
+        assert scene.world.run(str(execution.given["run_id"])).outcome == "FAILED"
 
     return walk
 
 
-def the_training_stalls(world: World) -> None:
+def the_endpoint_fails_when_it_is_moved(scene: Scene) -> None:
+    """The schedule buys the champion another one."""
+    order(scene.world, kind="fail_update", status="Failed")
+    execution = until(begin(scene.world, 2, serving=THROUGHPUT), "PromoteStudent")
+    execution.step()
+    stop(scene.world, execution)
+    for _ in range(TRIES):
+        scene.world.pass_time(300)
+        scene.world.call("reconcile_runs", {})
+        if scene.world.tasks.state(TASK).rollback is None:
+            return
+    raise AssertionError("the champion gets no other endpoint")
+
+
+def the_training_stalls(scene: Scene) -> None:
     """It is stopped."""
-    order(world, kind="stall_job", hours=90)
-    through(world, "stalled")
+    order(scene.world, kind="stall_job", hours=90)
+    through(scene.world)
 
 
-def the_batch_stalls(world: World) -> None:
+def the_batch_stalls(scene: Scene) -> None:
     """It is stopped at its deadline, and the teacher is asked on demand."""
-    order(world, kind="stall_batch", phase="InProgress")
-    through(world, "late")
+    order(scene.world, kind="stall_batch", phase="InProgress")
+    _without_a_batch(scene, "CollectTeacherData")
 
 
-def answers_have_expired(world: World) -> None:
+def the_first_teacher_of_the_settings_serves(scene: Scene) -> None:
+    """In the simulator's catalog its life has ended; here batch and on-demand answers are its own."""
+    settings(scene.world, models={"amazon.nova-premier-v1:0": {"end_of_life": "2030-01-01T00:00:00+00:00"}})
+    order(scene.world, kind="stall_batch", phase="InProgress")
+    execution = _without_a_batch(scene, "EachHoldoutShard")
+    _forget_answers(scene.world)
+    execution.step()
+
+
+def _without_a_batch(scene: Scene, then: str) -> Execution:
+    """Wait in vain for the teacher's batch."""
+    changes: Any = {"teacher_data": {"deadline_hours": 12}, "training": "distillation"}
+    execution = until(begin(scene.world, **changes), "WaitForTeacherBatch")
+    scene.world.pass_time(12 * 3600)
+    return until(execution, then)
+
+
+def the_last_judge_of_the_settings_serves(scene: Scene) -> None:
+    """The first of the preference list has passed its end of life."""
+    settings(scene.world, models={"anthropic.claude-sonnet-4-6": {"end_of_life": "2026-01-01T00:00:00+00:00"}})
+    until(begin(scene.world), "ScoreEvaluation").step()
+
+
+def answers_have_expired(scene: Scene) -> None:
     """Bucket rules have deleted answers since they were bought: teacher and champion are asked again."""
-    promoted(world, "expired", 1, serving=THROUGHPUT)
-    execution = until(begin(world, "expired", 2, serving=THROUGHPUT), "EachHoldoutShard")
+    execution = until(begin(scene.world, 2, serving=THROUGHPUT), "EachHoldoutShard")
+    _forget_answers(scene.world)
+    execution.step()
+
+
+def _forget_answers(world: World) -> None:
     s3 = world.aws.client("s3")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket="distillation-runs", Prefix="answers/"):
         for item in page.get("Contents", []):
             s3.delete_object(Bucket="distillation-runs", Key=item["Key"])
-    execution.step()
-    stop(world, execution)
 
 
-def the_first_models_of_the_settings_serve(world: World) -> None:
-    """The first teacher of the preference list is offered, whose life the simulator's catalog has ended."""
-    settings(world, models={"amazon.nova-premier-v1:0": {"end_of_life": "2030-01-01T00:00:00+00:00"}})
-    order(world, kind="stall_batch", phase="InProgress")
-    through(world, "first")
-
-
-def the_last_models_of_the_settings_serve(world: World) -> None:
-    """The first judge of the preference list has passed its end of life."""
-    settings(world, models={"anthropic.claude-sonnet-4-6": {"end_of_life": "2026-01-01T00:00:00+00:00"}})
-    through(world, "last")
-
-
-def runs_wait_in_the_queue(world: World) -> None:
-    """More runs than may be under way; the approval of one is about to expire."""
-    executions = [begin(world, f"queued{number}") for number in range(2)]
-    third = upload(world, "queued2", "of the day")
+def runs_wait_in_the_queue(scene: Scene) -> None:
+    """More runs than may be under way, and an approval that nobody gives."""
+    world = scene.world
+    first, _, third = (upload(world, f"queued{number}", "of the day") for number in range(3))
     assert world.run(third).state == "QUEUED"
-    waiting = until(executions[0], "RequestApproval")
-    world.call("reconcile_runs", {})
-    invoked = world.answer_to
-
-    def nobody_answers(_state: str, _token: str, timeout_s: int) -> Any:
-        world.pass_time(timeout_s - 3600.0)
-        world.call("reconcile_runs", {})
-        world.pass_time(3600.0)
-        raise TaskFailed("States.Timeout", "nobody answered")
-
-    world.answer_to = nobody_answers  # type: ignore[method-assign]
-    waiting.step()
-    world.answer_to = invoked  # type: ignore[method-assign]
-    while waiting.state is not None:
-        waiting.step()
-    world.close(waiting)
+    waiting = until(world.execution(first), "RequestApproval")
+    waiting.around = NobodyAnswers(world)
+    to_the_end(world, waiting)
     assert world.run(third).state == "RUNNING"
 
 
-def nothing_lies_beside_the_upload(world: World) -> None:
+def nothing_lies_beside_the_upload(scene: Scene) -> None:
     """No task.json, no holdout: S3 says that they are not there."""
-    world.upload("bare/prompts.jsonl", b'{"prompt": "one"}\n')
+    scene.world.upload("bare/prompts.jsonl", b'{"prompt": "one"}\n')
 
 
-def uploads_were_deleted(world: World) -> None:
+def the_upload_was_deleted(state: str, *, from_logs: bool = False) -> Walk:
     """The version to which a run is pinned is gone when its Lambda comes to read it."""
-    for scenario_, states in ((SCENARIOS[0], ("PrepareDataset",)), (SCENARIOS[1], ("ListInvocationLogs", "EachLogShard"))):
-        for state in states:
-            execution = until(world.execution(scenario_.begin(world)), state)
-            run = world.run(str(execution.given["run_id"]))
-            world.aws.client("s3").delete_object(Bucket="uploads", Key=run.key, VersionId=run.version)
-            while execution.state is not None:
-                execution.step()
-            world.close(execution)
+
+    def walk(scene: Scene) -> None:
+        world = scene.world
+        run_id = FROM_LOGS.begin(world) if from_logs else upload(world, TASK, "of the day")
+        execution, run = until(world.execution(run_id), state), world.run(run_id)
+        world.aws.client("s3").delete_object(Bucket="uploads", Key=run.key, VersionId=run.version)
+        to_the_end(world, execution)
+
+    return walk
 
 
-def nobody_asks_a_champion(world: World) -> None:
-    """It is moved to a deployment, whose name is taken; the first such deployment fails."""
-    promoted(world, "idle", serving=THROUGHPUT)
-    world.pass_time(120 * DAY_S)
-    order(world, kind="fail_deployment", count=1)
-    for forgotten in (False, True):
-        creates = Creates(world, forgotten=forgotten)
-        creates.listen()
-        for _ in range(10):
-            world.call("reap_idle_throughput", {"reap": "delete_idle"})
-            world.pass_time(600)
-    world.call("reap_idle_throughput", {})
+def nobody_asks_the_champion(scene: Scene) -> None:
+    """It is moved to a deployment, whose name is taken."""
+    scene.creates.forgotten = True
+    scene.world.pass_time(120 * DAY_S)
+    for _ in range(6):
+        scene.world.call("reap_idle_throughput", {"reap": "delete_idle"})
+        scene.world.pass_time(600)
+    champion = scene.world.tasks.state(TASK).champion
+    assert champion is not None
+    assert champion.mode == ON_DEMAND["mode"]
 
 
-def things_are_there_that_nobody_knows(world: World) -> None:
+def there_is_what_nobody_knows(scene: Scene) -> None:
     """Copies of what a run made, by hand and with its tags: the janitor deletes them and tells people."""
-    creates = Creates(world, forgotten=False)
-    creates.listen()
-    promoted(world, "copied", serving=THROUGHPUT)
-    for operation, name in (
+    for operation, *names in (
         ("CreateProvisionedModelThroughput", "provisionedModelName"),
         ("CreateCustomModelDeployment", "modelDeploymentName"),
-        ("CreateModelCustomizationJob", "customModelName"),
+        ("CreateModelCustomizationJob", "customModelName", "jobName"),
     ):
-        again = {name: f"{creates.last[operation][name]}-copy", "clientRequestToken": f"copy-{name}"}
-        if "jobName" in creates.last[operation]:
-            again["jobName"] = f"{creates.last[operation]['jobName']}-copy"
-        creates.again(operation, **again)
-    for _ in range(TRIES):
-        world.pass_time(DAY_S)
-        world.call("reap_idle_throughput", {"reap": "delete_unused"})
-    world.call("reap_idle_throughput", {})
+        last = scene.creates.last[operation]
+        scene.creates.again(
+            operation, clientRequestToken=f"copy-{operation}", **{name: f"{last[name]}-copy" for name in names}
+        )
+    for _ in range(4):
+        scene.world.pass_time(DAY_S)
+        scene.world.call("reap_idle_throughput", {"reap": "delete_unused"})
+    scene.world.call("reap_idle_throughput", {})
 
 
-WALKS: tuple[Walk, ...] = (
-    *(scenario(one) for one in SCENARIOS),
-    what_was_forgotten_is_adopted,
-    an_endpoint_moves_and_moves_back,
-    a_deployment_moves_and_moves_back,
-    a_rollback_buys_what_served_before,
-    *(bad_champion(before, now) for before in (THROUGHPUT, ON_DEMAND) for now in (THROUGHPUT, ON_DEMAND)),
-    a_refused_student_is_deleted,
-    what_is_stopped_is_released_and_retried,
-    killed_in("RunTeacherBatch", "CreateModelInvocationJob"),
-    killed_in("LaunchDistillation", "CreateModelCustomizationJob"),
-    killed_in("DeployCandidate", "CreateCustomModelDeployment"),
-    killed_in("PromoteStudent", "CreateProvisionedModelThroughput"),
-    *(a_promotion_fails(before, now) for before, now in ((None, THROUGHPUT), (THROUGHPUT, THROUGHPUT), (ON_DEMAND, ON_DEMAND))),
-    the_training_stalls,
-    the_batch_stalls,
-    answers_have_expired,
-    the_first_models_of_the_settings_serve,
-    the_last_models_of_the_settings_serve,
-    runs_wait_in_the_queue,
-    nothing_lies_beside_the_upload,
-    uploads_were_deleted,
-    nobody_asks_a_champion,
-    things_are_there_that_nobody_knows,
+WALKS: tuple[tuple[Walk, tuple[Walk, ...]], ...] = (
+    (
+        nothing,
+        (
+            students_are_taught_from_logs,
+            *(what_was_forgotten_is_adopted(serving) for serving in (THROUGHPUT, ON_DEMAND)),
+            a_refused_student_is_deleted,
+            what_is_stopped_is_released_and_retried,
+            lambdas_die_at_their_end,
+            the_judge_is_not_believed,
+            killed_in("RunTeacherBatch", "CreateModelInvocationJob"),
+            killed_in("LaunchDistillation", "CreateModelCustomizationJob"),
+            killed_in("DeployCandidate", "CreateCustomModelDeployment"),
+            killed_in("PromoteStudent", "CreateProvisionedModelThroughput"),
+            a_promotion_fails(THROUGHPUT),
+            the_training_stalls,
+            the_batch_stalls,
+            the_first_teacher_of_the_settings_serves,
+            the_last_judge_of_the_settings_serves,
+            runs_wait_in_the_queue,
+            nothing_lies_beside_the_upload,
+            the_upload_was_deleted("PrepareDataset"),
+            the_upload_was_deleted("ListInvocationLogs", from_logs=True),
+            the_upload_was_deleted("EachLogShard", from_logs=True),
+        ),
+    ),
+    (
+        a_throughput_serves,
+        (
+            the_endpoint_moves_and_moves_back(THROUGHPUT),
+            a_rollback_buys_what_served_before,
+            the_new_champion_does_badly(THROUGHPUT, forgotten=False),
+            the_new_champion_does_badly(ON_DEMAND, forgotten=True),
+            a_promotion_fails(THROUGHPUT),
+            the_endpoint_fails_when_it_is_moved,
+            answers_have_expired,
+            nobody_asks_the_champion,
+            there_is_what_nobody_knows,
+        ),
+    ),
+    (
+        a_deployment_serves,
+        (
+            the_endpoint_moves_and_moves_back(ON_DEMAND),
+            the_new_champion_does_badly(ON_DEMAND, forgotten=False),
+            the_new_champion_does_badly(THROUGHPUT, forgotten=True),
+            a_promotion_fails(ON_DEMAND),
+        ),
+    ),
 )
+"""What each walk begins with, and the walks from there."""

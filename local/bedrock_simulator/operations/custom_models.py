@@ -171,6 +171,8 @@ class CustomModelDeployments:
         """UpdateCustomModelDeployment: another model behind the same ARN."""
         host, world = self._host, self._host.world
         deployment = self._find(call)
+        # It asks for the model too (service authorization reference).
+        host.require(call.caller, call.operation, call.params["modelArn"])
         with world.lock:
             model = _model(host, call.params["modelArn"])
             _require_settled(deployment)

@@ -97,6 +97,8 @@ class ProvisionedThroughput:
         """
         host, world, params = self._host, self._host.world, call.params
         throughput = self._find(call)
+        if "desiredModelId" in params:  # asks for the model too (service authorization reference)
+            host.require(call.caller, call.operation, self._model(params["desiredModelId"])[0])
         with world.lock:
             if throughput.status != "InService":
                 raise validation(

@@ -1,0 +1,128 @@
+"""Least privilege both ways: what roles need they are granted, and what they are granted somebody needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from local.bedrock_simulator.policies import trusts_bedrock
+from local.embedded_aws.lifecycle import ACCOUNT
+from tests.faults.__main__ import local_deployment
+from tests.faults.world import NAMES
+from tests.least_privilege.configured import of_lambda, of_machine
+from tests.least_privilege.grants import Grant, Grants, uncovered, unused
+from tests.least_privilege.needs import Need, Needs
+from tests.least_privilege.recording import record
+from tests.stacks.templates import Deployment
+
+BEDROCK_ROLES = {"CustomizationRole": NAMES["CUSTOMIZATION_ROLE_ARN"], "BatchRole": NAMES["BATCH_ROLE_ARN"]}
+
+UNUSED_HERE: dict[str, str] = {}
+"""Grants that no walk uses, and why they stay: how they begin, after the role, to a reason that a reviewer accepts."""
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Deployment:
+    return local_deployment()
+
+
+@pytest.fixture(scope="module")
+def grants(deployment: Deployment) -> Grants:
+    return Grants(deployment)
+
+
+@pytest.fixture(scope="module")
+def recorded(deployment: Deployment) -> Needs:
+    return record(deployment)
+
+
+@pytest.fixture(scope="module")
+def needed(deployment: Deployment, grants: Grants, recorded: Needs) -> dict[str, set[Need]]:
+    """What each role needs, by its logical id."""
+    by_role = {
+        grants.role_of(folder): {*recorded.of.get(folder, ()), *of_lambda(grants, folder)}
+        for folder in grants.folders()
+    }
+    for beginning, arn in BEDROCK_ROLES.items():
+        by_role[grants.beginning(beginning)] = recorded.of[arn]
+    by_role[grants.beginning("DistillationAccess")] = set(of_machine(deployment, grants))
+    return by_role
+
+
+def test_no_call_is_unknown(recorded: Needs) -> None:
+    assert recorded.unknown == set(), "say in needs.py what AWS checks for these"
+
+
+def test_every_lambda_is_walked(grants: Grants, recorded: Needs) -> None:
+    assert {folder for folder in recorded.of if not folder.startswith("arn:")} == set(grants.folders())
+
+
+def test_no_role_is_passed_over(grants: Grants, needed: dict[str, set[Need]]) -> None:
+    assert set(needed) == grants.roles()
+
+
+def test_nothing_is_denied(grants: Grants, needed: dict[str, set[Need]]) -> None:
+    denied = {role: [str(need) for need in uncovered(grants.of_role(role), needs)] for role, needs in needed.items()}
+    assert {role: found for role, found in denied.items() if found} == {}
+
+
+def test_nothing_is_granted_that_is_never_used(grants: Grants, needed: dict[str, set[Need]]) -> None:
+    # When
+    found = {f"{role}: {grant}" for role, needs in needed.items() for grant in unused(grants.of_role(role), needs)}
+    # Then
+    assert {grant for grant in found if not grant.startswith(tuple(UNUSED_HERE))} == set()
+    assert [known for known in UNUSED_HERE if not any(grant.startswith(known) for grant in found)] == []
+    assert all(len(reason.split()) >= 6 for reason in UNUSED_HERE.values())
+
+
+def test_a_grant_that_nobody_uses_would_be_found(grants: Grants, needed: dict[str, set[Need]]) -> None:
+    role = grants.role_of("start_run")
+    more = [
+        Grant("s3:DeleteObject", f"arn:aws:s3:::{NAMES['UPLOADS_BUCKET']}/*"),
+        Grant("s3:GetObject", f"arn:aws:s3:::{NAMES['RUNS_BUCKET']}/*"),
+        Grant(
+            "kms:Decrypt", NAMES["MODEL_KEY_ARN"], '{"StringEquals": {"kms:ViaService": "ec2.us-east-1.amazonaws.com"}}'
+        ),
+    ]
+    assert list(unused([*grants.of_role(role), *more], needed[role])) == sorted(more, key=str)
+
+
+def test_a_permission_that_is_missing_would_be_found(grants: Grants, needed: dict[str, set[Need]]) -> None:
+    # Given
+    role = grants.role_of("launch_distillation")
+    granted = grants.of_role(role)
+    # When
+    without = {
+        action: uncovered([grant for grant in granted if grant.action != action], needed[role])
+        for action in {grant.action for grant in granted}
+    }
+    # Then
+    assert {action for action, denied in without.items() if not denied} == set()
+
+
+@pytest.mark.parametrize("beginning", BEDROCK_ROLES)
+def test_bedrock_takes_a_role_for_the_jobs_of_this_account_only(
+    grants: Grants, recorded: Needs, beginning: str
+) -> None:
+    # Given
+    arn, policies = BEDROCK_ROLES[beginning], grants.policies(grants.beginning(beginning))
+    sources = {source for role, source in recorded.taken if role == arn}
+    # Then for every job that a walk started
+    assert sources
+    assert all(trusts_bedrock(policies, arn, source) for source in sources)
+    # And for no job of another account, of another Region or of another kind
+    other = next(iter(sources))
+    assert not trusts_bedrock(policies, arn, other.replace(ACCOUNT, "111122223333"))
+    assert not trusts_bedrock(policies, arn, other.replace("us-east-1", "us-west-2"))
+    assert not trusts_bedrock(policies, arn, f"arn:aws:bedrock:us-east-1:{ACCOUNT}:evaluation-job/abc")
+
+
+def test_each_role_is_passed_to_bedrock_only(grants: Grants, recorded: Needs) -> None:
+    for folder in ("launch_distillation", "run_teacher_batch"):
+        [need] = [need for need in recorded.of[folder] if need.action == "iam:PassRole"]
+        granted = grants.of_role(grants.role_of(folder))
+        assert not uncovered(granted, {need})
+        elsewhere = replace(need, context=(("iam:PassedToService", "lambda.amazonaws.com"),))
+        others = {replace(need, resource=arn) for arn in BEDROCK_ROLES.values() if arn != need.resource}
+        assert uncovered(granted, {elsewhere, *others}) == sorted({elsewhere, *others}, key=str)
