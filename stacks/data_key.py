@@ -48,7 +48,12 @@ class DataKey(Construct):
             "ServeCustomModels",
             "bedrock.amazonaws.com",
             ENCRYPT_AND_DECRYPT,
-            {"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "aws:bedrock:custom-model"}},
+            {
+                "ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "aws:bedrock:custom-model"},
+                # The guide's statement has no account. Whether Bedrock names one here is not documented: where it does,
+                # it must be ours, and where it does not, a student must still be served.
+                "StringEqualsIfExists": {"aws:SourceAccount": stack.account},
+            },
         )
 
     def _allow(self, sid: str, service: str, actions: list[str], conditions: dict[str, dict[str, str]]) -> None:

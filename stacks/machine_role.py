@@ -30,6 +30,8 @@ _LOG_DELIVERY = (
     "logs:DescribeLogGroups",
 )
 
+_NO_RESOURCE = "The service authorization reference names no resource for log delivery, and none for trace sampling."
+
 
 class MachineRole(Construct):
     """The role of the state machine, every statement written here.
@@ -62,13 +64,13 @@ class MachineRole(Construct):
                 "xray:GetSamplingTargets",
                 on=["*"],
                 to="know which executions to trace",
-                because="X-Ray knows no resource for sampling (service authorization reference).",
+                because=_NO_RESOURCE,
             ),
             allow(
                 *_LOG_DELIVERY,
                 on=["*"],
                 to="write the machine's log",
-                because="CloudWatch Logs knows no resource for log delivery.",
+                because=_NO_RESOURCE,
             ),
         ]
         self.role = iam.Role(

@@ -341,7 +341,8 @@ def the_batch_stalls(scene: Scene) -> None:
 
 def the_first_teacher_of_the_settings_serves(scene: Scene) -> None:
     """In the simulator's catalog its life has ended; here batch and on-demand answers are its own."""
-    settings(scene.world, models={"amazon.nova-premier-v1:0": {"end_of_life": "2030-01-01T00:00:00+00:00"}})
+    alive = {"status": "ACTIVE", "end_of_life": "2030-01-01T00:00:00+00:00"}
+    settings(scene.world, models={"amazon.nova-premier-v1:0": alive})
     order(scene.world, kind="stall_batch", phase="InProgress")
     execution = _without_a_batch(scene, "EachHoldoutShard")
     _forget_answers(scene.world)

@@ -140,8 +140,10 @@ def test_the_key_rotates_and_serves_each_service_only_under_a_condition(deployme
     }
     assert all(statement.get("Condition") for statement in services.values())
     assert services["bedrock.amazonaws.com"]["Condition"] == {
-        "ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "aws:bedrock:custom-model"}
+        "ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "aws:bedrock:custom-model"},
+        "StringEqualsIfExists": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
     }
+    assert all("AWS::AccountId" in str(statement["Condition"]) for statement in services.values())
     for statement in services.values():
         assert "kms:*" not in listed(statement["Action"])
 
