@@ -10,7 +10,9 @@ import pytest
 
 from lambdas.domain import call_limit
 from lambdas.gateways.table import Table
+from lambdas.publish_report.stage import execute as publish_report
 from local.bedrock_simulator.brains.judge import Case, judge
+from tests.report_fields import documented, names_in, section_of
 from tests.simulator import toy
 from tests.simulator.conftest import Account
 from tests.simulator.verdict_stages import VerdictStages
@@ -49,6 +51,39 @@ def known_scores() -> list[dict[str, Any]]:
 def line(report: dict[str, Any], rule: str) -> dict[str, Any]:
     [found] = [line for line in report["gate"] if line["rule"] == rule]
     return dict(found)
+
+
+def test_a_student_trained_on_good_data_passes_and_its_report_has_the_documented_fields(
+    stages: VerdictStages,
+) -> None:
+    # Given
+    run = stages.candidate(PROMPTS, TASK, known_scores())
+
+    # When
+    report = stages.verdict(run)
+
+    # Then
+    assert (report["decision"], report["reasons"]) == ("PROMOTE", [])
+    assert all(rule["passed"] for rule in report["gate"])
+    learnt = report["training"]["learnt"]
+    assert learnt["counts"]["accepted"] == learnt["sent"] == report["training"]["records"]
+    assert learnt["last_loss"] < learnt["first_loss"]
+
+    # When it has been promoted, by a person who knew the price of an hour
+    approval = {"answer": "approved", "why": "", "usd_per_unit_hour": 3.0}
+    stages.pipeline.registry.record_facts(run.run_id, endpoint_arn="arn:endpoint", approval=approval)
+    publish_report(stages.stage("PublishReport", run, outcome="PROMOTED"))
+    report = stages.pipeline.runs.read_json(run.files.report(run.attempt, "report.json"))
+
+    # Then every field is documented, and every documented field is there
+    sections = documented()
+    there: dict[str, set[str]] = {title: set() for title in sections}
+    for field, value in report.items():
+        there[section_of(field)] |= {field, *(() if field == "files" else names_in(value))}
+    undocumented = {title: names - sections[title].names - {title} for title, names in there.items()}
+    assert undocumented == {title: set() for title in sections}
+    missing = {title: sections[title].fields - names for title, names in there.items()}
+    assert missing == {title: set() for title in sections}
 
 
 def test_a_job_without_outputs_leaves_its_counts_unknown_and_the_gate_decides(

@@ -284,7 +284,7 @@ def test_equal_reports_give_equal_pages_and_are_not_changed(sample: Sample) -> N
 def test_estimates_are_shown_but_not_added_to_what_was_spent(sample: Sample) -> None:
     # Given a ledger with one actual and one foreseen line of the same stage
     report = sample("promoted")
-    line = {"stage": "PromoteStudent", "model": "m", "usage": {"throughput_hours": 2}, "simulated": False}
+    line = {"stage": "PromoteStudent", "model": "m", "usage": {"calls": 2}, "simulated": False}
     report["ledger"] = [line | {"kind": "actual", "usd": 1.25}, line | {"kind": "estimated", "usd": 90.0}]
     # When
     page = _page(report)
