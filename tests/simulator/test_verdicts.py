@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -68,14 +69,21 @@ def test_a_student_trained_on_good_data_passes_and_its_report_has_the_documented
     learnt = report["training"]["learnt"]
     assert learnt["counts"]["accepted"] == learnt["sent"] == report["training"]["records"]
     assert learnt["last_loss"] < learnt["first_loss"]
+    phases = report["training"]["phases"]
+    assert [phase["name"] for phase in phases] == ["validation", "data processing", "training"]
+    assert all(phase["started_at"] <= phase["ended_at"] for phase in phases)
 
     # When it has been promoted, by a person who knew the price of an hour
     approval = {"answer": "approved", "why": "", "usd_per_unit_hour": 3.0}
     stages.pipeline.registry.record_facts(run.run_id, endpoint_arn="arn:endpoint", approval=approval)
     publish_report(stages.stage("PublishReport", run, outcome="PROMOTED"))
-    report = stages.pipeline.runs.read_json(run.files.report(run.attempt, "report.json"))
+    text = stages.pipeline.runs.read(run.files.report(run.attempt, "report.json"))
+    report = json.loads(text)
 
-    # Then every field is documented, and every documented field is there
+    # Then the registry has the hash of that very text
+    assert stages.pipeline.registry.run(run.run_id).report_sha256 == hashlib.sha256(text).hexdigest()
+
+    # And every field is documented, and every documented field is there
     sections = documented()
     there: dict[str, set[str]] = {title: set() for title in sections}
     for field, value in report.items():

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from lambdas.domain.answers import Answer
 from lambdas.domain.errors import EvaluationIncomplete
 from lambdas.domain.evaluation import percentile, summarise
-from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
+from lambdas.domain.judging import JUDGE_PROMPT_VERSION, InvalidVerdict, judge_facts, judge_question, read_verdict
 from lambdas.domain.measurements import REQUIRED, Measurement, check_complete, paired_differences, worst_answers
 from lambdas.domain.output_check import InvalidSchema, OutputChecker
 from lambdas.domain.prompts import drop_reason
 from tests.unit.domain.samples import BOOK, MICRO, records
 
+SONNET = "us.anthropic.claude-sonnet-4-6"
 WEIGHT = {"type": "number", "minimum": 0, "maximum": 1}
 SCHEMA = {
     "type": "object",
@@ -181,6 +182,19 @@ def test_neither_reference_nor_answer_can_leave_its_tag(text: str) -> None:
     assert "5 is {best}" in str(question.system)
     assert question.temperature == 0
     assert question.to_api()["toolConfig"]["toolChoice"] == {"tool": {"name": "record_score"}}
+
+
+def test_how_answers_were_judged_is_recorded_and_another_rubric_is_another_way() -> None:
+    # Given / When
+    facts, other = judge_facts(SONNET, MICRO, "5 is best"), judge_facts(SONNET, MICRO, "5 is worst")
+
+    # Then
+    assert facts["prompt_version"] == JUDGE_PROMPT_VERSION
+    assert len(facts["prompt_sha256"]) == 64
+    assert facts["prompt_sha256"] != other["prompt_sha256"]
+    assert facts["prompt_sha256"] == judge_facts(MICRO, MICRO, "5 is best")["prompt_sha256"]
+    assert (facts["temperature"], facts["model_id"]) == (0, SONNET)
+    assert (facts["same_family_as_student"], judge_facts(MICRO, MICRO, "")["same_family_as_student"]) == (False, True)
 
 
 def measurement(

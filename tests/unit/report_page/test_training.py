@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.report_page.sections import training_facts, training_phases
 from lambdas.domain.report_page.training import LOSS_HEIGHT, UNKNOWN, failed_tries, loss_chart, outcome_facts
 
 
@@ -46,6 +47,46 @@ def test_the_curve_falls_from_left_to_right() -> None:
     assert all(0 <= y <= LOSS_HEIGHT for _, y in points)
     assert points[0][1] < points[-1][1]
     assert chart.takeaway == "The training loss went from 2 to 1."
+
+
+@pytest.mark.parametrize(
+    ("way", "meaning"),
+    [
+        ("distillation", "Bedrock asks the teacher again and takes our answers as golden examples"),
+        ("fine_tuning", "on exactly the teacher's answers that this run collected"),
+    ],
+)
+def test_the_way_of_training_is_told_with_what_it_means_and_why(way: str, meaning: str) -> None:
+    # Given
+    models = {"training": way, "training_reason": "the pair is closed"}
+
+    # When
+    facts = {fact.label: fact.value for fact in training_facts(report(records=900) | {"models": models})}
+
+    # Then
+    assert meaning in facts["Way of training"]
+    assert facts["Why this way"] == "The pair is closed"
+
+
+def test_each_phase_has_its_status_its_beginning_and_its_duration() -> None:
+    # Given a job whose training is under way
+    began, then, later = "2026-11-24T10:00:00Z", "2026-11-24T10:05:00Z", "2026-11-24T12:05:00Z"
+    phases = [
+        {"name": "validation", "status": "Completed", "started_at": began, "ended_at": then},
+        {"name": "data processing", "status": "Completed", "started_at": then, "ended_at": later},
+        {"name": "training", "status": "InProgress", "started_at": later, "ended_at": None},
+    ]
+
+    # When
+    rows = training_phases(report(phases=phases)).rows
+
+    # Then
+    assert [row[:2] for row in rows] == [
+        ("validation", "Completed"),
+        ("data processing", "Completed"),
+        ("training", "InProgress"),
+    ]
+    assert ["10:00" in rows[0][2], rows[0][3], rows[1][3], rows[2][3]] == [True, "5 min", "2 h 00 min", "not measured"]
 
 
 @pytest.mark.parametrize("tries", [None, [], "broken", [{}]])

@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.calibrate_judge.stage import execute as calibrate
 from lambdas.domain.errors import ModelUnavailable
-from lambdas.domain.measurements import Measurement
+from lambdas.domain.measurements import REQUIRED, Measurement
 from lambdas.evaluate_student.stage import execute as evaluate
 from lambdas.gateways import clients
 from lambdas.gateways.registry import Run
@@ -128,6 +128,27 @@ def test_a_champion_whose_endpoint_is_gone_is_left_out_and_the_report_says_so(
     assert "champion" not in roles
     [note] = evaluation["left_out"]
     assert (note["role"], note["model_id"]) == ("champion", "arn:champion-endpoint")
+
+
+def test_a_champion_that_answers_is_the_fifth_contestant_on_the_same_records(
+    workshop: Workshop, models: Models
+) -> None:
+    # Given a champion on provisioned throughput, whose calls are not billed one by one
+    run = ready(workshop, champion="arn:champion-endpoint")
+
+    # When
+    measured(workshop, run)
+    evaluation = decided(workshop, run)
+
+    # Then
+    assert [one["role"] for one in evaluation["contestants"]] == [*REQUIRED, "champion"]
+    assert {one["records"] for one in evaluation["contestants"]} == {RECORDS}
+    champion = evaluation["contestants"][-1]
+    assert champion["model_id"] == "arn:champion-endpoint"
+    assert champion["usd_per_1k_requests"] > 0
+    assert evaluation["champion_before"]["run_id"] == "video-older"
+    assert "arn:champion-endpoint" not in {entry.model for entry in workshop.pipeline.registry.ledger(run.run_id)}
+    assert len(models.judge_calls) > 0
 
 
 def test_a_judge_that_gives_six_is_asked_again_and_its_failures_are_counted(workshop: Workshop, models: Models) -> None:
