@@ -241,7 +241,7 @@ def rollback(session: Session, task: str, to_run: str | None, why: str) -> None:
 @run_argument
 @pass_session
 def retry(session: Session, run: str) -> None:
-    """Try a run again that FAILED or EXPIRED, without buying again what it bought."""
+    """Try a run again that FAILED, EXPIRED or had too little evidence, without buying again what it bought."""
     found = resolve(session.deployment.registry, run)
     given = session.deployment.invoke("StartRunFunction", {"retry": found.run_id})
     line = f"Attempt {given.get('attempt')} of run {found.run_id} is {given.get('state')}"

@@ -11,12 +11,19 @@ MAX_SUBJECT = 100
 
 
 def outcome_message(
-    *, environment: str, run_id: str, task: str, outcome: str, reason: str, report_uri: str, simulated: bool
+    *,
+    environment: str,
+    run_id: str,
+    task: str,
+    outcome: str,
+    reason: str,
+    report_uri: str,
+    simulated: bool,
+    may_be_retried: bool,
 ) -> tuple[str, str]:
     """Write subject and text about a run that has ended."""
     note = "All figures are simulated.\n" if simulated else ""
-    may_retry = outcome in ("FAILED", "EXPIRED")
-    retry = f"Try it again without buying twice: python -m cli retry {run_id}\n" if may_retry else ""
+    retry = f"Try it again without buying twice: python -m cli retry {run_id}\n" if may_be_retried else ""
     text = (
         f"Run {run_id} of task {task} ({environment}) ended {outcome}.\n{reason}\n{note}Report: {report_uri}\n{retry}"
     )

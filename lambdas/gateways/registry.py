@@ -16,6 +16,8 @@ from lambdas.gateways.table import ConditionFailed, Table
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
 PROMOTED, REJECTED, EXPIRED, FAILED = "PROMOTED", "REJECTED", "EXPIRED", "FAILED"
 RETRYABLE = (FAILED, EXPIRED)
+UNDECIDED = "undecided"
+"""Fact of a run whose evaluation had too little evidence for a verdict, say because the judge gave no scores."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +50,13 @@ class Run:
     def from_item(cls, item: Item) -> Self:
         """Read an item of the table."""
         return cls(**known_fields(cls, item))
+
+    def may_be_retried(self, outcome: str) -> bool:
+        """Tell whether another attempt may come to something else than this outcome: a verdict is final.
+
+        A trained model is kept for that attempt.
+        """
+        return outcome in RETRYABLE or (outcome == REJECTED and bool(self.facts.get(UNDECIDED)))
 
     @property
     def upload(self) -> Upload:
@@ -273,7 +282,7 @@ class Registry:
         return True
 
     def begin_retry(self, run_id: str, now: str) -> Run:
-        """Queue another attempt of a run that failed or expired.
+        """Queue another attempt of a run that failed, expired, or had too little evidence for a verdict.
 
         What the earlier attempt failed of, and an answer that came too late for it, are no reasons of this one.
 
@@ -284,9 +293,10 @@ class Registry:
         RunNotFound
         """
         run = self.run(run_id)
-        if run.state != ENDED or run.outcome not in RETRYABLE:
+        if run.state != ENDED or not run.may_be_retried(str(run.outcome)):
             state = run.outcome or run.state
-            raise RetryRefused(f"run '{run_id}' is {state}; only a run that is {' or '.join(RETRYABLE)} can be retried")
+            which = f"{' or '.join(RETRYABLE)}, or {REJECTED} for too little evidence,"
+            raise RetryRefused(f"run '{run_id}' is {state}; only a run that is {which} can be retried")
         if run_id in self.slots():
             raise RetryRefused(f"run '{run_id}' has just ended and is being closed; try again in a minute")
         try:
@@ -294,7 +304,8 @@ class Registry:
                 **_key(run_id),
                 expression=(
                     "SET #state = :queued, state_group = :group, since = :now, attempt = :next, progress = :empty "
-                    "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage, facts.failure, facts.approval"
+                    "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage, "
+                    f"facts.failure, facts.approval, facts.{UNDECIDED}"
                 ),
                 values={
                     ":queued": QUEUED,

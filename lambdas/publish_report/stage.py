@@ -106,6 +106,7 @@ def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:
         reason=reason,
         report_uri=f"s3://{environment.runs_bucket}/{page_key}",
         simulated=environment.settings.simulated,
+        may_be_retried=stage.run.may_be_retried(outcome),
     )
     try:
         clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)

@@ -98,8 +98,8 @@ def _is_anothers(stage: Stage, tags: Mapping[str, str]) -> bool:
 
 
 def _is_kept(stage: Stage, resource: Resource, outcome: str) -> bool:
-    """Keep a trained model for the retry of a failed attempt: it was paid for, and its storage costs little."""
-    if resource.kind != CUSTOM_MODEL or outcome not in ("FAILED", "EXPIRED"):
+    """Keep a trained model for the retry of an attempt: it was paid for, and its storage costs little."""
+    if resource.kind != CUSTOM_MODEL or not stage.run.may_be_retried(outcome):
         return False
     found = stage.pipeline.bedrock.find_model(resource.name)
     days = stage.pipeline.environment.settings.keep_unused_models_days

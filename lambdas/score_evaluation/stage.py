@@ -12,11 +12,12 @@ from lambdas.domain.break_even import work_out
 from lambdas.domain.calibration import Agreement, drift
 from lambdas.domain.evaluation import summarise
 from lambdas.domain.gate import judge_gate, needed_approvals
-from lambdas.domain.gate_line import GateLine, decide, reasons
+from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, GateLine, decide, reasons
 from lambdas.domain.judging import judge_facts
 from lambdas.domain.measurements import Measurement, check_complete, worst_answers
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.quality import JudgeRecord, calibration_document
+from lambdas.gateways.registry import UNDECIDED
 from lambdas.pipeline import Result, Stage
 from lambdas.reporting import publish
 
@@ -41,6 +42,8 @@ def execute(stage: Stage) -> Result:
     stage.progress()
     evaluation = _evaluate(stage)
     stage.pipeline.runs.write_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"), evaluation)
+    if evaluation["decision"] == INSUFFICIENT_EVIDENCE:
+        stage.pipeline.registry.record_facts(stage.run.run_id, **{UNDECIDED: True})
     publish(stage, outcome=None, reason=None)
     stage.progress(decision=evaluation["decision"])
     return {

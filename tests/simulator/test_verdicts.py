@@ -65,6 +65,7 @@ def test_a_student_trained_on_good_data_passes_and_its_report_has_the_documented
 
     # Then
     assert (report["decision"], report["reasons"]) == ("PROMOTE", [])
+    assert not stages.pipeline.registry.run(run.run_id).may_be_retried("REJECTED"), "a person's no is final"
     assert all(rule["passed"] for rule in report["gate"])
     learnt = report["training"]["learnt"]
     assert learnt["counts"]["accepted"] == learnt["sent"] == report["training"]["records"]
@@ -133,6 +134,9 @@ def test_a_judge_that_gives_six_to_more_than_two_percent_makes_no_verdict(
     assert failures["threshold"] == 0.02 < failures["measured"]
     assert report["judge"]["failures"] > 0
     assert "max_judge_failures" in " ".join(report["reasons"])
+
+    # And another attempt may ask the judge again: this was no verdict
+    assert stages.pipeline.registry.run(run.run_id).may_be_retried("REJECTED")
 
 
 def test_a_judge_that_drifts_while_it_judges_makes_no_verdict(account: Account, stages: VerdictStages) -> None:

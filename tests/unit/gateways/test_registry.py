@@ -157,7 +157,9 @@ def test_a_run_with_a_verdict_is_not_tried_again(registry: Registry, outcome: st
     run = ended(registry, outcome)
 
     # When / Then
-    with pytest.raises(RetryRefused, match=f"is {outcome}; only a run that is FAILED or EXPIRED"):
+    with pytest.raises(
+        RetryRefused, match=f"is {outcome}; only a run that is FAILED or EXPIRED, or REJECTED for too little evidence,"
+    ):
         registry.begin_retry(run.run_id, LAST)
 
 
@@ -178,6 +180,19 @@ def test_a_run_whose_slot_is_not_free_yet_is_not_tried_again(registry: Registry)
     # When / Then
     with pytest.raises(RetryRefused, match="has just ended"):
         registry.begin_retry(run.run_id, LATER)
+
+
+def test_a_run_with_too_little_evidence_is_queued_again_and_its_next_verdict_is_final(registry: Registry) -> None:
+    # Given
+    run = ended(registry, REJECTED)
+    registry.record_facts(run.run_id, undecided=True)
+
+    # When
+    retried = registry.begin_retry(run.run_id, LAST)
+
+    # Then
+    assert (retried.state, retried.attempt) == (QUEUED, 2)
+    assert not retried.may_be_retried(REJECTED)
 
 
 @pytest.mark.parametrize("outcome", [FAILED, EXPIRED])

@@ -93,6 +93,23 @@ def test_a_job_under_way_is_stopped(workshop: Workshop) -> None:
     assert workshop.client.called("StopModelCustomizationJob") == [arn]
 
 
+@pytest.mark.parametrize("undecided", [False, True])
+def test_the_model_of_a_rejected_run_is_kept_only_where_there_was_too_little_evidence(
+    workshop: Workshop, undecided: bool
+) -> None:
+    # Given
+    run = workshop.run()
+    workshop.client.add_model("dev-video-1")
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", None, PLANNED)
+    workshop.pipeline.registry.record_facts(run.run_id, undecided=undecided)
+
+    # When
+    release(workshop, run, "REJECTED")
+
+    # Then
+    assert states(workshop, run) == {CUSTOM_MODEL: KEPT if undecided else RELEASED}
+
+
 @pytest.mark.parametrize("outcome", ["FAILED", "EXPIRED"])
 def test_the_model_of_a_failed_run_is_kept_for_its_retry_and_then_deleted(workshop: Workshop, outcome: str) -> None:
     # Given
