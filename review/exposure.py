@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from review.access import conditions, listed, principals
-from stacks.own_rules import no_public_endpoint
+from stacks.own_rules import for_everybody, no_public_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,8 @@ def public(assembly: Assembly) -> list[Public]:
     found = {(name, place.partition("/")[0]) for name, place in no_public_endpoint(bodies)}
     for resource in assembly.resources.values():
         for place, statement in _granting(resource):
-            if statement.get("Effect") == "Allow" and "*" in principals(assembly, statement):
+            anybody = "*" in principals(assembly, statement) and for_everybody(statement)
+            if statement.get("Effect") == "Allow" and anybody:
                 found.add((resource.name, place))
         for place, value in resource.properties.items():
             if place == "SecurityGroupEgress" or resource.type == "AWS::EC2::SecurityGroupEgress":

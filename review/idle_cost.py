@@ -20,6 +20,7 @@ _MB_A_GB = 1024
 
 USE_ONLY = {
     "AWS::Bedrock::ApplicationInferenceProfile": "Calls are billed as those of the model that it copies.",
+    "AWS::EC2::SecurityGroup": "A security group is not billed.",
     "AWS::Events::Rule": "Events of AWS services and schedules are not billed; the Lambdas that they invoke are.",
     "AWS::IAM::ManagedPolicy": "IAM is not billed.",
     "AWS::IAM::Policy": "IAM is not billed.",
@@ -95,6 +96,15 @@ def _line(
 def _keys(assembly: Assembly, book: PriceBook, kind: str) -> Iterator[Line]:
     count, note = len(assembly.of_type(kind)), "Each of the first two yearly rotations adds the price of one more key."
     yield _line(book, "AWS KMS", "key", what="KMS key", quantity=count, unit="key", note=note)
+
+
+def _endpoints(assembly: Assembly, book: PriceBook, kind: str) -> Iterator[Line]:
+    interfaces = [one for one in assembly.of_type(kind) if one.properties["VpcEndpointType"] == "Interface"]
+    hours = sum(len(one.properties["SubnetIds"]) for one in interfaces) * HOURS_A_MONTH
+    note = "Each bills by the hour in each subnet's Availability Zone, and by what goes through it; gateways are free."
+    yield _line(
+        book, "AWS PrivateLink", "endpoint", what="interface endpoints", quantity=hours, unit="zone hour", note=note
+    )
 
 
 def _alarms(assembly: Assembly, book: PriceBook, kind: str) -> Iterator[Line]:
@@ -187,6 +197,7 @@ _MAKERS: dict[str, Callable[[Assembly, PriceBook, str], Iterator[Line]]] = {
     "AWS::CloudWatch::Alarm": _alarms,
     "AWS::CloudWatch::Dashboard": _dashboards,
     "AWS::DynamoDB::Table": _tables,
+    "AWS::EC2::VPCEndpoint": _endpoints,
     "AWS::KMS::Key": _keys,
     "AWS::Logs::LogGroup": _logs,
     "AWS::S3::Bucket": _buckets,

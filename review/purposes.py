@@ -27,7 +27,10 @@ CONSTRUCTS = {
 }
 """By path of the construct."""
 
+_DESCRIPTIONS = ("Description", "AlarmDescription", "GroupDescription")
+
 _KINDS = {
+    "AWS::EC2::VPCEndpoint": "Way from the private subnets to an AWS service",
     "AWS::IAM::Role": "Taken by the Lambda {parent}, by nothing else",
     "AWS::Lambda::Permission": "Lets the rule {parent} invoke the Lambda {target}",
     "AWS::Lambda::Version": "Published code of {parent}: a run under way keeps the version with which it was started",
@@ -57,7 +60,7 @@ def purpose(assembly: Assembly, resource: Resource) -> str | None:
     """
     if resource.type == "AWS::Lambda::Function":
         return stage_purpose(resource)
-    described = resource.properties.get("Description") or resource.properties.get("AlarmDescription")
+    described = next((resource.properties[key] for key in _DESCRIPTIONS if resource.properties.get(key)), None)
     if described:
         return assembly.text(described)
     if resource.path in CONSTRUCTS:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from aws_cdk import Environment, Tags
+from aws_cdk import aws_iam as iam
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.domain.errors import InvalidSettings
@@ -74,6 +75,9 @@ def add_environment(app: App, name: str, settings: Settings) -> None:
     )
     for stack in (data, pipeline, operations):
         Tags.of(stack).add(ENVIRONMENT_TAG, name)
+        if settings.permissions_boundary:
+            boundary = iam.ManagedPolicy.from_managed_policy_arn(stack, "Boundary", settings.permissions_boundary)
+            iam.PermissionsBoundary.of(stack).apply(boundary)
 
 
 def _parsed(context: object) -> object:

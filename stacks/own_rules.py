@@ -105,10 +105,15 @@ def no_public_endpoint(resources: Mapping[str, Json]) -> Iterator[tuple[str, str
         if kind == "AWS::Lambda::Permission" and properties.get("Principal") == "*":
             yield name, "Principal"
     for name, place, statement in _statements(resources):
-        principal = statement.get("Principal")
-        everybody = principal == "*" or "*" in _listed(_mapping(principal).get("AWS"))
-        if statement["Effect"] == "Allow" and everybody:
+        if statement["Effect"] == "Allow" and for_everybody(statement):
             yield name, f"{place}/Principal"
+
+
+def for_everybody(statement: Json) -> bool:
+    """Tell whether a statement is for any account; the policy of a VPC endpoint names its account by a condition."""
+    principal, conditions = statement.get("Principal"), _mapping(statement.get("Condition"))
+    of_one_account = "aws:PrincipalAccount" in _mapping(conditions.get("StringEquals"))
+    return (principal == "*" or "*" in _listed(_mapping(principal).get("AWS"))) and not of_one_account
 
 
 def log_retention(resources: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

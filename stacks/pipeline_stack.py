@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from stacks.acknowledgements import acknowledge, acknowledge_wildcards
 from stacks.bedrock_roles import BatchRole, CustomizationRole
 from stacks.inference_profiles import InferenceProfiles
+from stacks.network import Network
 from stacks.permissions import Permission, allow, keep_reasons
 from stacks.stage_function import Runtime, StageFunction, shared_code, shared_layer
 from stacks.stage_permissions import StagePermissions
@@ -195,6 +196,7 @@ class PipelineStack(Stack):
             key=self._key,
             undelivered=self.undelivered,
             tracing=self._tracing_policy(),
+            network=self._network(settings),
             environment={
                 "ENVIRONMENT": environment,
                 "PIPELINE_SETTINGS": settings.to_json(),
@@ -203,6 +205,10 @@ class PipelineStack(Stack):
                 "REGISTRY_TABLE": self._data.registry_table,
             },
         )
+
+    def _network(self, settings: Settings) -> Network | None:
+        vpc = settings.network()
+        return Network(self, "Network", vpc=vpc) if vpc else None
 
     def _tracing_policy(self) -> iam.ManagedPolicy:
         permissions = [

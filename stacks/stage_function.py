@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
 
     from lambdas.domain.settings import Settings
+    from stacks.network import Network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ONLY_ASKED = (
@@ -45,6 +46,8 @@ class Runtime:
         Variables that every Lambda gets.
     tracing : ManagedPolicy
         Lets a role write traces.
+    network : Network or None
+        Where the Lambdas run; ``None`` outside of any VPC.
     """
 
     settings: Settings
@@ -54,6 +57,7 @@ class Runtime:
     undelivered: sqs.IQueue
     environment: Mapping[str, str]
     tracing: iam.IManagedPolicy
+    network: Network | None
 
 
 def shared_code() -> lambda_.Code:
@@ -144,6 +148,8 @@ class StageFunction(Construct):
             # A run under way keeps the version with which it was started.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
+        if runtime.network:
+            runtime.network.put_inside(self.function)
         if not asynchronous:
             acknowledge(self.function, "Serverless-LambdaDLQ", ONLY_ASKED)
 
@@ -163,7 +169,7 @@ class StageFunction(Construct):
                 "lambda.amazonaws.com",
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             ),
-            managed_policies=[runtime.tracing],
+            managed_policies=[runtime.tracing, *([runtime.network.joining] if runtime.network else [])],
             inline_policies={"Stage": policy_document(statements)},
         )
         keep_reasons(role, statements)

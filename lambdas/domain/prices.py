@@ -36,6 +36,7 @@ UNITS = {
     "stored": "GB month",
     "log": "GB",
     "key": "key month",
+    "endpoint": "zone hour",
     "alarm": "alarm metric month",
     "metric": "metric month",
     "dashboard": "dashboard month",

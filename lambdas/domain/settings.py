@@ -25,6 +25,20 @@ TEACHER_POLL_LIMIT = TEACHER_POLLS + 12
 """Polls after which the machine goes on: some more, in which jobs that are past their deadline may stop."""
 
 
+OF_THE_STACKS = ("permissions_boundary", "vpc")
+"""Settings that no Lambda reads: their variables have little room."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vpc:
+    """Where Lambdas run, and whether the stack makes the endpoints through which they reach AWS."""
+
+    vpc_id: str
+    subnet_ids: list[str]
+    endpoints: bool
+    route_table_ids: list[str]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """One environment. See ``schemas/settings.schema.json`` for limits, defaults and the meaning of each field."""
@@ -71,6 +85,8 @@ class Settings:
     prices: list[dict[str, Any]]
     model_units: list[dict[str, Any]]
     log_sources: list[dict[str, Any]]
+    permissions_boundary: str | None
+    vpc: dict[str, Any] | None
     simulated: bool
 
     @classmethod
@@ -106,8 +122,13 @@ class Settings:
         return cls.from_mapping(json.loads(text))
 
     def to_json(self) -> str:
-        """Write the settings as one line of JSON, keys in order."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Write what Lambdas read of the settings as one line of JSON, keys in order."""
+        read = {key: value for key, value in asdict(self).items() if key not in OF_THE_STACKS}
+        return json.dumps(read, sort_keys=True, separators=(",", ":"))
+
+    def network(self) -> Vpc | None:
+        """Give where Lambdas run; ``None`` outside of any VPC."""
+        return Vpc(**self.vpc) if self.vpc else None
 
     @property
     def distillation_polls(self) -> int:

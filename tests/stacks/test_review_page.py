@@ -250,7 +250,10 @@ def test_a_price_that_the_book_has_not_is_unknown_and_never_zero(assembly: Assem
 def test_every_type_has_a_line_or_bills_by_use(assembly: Assembly) -> None:
     assert "Nobody has said" not in "".join(line.note for line in idle_cost(assembly, PriceBook.shipped()))
     # A subscription is there only where the settings name an address.
-    assert set(USE_ONLY) - {kind for kind, _ in by_use(assembly)} == {"AWS::SNS::Subscription"}
+    assert set(USE_ONLY) - {kind for kind, _ in by_use(assembly)} == {
+        "AWS::SNS::Subscription",
+        "AWS::EC2::SecurityGroup",
+    }
 
 
 # The page itself
