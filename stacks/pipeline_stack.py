@@ -13,7 +13,6 @@ from aws_cdk import aws_sqs as sqs
 from stacks.acknowledgements import acknowledge, acknowledge_wildcards
 from stacks.bedrock_roles import BatchRole, CustomizationRole
 from stacks.inference_profiles import InferenceProfiles
-from stacks.network import Network
 from stacks.permissions import Permission, allow, keep_reasons
 from stacks.stage_function import Runtime, StageFunction, shared_code, shared_layer
 from stacks.stage_permissions import StagePermissions
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from lambdas.domain.settings import Settings
     from stacks.data_stack import DataExports, DataStack
+    from stacks.network import Network
 
 SHORT, MEDIUM, LONGEST = Duration.minutes(2), Duration.minutes(5), Duration.minutes(15)
 LARGE = 1769
@@ -208,7 +208,11 @@ class PipelineStack(Stack):
 
     def _network(self, settings: Settings) -> Network | None:
         vpc = settings.network()
-        return Network(self, "Network", vpc=vpc) if vpc else None
+        if vpc is None:
+            return None
+        from stacks.network import Network  # noqa: PLC0415 - the library's EC2 part is large, and most need none of it
+
+        return Network(self, "Network", vpc=vpc)
 
     def _tracing_policy(self) -> iam.ManagedPolicy:
         permissions = [
