@@ -43,7 +43,7 @@ class Environment:
 
     settings: Settings
     models: ModelChoice
-    with_champion: bool
+    champion: str | None
     notes: list[str]
 
 
@@ -89,7 +89,7 @@ def _run_to_come(
         task=task,
         models=environment.models,
         prices=environment.settings.price_book(),
-        with_champion=environment.with_champion,
+        champion=environment.champion,
         own_holdout=submission.dataset.own_holdout,
         cases=read_calibration(calibration.read_bytes()) if calibration else (),
     )
@@ -104,11 +104,12 @@ def _environment(session: Session, submission: Submission, task: TaskDefinition,
         with aws_problems_explained():
             deployment = session.deployment
             notes: list[str] = []
-            champion = False
+            champion: str | None = None
             try:
                 settings = deployment.settings
                 book = TaskBook(deployment.table)
-                champion = book.state(Upload("-", submission.key, "-").task).champion is not None
+                serving = book.state(Upload("-", submission.key, "-").task).champion
+                champion = serving.model_arn if serving else None
             except NotDeployedError as missing:
                 settings = _settings(session)
                 notes.append(f"{missing.said} The settings are those of the file that would be deployed.")
@@ -139,7 +140,7 @@ def _assumed(session: Session, task: TaskDefinition, why: str) -> Environment:
         f"No account was asked ({why.rstrip('.')}): the first model of each list of the settings is assumed, whether "
         f"it is still offered or not, and {models.training.replace('_', '-')}."
     )
-    return Environment(settings, models, with_champion=False, notes=[note])
+    return Environment(settings, models, champion=None, notes=[note])
 
 
 def _settings(session: Session) -> Settings:

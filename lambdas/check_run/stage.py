@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from lambdas.check_run.model_catalog import ModelCatalog
+from lambdas.domain.answers import Answer, Question
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.budget import check_budget
 from lambdas.domain.calibration import read_calibration
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
 from lambdas.domain.estimate import Estimate, RunToCome, estimate_document
+from lambdas.domain.judging import judge_question
 from lambdas.domain.latency_sample import identity_for_timing
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import student_question, teacher_question
@@ -24,6 +26,9 @@ from lambdas.gateways import clients
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.logged_answer_file import known_from_logs
 from lambdas.pipeline import Result, Stage
+
+Answers = dict[str, Answer]
+"""By content key."""
 
 MAX_POINTER_BYTES = 7_500
 """The SSM pointer carries prompt and schema; an advanced parameter takes 8 KB (Systems Manager quotas)."""
@@ -101,29 +106,39 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
     if stage.task.teacher_data.mode == "logged":
         check_logged(len(logged), len(train), models.teacher, stage.task)
         train = [record for record in train if record.id in logged]
+    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    answers, verdicts, others = _bought(stage, models, champion.model_arn if champion else None, holdout[0])
+    free = [*answers.values(), *(item.answer for item in logged.values())]
     return RunToCome(
         train=train,
         holdout=holdout,
         task=stage.task,
         models=models,
         prices=stage.pipeline.prices,
-        with_champion=stage.pipeline.tasks.state(stage.run.task).champion is not None,
+        champion=champion.model_arn if champion else None,
         own_holdout=bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"]),
         cases=() if calibration is None else read_calibration(calibration),
-        bought=_bought(stage, models, holdout[0]) | {item.answer.key for item in logged.values()},
+        bought={answer.key: answer.text for answer in [*free, *verdicts.values(), *others.values()]},
+        answer_tokens=[answer.output_tokens for answer in free],
+        verdict_tokens=[verdict.output_tokens for verdict in verdicts.values()],
     )
 
 
-def _bought(stage: Stage, models: ModelChoice, sample: Record) -> set[str]:
-    """Find the content keys of the answers that the task's runs have bought."""
-    store = AnswerStore(stage.pipeline.runs, stage.run.task)
-    pools = {
-        teacher_question(sample, stage.task).pool(models.teacher),
-        teacher_question(sample, stage.task).pool(identity_for_timing(models.teacher)),
-        teacher_question(sample, stage.task).pool(models.baseline),
-        student_question(sample, stage.task).pool(models.student),
-    }
-    return {key for pool in pools for key in store.load(pool, WHOLE_RANGE)}
+def _bought(
+    stage: Stage, models: ModelChoice, champion: str | None, sample: Record
+) -> tuple[Answers, Answers, Answers]:
+    """Find what the task's runs have bought: the teacher's answers, the judge's verdicts, and the others' answers."""
+    store, task = AnswerStore(stage.pipeline.runs, stage.run.task), stage.task
+
+    def found(question: Question, model: str) -> Answers:
+        return store.load(question.pool(model), WHOLE_RANGE)
+
+    long, short = teacher_question(sample, task), student_question(sample, task)
+    others = {**found(long, models.baseline), **found(short, models.student)}
+    others |= found(long, identity_for_timing(models.teacher))
+    if champion:
+        others |= found(short, champion)
+    return found(long, models.teacher), found(judge_question(sample, "", "", task.judge_rubric), models.judge), others
 
 
 def _plan_document(run: RunToCome, estimate: Estimate, student: str) -> dict[str, Any]:

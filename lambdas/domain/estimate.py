@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from lambdas.domain.tokens import (
     VERDICT,
     Size,
     answer_size,
+    measured_size,
     question_tokens,
     shared_tokens,
 )
@@ -124,15 +125,17 @@ class RunToCome:
         The dataset.
     models : ModelChoice
         Models as they will be called.
-    with_champion : bool
-        Whether the task has a champion, which then is judged as a fifth contestant. Its answers are counted as if they
-        were paid by the token; on provisioned throughput they are not.
+    champion : str or None
+        ARN of the champion's model, where the task has one: it is judged as a fifth contestant. Its answers are counted
+        as if they were paid by the token; on provisioned throughput they are not.
     own_holdout : bool
         Whether the holdout is the task's own file, so that fewer prompts do not make it smaller.
     cases : sequence of CalibrationCase
         The calibration set, which the judge scores twice.
-    bought : collection of str
-        Content keys of answers that exist and so cost nothing.
+    bought : mapping of str to str
+        Text by content key of answers and verdicts that exist and so cost nothing.
+    answer_tokens, verdict_tokens : sequence of int
+        Output tokens of the teacher's answers and the judge's verdicts that exist, which say how long others will be.
     """
 
     train: list[Record]
@@ -140,10 +143,12 @@ class RunToCome:
     task: TaskDefinition
     models: ModelChoice
     prices: PriceBook
-    with_champion: bool = False
+    champion: str | None = None
     own_holdout: bool = False
     cases: Sequence[CalibrationCase] = field(default_factory=tuple)
-    bought: Collection[str] = frozenset()
+    bought: Mapping[str, str] = field(default_factory=dict)
+    answer_tokens: Sequence[int] = ()
+    verdict_tokens: Sequence[int] = ()
 
     def estimate(self) -> Estimate:
         """Estimate the run.
@@ -153,7 +158,7 @@ class RunToCome:
         PriceMissing
             When a price that the run needs is not in the book.
         """
-        size = answer_size([*self.train, *self.holdout], self.cases, self.task.output_schema)
+        size = answer_size([*self.train, *self.holdout], self.cases, self.task.output_schema, self.answer_tokens)
         lines = [
             self._calibration("CalibrateJudge"),
             self._teacher_answers(size),
@@ -169,7 +174,8 @@ class RunToCome:
             return None
         rubric = self.task.judge_rubric
         asked = [case_question(case.id, case.question, case.reference, case.answer, rubric) for case in self.cases]
-        return _Calls(stage, self.models.judge, "verdicts on the calibration set").line(asked, VERDICT, self.prices)
+        calls = _Calls(stage, self.models.judge, "verdicts on the calibration set")
+        return calls.line(asked, self._verdict(), self.prices)
 
     def _teacher_answers(self, size: Size) -> EstimatedLine | None:
         """Price the answers that the teacher is still asked for, as a batch where it will be one."""
@@ -210,8 +216,8 @@ class RunToCome:
             # price (Bedrock user guide, model distillation); nothing says that it caches.
             own = _Calls("LaunchDistillation", self.models.teacher, "Bedrock's own calls to the teacher", cached=False)
             yield own.line(asked, size, self.prices)
-        prompts = sum(map(question_tokens, asked))
         model = self.models.student_customization
+        prompts = sum(question_tokens(question, model) for question in asked)
 
         def usd(error: float, answer: float) -> float:
             tokens = (prompts * (1 + error) + answer * len(asked)) * TRAINING_EPOCHS
@@ -231,17 +237,40 @@ class RunToCome:
         task, models, holdout = self.task, self.models, self.holdout
         short = [student_question(record, task) for record in holdout]
         long = [teacher_question(record, task) for record in holdout]
-        contestants = CONTESTANTS + self.with_champion
         stage, answers = "EvaluateStudent", "answers to the holdout"
         # The teacher's answers to the holdout are those that GenerateTeacherData bought. An endpoint caches nothing.
-        students = _Calls(stage, models.student, answers, cached=False)
-        # Student, undistilled student and champion; of these only the undistilled one can have been asked before.
-        asked = [*self._missing(models.student, short), *short * (contestants - 3)]
-        yield students.line(asked, size, self.prices)
+        asked = [*short, *self._missing(models.student, short)]
+        if self.champion:
+            asked += self._missing(self.champion, short)
+        yield _Calls(stage, models.student, answers, cached=False).line(asked, size, self.prices)
         yield _Calls(stage, models.baseline, answers).line(self._missing(models.baseline, long), size, self.prices)
-        text = "x" * round(size.expected * CHARACTERS_A_TOKEN)
-        judged = [judge_question(record, text, text, task.judge_rubric) for record in holdout] * contestants
-        yield _Calls(stage, models.judge, "verdicts on the holdout").line(judged, VERDICT, self.prices)
+        judged = list(self._to_judge("x" * round(size.expected * CHARACTERS_A_TOKEN)))
+        yield _Calls(stage, models.judge, "verdicts on the holdout").line(judged, self._verdict(), self.prices)
+
+    def _to_judge(self, text: str) -> Iterable[Question]:
+        """Ask for a verdict on each contestant's answer, but where answer, reference and verdict on them exist.
+
+        Parameters
+        ----------
+        text : str
+            Stands for an answer that nobody knows yet.
+        """
+        models, rubric = self.models, self.task.judge_rubric
+        known = [(models.student, student_question), (models.teacher, teacher_question)]
+        known += [(models.baseline, teacher_question)] + ([(self.champion, student_question)] if self.champion else [])
+        for record in self.holdout:
+            guess = judge_question(record, text, text, rubric)
+            yield guess  # the new student's
+            reference = record.golden or self.bought.get(teacher_question(record, self.task).key(models.teacher))
+            for model, ask in known:
+                answer = self.bought.get(ask(record, self.task).key(model)) if reference else None
+                if reference is None or answer is None:
+                    yield guess
+                elif (asked := judge_question(record, reference, answer, rubric)).key(models.judge) not in self.bought:
+                    yield asked
+
+    def _verdict(self) -> Size:
+        return measured_size(self.verdict_tokens, "the verdicts that exist") or VERDICT
 
     def _missing(self, model: str, asked: list[Question]) -> list[Question]:
         return [question for question in asked if question.key(model) not in self.bought] if self.bought else asked
@@ -259,7 +288,7 @@ class _Calls:
 
     def line(self, asked: Sequence[Question], size: Size, prices: PriceBook) -> EstimatedLine:
         """Price calls of which each is answered with so many tokens."""
-        sent = sum(map(question_tokens, asked))
+        sent = sum(question_tokens(question, self.model) for question in asked)
         kept = self._kept(asked)
 
         def usd(error: float, kept: float, answer: float) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lambdas.domain.answers import Question
 from lambdas.domain.calibration import CalibrationCase
+from lambdas.domain.model_ids import model_family
 from lambdas.domain.records import Record
 
 CHARACTERS_A_TOKEN = 4.0
@@ -29,6 +30,10 @@ ANSWER_TOKENS_GUESS = 80
 EXAMPLES_WANTED = 5
 """Answers that somebody has written of which the mean says how long answers of the task are."""
 
+TOOL_PROMPT_TOKENS = {"anthropic": 313}
+"""Tokens of the system prompt that a provider adds by itself where a tool must be called (Anthropic's documentation,
+pricing of tool use: 313 for Claude 4, 235 to 340 for Claude 3)."""
+
 _GUESS_ERROR, _SCHEMA_ERROR = (0.4, 2.5), (0.5, 1.75)
 _TEXT_CHARACTERS, _NUMBER_CHARACTERS, _LIST_ITEMS = 80, 4, 2
 """What a free text, a number and a list of an output schema come to: a sentence, two decimals, a pair."""
@@ -39,14 +44,17 @@ def text_tokens(*texts: str | None) -> float:
     return sum(len(text) for text in texts if text) / CHARACTERS_A_TOKEN
 
 
-def question_tokens(question: Question) -> float:
-    """Estimate the input tokens of a question, its tool included."""
-    return shared_tokens(question) + text_tokens(*(turn.text for turn in question.turns))
+def question_tokens(question: Question, model: str) -> float:
+    """Estimate the input tokens of a question to a model, its tool included, and what the provider adds for a tool."""
+    added = TOOL_PROMPT_TOKENS.get(model_family(model), 0) if question.tool else 0
+    return shared_tokens(question) + text_tokens(*(turn.text for turn in question.turns)) + added
 
 
 def shared_tokens(question: Question) -> float:
     """Estimate the input tokens before the turns, system text and tool, which a prompt cache can keep."""
-    return text_tokens(question.system, question.tool.input_schema if question.tool else None)
+    tool = question.tool
+    described = (tool.name, tool.description, tool.input_schema) if tool else ()
+    return text_tokens(question.system, *described)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,11 +67,24 @@ class Size:
     source: str
 
 
-VERDICT = Size(low=45, expected=70, high=140, source="a score and one or two sentences in a tool call")
-"""Tokens of a judge's verdict."""
+VERDICT = Size(low=25, expected=55, high=140, source="a score and one or two sentences in a tool call")
+"""Tokens of a judge's verdict: about 15 for score and form, and 25 for each of one or two sentences."""
 
 
-def answer_size(records: Sequence[Record], cases: Sequence[CalibrationCase], schema: dict[str, Any] | None) -> Size:
+def measured_size(tokens: Sequence[int], source: str) -> Size | None:
+    """Take the length from what earlier runs of the task were billed; ``None`` where that is too little."""
+    if len(tokens) < EXAMPLES_WANTED:
+        return None
+    mean = sum(tokens) / len(tokens)
+    return Size(low=mean * (1 - TOKEN_ERROR), expected=mean, high=mean * (1 + TOKEN_ERROR), source=source)
+
+
+def answer_size(
+    records: Sequence[Record],
+    cases: Sequence[CalibrationCase],
+    schema: dict[str, Any] | None,
+    bought: Sequence[int] = (),
+) -> Size:
     """Foresee how long the task's answers are, by the best that is known before a model is asked.
 
     Parameters
@@ -74,7 +95,12 @@ def answer_size(records: Sequence[Record], cases: Sequence[CalibrationCase], sch
         Their references are answers of the task, too.
     schema : dict, optional
         The task's output schema.
+    bought : sequence of int
+        Output tokens of the teacher's answers that exist.
     """
+    measured = measured_size(bought, f"the {len(bought)} answers of the teacher that exist")
+    if measured is not None:
+        return measured
     golden = [record.golden for record in records if record.golden is not None]
     for texts, source in (
         (golden, f"the {len(golden)} golden answers of the prompts"),

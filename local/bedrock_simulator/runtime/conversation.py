@@ -18,6 +18,10 @@ from local.bedrock_simulator.world import Params
 
 CHARACTERS_PER_TOKEN = 4
 
+_TOOL_PROMPT_TOKENS = {"Anthropic": 313}
+"""What a provider adds to the input by itself where a tool must be called, and bills: 313 for Claude 4 by Anthropic's
+documentation (pricing of tool use)."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -117,7 +121,8 @@ def prompt_of(params: Params, model: FoundationModel) -> Prompt:
 def converse(params: Params, model: FoundationModel, brain: Brain, prompt: Prompt) -> Reply:
     """Put a checked conversation to a model."""
     content, stop_reason, output = _answered(params, model, brain, prompt)
-    return Reply(content, stop_reason, input_tokens(params), estimate_tokens(output), prompt.key)
+    added = _TOOL_PROMPT_TOKENS.get(model.details["providerName"], 0) if forced_tool(params) else 0
+    return Reply(content, stop_reason, input_tokens(params) + added, estimate_tokens(output), prompt.key)
 
 
 def latency_ms(model: FoundationModel, key: str) -> int:

@@ -68,7 +68,7 @@ def test_a_calibration_set_is_judged_twice() -> None:
 
 def test_a_champion_is_a_fifth_contestant() -> None:
     # Given / When
-    with_it = to_come(changes={"with_champion": True}).estimate()
+    with_it = to_come(changes={"champion": "arn:aws:bedrock:us-east-1:000000000000:custom-model/champion"}).estimate()
 
     # Then
     verdicts = next(line for line in with_it.lines if line.what == "verdicts on the holdout")
@@ -216,7 +216,8 @@ def test_an_estimate_leaves_out_what_has_been_bought() -> None:
     # Given every answer of the teacher, and those of the baseline
     run = to_come(500, 150)
     asked = [teacher_question(record, run.task) for record in [*run.train, *run.holdout]]
-    bought = {question.key(model) for question in asked for model in (run.models.teacher, run.models.baseline)}
+    models_asked = (run.models.teacher, run.models.baseline)
+    bought = {question.key(model): "known" for question in asked for model in models_asked}
 
     # When
     lines = replace(run, bought=bought).estimate().lines
