@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,13 +40,11 @@ class TrainingVolume:
         for line in lines:
             document = json.loads(line)
             records += 1
-            prompts += text_tokens(*(part["text"] for part in document.get("system", [])))
-            for message in document["messages"]:
-                tokens = text_tokens(*(part["text"] for part in message["content"]))
-                if message is document["messages"][-1] and message["role"] == "assistant":
-                    answers, labelled = answers + tokens, labelled + 1
-                else:
-                    prompts += tokens
+            turns = document["messages"]
+            answer = turns.pop() if turns[-1]["role"] == "assistant" else None
+            prompts += _tokens([*document.get("system", []), *(part for turn in turns for part in turn["content"])])
+            if answer:
+                answers, labelled = answers + _tokens(answer["content"]), labelled + 1
         mean = answers / labelled if labelled else ANSWER_TOKENS_GUESS
         return cls(records=records, prompt_tokens=prompts, answer_tokens=answers + mean * (records - labelled))
 
@@ -84,3 +83,8 @@ class TrainingVolume:
             },
             usd=prices.call_usd(models.teacher, self.prompt_tokens, self.answer_tokens),
         )
+
+
+def _tokens(parts: Sequence[dict[str, str]]) -> int:
+    """Count the whole tokens of texts that one request has, a line end between them."""
+    return math.ceil(text_tokens("\n".join(part["text"] for part in parts)))

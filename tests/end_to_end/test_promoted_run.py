@@ -68,11 +68,11 @@ def test_a_second_run_moves_the_champions_own_endpoint(account: Account) -> None
     assert second.endpoint_arn == first.endpoint_arn
     bill.is_the_ledger_of(first, second)
     assert all(line["within_range"] for line in account.report(first)["reconciliation"])
-    # The verdicts on answers that did not change are bought already, which nobody knows before they are answered.
+    # The verdicts on answers that did not change are bought already, and the estimate knows which.
     again = account.report(second)
-    assert again["total_usd"] < again["estimate_usd"]
+    assert again["total_usd"] == pytest.approx(again["estimate_usd"], rel=0.25)
     judged = next(line for line in again["reconciliation"] if line["stage"] == "EvaluateStudent")
-    assert judged["actual_calls"] < judged["estimated_calls"]
+    assert judged["actual_calls"] == pytest.approx(judged["estimated_calls"], rel=0.05)
     model = account.aws.client("bedrock").get_provisioned_model_throughput(provisionedModelId=second.endpoint_arn)
     assert model["modelArn"] == second.facts["custom_model_arn"] != first.facts["custom_model_arn"]
     roles = {contestant["role"] for contestant in account.report(second)["contestants"]}

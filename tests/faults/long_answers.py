@@ -7,10 +7,10 @@ from typing import Any
 from local.bedrock_simulator.rules.video_search_intent import answer as short
 
 _EXPLANATION = (
-    "Each index was weighed by how far its kind of evidence is named in the query, by how often editors of this archive "
-    "describe such material in that way, and by what a viewer would have to be shown or told to accept a result as the "
-    "right one. Words that fit several indexes were shared out among them; names and dates count for the catalogue only "
-    "where they stand beside a title. Nothing else in the query favours another reading, and the weights follow. "
+    "Each index was weighed by how far its kind of evidence is named in the query, by how often editors of this "
+    "archive describe such material in that way, and by what a viewer would have to be shown or told to accept a "
+    "result as the right one. Words that fit several indexes were shared out among them; names and dates count for "
+    "the catalogue only where they stand beside a title. Nothing else in the query favours another reading. "
 )
 
 

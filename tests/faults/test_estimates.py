@@ -1,4 +1,4 @@
-"""What a run was foreseen to cost is within a quarter of what it was billed, over sizes, modes and lengths of answers."""
+"""What a run was foreseen to cost is within a quarter of its bill, over sizes, modes and lengths of answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from lambdas.domain.ledger import AT_MOST
+from local.bedrock_simulator.brains.base import estimate_tokens
+from local.bedrock_simulator.rules import video_search_intent
 from tests.end_to_end.account import EXAMPLE, example_lines, lenient
 from tests.faults import long_answers
 from tests.faults.scenarios import LOG_HOUR, LOG_SOURCE, finish
@@ -84,17 +86,20 @@ def test_an_estimate_is_within_a_quarter_of_the_bill(
         charges = world.aws.simulator.world.billing[before:]
         billed = sum(charge.usd or 0.0 for charge in charges if charge.kind in PAID)
         plan = document(world, run.files.plan(1))
+        print(f"{size}: foreseen ${plan['estimate_usd']:.4f}, billed ${billed:.4f}")
         assert plan["estimate_usd"] == pytest.approx(billed, rel=ERROR)
         assert plan["estimate_low_usd"] <= billed <= plan["estimate_high_usd"]
-        # And the ledger has what was billed, to the cent
+        # And the ledger has what was billed, to the cent; how long the answers are that Bedrock's own teacher gives
+        # to prompts without one, the service does not say
         ledger = world.registry.ledger(run_id)
         assert not [entry for entry in ledger if entry.kind == AT_MOST]
-        assert sum(entry.usd for entry in ledger) == pytest.approx(billed, abs=0.005)
+        unsaid = 0.02 * billed if size.mode == "golden" else 0.005
+        assert sum(entry.usd for entry in ledger) == pytest.approx(billed, abs=unsaid)
 
 
 def submitted(world: World, size: Size, suffix: str) -> str:
     """Upload a run's files; every tenth prompt more is in a holdout of trusted answers."""
-    answer = long_answers.answer if size.long else long_answers.short
+    answer = long_answers.answer if size.long else video_search_intent.answer
     prompts = [
         f"{EXAMPLE_PROMPTS[number % len(EXAMPLE_PROMPTS)]} no. {number} {suffix}" for number in range(size.prompts)
     ]
@@ -111,14 +116,19 @@ def submitted(world: World, size: Size, suffix: str) -> str:
         body = lines([{"prompt": prompt} for prompt in prompts])
         return world.upload(f"video/{suffix.replace(' ', '-')}.jsonl", body.encode())
     world.aws.client("s3").create_bucket(Bucket=LOG_SOURCE["bucket"])
-    teacher = str(lenient()["teacher_system_prompt"])
-    calls = [
-        converse(prompt, json.dumps(answer(prompt)), system=teacher, timestamp="2026-11-02T09:30:00Z")
-        for prompt in prompts
-    ]
+    calls = [asked_in_production(prompt, json.dumps(answer(prompt), separators=(",", ":"))) for prompt in prompts]
     world.put(LOG_SOURCE["bucket"], f"{LOG_HOUR}/20261102T0930_a.json.gz", log_object(*calls))
     wanted = {**LOG_SOURCE, "from": "2026-11-02T09:00:00Z", "to": "2026-11-02T10:00:00Z"}
     return world.upload("video/range.logs.json", json.dumps(wanted).encode())
+
+
+def asked_in_production(prompt: str, answer: str) -> dict[str, Any]:
+    """Log a call to the teacher with the task's own long prompt."""
+    call = converse(prompt, answer, timestamp="2026-11-02T09:30:00Z")
+    call["input"]["inputBodyJson"]["system"] = [{"text": lenient()["teacher_system_prompt"]}]
+    tokens = estimate_tokens(answer)
+    call["output"]["outputTokenCount"] = call["output"]["outputBodyJson"]["usage"]["outputTokens"] = tokens
+    return call
 
 
 def known_cases(size: Size) -> Sequence[dict[str, Any]]:

@@ -15,12 +15,13 @@ from lambdas.domain.budget import check_budget, ways_to_fit
 from lambdas.domain.calibration import CalibrationCase
 from lambdas.domain.errors import BudgetExceeded, PriceMissing
 from lambdas.domain.estimate import RunToCome
+from lambdas.domain.judging import judge_question
 from lambdas.domain.latency_sample import identity_for_timing
-from lambdas.domain.prompts import teacher_question
+from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import parse_line
 from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.tokens import answer_size
-from tests.unit.domain.samples import BOOK, HAIKU, models, records
+from lambdas.domain.tokens import answer_size, question_tokens
+from tests.unit.domain.samples import BOOK, HAIKU, MICRO, models, records
 
 LONG_PROMPT = "be thorough " * 100
 RECORDS = records(2_000)
@@ -225,3 +226,69 @@ def test_an_estimate_leaves_out_what_has_been_bought() -> None:
     # Then nothing is left to ask the teacher, and the baseline costs nothing
     assert all(line.stage not in ("RunTeacherBatch", "GenerateTeacherData") for line in lines)
     assert sum(line.usd for line in lines if line.what == "answers to the holdout" and line.model == HAIKU) == 0
+
+
+def test_a_verdict_that_exists_is_not_bought_again_and_one_on_another_answer_is() -> None:
+    # Given the teacher's and the baseline's answers to the holdout, and the verdicts on the teacher's
+    run = to_come(200, 100)
+    models, rubric = run.models, run.task.judge_rubric
+    bought = {}
+    for record in run.holdout:
+        for model in (models.teacher, models.baseline):
+            bought[teacher_question(record, run.task).key(model)] = "as good"
+        bought[judge_question(record, "as good", "as good", rubric).key(models.judge)] = "5"
+    known = replace(run, bought=bought)
+    other = replace(run, bought={key: "better" if text == "as good" else text for key, text in bought.items()})
+
+    # When
+    counts = [
+        next(line for line in each.estimate().lines if line.what == "verdicts on the holdout").usage["calls"]
+        for each in (run, known, other)
+    ]
+
+    # Then both contestants said the same, so that the verdict on one is that on the other
+    assert counts == [400, 200, 400]
+
+
+def test_a_champions_answers_that_exist_are_not_bought_again() -> None:
+    # Given
+    run = to_come(200, 100, changes={"champion": "arn:champion"})
+    bought = {student_question(record, run.task).key("arn:champion"): "known" for record in run.holdout}
+
+    # When
+    counts = [
+        next(line for line in each.estimate().lines if line.model == MICRO and "holdout" in line.what).usage["calls"]
+        for each in (run, replace(run, bought=bought))
+    ]
+
+    # Then student and undistilled student are asked
+    assert counts == [300, 200]
+
+
+def test_what_exists_says_how_long_answers_and_verdicts_are() -> None:
+    # Given a task whose schema would say otherwise
+    run = to_come(200, 100, output_schema={"type": "object", "properties": {"why": {"type": "string"}}})
+    measured = replace(run, answer_tokens=[400, 500, 600, 500, 500], verdict_tokens=[30] * 5)
+
+    # When
+    lines = {line.what: line for line in measured.estimate().lines}
+
+    # Then
+    assert lines["Bedrock's own calls to the teacher"].usage["output_tokens"] == 200 * 500
+    assert lines["verdicts on the holdout"].usage["output_tokens"] == 400 * 30
+    assert "exist" in measured.estimate().answer.source
+    assert replace(measured, answer_tokens=[400] * 4).estimate().answer == run.estimate().answer
+
+
+def test_a_judge_reads_its_tool_and_what_its_provider_adds_for_it() -> None:
+    # Given
+    question = judge_question(RECORDS[0], "r", "a", "5 is best, 1 is worst")
+    tool = question.tool
+    assert tool is not None
+    texts = [question.system, tool.name, tool.description, tool.input_schema, question.turns[0].text]
+
+    # When / Then
+    sent = sum(len(text) for text in texts if text) / 4
+    assert question_tokens(question, "us.anthropic.claude-sonnet-4-6") == sent + 313
+    assert question_tokens(question, "us.amazon.nova-pro-v1:0") == sent
+    assert question_tokens(replace(question, tool=None), HAIKU) < sent

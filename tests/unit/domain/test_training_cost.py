@@ -21,10 +21,10 @@ def line(prompt: str, answer: str | None) -> str:
 
 def test_texts_count_and_the_marks_around_them_do_not() -> None:
     # Given / When
-    volume = TrainingVolume.of([line("p" * 60, "a" * 80), line("p" * 20, "b" * 40)])
+    volume = TrainingVolume.of([line("p" * 60, "a" * 80), line("p" * 20, "b" * 41)])
 
-    # Then
-    assert volume == TrainingVolume(records=2, prompt_tokens=(40 + 60 + 40 + 20) / 4, answer_tokens=120 / 4)
+    # Then a request has whole tokens, and a line end between its texts
+    assert volume == TrainingVolume(records=2, prompt_tokens=26 + 16, answer_tokens=20 + 11)
 
 
 def test_a_record_without_an_answer_counts_the_mean_of_the_others() -> None:
