@@ -85,7 +85,7 @@ def test_the_teacher_is_timed_on_a_sample_where_a_batch_answers(
     # Given answers of an earlier run that were asked for their time
     run = to_come(teacher_data={"deadline_hours": deadline_hours})
     timed = identity_for_timing(run.models.teacher)
-    keys = {teacher_question(record, run.task).key(timed) for record in run.holdout[:bought]}
+    keys = {teacher_question(record, run.task).key(timed): "known" for record in run.holdout[:bought]}
 
     # When
     lines = replace(run, bought=keys).estimate().lines
