@@ -32,10 +32,11 @@ CURATED_ANSWERS = 10
 SHOWN_SECRETS = 20
 """Most lines with a secret that a message names; ``rejected.jsonl`` names all of them."""
 
-RECORDS_A_SHARD = {"teacher": 250, "holdout": 60}
-"""Records that one Lambda answers while there are partitions for it; at the largest sizes, 391 for the teacher, 157 of
-the holdout. With two-second calls, four at once, these take four minutes, and seven for 785 verdicts, of the
-fifteen that a Lambda may run; one that is slower goes on where it stopped."""
+RECORDS_A_SHARD = {"teacher": 250, "holdout": 90}
+"""Most records that one Lambda answers while there are partitions for it; at the largest sizes, 391 for the teacher,
+157 of the holdout. With two-second calls, four at once, these take four minutes, and seven for 785 verdicts, of the
+fifteen that a Lambda may run; one that is slower goes on where it stopped. While the first answers of a shard are on
+their way its judge has nothing to do, so shards of the holdout are not smaller."""
 
 
 @dataclass(slots=True)

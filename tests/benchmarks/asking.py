@@ -33,7 +33,9 @@ from tests.unit.gateways.embedded_table import keys
 from tests.unit.stages.workshop import MemoryBucket, Workshop, environment
 
 SECONDS, QUOTA = 0.8, 40
-PROMPTS, HOLDOUT = 2_400, 400
+PROMPTS, HOLDOUT = 2_400, 1_000
+"""Prompts of the teacher's stage; records of the holdout, half of those that 10,000 prompts leave apart. With a few
+hundred, beginning and end of the evaluation would be most of what is measured."""
 CONTESTANTS = 4
 CANDIDATE = "amazon.nova-lite-v1:0"
 """Stands in for the candidate's deployment: a model of its own, with a quota of its own."""
