@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from lambdas.calibrate_judge.stage import execute as calibrate
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.measurements import REQUIRED, Measurement
 from lambdas.evaluate_student.stage import execute as evaluate
-from lambdas.gateways import clients
+from lambdas.gateways import clients, purchase
 from lambdas.gateways.registry import Run
 from lambdas.score_evaluation.stage import execute as score
 from tests.unit.gateways.fakes import converse_answer, refusal
@@ -166,6 +167,36 @@ def test_a_judge_that_gives_six_is_asked_again_and_its_failures_are_counted(work
     assert len(models.judge_calls) > len(set(models.judge_calls))
     assert evaluation["decision"] == "INSUFFICIENT EVIDENCE"
     assert evaluation["judge"]["failures"] == len(found) == 4 * RECORDS
+
+
+def test_a_judge_that_fails_on_some_answers_is_counted_and_its_mean_is_not_taken_for_a_verdict(
+    workshop: Workshop, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a judge whose calls fail each time for a tenth of the records
+    monkeypatch.setattr(purchase, "MAX_BROKEN", 2)  # more of them take seconds
+    run = ready(workshop, calibration=False)
+    tried: Counter[str] = Counter()
+
+    def fails(text: str) -> int:
+        if "9</question>" in text:
+            tried[text] += 1
+            raise refusal("ModelErrorException")
+        return 5
+
+    models.judge = fails
+
+    # When
+    found = measured(workshop, run)
+    evaluation = decided(workshop, run)
+
+    # Then each was tried again, none is guessed, and the best mean of the rest proves nothing
+    assert set(tried.values()) == {2}
+    unscored = [item for item in found if item.score is None]
+    assert len(unscored) == evaluation["judge"]["failures"] == 4 * RECORDS // 10
+    assert all("no answer in 2 tries" in str(item.judge_problem) for item in unscored)
+    assert {item.score for item in found} == {None, 5}
+    assert evaluation["decision"] == "INSUFFICIENT EVIDENCE"
+    assert any(reason.startswith("max_judge_failures") for reason in evaluation["reasons"])
 
 
 def test_a_judge_that_is_lenient_is_not_believed_and_nothing_else_is_asked(workshop: Workshop, models: Models) -> None:
