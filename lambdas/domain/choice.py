@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
+import itertools
+from bisect import bisect_right
 from operator import itemgetter
 
 from lambdas.domain.records import Record
@@ -15,9 +16,6 @@ CHOICE_RULE = (
     "together), smallest ids first; the other places go to the smallest ids of what is left, which keeps the mix"
 )
 
-_Item = tuple[int, Record]
-"""Negative identity and record: a heap of them has the largest identity on top."""
-
 _identity = itemgetter(0)
 
 _Name = tuple[tuple[str, str], ...]
@@ -25,11 +23,11 @@ _Name = tuple[tuple[str, str], ...]
 
 
 class Choice:
-    """At most ``limit`` records, without holding many more (six fifths of it).
+    """At most ``limit`` records, without holding many more (half as many again).
 
     The rule looks at all records at once and not at their order: each slice has the places that it would have if the
     places were dealt in turn, so a small one has all its records in and the large ones have equally many. What a record
-    loses here it never wins back by further records, so it can be offered to the other places at once.
+    loses here it never wins back by further records, so those that lose among the ones held can be let go.
 
     Parameters
     ----------
@@ -38,101 +36,67 @@ class Choice:
     """
 
     def __init__(self, limit: int) -> None:
-        self.offered = 0
-        self._limit, self._even_places = limit, limit // EVEN_SHARE
-        self._all: list[Record] | None = []
-        self._slices: dict[_Name, list[_Item]] = {}
-        self._sizes: list[tuple[int, _Name]] = []
-        self._largest: tuple[int, _Name] | None = None
-        self._held = 0
-        self._others: list[_Item] = []
+        self._limit = limit
+        self._new: list[Record] = []
+        self._room = limit + limit // 2
+        self._slices: dict[_Name, list[Record]] = {}
         self._bars: dict[_Name, int] = {}
 
     def add(self, record: Record) -> None:
         """Offer a record; no two may have the same identity."""
-        self.offered += 1
-        if self._all is None:
-            self._weigh(record)
-            return
-        self._all.append(record)
-        if len(self._all) > self._limit:
-            offered, self._all = self._all, None
-            for earlier in offered:
-                self._weigh(earlier)
+        if self._bars:
+            bar = self._bars.get(_name(record.slices))
+            if bar is not None and record.identity > bar:
+                return
+        self._new.append(record)
+        if len(self._new) > self._room:
+            self._let_go()
 
     def in_order(self) -> list[Record]:
         """Give the records that are taken, in the order of their ids."""
-        if self._all is not None:
-            return sorted(self._all, key=_identity)
-        even = [record for heap in self._slices.values() for _, record in heap]
-        others = [record for _, record in sorted(self._others, reverse=True)]
-        return sorted(even + others[: self._limit - len(even)], key=_identity)
+        if self._slices or len(self._new) > self._limit:
+            self._let_go()
+        taken = itertools.chain(self._new, *self._slices.values())
+        return sorted(taken, key=_identity)
 
-    def _weigh(self, record: Record) -> None:
-        slices = record.slices
-        name = tuple(slices.items()) if len(slices) < 2 else tuple(sorted(slices.items()))  # noqa: PLR2004 - in order
-        key = -record.identity
-        bar = self._bars.get(name)
-        if bar is not None and key < bar:
-            return
-        loser = self._dealt(name, (key, record))
-        if loser is None:
-            return
-        if len(self._others) < self._limit:
-            heapq.heappush(self._others, loser)
-        elif loser[0] > self._others[0][0]:
-            heapq.heapreplace(self._others, loser)
-        else:
-            self._raise_bar(name)
+    def _let_go(self) -> None:
+        """Keep what the rule takes of the records held; they are at least as many as the limit."""
+        for record in self._new:
+            self._slices.setdefault(_name(record.slices), []).append(record)
+        for members in self._slices.values():
+            members.sort(key=_identity)
+        even = _dealt({name: len(members) for name, members in self._slices.items()}, self._limit // EVEN_SHARE)
+        others = [record for name, members in self._slices.items() for record in members[even[name] :]]
+        others.sort(key=_identity)
+        last = others[self._limit - sum(even.values()) - 1].identity
+        for name, members in list(self._slices.items()):
+            taken = max(even[name], bisect_right(members, last, key=_identity))
+            if even[name] < len(members):
+                # Stays true: both kinds of places only ever go to smaller identities, and no share gets larger.
+                self._bars[name] = max(last, members[even[name] - 1].identity if even[name] else 0)
+            del members[taken:]
+            if not members:
+                del self._slices[name]
+                self._bars.pop(name, None)
+        self._new = []
+        self._room = self._limit // 2
 
-    def _raise_bar(self, name: _Name) -> None:
-        """Note what a record of a slice must exceed to be taken.
 
-        A bar that was noted earlier stays true: both kinds of places only ever go to smaller identities, and a slice
-        that has its share does not grow again, because the largest one never does.
-        """
-        members = self._slices.get(name)
-        if members:
-            self._bars[name] = min(self._others[0][0], members[0][0])
+def _name(slices: dict[str, str]) -> _Name:
+    return tuple(slices.items()) if len(slices) < 2 else tuple(sorted(slices.items()))  # noqa: PLR2004 - in order
 
-    def _dealt(self, name: _Name, item: _Item) -> _Item | None:
-        """Offer a record to the places that are shared evenly; give the one that has no place among them."""
-        members = self._slices.get(name)
-        if members is None:
-            members = []
-        if self._held < self._even_places:
-            self._held += 1
-            self._grow(name, members, item)
-            return None
-        largest = self._largest or self._largest_slice()
-        if largest is None or (-len(members) - 1, name) < largest:
-            return item if not members or item[0] < members[0][0] else heapq.heapreplace(members, item)
-        self._grow(name, members, item)
-        return self._shrink((self._largest_slice() or largest)[1])
 
-    def _grow(self, name: _Name, members: list[_Item], item: _Item) -> None:
-        self._largest = None
-        heapq.heappush(members, item)
-        self._slices[name] = members
-        heapq.heappush(self._sizes, (-len(members), name))
-
-    def _shrink(self, name: _Name) -> _Item:
-        self._largest = None
-        members = self._slices[name]
-        lost = heapq.heappop(members)
-        if members:
-            heapq.heappush(self._sizes, (-len(members), name))
-        else:
-            del self._slices[name]
-            self._bars.pop(name, None)
-        return lost
-
-    def _largest_slice(self) -> tuple[int, _Name] | None:
-        """Give negative size and name of the largest slice, of equal ones the first by name."""
-        while self._sizes:
-            size, name = self._sizes[0]
-            if len(self._slices.get(name, ())) == -size:
-                self._largest = self._sizes[0]
-                return self._largest
-            heapq.heappop(self._sizes)  # the slice has grown or shrunk since
-        return None
+def _dealt(sizes: dict[_Name, int], places: int) -> dict[_Name, int]:
+    """Deal places to slices in turn, none more than it has records, the last round to the last ones by name."""
+    level, unfilled = 0, len(sizes)
+    for size in sorted(sizes.values()):
+        if (size - level) * unfilled > places:
+            break
+        places -= (size - level) * unfilled
+        level, unfilled = size, unfilled - 1
+    if not unfilled:
+        return sizes
+    level, places = level + places // unfilled, places % unfilled
+    larger = sorted(name for name, size in sizes.items() if size > level)
+    last_round = set(larger[len(larger) - places :])
+    return {name: min(size, level) + (name in last_round) for name, size in sizes.items()}

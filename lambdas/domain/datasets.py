@@ -312,9 +312,11 @@ class _Builder:
 
     def dataset(self) -> Dataset:
         train, holdout = self._train.in_order(), self._holdout.in_order()
-        self._counts.not_chosen = self._train.offered - len(train)
-        of_holdout = self._holdout_counts or self._counts
-        of_holdout.not_chosen += self._holdout.offered - len(holdout)
+        if self._holdout_counts is None:
+            self._counts.not_chosen = len(self._seen) - len(train) - len(holdout)
+        else:
+            self._counts.not_chosen = len(self._seen) - len(train)
+            self._holdout_counts.not_chosen = len(self._trusted) - len(holdout)
         return Dataset(train, holdout, self._counts, self._holdout_counts)
 
 

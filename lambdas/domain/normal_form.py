@@ -13,34 +13,42 @@ _LOWER = bytes(range(256)).lower()
 _first_64_bits = struct.Struct(">Q").unpack_from
 _REMOVED = "".join(character for character in _ASCII if unicodedata.category(character)[0] in "PZC").encode()
 
+_LEFT_ALONE: set[str] = set()
+"""Characters beyond ASCII that are known to stay as they are."""
 
-class _Kept(dict[int, str | None]):
-    """Table for ``str.translate`` that learns, character by character, which ones the normal form leaves out."""
-
-    def __missing__(self, code: int) -> str | None:
-        character = chr(code)
-        kept = self[code] = None if unicodedata.category(character)[0] in "PZC" else character
-        return kept
-
-
-_KEPT = _Kept()
+_LEFT_OUT: dict[str, bytes] = {}
+"""Characters beyond ASCII that are known to be left out, and their UTF-8."""
 
 
 def normal_bytes(text: str) -> bytes:
     """Give the normal form in UTF-8: Unicode NFKC, case folded, letters, digits and symbols only.
 
-    ASCII text, on which NFKC does nothing and folding is lower case, takes a path ten times as fast. Of other text
-    only the characters that are no ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character. Where
-    all of them stay as they are, the rest is lower case again.
+    ASCII text, on which NFKC does nothing and folding is lower case, needs no more than a table of bytes. Of other text
+    only the characters that are no ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character.
     """
     if text.isascii():
         return text.encode().translate(_LOWER, _REMOVED)
-    composed = unicodedata.normalize("NFKC", text)
-    coded = composed.encode("utf-8", "surrogatepass")
-    others = coded.translate(None, _ASCII_BYTES).decode("utf-8", "surrogatepass")
-    if others.casefold().translate(_KEPT) == others:
-        return coded.translate(_LOWER, _REMOVED)
-    return composed.casefold().translate(_KEPT).encode()
+    text = unicodedata.normalize("NFKC", text)
+    coded = text.encode("utf-8", "surrogatepass")
+    if not _LEFT_ALONE.issuperset(_others(coded)):
+        coded = text.casefold().encode("utf-8", "surrogatepass")
+        for character in set(_others(coded)) - _LEFT_ALONE:
+            coded = coded.replace(_LEFT_OUT.get(character) or _learned(character), b"")
+    return coded.translate(_LOWER, _REMOVED)
+
+
+def _others(coded: bytes) -> str:
+    """Give the characters of a text in UTF-8 that are no ASCII."""
+    return coded.translate(None, _ASCII_BYTES).decode("utf-8", "surrogatepass")
+
+
+def _learned(character: str) -> bytes:
+    """Remember what becomes of a folded character; give its UTF-8 if it is left out, else a byte that no text has."""
+    if unicodedata.category(character)[0] in "PZC":
+        return _LEFT_OUT.setdefault(character, character.encode("utf-8", "surrogatepass"))
+    if character.casefold() == character:
+        _LEFT_ALONE.add(character)
+    return b"\xff"
 
 
 def normalise(text: str) -> str:
