@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from aws_cdk import Acknowledgment, Stack, Validations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from constructs import IConstruct
 
     from stacks.permissions import Permission
@@ -29,7 +31,7 @@ def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
     reason : str
         What a reviewer needs to agree.
     """
-    Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
+    _acknowledge_all(construct, {finding: reason})
 
 
 def acknowledge_wildcards(construct: IConstruct, permissions: list[Permission], *, of_lambda: bool = False) -> None:
@@ -46,16 +48,27 @@ def acknowledge_wildcards(construct: IConstruct, permissions: list[Permission], 
     of_lambda : bool
         Whether a Lambda takes the role: the pack Serverless then has a finding of its own for ``*``.
     """
-    for permission in permissions:
-        if not permission.because:
-            continue
-        for resource in permission.resources:
-            flat = _flattened(Stack.of(construct).resolve(resource))
-            if "*" in flat:
-                acknowledge(construct, f"AwsSolutions-IAM5[Resource::{flat}]", permission.because)
+    reasoned = [
+        (item, permission.because) for permission in permissions if permission.because for item in permission.resources
+    ]
+    # Lists cross the language border once: it is what a synthesis waits for most.
+    resolved = Stack.of(construct).resolve([resource for resource, _ in reasoned]) if reasoned else []
+    accepted = {}
+    for resource, (_, because) in zip(resolved, reasoned, strict=True):
+        flat = _flattened(resource)
+        if "*" in flat and accepted.setdefault(f"AwsSolutions-IAM5[Resource::{flat}]", because) != because:
+            message = f"two reasons for one finding, the wildcard {flat}: '{because}' is not what stands there already"
+            raise ValueError(message)
     everything = [permission.because for permission in permissions if "*" in permission.resources]
     if of_lambda and everything:
-        acknowledge(construct, "Serverless-LambdaStarPermissions", " ".join(dict.fromkeys(everything)))
+        accepted["Serverless-LambdaStarPermissions"] = " ".join(dict.fromkeys(everything))
+    if accepted:
+        _acknowledge_all(construct, accepted)
+
+
+def _acknowledge_all(construct: IConstruct, findings: Mapping[str, str]) -> None:
+    accepted = [Acknowledgment(id=finding, reason=reason) for finding, reason in findings.items()]
+    Validations.of(construct).acknowledge(*accepted)
 
 
 def _flattened(resource: object) -> str:

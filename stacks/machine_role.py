@@ -109,7 +109,6 @@ class MachineRole(Construct):
                 because="Step Functions names the children of a map; the wildcard covers those of this machine.",
             ),
         ]
-        statements = [permission.statement() for permission in permissions]
-        policy = iam.Policy(self, "MapRuns", roles=[self.role], statements=statements)
+        policy = iam.Policy(self, "MapRuns", roles=[self.role], document=policy_document(permissions))
         keep_reasons(policy, permissions)
         acknowledge_wildcards(policy, permissions)

@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge_wildcards
-from stacks.permissions import Permission, allow, keep_reasons
+from stacks.permissions import Permission, allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
     from lambdas.domain.settings import Vpc
@@ -164,8 +164,7 @@ class Network(Construct):
 
 
 def _managed(scope: Construct, name: str, description: str, permissions: list[Permission]) -> iam.ManagedPolicy:
-    statements = [permission.statement() for permission in permissions]
-    policy = iam.ManagedPolicy(scope, name, description=description, statements=statements)
+    policy = iam.ManagedPolicy(scope, name, description=description, document=policy_document(permissions))
     keep_reasons(policy, permissions)
     acknowledge_wildcards(policy, permissions)
     return policy

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
 from stacks.acknowledgements import acknowledge, acknowledge_wildcards
 from stacks.bedrock_roles import BatchRole, CustomizationRole
 from stacks.inference_profiles import InferenceProfiles
-from stacks.permissions import Permission, allow, keep_reasons
+from stacks.permissions import Permission, allow, keep_reasons, policy_document
 from stacks.stage_function import Runtime, StageFunction, shared_code, shared_layer
 from stacks.stage_permissions import StagePermissions
 from stacks.state_machine import DistillationMachine
@@ -194,6 +195,11 @@ class PipelineStack(Stack):
             code=shared_code(),
             layer=shared_layer(self),
             key=self._key,
+            key_arn=self._data.key_arn,
+            account=self.account,
+            region=self.region,
+            python=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
             undelivered=self.undelivered,
             tracing=self._tracing_policy(),
             network=self._network(settings),
@@ -228,7 +234,7 @@ class PipelineStack(Stack):
             self,
             "WriteTraces",
             description="Distillation: write X-Ray traces",
-            statements=[permission.statement() for permission in permissions],
+            document=policy_document(permissions),
         )
         keep_reasons(policy, permissions)
         acknowledge_wildcards(policy, permissions)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack, Tags
+from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -36,7 +36,7 @@ ONLY_ASKED = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runtime:
-    """What all Lambdas of an environment share.
+    """What all Lambdas of an environment share, read once: each property of a construct is a call across languages.
 
     Attributes
     ----------
@@ -54,6 +54,11 @@ class Runtime:
     code: lambda_.Code
     layer: lambda_.ILayerVersion
     key: kms.IKey
+    key_arn: str
+    account: str
+    region: str
+    python: lambda_.Runtime
+    architecture: lambda_.Architecture
     undelivered: sqs.IQueue
     environment: Mapping[str, str]
     tracing: iam.IManagedPolicy
@@ -120,14 +125,14 @@ class StageFunction(Construct):
                 *permissions,
                 allow("sqs:SendMessage", on=[runtime.undelivered.queue_arn], to="keep an event that failed for good"),
             ]
-        key = data_key(permissions, key=runtime.key.key_arn, region=Stack.of(self).region)
+        key = data_key(permissions, key=runtime.key_arn, region=runtime.region)
         self.role = self._make_role(runtime, [*permissions, *key])
         self.function = lambda_.Function(
             self,
             "Function",
             description=f"Distillation: {folder}",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
+            runtime=runtime.python,
+            architecture=runtime.architecture,
             handler=f"lambdas.{folder}.handler.handler",
             code=runtime.code,
             layers=[runtime.layer],
@@ -167,7 +172,7 @@ class StageFunction(Construct):
             "Role",
             assumed_by=iam.ServicePrincipal(
                 "lambda.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                conditions={"StringEquals": {"aws:SourceAccount": runtime.account}},
             ),
             managed_policies=[runtime.tracing, *([runtime.network.joining] if runtime.network else [])],
             inline_policies={"Stage": policy_document(statements)},

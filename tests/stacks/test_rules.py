@@ -110,8 +110,8 @@ def acknowledged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
         def of(cls, construct: IConstruct) -> Recorder:
             return cls(construct)
 
-        def acknowledge(self, accepted: Acknowledgment) -> None:
-            recorded.append((self._path, accepted.id, accepted.reason))
+        def acknowledge(self, *accepted: Acknowledgment) -> None:
+            recorded.extend((self._path, one.id, one.reason) for one in accepted)
 
     monkeypatch.setattr(acknowledgements, "Validations", Recorder)
     return recorded
