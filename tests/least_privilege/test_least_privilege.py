@@ -16,6 +16,8 @@ from tests.least_privilege.needs import Need, Needs
 from tests.least_privilege.recording import record
 from tests.stacks.templates import Deployment
 
+pytestmark = pytest.mark.timeout(900)  # the walks take half a minute, and minutes where others use the processors too
+
 BEDROCK = '{"StringEquals": {"kms:ViaService": "bedrock.us-east-1.amazonaws.com"}}'
 MODEL = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:inference-profile/"
 BEDROCK_ROLES = {"CustomizationRole": NAMES["CUSTOMIZATION_ROLE_ARN"], "BatchRole": NAMES["BATCH_ROLE_ARN"]}

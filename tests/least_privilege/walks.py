@@ -419,20 +419,29 @@ def nobody_asks_the_champion(scene: Scene) -> None:
 
 
 def there_is_what_nobody_knows(scene: Scene) -> None:
-    """Copies of what a run made, by hand and with its tags: the janitor deletes them and tells people."""
+    """Copies of what a run made, by hand and with its tags: the janitor stops or deletes them, and tells people."""
     for operation, *names in (
         ("CreateProvisionedModelThroughput", "provisionedModelName"),
         ("CreateCustomModelDeployment", "modelDeploymentName"),
         ("CreateModelCustomizationJob", "customModelName", "jobName"),
     ):
-        last = scene.creates.last[operation]
-        scene.creates.again(
-            operation, clientRequestToken=f"copy-{operation}", **{name: f"{last[name]}-copy" for name in names}
-        )
-    for _ in range(4):
+        _copy(scene, operation, *names)
+    for _ in range(3):
         scene.world.pass_time(DAY_S)
         scene.world.call("reap_idle_throughput", {"reap": "delete_unused"})
+    order(scene.world, kind="stall_job")
+    order(scene.world, kind="stall_batch")
+    _copy(scene, "CreateModelCustomizationJob", "customModelName", "jobName")
+    _copy(scene, "CreateModelInvocationJob", "jobName")
+    scene.world.call("reap_idle_throughput", {"reap": "delete_unused"})
     scene.world.call("reap_idle_throughput", {})
+
+
+def _copy(scene: Scene, operation: str, *names: str) -> None:
+    last = scene.creates.last[operation]
+    copied = {name: f"{last[name]}-copy" for name in (*names, "clientRequestToken")}
+    scene.creates.again(operation, **copied)
+    scene.creates.last[operation] = {**last, **copied}  # a name is never free again
 
 
 WALKS: tuple[tuple[Walk, tuple[Walk, ...]], ...] = (
