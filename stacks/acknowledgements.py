@@ -53,7 +53,7 @@ def acknowledge_wildcards(construct: IConstruct, permissions: list[Permission], 
     ]
     # Lists cross the language border once: it is what a synthesis waits for most.
     resolved = Stack.of(construct).resolve([resource for resource, _ in reasoned]) if reasoned else []
-    accepted = {}
+    accepted: dict[str, str] = {}
     for resource, (_, because) in zip(resolved, reasoned, strict=True):
         flat = _flattened(resource)
         if "*" in flat and accepted.setdefault(f"AwsSolutions-IAM5[Resource::{flat}]", because) != because:

@@ -38,7 +38,11 @@ class Permission:
 
     def statement(self) -> dict[str, object]:
         """Write the statement as a policy document has it."""
-        statement = {"Effect": "Allow", "Action": list(self.actions), "Resource": list(self.resources)}
+        statement: dict[str, object] = {
+            "Effect": "Allow",
+            "Action": list(self.actions),
+            "Resource": list(self.resources),
+        }
         return {**statement, "Condition": self.conditions} if self.conditions else statement
 
 
