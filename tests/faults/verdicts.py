@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from lambdas.gateways.registry import ENDED, PROMOTED, RETRYABLE
+from lambdas.gateways.registry import ENDED, PROMOTED
 from tests.faults.machine import TaskFailed
 from tests.faults.scenarios import KNOWN_CASES, finish
 from tests.faults.strikes import DIES, KILL, KILL_INSIDE, Fault
@@ -129,7 +129,7 @@ def judge(world: World, run_id: str, fault: Fault, bills: Bills, folder: Path) -
     verdict.leaked, verdict.misled = world.leaked(), world.misled()
     verdict.finished = str(run.outcome)
     _count(world, run_id, fault, bills, verdict)
-    if run.outcome in RETRYABLE and not verdict.leaked:
+    if run.may_be_retried(str(run.outcome)) and not verdict.leaked:
         verdict.same_as = _digest(world, run_id)
         try:
             (folder / verdict.same_as).touch(exist_ok=False)
