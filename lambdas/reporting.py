@@ -177,6 +177,8 @@ def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any],
     )
     return {
         **known,
+        "commitment": serving.commitment,
+        "model_units": serving.model_units,
         "throughputs": [found.to_document() for found in throughputs(student, prices)],
         "unit_requests_per_month": requests_a_month(student, prices),
         "months_to_recover": months_to_recover(known["usd_per_month"], known["mode"], spent),

@@ -6,7 +6,8 @@ that differ fiftyfold stay readable in one picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.domain.break_even import advice
@@ -34,6 +35,10 @@ _IN_A_SENTENCE = {
 }
 MODES = ("provisioned_throughput", "on_demand")
 _TERMS = {"none": "no commitment", "OneMonth": "one month", "SixMonths": "six months"}
+OTHER = {term: f"commitment_{term}" for term in _TERMS}
+"""Keys of the lines of commitments that the task has not chosen."""
+MOST_STEPS = 40
+"""Steps of units that are drawn one by one; beyond them a staircase looks like the straight line that it is near."""
 _LABEL_FLIPS_AT = 50
 _SAME_VOLUME = 0.03
 
@@ -47,6 +52,7 @@ class CostLine:
     at_expected: str
     y_left: float
     y_right: float
+    points: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +77,59 @@ class BreakEvenChart:
     break_even: Mark | None
     price_simulated: bool
     has_expected: bool
+    unknown: str
 
 
 @dataclass(frozen=True, slots=True)
 class MonthlyCosts:
-    """Dollars per request and per month, read from the report."""
+    """Dollars per request and per month, read from the report.
+
+    Attributes
+    ----------
+    throughput_usd : float or None
+        Of the task's model units, under its commitment.
+    capacity : float or None
+        Requests a month that one model unit serves; ``None`` where nobody knows.
+    others : dict of str to float
+        Dollars a month of one model unit under commitments that the task has not chosen, by the key of its line.
+    unpriced : tuple of str
+        Those of them of which the price is not known, in words.
+    """
 
     per_request: dict[str, float]
     throughput_usd: float | None
     expected: float | None
     break_even: float | None
+    model_units: int = 1
+    capacity: float | None = None
+    others: dict[str, float] = field(default_factory=dict)
+    unpriced: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The ways to serve, those of other commitments last."""
+        return (*_NAMES, *self.others)
+
+    def units(self, requests: float) -> int:
+        """Give the model units at a volume: the task's, or more where it is known that these do not serve it."""
+        needed = 0 if self.capacity is None else math.ceil(requests / self.capacity)
+        return max(self.model_units, needed)
 
     def at(self, key: str, requests: float) -> float | None:
         """Dollars a month of one way to serve at a volume."""
+        if key in self.others:
+            return self.others[key] * self.units(requests)
         if key == THROUGHPUT:
-            return self.throughput_usd
+            each = None if self.throughput_usd is None else self.throughput_usd / self.model_units
+            return None if each is None else each * self.units(requests)
         return self.per_request[key] * requests if key in self.per_request else None
+
+    def steps(self, key: str, left: float, right: float) -> list[float]:
+        """Give the volumes from which a way needs one model unit more."""
+        if self.capacity is None or (key != THROUGHPUT and key not in self.others):
+            return []
+        first, last = self.units(left), self.units(right)
+        return [units * self.capacity for units in range(first, min(last, first + MOST_STEPS))]
 
     @property
     def rival(self) -> str | None:
@@ -115,7 +158,23 @@ def monthly_costs(document: dict[str, Any], rows: list[ComparisonRow]) -> Monthl
             per_request[key] = each
     hourly = _positive(facts.get("provisioned_throughput_usd_per_hour"))
     throughput = _positive(pick(facts, "usd_per_month", THROUGHPUT)) or (hourly * HOURS_A_MONTH if hourly else None)
-    return MonthlyCosts(per_request, throughput, expected, _positive(facts.get("requests_per_month_at_break_even")))
+    own = facts.get("commitment")
+    others = {
+        OTHER[str(row["commitment"])]: usd_hour * HOURS_A_MONTH
+        for row in rows_of(facts.get("throughputs"))
+        if row.get("commitment") in OTHER and row["commitment"] != own
+        if (usd_hour := _positive(row.get("usd_per_unit_hour"))) is not None
+    }
+    return MonthlyCosts(
+        per_request,
+        throughput,
+        expected,
+        _positive(facts.get("requests_per_month_at_break_even")),
+        model_units=max(1, int(number(facts.get("model_units")) or 1)),
+        capacity=_positive(facts.get("unit_requests_per_month")),
+        others=others if own in OTHER else {},
+        unpriced=tuple(_TERMS[term] for term in OTHER if own in OTHER and term != own and OTHER[term] not in others),
+    )
 
 
 def break_even_chart(document: dict[str, Any], rows: list[ComparisonRow]) -> BreakEvenChart | None:
@@ -126,11 +185,13 @@ def break_even_chart(document: dict[str, Any], rows: list[ComparisonRow]) -> Bre
     volumes = [volume for volume in (costs.expected, costs.break_even) if volume]
     x = LogScale.around([min(volumes) / 4, max(volumes) * 4])
     left, right = 10.0**x.low, 10.0**x.high
-    heights = [value for key in _NAMES for value in [costs.at(key, min(volumes) / 4), costs.at(key, right)] if value]
+    heights = [
+        value for key in costs.keys for value in [costs.at(key, min(volumes) / 4), costs.at(key, right)] if value
+    ]
     y = LogScale.around(heights)
     return BreakEvenChart(
         takeaway=_takeaway(costs),
-        lines=tuple(_line(key, costs, y, left, right) for key in _NAMES if costs.at(key, right) is not None),
+        lines=tuple(_line(key, costs, (x, y), left, right) for key in costs.keys if costs.at(key, right) is not None),
         x_ticks=tuple(x.ticks(large_count, most=6)),
         y_ticks=tuple(
             Tick(round(PLOT_HEIGHT * (1 - tick.at / 100), 2), tick.label) for tick in y.ticks(axis_usd, most=6)
@@ -139,6 +200,7 @@ def break_even_chart(document: dict[str, Any], rows: list[ComparisonRow]) -> Bre
         break_even=_mark(costs, (x, y), costs.break_even, "break-even", other=costs.expected),
         price_simulated=pick(document, "break_even", "price_simulated") is True,
         has_expected=costs.expected is not None,
+        unknown=_unknown(costs),
     )
 
 
@@ -218,10 +280,34 @@ def _recovery(months: object) -> str:
     return f"What the run cost is earned back {', '.join(said)}."
 
 
-def _line(key: str, costs: MonthlyCosts, y: LogScale, left: float, right: float) -> CostLine:
+def _line(key: str, costs: MonthlyCosts, axes: tuple[LogScale, LogScale], left: float, right: float) -> CostLine:
+    x, y = axes
     ends = [costs.at(key, volume) or 1.0 for volume in (left, right)]
     at_expected = usd(costs.at(key, costs.expected)) if costs.expected else ""
-    return CostLine(key, _NAMES[key], at_expected, _height(y, ends[0]), _height(y, ends[1]))
+    corners = [(left, ends[0])]
+    for volume in costs.steps(key, left, right):
+        corners += [(volume, costs.at(key, volume) or 1.0), (volume, costs.at(key, volume * 1.000001) or 1.0)]
+    corners.append((right, ends[1]))
+    points = " ".join(f"{x.at(volume) * PLOT_WIDTH / 100:.2f},{_height(y, cost)}" for volume, cost in corners)
+    return CostLine(key, _name(key), at_expected, _height(y, ends[0]), _height(y, ends[1]), points)
+
+
+def _name(key: str) -> str:
+    term = next((_TERMS[term] for term, other in OTHER.items() if other == key), None)
+    return _NAMES[key] if term is None else f"{_NAMES[THROUGHPUT]}, {term}"
+
+
+def _unknown(costs: MonthlyCosts) -> str:
+    """Say what is not drawn because nobody knows it."""
+    parts = []
+    if costs.throughput_usd is None:
+        parts.append("The price of the task's provisioned throughput is unknown.")
+    if costs.unpriced:
+        parts.append(f"The price of throughput for {' and for '.join(costs.unpriced)} is unknown.")
+    if costs.capacity is None and (costs.throughput_usd is not None or costs.others):
+        units = "one model unit" if costs.model_units == 1 else f"{costs.model_units} model units"
+        parts.append(f"Provisioned throughput is drawn for {units}: which volume that serves is unknown.")
+    return " ".join(parts)
 
 
 def _height(y: LogScale, value: float) -> float:
@@ -236,7 +322,8 @@ def _mark(
         return None
     x, y = axes
     at = x.at(volume)
-    meets = None if costs.throughput_usd is None else _height(y, costs.throughput_usd)
+    month = costs.at(THROUGHPUT, volume)
+    meets = None if month is None else _height(y, month)
     to_the_left = at > _LABEL_FLIPS_AT if other is None or other == volume else volume < other
     return Mark(at, meets, f"{word} {large_count(volume)}", "end" if to_the_left else "start")
 
@@ -250,11 +337,12 @@ def _takeaway(costs: MonthlyCosts) -> str:
         rival = f" than {_IN_A_SENTENCE[costs.rival]}" if costs.rival else ""
         parts.append(f"It is cheaper{rival} from {count(costs.break_even)} requests a month on.")
     if costs.expected:
-        ways = {key: costs.at(key, costs.expected) for key in _NAMES}
+        ways = {key: costs.at(key, costs.expected) for key in costs.keys}
         priced = {key: value for key, value in ways.items() if value is not None}
         cheapest = min(priced, key=lambda key: priced[key])
+        named = _IN_A_SENTENCE.get(cheapest, f"{_IN_A_SENTENCE[THROUGHPUT]}, {_name(cheapest).rpartition(', ')[2]}")
         parts.append(
-            f"At the expected {count(costs.expected)} requests a month the cheapest is {_IN_A_SENTENCE[cheapest]}, "
+            f"At the expected {count(costs.expected)} requests a month the cheapest is {named}, "
             f"at {usd(priced[cheapest])} a month."
         )
     return " ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -145,6 +146,60 @@ def test_without_a_price_of_throughput_the_other_ways_are_still_drawn(sample: Sa
     assert chart is not None
     assert [line.key for line in chart.lines] == ["teacher", "baseline", "student_on_demand"]
     assert chart.break_even is None
+
+
+def priced(report: dict[str, Any], *, capacity: float | None, **hours: float) -> dict[str, Any]:
+    """Give the sample prices of commitments beside its own $0.62 an hour of one unit."""
+    rows = [{"commitment": term, "usd_per_unit_hour": usd} for term, usd in {"none": 0.62, **hours}.items()]
+    report["break_even"] |= {"commitment": "none", "model_units": 1, "throughputs": rows}
+    report["break_even"] |= {"unit_requests_per_month": capacity}
+    return report
+
+
+def test_every_commitment_of_which_the_price_is_known_is_drawn_and_the_others_are_named(sample: Sample) -> None:
+    # Given a price of one month, none of six
+    report = priced(sample("promoted"), capacity=None, OneMonth=0.5)
+    # When
+    chart = break_even_chart(report, comparison_rows(report))
+    # Then
+    assert chart is not None
+    lines = {line.key: line for line in chart.lines}
+    assert list(lines) == ["teacher", "baseline", "student_on_demand", THROUGHPUT, "commitment_OneMonth"]
+    assert lines["commitment_OneMonth"].name == "Student, provisioned throughput, one month"
+    assert lines["commitment_OneMonth"].at_expected == "$365.00"
+    assert lines["commitment_OneMonth"].y_left > lines[THROUGHPUT].y_left
+    assert "The price of throughput for six months is unknown." in chart.unknown
+    assert "drawn for one model unit: which volume that serves is unknown" in chart.unknown
+    assert "the cheapest is the student on provisioned throughput, one month, at $365.00" in chart.takeaway
+
+
+def test_where_it_is_known_what_a_unit_serves_throughput_rises_by_the_unit(sample: Sample) -> None:
+    # Given units for 30 million requests each, and 50 million expected
+    report = priced(sample("promoted"), capacity=30e6, OneMonth=0.5, SixMonths=0.4)
+    # When
+    chart = break_even_chart(report, comparison_rows(report))
+    # Then two units are paid at the expected volume, and each step goes straight up
+    assert chart is not None
+    lines = {line.key: line for line in chart.lines}
+    assert lines[THROUGHPUT].at_expected == "$905.20"
+    assert lines["commitment_SixMonths"].at_expected == "$584.00"
+    corners = [tuple(map(float, corner.split(","))) for corner in lines[THROUGHPUT].points.split()]
+    assert [x for x, _ in corners] == sorted(x for x, _ in corners)
+    assert [y for _, y in corners] == sorted((y for _, y in corners), reverse=True)
+    rises = [(first, second) for first, second in itertools.pairwise(corners) if first[1] != second[1]]
+    assert len(rises) > 3
+    assert all(first[0] == second[0] for first, second in rises[:-1])
+    assert chart.unknown == ""
+
+
+def test_a_commitment_that_nobody_knows_is_not_drawn(sample: Sample) -> None:
+    # Given a text where a commitment should stand
+    report = priced(sample("promoted"), capacity=None, **{'"><script>': 0.1})
+    # When
+    chart = break_even_chart(report, comparison_rows(report))
+    # Then
+    assert chart is not None
+    assert len(chart.lines) == 4
 
 
 @given(st.floats(min_value=1e-9, max_value=1e12))
