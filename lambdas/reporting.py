@@ -175,12 +175,16 @@ def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any],
         model_units=serving.model_units,
         expected=serving.expected_requests_per_month,
     )
+    found, capacity = throughputs(student, prices), requests_a_month(student, prices)
+    own = next((costs for costs in found if costs.commitment == serving.commitment), None)
+    if own is not None and capacity is not None:  # what a unit serves decides, too
+        known = {**known, "requests_per_month_at_break_even": own.break_even_requests_per_month}
     return {
         **known,
         "commitment": serving.commitment,
         "model_units": serving.model_units,
-        "throughputs": [found.to_document() for found in throughputs(student, prices)],
-        "unit_requests_per_month": requests_a_month(student, prices),
+        "throughputs": [costs.to_document() for costs in found],
+        "unit_requests_per_month": capacity,
         "months_to_recover": months_to_recover(known["usd_per_month"], known["mode"], spent),
     }
 

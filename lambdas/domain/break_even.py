@@ -88,6 +88,11 @@ def advice(break_even: Mapping[str, Any]) -> str:
     """Say in one sentence which serving mode pays, from ``break_even`` of ``report.json``."""
     hour, mode = break_even["provisioned_throughput_usd_per_hour"], break_even["mode"]
     needed, volume = break_even["requests_per_month_at_break_even"], break_even["expected_requests_per_month"]
+    if hour is not None and needed is None:
+        return (
+            f"Advice: on_demand: provisioned throughput (${hour:,.2f} an hour) never costs less, because a full unit "
+            "serves less than its price buys on demand"
+        )
     if hour is None or needed is None:
         return (
             "Advice: the price of a throughput hour is not known, so no break-even can be given; on demand nothing "

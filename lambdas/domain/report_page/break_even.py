@@ -336,6 +336,8 @@ def _takeaway(costs: MonthlyCosts) -> str:
     if costs.break_even:
         rival = f" than {_IN_A_SENTENCE[costs.rival]}" if costs.rival else ""
         parts.append(f"It is cheaper{rival} from {count(costs.break_even)} requests a month on.")
+    elif costs.throughput_usd and costs.capacity:
+        parts.append("A full unit serves less than its price buys from the student on demand: it never pays.")
     if costs.expected:
         ways = {key: costs.at(key, costs.expected) for key in costs.keys}
         priced = {key: value for key, value in ways.items() if value is not None}

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.break_even import with_stated_price
-from lambdas.domain.prices import HOURS_A_MONTH
+from lambdas.domain.break_even import advice, with_stated_price
+from lambdas.domain.prices import HOURS_A_MONTH, ModelUnit, PriceLine
 from lambdas.reporting import gather
+from tests.unit.domain.samples import MICRO
 from tests.unit.stages.workshop import Workshop
 
 UNKNOWN = {
@@ -27,11 +28,15 @@ UNKNOWN = {
 }
 
 
-def report(workshop: Workshop, approval: dict[str, Any] | None) -> dict[str, Any]:
+PRICED = {"provisioned_throughput_usd_per_hour": 2.0, "requests_per_month_at_break_even": 1_460.0}
+
+
+def report(workshop: Workshop, approval: dict[str, Any] | None, **known: float) -> dict[str, Any]:
     run = workshop.run()
     workshop.bucket.write_json(run.files.task_definition, {"serving": {"model_units": 2}})
-    student = {"role": "student", "usd_per_1k_requests": 0.1, "tokens": {"input_mean": 700.0, "output_mean": 60.0}}
-    evaluation = {"contestants": [student], "break_even": UNKNOWN}
+    per_1k = 1_000.0 if known else 0.1
+    student = {"role": "student", "usd_per_1k_requests": per_1k, "tokens": {"input_mean": 700.0, "output_mean": 60.0}}
+    evaluation = {"contestants": [student], "break_even": UNKNOWN | known}
     workshop.bucket.write_json(run.files.evaluation(1, "evaluation.json"), evaluation)
     workshop.pipeline.registry.record_facts(
         run.run_id, endpoint_arn="arn", **({"approval": approval} if approval else {})
@@ -68,3 +73,24 @@ def test_the_price_of_the_approval_reaches_break_even_and_endpoint(workshop: Wor
 def test_a_price_of_the_book_goes_before_a_stated_one() -> None:
     known = UNKNOWN | {"provisioned_throughput_usd_per_hour": 1.0}
     assert with_stated_price(known, 5.0, 1, 0.1) == known
+
+
+@pytest.mark.parametrize(("tokens_a_minute", "border"), [(None, 1_460.0), (1e9, 1_460.0), (1.0, None)])
+def test_a_unit_that_serves_too_little_never_pays(
+    workshop: Workshop, tokens_a_minute: float | None, border: float | None
+) -> None:
+    # Given a unit for $2 an hour and a student for $1 a request, 760 tokens each
+    units = (
+        [ModelUnit(model=MICRO, tokens_per_minute=tokens_a_minute, source="a test", date="2026-11-24")]
+        if tokens_a_minute
+        else []
+    )
+    hour = PriceLine(
+        model=MICRO, usage="throughput", usd=2.0, unit="model unit hour", source="a test", date="2026-11-24"
+    )
+    workshop.pipeline.__dict__["prices"] = workshop.pipeline.prices.with_lines([hour], units)
+    # When
+    money = report(workshop, None, **PRICED)["break_even"]
+    # Then
+    assert money["requests_per_month_at_break_even"] == (None if border is None else pytest.approx(border))
+    assert ("never costs less" in advice(money)) == (border is None)
