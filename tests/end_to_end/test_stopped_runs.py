@@ -94,7 +94,7 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
     account: Account, number: int, state: str
 ) -> None:
     # Given
-    before, bill = paid(account), account.bill()
+    before = paid(account)
     # When: somebody stops the execution
     run_id = stopped_after(account, state, number)
     settle(account, run_id)
@@ -110,7 +110,6 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
     assert account.bills_what_the_registry_says(f"stopped-{number}")
     if crowned:  # the student serves: there is nothing to finish, and the report may have been under way already
         assert run.outcome == "PROMOTED", run.reason
-        bill.is_the_ledger_of(run)
         return
     assert run.outcome == "FAILED"
     assert "somebody stopped the execution" in str(run.reason)
@@ -123,8 +122,6 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
     bought = paid(account) - before
     del bought["provisioned-model"]  # smoke tests: a new endpoint is asked before it is believed
     assert bought == price_of_a_run(account.report(ended)["dataset"]["holdout"])
-    # And the ledger of both attempts is what was billed
-    bill.is_the_ledger_of(ended)
     trained = [job for job in account.simulator.resources().jobs if job["arn"] in mine and job["status"] == "Completed"]
     assert len(trained) <= 1
 
