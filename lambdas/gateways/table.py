@@ -25,6 +25,9 @@ CONFLICT_TRIES = 6
 
 LONGEST_CONFLICT_PAUSE_S = 0.3
 
+ITEMS_A_PAGE = 25
+"""Items of a state that are read at once: whoever wants the first of a queue does not pay for hundreds behind it."""
+
 
 class ConditionFailed(Exception):
     """A conditional write found the item in another state than expected."""
@@ -148,7 +151,7 @@ class Table:
             "ExpressionAttributeValues": to_values({":group": state_group}),
             "ScanIndexForward": not newest_first,
         }
-        yield from self._pages(request)
+        yield from self._pages(request | {"PaginationConfig": {"PageSize": ITEMS_A_PAGE}})
 
     def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
         for page in self._client.get_paginator("query").paginate(**request):

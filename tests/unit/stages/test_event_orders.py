@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import Any
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Lock
+from typing import Any, cast
 
+import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.registry import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
-from lambdas.start_run.stage import claim_upload
-from tests.unit.stages.test_start_and_reconcile import Office
+from lambdas.pipeline import iso
+from lambdas.start_run.stage import Starter, claim_upload
+from tests.unit.stages.test_start_and_reconcile import MACHINE, FakeStepFunctions, Office
 from tests.unit.stages.workshop import Workshop
 
 MAX_RUNNING = 2
@@ -136,6 +142,60 @@ def test_uploads_beyond_the_limit_wait_their_turn_and_start_in_their_order(works
     assert order == [f"{run.run_id}-1" for run in runs]
     assert json.loads(office.states.inputs[order[-1]])["run_id"] == runs[-1].run_id
     assert office.registry.slots() == set()
+
+
+class BusyStepFunctions(FakeStepFunctions):
+    """Knows the most executions that ever ran at once, whoever started them, and the order of their starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most, self.order, self._lock = 0, list[str](), Lock()
+
+    def start_execution(self, **request: str) -> None:
+        with self._lock:
+            super().start_execution(**request)
+            self.order.append(request["name"])
+            self.most = max(self.most, list(self.executions.values()).count("RUNNING"))
+
+
+@pytest.mark.end_to_end  # thousands of calls to DynamoDB: not a matter of seconds
+def test_five_hundred_uploads_at_once_are_five_hundred_runs_never_more_than_allowed_together(
+    workshop: Workshop,
+) -> None:
+    # Given 500 object versions of two tasks, each event delivered once or twice, in no order, to many Lambdas at once
+    registry, states, most = workshop.pipeline.registry, BusyStepFunctions(), 10
+    starter = Starter(registry, cast("Any", states), MACHINE, most)
+    uploads = [Upload("uploads", f"storm-{number % 2}/part {number}.jsonl", "v") for number in range(500)]
+    events = uploads + uploads[::3]
+    random.Random(7).shuffle(events)  # noqa: S311 - an order, nothing secret
+    moments = itertools.count()
+
+    def deliver(upload: Upload) -> None:
+        now = iso(workshop.time + timedelta(milliseconds=next(moments)))
+        starter.start(claim_upload(registry, workshop.uploads, upload, now), now)
+
+    # When they are delivered, and then all that run end, as long as any does
+    with ThreadPoolExecutor(16) as lambdas:
+        list(lambdas.map(deliver, events))
+    first = list(states.order)
+    waiting = [run.run_id for run in registry.in_state(QUEUED)]
+    while running := [name for name, status in states.executions.items() if status == "RUNNING"]:
+        for name in running:
+            run_id = name.rpartition("-")[0]
+            registry.end(run_id, 1, FAILED, "why", workshop.now(), None)
+            registry.free_slot(run_id)
+            states.executions[name] = "SUCCEEDED"
+        starter.start_queued(workshop.now())
+
+    # Then each version ran once, the limit was kept, and those that waited had their turn in the order they came
+    assert sorted(states.order) == sorted(f"{upload.run_id}-1" for upload in uploads)
+    assert len(first) == states.most == most
+    assert len(waiting) == len(uploads) - most
+    assert states.order[most:] == [f"{run_id}-1" for run_id in waiting]
+    came = [registry.run(run_id).created_at for run_id in waiting]
+    assert came == sorted(came)
+    assert {registry.run(upload.run_id).state for upload in uploads} == {ENDED}
+    assert registry.slots() == set()
 
 
 def test_a_run_that_the_index_still_shows_as_waiting_does_not_hold_up_the_queue(workshop: Workshop) -> None:
