@@ -68,11 +68,12 @@ def test_a_second_run_moves_the_champions_own_endpoint(account: Account) -> None
     assert second.endpoint_arn == first.endpoint_arn
     bill.is_the_ledger_of(first, second)
     assert all(line["within_range"] for line in account.report(first)["reconciliation"])
-    # The verdicts on answers that did not change are bought already, and the estimate knows which.
+    # The verdicts on answers that did not change are bought already, and the estimate knows which; that a new student
+    # answers a question like another contestant, whose verdict exists, it cannot know.
     again = account.report(second)
     assert again["total_usd"] == pytest.approx(again["estimate_usd"], rel=0.25)
     judged = next(line for line in again["reconciliation"] if line["stage"] == "EvaluateStudent")
-    assert judged["actual_calls"] == pytest.approx(judged["estimated_calls"], rel=0.05)
+    assert 0.8 * judged["estimated_calls"] <= judged["actual_calls"] <= judged["estimated_calls"]
     model = account.aws.client("bedrock").get_provisioned_model_throughput(provisionedModelId=second.endpoint_arn)
     assert model["modelArn"] == second.facts["custom_model_arn"] != first.facts["custom_model_arn"]
     roles = {contestant["role"] for contestant in account.report(second)["contestants"]}
