@@ -14,7 +14,7 @@ from tests.least_privilege.configured import of_lambda, of_machine
 from tests.least_privilege.grants import Grant, Grants, uncovered, unused
 from tests.least_privilege.needs import Need, Needs
 from tests.least_privilege.recording import record
-from tests.stacks.templates import Deployment
+from tests.stacks.templates import Deployment, text_of
 
 pytestmark = pytest.mark.timeout(900)  # the walks take half a minute, and minutes where others use the processors too
 
@@ -153,3 +153,33 @@ def test_each_role_is_passed_to_bedrock_only(grants: Grants, recorded: Needs) ->
         elsewhere = replace(need, context=(("iam:PassedToService", "lambda.amazonaws.com"),))
         others = {replace(need, resource=arn) for arn in BEDROCK_ROLES.values() if arn != need.resource}
         assert uncovered(granted, {elsewhere, *others}) == sorted({elsewhere, *others}, key=str)
+
+
+def test_rules_invoke_what_they_target_without_a_role(deployment: Deployment) -> None:
+    # Given
+    rules = deployment.of_type("AWS::Events::Rule")
+    targets = {
+        (f"<{rule}.Arn>", text_of(target["Arn"]), text_of(target["DeadLetterConfig"]["Arn"]))
+        for rule, properties in rules.items()
+        for target in properties["Targets"]
+    }
+    # When
+    invoked = {
+        (text_of(found["SourceArn"]), text_of(found["FunctionName"]))
+        for found in deployment.of_type("AWS::Lambda::Permission").values()
+    }
+    [undelivered] = deployment.of_type("AWS::SQS::QueuePolicy").values()
+    kept = {
+        (text_of(statement["Condition"]["ArnEquals"]["aws:SourceArn"]), text_of(statement["Resource"]))
+        for statement in undelivered["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    }
+    # Then neither more nor less, and no role is there for EventBridge
+    assert invoked == {(rule, function) for rule, function, _ in targets}
+    assert kept == {(rule, queue) for rule, _, queue in targets}
+    trusted = {
+        text_of(statement["Principal"]["Service"])
+        for role in deployment.of_type("AWS::IAM::Role").values()
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]
+    }
+    assert trusted == {"lambda.amazonaws.com", "states.amazonaws.com", "bedrock.amazonaws.com"}
