@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.latency_sample import TIMED_RECORDS
 from lambdas.domain.settings import Settings
 from tests.end_to_end.account import Account, example_lines, lenient, until
 
@@ -78,10 +79,13 @@ def paid(account: Account) -> Counter[str]:
 
 
 def price_of_a_run(holdout: int) -> dict[str, int]:
-    """Say what an undisturbed run on 200 prompts buys: each answer and each verdict once."""
+    """Say what an undisturbed run on 200 prompts buys: each answer and each verdict once.
+
+    The teacher answers the holdout once more, on demand: a batch, which gave its answers, has no latency.
+    """
     settings = Settings.from_mapping({})
     return {
-        settings.teacher_models[1]: 200,
+        settings.teacher_models[1]: 200 + min(holdout, TIMED_RECORDS),
         settings.student_model: holdout,
         settings.baseline_models[0]: holdout,
         settings.judge_models[0]: 4 * holdout,
@@ -94,7 +98,7 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
     account: Account, number: int, state: str
 ) -> None:
     # Given
-    before = paid(account)
+    before, bill = paid(account), account.bill()
     # When: somebody stops the execution
     run_id = stopped_after(account, state, number)
     settle(account, run_id)
@@ -110,6 +114,7 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
     assert account.bills_what_the_registry_says(f"stopped-{number}")
     if crowned:  # the student serves: there is nothing to finish, and the report may have been under way already
         assert run.outcome == "PROMOTED", run.reason
+        bill.is_the_ledger_of(run)
         return
     assert run.outcome == "FAILED"
     assert "somebody stopped the execution" in str(run.reason)
@@ -122,6 +127,8 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
     bought = paid(account) - before
     del bought["provisioned-model"]  # smoke tests: a new endpoint is asked before it is believed
     assert bought == price_of_a_run(account.report(ended)["dataset"]["holdout"])
+    # And the ledger of both attempts is what was billed
+    bill.is_the_ledger_of(ended)
     trained = [job for job in account.simulator.resources().jobs if job["arn"] in mine and job["status"] == "Completed"]
     assert len(trained) <= 1
 
