@@ -260,7 +260,7 @@ class _Builder:
         parser, counts, trusted = RecordParser(*self._rules), self._counts, self._trusted
         parse, seen, remember = parser.parse, self._seen, self._seen.add
         train, hold_out = self._train.add, self._holdout.add
-        lines_read = duplicates = 0
+        lines_read = duplicates = known = 0
         for number, raw in enumerate(lines, start=1):
             if not raw or raw.isspace():
                 continue
@@ -275,10 +275,11 @@ class _Builder:
             if identity in trusted:
                 counts.leaked += 1
                 continue
-            if identity in seen:
+            remember(identity)
+            if len(seen) == known:  # asked of its size, the set is searched once instead of twice
                 duplicates += 1
                 continue
-            remember(identity)
+            known += 1
             if identity < below:
                 hold_out(record)
             else:

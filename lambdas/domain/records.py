@@ -37,6 +37,7 @@ BYTES_A_TOKEN = 3
 """Estimate of UTF-8 bytes in a token, on the safe side: English has about four. Nova's tokenizer is not public."""
 
 _PROMPT_TOKENS = CONTEXT_TOKENS - ANSWER_ROOM_TOKENS
+_PROMPT_BYTES = _PROMPT_TOKENS * BYTES_A_TOKEN
 _SHORT_KEYS = {"prompt", "slices"}
 _CONVERSATION_KEYS = {"schemaVersion", "system", "messages", "slices"}
 _MESSAGE_KEYS = {"role", "content"}
@@ -148,11 +149,11 @@ class RecordParser:
     misspelt: int = 0
     secrets: int = 0
     _checker: OutputChecker | None = None
-    _system_bytes: int = 0
+    _surely_fits: int = 0
     _unusual: bool = False
 
     def __post_init__(self) -> None:
-        self._system_bytes = len((self.system_prompt or "").encode("utf-8", "replace"))
+        self._surely_fits = _PROMPT_BYTES - len((self.system_prompt or "").encode("utf-8", "replace"))
         if self.output_schema is not None:
             self._checker = OutputChecker(self.output_schema)
 
@@ -192,7 +193,7 @@ class RecordParser:
         # Every text has two quotation marks. If there are no more, no key was lost because it stood twice.
         if raw.count(b'"') != 2 * strings:
             refuse_repeated_keys(raw)
-        if len(raw) + self._system_bytes > _PROMPT_TOKENS * BYTES_A_TOKEN:
+        if len(raw) > self._surely_fits:
             self._check_context(record)
         # Behind a backslash, a secret may be broken by escapes; the other form's schemaVersion is one long word.
         if escaped or may_hold_secret(raw, 0 if is_short else 1):
