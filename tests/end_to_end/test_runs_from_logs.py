@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
+from lambdas.domain.latency_sample import TIMED_RECORDS
 from local.bedrock_simulator.rules.video_search_intent import answer
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.end_to_end.account import Account, example_lines, lenient
@@ -136,9 +137,11 @@ def test_production_traffic_trains_a_promoted_student_and_the_teacher_is_asked_a
     assert "another app's prompt" not in records
     assert "too late" not in records
 
-    # Then the teacher was paid for the holdout's answers and for nothing else
+    # Then the teacher was paid for the holdout's answers, for the sample on which it is timed, and for nothing else
+    [teacher] = [one for one in account.report(run)["contestants"] if one["role"] == "teacher"]
+    assert TIMED_RECORDS <= teacher["timed_apart"] < TIMED_RECORDS + 5, "each shard rounds its share up"
     bought = [charge for charge in account.simulator.billing()[before:] if charge.model == NOVA]
-    assert sum(charge.requests for charge in bought) == dataset["holdout"]
+    assert sum(charge.requests for charge in bought) == dataset["holdout"] + teacher["timed_apart"]
     training = [line for line in account.report(run)["ledger"] if line["stage"] == "LaunchDistillation"]
     assert [line["model"] for line in training] == ["amazon.nova-micro-v1:0:128k"]
     # And Bedrock was given the training part of the log alone
