@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.faults.world import deployed
 from tests.least_privilege.needs import Needs
-from tests.least_privilege.walks import WALKS, Scene, Walk
+from tests.least_privilege.scene import Scene, Walk
+from tests.least_privilege.walks import WALKS
 from tests.stacks.templates import Deployment
 
 
