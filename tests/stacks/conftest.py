@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from stacks.node import use_bundled_node
-
-use_bundled_node()
-
 from typing import TYPE_CHECKING
 
 import pytest

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from stacks.node import use_bundled_node
+
+use_bundled_node()
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
