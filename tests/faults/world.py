@@ -27,7 +27,7 @@ from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.protocol.service import Request
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.faults.aws import Answer, Aws
-from tests.faults.hurry import FastQueues, FastTime
+from tests.faults.hurry import FastQueues, FastTime, without_pause
 from tests.faults.machine import Execution, Json, TaskFailed
 from tests.faults.strikes import LambdaDied, Striker
 from tests.stacks.templates import Deployment, text_of
@@ -352,7 +352,7 @@ def deployed(deployment: Deployment) -> Iterator[World]:
         mock.patch.object(purchase, "time", FastTime),
         mock.patch.object(purchase, "queue", FastQueues),
         mock.patch.object(shared_limit, "time", FastTime),
-        mock.patch.object(time, "sleep"),
+        mock.patch.object(time, "sleep", without_pause),
     ):
         for maker in makers:
             maker.cache_clear()
