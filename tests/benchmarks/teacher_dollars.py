@@ -6,8 +6,10 @@ simulated, but the tokens are those of the requests and the prices the public on
 
 from __future__ import annotations
 
+import io
 import json
 import random
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +98,8 @@ def measure_teacher_dollars(workdir: Path, prompts: int = PROMPTS) -> TeacherDol
     random.Random(2024).shuffle(everything)  # noqa: S311 - the same order each time, nothing secret
     task = json.loads((EXAMPLE / "task.json").read_text())
     on_demand = {**task, "teacher_data": {"deadline_hours": ON_DEMAND_HOURS}}
-    with EmbeddedAws.start(workdir) as aws:
+    # The stages' metrics are lines of output, too, and this command's output is its figures.
+    with EmbeddedAws.start(workdir) as aws, redirect_stdout(io.StringIO()):
         dynamodb = aws.client("dynamodb")
         (first_usd, second_usd), _ = _bills(create_registry(dynamodb, "batch"), [first, everything], task)
         [plain_usd], own_usd = _bills(create_registry(dynamodb, "plain"), [first], on_demand)
