@@ -23,6 +23,7 @@ from lambdas.gateways.resource_book import DEPLOYMENT, THROUGHPUT, Resource
 from lambdas.gateways.storage import error_code
 from lambdas.pipeline import Stage
 from lambdas.promote_student.smoke_test import QUESTIONS, Expected, same_answer, smoke_test
+from lambdas.release_resources.deleter import Deleter
 
 READY = {THROUGHPUT: "InService", DEPLOYMENT: "Active"}
 MODE_KIND = {"provisioned_throughput": THROUGHPUT, "on_demand": DEPLOYMENT}
@@ -86,10 +87,8 @@ def closed_when_refused(stage: Stage, resource: Resource) -> Iterator[None]:
 
 def _exists(stage: Stage, resource: Resource) -> bool:
     """Tell whether there is an endpoint of that name; where that cannot be known, there may be one."""
-    bedrock = stage.pipeline.bedrock
-    named = bedrock.throughput_named if resource.kind == THROUGHPUT else bedrock.deployment_named
     try:
-        return named(resource.name) is not None
+        return Deleter(stage.pipeline.bedrock).finds(resource)
     except ClientError:
         return True
 

@@ -27,7 +27,7 @@ from lambdas.gateways.resource_book import CREATED, PLANNED, Resource, ResourceB
 from lambdas.gateways.storage import Bucket
 from lambdas.gateways.table import Table
 from lambdas.gateways.task_book import TaskBook
-from lambdas.gateways.till import Kept
+from lambdas.gateways.till import Books, Kept
 
 Result = dict[str, Any]
 
@@ -179,12 +179,11 @@ class Stage:
     def answerer(self) -> Answerer:
         """Make the buyer of answers for this run."""
         pipeline = self.pipeline
+        runs, task = pipeline.runs, self.run.task
+        kept = Kept(AnswerStore(runs, task), FailureStore(runs, task, self.owner))
         return Answerer(
             clients.bedrock_runtime(),
-            Kept(AnswerStore(pipeline.runs, self.run.task), FailureStore(pipeline.runs, self.run.task, self.owner)),
-            pipeline.registry,
-            pipeline.prices,
-            run_id=self.run.run_id,
+            Books(kept, pipeline.registry, pipeline.prices, self.run.run_id),
             limits=pipeline.limits,
             seconds_left=self.seconds_left,
             callable_model=pipeline.environment.callable_model,

@@ -159,11 +159,12 @@ class RunToCome:
             When a price that the run needs is not in the book.
         """
         size = answer_size([*self.train, *self.holdout], self.cases, self.task.output_schema, self.answer_tokens)
+        asked = self._asked_of_teacher()
         lines = [
             self._calibration("CalibrateJudge"),
-            self._teacher_answers(size),
+            self._teacher_answers(asked, size),
             *self._training(size),
-            self._timing(size),
+            self._timing(asked, size),
             *self._evaluation(size),
             self._calibration("ScoreEvaluation"),
         ]
@@ -177,9 +178,9 @@ class RunToCome:
         calls = _Calls(stage, self.models.judge, "verdicts on the calibration set")
         return calls.line(asked, self._verdict(), self.prices)
 
-    def _teacher_answers(self, size: Size) -> EstimatedLine | None:
+    def _teacher_answers(self, asked: Sequence[Question], size: Size) -> EstimatedLine | None:
         """Price the answers that the teacher is still asked for, as a batch where it will be one."""
-        teacher, asked = self.models.teacher, self._asked_of_teacher()
+        teacher = self.models.teacher
         if not asked:
             return None
         if self._by_batch(asked):
@@ -197,9 +198,8 @@ class RunToCome:
         hours = self.task.teacher_data.deadline_hours
         return why_on_demand(len(asked), BatchLimits(), deadline_hours=hours, tool=False, priced=priced) is None
 
-    def _timing(self, size: Size) -> EstimatedLine | None:
+    def _timing(self, missing: Sequence[Question], size: Size) -> EstimatedLine | None:
         """Price the teacher's answers that are asked for their time alone, where a batch gives or gave the others."""
-        missing = self._asked_of_teacher()
         if missing and not self._by_batch(missing):
             return None
         teacher = self.models.teacher

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.call_limit import CallLimit
-from lambdas.domain.prices import PriceBook
 from lambdas.domain.prompt_caching import decide
 from lambdas.gateways.open_asking import OpenAsking, settle
 from lambdas.gateways.purchase import FIRST_BACKOFF_S, Purchase, Request
-from lambdas.gateways.registry import Registry
 from lambdas.gateways.shared_limit import SharedLimit
-from lambdas.gateways.till import Books, Kept, ModelUse, Till
+from lambdas.gateways.till import Books, ModelUse, Till
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -57,13 +55,8 @@ class Answerer:
     ----------
     runtime : bedrock-runtime client
         With one attempt a call: throttles are counted and paused for here.
-    kept : Kept
-        Answers of the task and failures of this attempt.
-    registry : Registry
-        Keeps the ledger.
-    prices : PriceBook
-    run_id : str
-        Run that pays.
+    books : Books
+        Where answers and dollars are written down.
     limits : Limits
         Calls under way at once, model by model.
     seconds_left : callable
@@ -75,21 +68,18 @@ class Answerer:
         answers nor prices, limits or prompt caching know of it.
     """
 
-    def __init__(  # noqa: PLR0913 - what is bought, where it is kept, and how a call is made
+    def __init__(
         self,
         runtime: BedrockRuntimeClient,
-        kept: Kept,
-        registry: Registry,
-        prices: PriceBook,
+        books: Books,
         *,
-        run_id: str,
         limits: Limits,
         seconds_left: Callable[[], float],
         backoff_s: float = FIRST_BACKOFF_S,
         callable_model: Callable[[str], str] = str,
     ) -> None:
         self._callable_model = callable_model
-        self._runtime, self._books, self._limits = runtime, Books(kept, registry, prices, run_id), limits
+        self._runtime, self._books, self._limits = runtime, books, limits
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
         self._lock, self._bought = threading.Lock(), 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from lambdas.domain.errors import RetryRefused, RunNotFound
@@ -11,6 +12,7 @@ from lambdas.domain.identity import Upload
 from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.run_files import RunFiles
 from lambdas.gateways.items import Item, known_fields
+from lambdas.gateways.resource_book import LAMBDA_LIFE
 from lambdas.gateways.table import ConditionFailed, Table
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
@@ -50,6 +52,11 @@ class Run:
     def from_item(cls, item: Item) -> Self:
         """Read an item of the table."""
         return cls(**known_fields(cls, item))
+
+    def may_still_point_until(self) -> datetime | None:
+        """Give the moment until which a Lambda may still point a champion's endpoint away; ``None``: none may."""
+        since = (self.facts.get("pointed_endpoint") or {}).get("asking_since")
+        return datetime.fromisoformat(since) + LAMBDA_LIFE if since else None
 
     def may_be_retried(self, outcome: str) -> bool:
         """Tell whether another attempt may come to something else than this outcome: a verdict is final.

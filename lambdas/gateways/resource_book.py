@@ -20,6 +20,8 @@ JOBS = (CUSTOMIZATION_JOB, BATCH_JOB)
 CUSTOM_MODEL = "custom_model"
 DEPLOYMENT = "custom_model_deployment"
 THROUGHPUT = "provisioned_throughput"
+ENDPOINTS = (THROUGHPUT, DEPLOYMENT)
+"""What can be called."""
 
 RESERVE_TRIES = 8
 """Tries to write a reservation beside other promotions that want one at the same moment."""

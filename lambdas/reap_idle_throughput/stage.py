@@ -25,7 +25,7 @@ from lambdas.domain.idle import (
 from lambdas.gateways.endpoint_metrics import Usage
 from lambdas.gateways.inventory import Inventory
 from lambdas.gateways.registry import ENDED
-from lambdas.gateways.resource_book import DEPLOYMENT, JOBS, KEPT, THROUGHPUT, Resource
+from lambdas.gateways.resource_book import DEPLOYMENT, ENDPOINTS, JOBS, KEPT, THROUGHPUT, Resource
 from lambdas.gateways.task_book import Champion, TaskState
 from lambdas.pipeline import Pipeline, Result, iso, logger
 from lambdas.reap_idle_throughput.move import MOVED, move_on_demand
@@ -34,9 +34,6 @@ from lambdas.release_resources.deleter import Deleter
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
-
-ENDPOINTS = (THROUGHPUT, DEPLOYMENT)
-"""What can be called."""
 
 
 class Reaper:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.gateways.bedrock_control import DEAD
 from lambdas.gateways.registry import ENDED
-from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, LAMBDA_LIFE, RELEASED, Resource
+from lambdas.gateways.resource_book import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, Resource
 from lambdas.gateways.rollback_order import RollbackOrder, rollback_owner
 from lambdas.gateways.task_book import Champion, TaskState
 from lambdas.pipeline import Result, Stage, iso
@@ -70,14 +69,11 @@ def _may_still_come(stage: Stage, resource: Resource) -> bool:
 
     Were it closed now, and the Lambda killed after its create call, nobody would know of what bills.
     """
-    until = resource.may_still_come_until()
+    return _is_to_come(stage, resource.may_still_come_until())
+
+
+def _is_to_come(stage: Stage, until: datetime | None) -> bool:
     return until is not None and stage.pipeline.now() < until
-
-
-def _may_still_point(stage: Stage, pointed: Mapping[str, Any]) -> bool:
-    """Tell whether a Lambda that was about to point the endpoint away may still do so."""
-    since = pointed.get("asking_since")
-    return since is not None and stage.pipeline.now() < datetime.fromisoformat(since) + LAMBDA_LIFE
 
 
 def _as_it_is_now(stage: Stage) -> Stage:
@@ -136,7 +132,7 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
     if found.status in ("Updating", "Creating"):
         return False
     if found.model_arn == champion.model_arn:
-        return not _may_still_point(stage, pointed)
+        return not _is_to_come(stage, stage.run.may_still_point_until())
     bedrock.point_endpoint(champion.endpoint_arn, champion.model_arn, throughput=champion.on_throughput)
     return False
 

@@ -57,9 +57,9 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
     runs, files, prices, task = stage.pipeline.runs, stage.run.files, stage.pipeline.prices, stage.task
     models = ModelChoice.from_document(stage.plan["models"])
     references = runs.read(files.teacher_data("references.jsonl")).splitlines()
-    left_out = _left_out(stage)
+    left_out, shards = _left_out(stage), _shards(stage)
     grouped = check_complete(
-        _measurements(stage),
+        [Measurement.from_json(line) for key in shards for line in runs.read(key).splitlines()],
         {json.loads(line)["record_id"] for line in references},
         {item["role"] for item in left_out},
     )
@@ -77,7 +77,7 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
         "needs_explicit_approval": needed_approvals(task, break_even),
         "contestants": [summary.to_document() for summary in summaries.values()],
         "left_out": left_out,
-        "shards": len(_shards(stage)),
+        "shards": len(shards),
         "judge": {
             **judge_facts(models.judge, models.student, task.judge_rubric),
             "failures": sum(summary.judge_failures for summary in summaries.values()),
@@ -98,11 +98,6 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
 
 def _decision(gate: Sequence[GateLine]) -> dict[str, Any]:
     return {"decision": decide(gate), "reasons": reasons(gate), "gate": [line.to_document() for line in gate]}
-
-
-def _measurements(stage: Stage) -> list[Measurement]:
-    runs = stage.pipeline.runs
-    return [Measurement.from_json(line) for key in _shards(stage) for line in runs.read(key).splitlines()]
 
 
 def _shards(stage: Stage) -> list[str]:

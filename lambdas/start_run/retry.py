@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from lambdas.domain.errors import RetryRefused
 from lambdas.gateways.registry import ENDED, Run
-from lambdas.gateways.resource_book import CREATED, DEPLOYMENT, LAMBDA_LIFE, PLANNED, THROUGHPUT, Resource
+from lambdas.gateways.resource_book import CREATED, ENDPOINTS, PLANNED, Resource
 from lambdas.gateways.task_book import TaskState
 
 RELEASED_EVERY = timedelta(minutes=5)
@@ -40,7 +40,7 @@ def check_released(run: Run, resources: Iterable[Resource], task: TaskState, now
     unreleased = [item for item in resources if item.state in (PLANNED, CREATED)]
     if task.is_held_by(run.run_id):
         _check_lease(run, task, now, looked_after=bool(unreleased))
-    left = [item for item in unreleased if item.kind in (DEPLOYMENT, THROUGHPUT)]
+    left = [item for item in unreleased if item.kind in ENDPOINTS]
     if left:
         names = ", ".join(f"{item.kind} {item.name}" for item in left)
         times = [item.may_still_come_until() or now for item in left]
@@ -59,10 +59,8 @@ def _check_lease(run: Run, task: TaskState, now: datetime, *, looked_after: bool
     what = f"attempt {task.lease_owner} holds the lease of task '{run.task}'"
     if not looked_after:
         raise _refusal(run, what, expires)
-    since = (run.facts.get("pointed_endpoint") or {}).get("asking_since")
-    pointing_until = datetime.fromisoformat(since) + LAMBDA_LIFE if since else now
     what = f"{what} until the champion's endpoint serves its own model again"
-    raise _refusal(run, what, max(now, pointing_until) + 2 * RELEASED_EVERY)
+    raise _refusal(run, what, max(now, run.may_still_point_until() or now) + 2 * RELEASED_EVERY)
 
 
 def _refusal(run: Run, what: str, at: datetime) -> RetryRefused:

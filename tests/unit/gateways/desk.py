@@ -11,7 +11,7 @@ from lambdas.domain.records import Turn
 from lambdas.gateways.answer_store import AnswerStore
 from lambdas.gateways.answerer import Answerer, Limits
 from lambdas.gateways.failure_store import FailureStore
-from lambdas.gateways.till import Kept, ModelUse
+from lambdas.gateways.till import Books, Kept, ModelUse
 from tests.unit.gateways.fakes import FakeRuntime, MemoryBucket, MemoryLedger, converse_answer
 
 TEACHER = "us.amazon.nova-pro-v1:0"
@@ -33,15 +33,11 @@ class Desk:
         limits: Limits | None = None,
         callable_model: Callable[[str], str] = str,
     ) -> Answerer:
+        bucket = self.bucket.as_bucket()
+        kept = Kept(AnswerStore(bucket, "video"), FailureStore(bucket, "video", f"video-1-{self.attempt}"))
         return Answerer(
             cast("Any", runtime),
-            Kept(
-                AnswerStore(self.bucket.as_bucket(), "video"),
-                FailureStore(self.bucket.as_bucket(), "video", f"video-1-{self.attempt}"),
-            ),
-            self.ledger.as_registry(),
-            PriceBook.shipped(),
-            run_id="video-1",
+            Books(kept, self.ledger.as_registry(), PriceBook.shipped(), "video-1"),
             limits=limits or Limits(calls_at_once),
             seconds_left=lambda: self.seconds_left,
             backoff_s=0.001,
