@@ -42,8 +42,8 @@ def execute(stage: Stage) -> Result:
     check_damage(dataset)
     check_secrets(dataset, task)
     check_sizes(dataset, task)
-    teacher_shards = _write_shards(runs, run.files, "teacher", records_to_ask(dataset.train, dataset.holdout, task))
-    holdout_shards = _write_shards(runs, run.files, "holdout", dataset.holdout)
+    teacher_shards = _write_shards(stage, "teacher", records_to_ask(dataset.train, dataset.holdout, task))
+    holdout_shards = _write_shards(stage, "holdout", dataset.holdout)
     stage.progress(train=summary["train"], holdout=summary["holdout"])
     counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}
     return {**counts, "teacher_shards": teacher_shards, "holdout_shards": holdout_shards}
@@ -126,8 +126,8 @@ def _write(runs: Bucket, files: RunFiles, dataset: Dataset) -> None:
         dataset.sha256[LOGGED_ANSWERS] = hashlib.sha256(dataset.logged_answers).hexdigest()
 
 
-def _write_shards(runs: Bucket, files: RunFiles, kind: str, records: list[Record]) -> list[str]:
-    grouped = shards(records, kind)
+def _write_shards(stage: Stage, kind: str, records: list[Record]) -> list[str]:
+    grouped = shards(records, kind, stage.pipeline.environment.settings.shards_at_once)
     for name, members in grouped.items():
-        runs.write(files.shard(kind, name), to_json_lines(members))
-    return sorted(grouped)
+        stage.pipeline.runs.write(stage.run.files.shard(kind, name), to_json_lines(members))
+    return list(grouped)

@@ -82,11 +82,11 @@ def wall_seconds(
 ) -> float:
     """Let a stage answer all shards, as the map does; gives the seconds from the first to the last."""
     kind = "teacher" if name == "GenerateTeacherData" else "holdout"
-    run, grouped = workshop.pipeline.registry.run(run_id), shards(records, kind)
+    at_once = Settings.from_mapping({}).shards_at_once
+    run, grouped = workshop.pipeline.registry.run(run_id), shards(records, kind, at_once)
     for shard, members in grouped.items():
         workshop.bucket.write(run.files.shard(kind, shard), to_json_lines(members))
     pipelines: SimpleQueue[Pipeline] = SimpleQueue()
-    at_once = Settings.from_mapping({}).shards_at_once
     for _ in range(at_once):
         pipeline = Pipeline(environment=environment(workshop.bucket.name), now=workshop.pipeline.now)
         pipeline.__dict__.update(_table=workshop.pipeline.__dict__["_table"], runs=workshop.bucket)
@@ -101,7 +101,7 @@ def wall_seconds(
 
     began = time.monotonic()
     with ThreadPoolExecutor(at_once) as executor:
-        list(executor.map(child, sorted(grouped)))
+        list(executor.map(child, grouped))
     return time.monotonic() - began
 
 

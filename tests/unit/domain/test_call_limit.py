@@ -2,85 +2,30 @@
 
 from __future__ import annotations
 
-import heapq
+import json
 import random
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.call_limit import FIRST_LIMIT, CallLimit, Started
+from lambdas.domain.call_limit import FIRST_LIMIT, CallLimit
+from lambdas.domain.datasets import shards
+from lambdas.domain.records import Record, parse_line
+from tests.unit.domain.virtual_time import ask
 
 
-@dataclass
-class Outcome:
-    wall: float
-    calls: int
-    throttled: int
-    highest: int
-
-    @property
-    def share(self) -> float:
-        return self.throttled / self.calls
+def workers(count: int, most: int = 64, *, models: int = 1, seed: int = 0) -> list[list[CallLimit]]:
+    dice = random.Random(seed)  # noqa: S311 - reproducible
+    return [[CallLimit(most, jitter=random.Random(dice.random())) for _ in range(models)] for _ in range(count)]  # noqa: S311
 
 
-def ask(
-    limits: list[CallLimit],
-    questions: int,
-    quota: int,
-    seconds: float,
-    shard: int = 250,
-    shared: tuple[float, int] = (0.0, 0),
-) -> Outcome:
-    """Let limits ask a service that takes ``quota`` calls at once and throttles in five milliseconds.
-
-    Until the time ``shared[0]`` strangers leave only ``shared[1]`` of the quota.
-    """
-    dice, now, order, running = random.Random(1), 0.0, 0, 0  # noqa: S311 - reproducible
-    # As in a map over shards: whoever has answered a shard takes the next one.
-    pool, left, unanswered = questions, [0] * len(limits), [0] * len(limits)
-    events: list[tuple[float, int, int, Started, float]] = []
-    outcome = Outcome(0.0, 0, 0, 0)
-    while True:
-        next_start = float("inf")
-        for number, limit in enumerate(limits):
-            if not unanswered[number]:
-                left[number] = unanswered[number] = min(shard, pool)
-                pool -= left[number]
-            while left[number]:
-                delay = limit.delay(now)
-                if delay > 0:
-                    next_start = min(next_start, now + delay)
-                    break
-                left[number] -= 1
-                started, order = limit.start(now), order + 1
-                outcome.calls += 1
-                accepted = running < (shared[1] if now < shared[0] else quota)
-                running += accepted
-                outcome.highest = max(outcome.highest, limit.running)
-                takes = seconds * dice.uniform(0.7, 1.3) if accepted else 0.0
-                heapq.heappush(events, (now + (takes or 0.005), order, number, started, takes))
-        if events and events[0][0] <= next_start:
-            now, _, number, started, takes = heapq.heappop(events)
-            if takes:
-                running -= 1
-                unanswered[number] -= 1
-                limits[number].answered(started, takes)
-            else:
-                outcome.throttled += 1
-                limits[number].throttled(started, now)
-                left[number] += 1
-        elif next_start < float("inf"):
-            now = next_start
-        else:
-            outcome.wall = now
-            assert not pool + sum(unanswered), "a limit waits for nothing"
-            return outcome
+def cut(questions: int, most: int) -> list[int]:
+    return [min(most, questions - first) for first in range(0, questions, most)]
 
 
-def limits(count: int, most: int = 64) -> list[CallLimit]:
-    return [CallLimit(most, jitter=random.Random(number)) for number in range(count)]  # noqa: S311 - reproducible
+def records(count: int, seed: int) -> list[Record]:
+    return [parse_line(json.dumps({"prompt": f"clip {number} of {seed}"}).encode()) for number in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +33,7 @@ def limits(count: int, most: int = 64) -> list[CallLimit]:
 )
 def test_a_quota_is_found_and_used_with_few_throttles(count: int, quota: int, questions: int) -> None:
     # When
-    outcome = ask(limits(count), questions, quota, seconds=0.5, shard=250 if count > 1 else questions)
+    outcome = ask(workers(count), cut(questions, 250 if count > 1 else questions), quota, seconds=0.5)
 
     # Then
     assert outcome.wall <= 1.2 * questions * 0.5 / quota
@@ -99,10 +44,27 @@ def test_what_others_leave_free_at_their_end_is_soon_taken() -> None:
     # Given a Lambda that has found its share, and others that end after twenty call times
     until, share, quota = 20.0, 10, 40
     # When
-    outcome = ask(limits(1), 1_600, quota, seconds=1.0, shard=1_600, shared=(until, share))
+    outcome = ask(workers(1), [1_600], quota, seconds=1.0, shared=(until, share))
     # Then the quota is filled again: with one call more at a time the rest would have taken 83 seconds
     assert outcome.highest >= quota
     assert outcome.wall < until + 65
+    assert outcome.share < 0.02
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("kind", "count", "models"), [("teacher", 2_400, 1), ("holdout", 1_000, 5)])
+def test_lambdas_with_unlike_shares_of_the_quota_end_together(kind: str, count: int, models: int, seed: int) -> None:
+    # Given the shards of a dataset, for four Lambdas of which nothing is warm
+    at_once, quota, seconds = 4, 40, 0.8
+    sizes = [len(members) for members in shards(records(count, seed), kind, at_once).values()]
+
+    # When each answer of a contestant is a question to the judge, or the teacher alone is asked
+    outcome = ask(workers(at_once, models=models, seed=seed), sizes, quota, seconds, seed=seed)
+
+    # Then the model that is asked last is asked nearly all the time
+    questions = count * max(1, models - 1)
+    assert outcome.calls - outcome.throttled == questions
+    assert outcome.wall <= 1.2 * questions * seconds / quota
     assert outcome.share < 0.02
 
 
@@ -116,7 +78,7 @@ def test_what_others_leave_free_at_their_end_is_soon_taken() -> None:
 def test_whatever_the_quota_every_question_is_answered_and_the_upper_bound_holds(
     count: int, quota: int, questions: int, seconds: float, most: int
 ) -> None:
-    outcome = ask(limits(count, most), questions, quota, seconds)
+    outcome = ask(workers(count, most), cut(questions, 250), quota, seconds)
     assert outcome.highest <= most
 
 

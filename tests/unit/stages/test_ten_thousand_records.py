@@ -18,7 +18,7 @@ from lambdas.score_evaluation.stage import execute as score
 from tests.unit.stages.test_evaluate_student import Models, known_scores, ready
 from tests.unit.stages.workshop import Workshop
 
-RECORDS = 10_000
+RECORDS, AT_ONCE = 10_000, 4
 MOST_BYTES_OF_A_CHILD = 200
 """So that what the children return stays within the 256 KB of a state, at any number of shards."""
 
@@ -26,7 +26,7 @@ MOST_BYTES_OF_A_CHILD = 200
 @pytest.fixture(scope="module")
 def grouped() -> dict[str, list[Record]]:
     made = [parse_line(json.dumps({"prompt": f"find clip {number}"}).encode()) for number in range(RECORDS)]
-    return shards(sorted(made, key=lambda record: record.id), "holdout")
+    return shards(sorted(made, key=lambda record: record.id), "holdout", AT_ONCE)
 
 
 def prepared(workshop: Workshop, grouped: dict[str, list[Record]]) -> Run:
