@@ -14,7 +14,7 @@ from lambdas.domain.prices import UNITS, PriceLine
 from lambdas.domain.prompt_caching import explain
 from lambdas.domain.reconciliation import reconcile
 from lambdas.domain.report_page.render import render_report
-from lambdas.domain.serving_costs import Student, months_to_recover, requests_a_month, throughputs
+from lambdas.domain.serving_costs import Student, months_to_recover, throughputs
 from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.pipeline import Stage
 
@@ -175,16 +175,11 @@ def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any],
         model_units=serving.model_units,
         expected=serving.expected_requests_per_month,
     )
-    found, capacity = throughputs(student, prices), requests_a_month(student, prices)
-    own = next((costs for costs in found if costs.commitment == serving.commitment), None)
-    if own is not None and capacity is not None:  # what a unit serves decides, too
-        known = {**known, "requests_per_month_at_break_even": own.break_even_requests_per_month}
     return {
         **known,
         "commitment": serving.commitment,
         "model_units": serving.model_units,
-        "throughputs": [costs.to_document() for costs in found],
-        "unit_requests_per_month": capacity,
+        "throughputs": [costs.to_document() for costs in throughputs(student, prices)],
         "months_to_recover": months_to_recover(known["usd_per_month"], known["mode"], spent),
     }
 

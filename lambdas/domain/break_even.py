@@ -9,6 +9,7 @@ from typing import Any
 from lambdas.domain.evaluation import ContestantSummary
 from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
 from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.unit_capacity import pays_from, requests_a_month, units_needed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,11 +18,18 @@ class BreakEven:
 
     Attributes
     ----------
+    usd_per_month : dict of str to float, optional
+        At the expected volume. A throughput has the task's units, or as many as that volume needs where it is known
+        that the task's cannot serve it.
+    units_for_volume : int or None
+        Those units; ``None`` without a volume.
+    unit_requests_per_month : float or None
+        What one unit serves in even traffic.
     provisioned_throughput_usd_per_hour : float or None
-        For all model units of the task.
+        For all model units of the task: what a promotion buys.
     requests_per_month_at_break_even : float or None
-        Volume at which the throughput costs what the student costs on demand. Whether the model units can serve that
-        many requests is not known: AWS publishes no tokens per minute of a unit.
+        Volume at which a throughput costs what the student costs on demand: with the units that this volume needs, or
+        with the task's where it is not known what one serves. ``None`` where it never does.
     usd_per_1k_requests : dict of str to float
         On demand, by role, at the measured tokens.
     price_stated : bool
@@ -31,6 +39,8 @@ class BreakEven:
     mode: str
     expected_requests_per_month: int | None
     usd_per_month: dict[str, float | None] | None
+    units_for_volume: int | None
+    unit_requests_per_month: float | None
     provisioned_throughput_usd_per_hour: float | None
     requests_per_month_at_break_even: float | None
     price_simulated: bool
@@ -74,11 +84,16 @@ def work_out(
             "baseline": volume * per_request["baseline"],
             "student_on_demand": volume * per_request["student"],
         }
-    hour = line.usd * task.serving.model_units if line else None
+    student = summaries["student"]
+    capacity = requests_a_month(student_model, student.input_tokens_mean + student.output_tokens_mean, prices)
+    bought = task.serving.model_units
+    units = None if volume is None else max(bought, 1 if capacity is None else units_needed(volume, capacity))
     return BreakEven(
         mode=task.serving.mode,
         expected_requests_per_month=volume,
-        **_at(hour, monthly, per_request["student"]),
+        units_for_volume=units,
+        unit_requests_per_month=capacity,
+        **_at(line.usd if line else None, bought, units, capacity, monthly, per_request["student"]),
         price_simulated=bool(line and line.simulated),
         usd_per_1k_requests={role: each * 1000 for role, each in per_request.items()},
     )
@@ -120,20 +135,31 @@ def with_stated_price(
     usd_per_unit_hour : float
         US dollars of one model-unit hour.
     model_units : int
+        Of the task.
     student_usd_per_1k : float
         US dollars of 1,000 requests to the student on demand.
     """
     if break_even["provisioned_throughput_usd_per_hour"] is not None:
         return dict(break_even)
-    priced = _at(usd_per_unit_hour * model_units, break_even["usd_per_month"], student_usd_per_1k / 1000)
+    units, capacity = break_even["units_for_volume"], break_even["unit_requests_per_month"]
+    monthly, usd_per_request = break_even["usd_per_month"], student_usd_per_1k / 1000
+    priced = _at(usd_per_unit_hour, model_units, units, capacity, monthly, usd_per_request)
     return {**break_even, **priced, "price_stated": True}
 
 
-def _at(hour: float | None, monthly: Mapping[str, float | None] | None, usd_per_request: float) -> dict[str, Any]:
-    """Give what depends on the price of an hour of all model units, which nobody may know."""
-    month = None if hour is None else hour * HOURS_A_MONTH
+def _at(
+    unit_hour: float | None,
+    bought: int,
+    units: int | None,
+    capacity: float | None,
+    monthly: Mapping[str, float | None] | None,
+    usd_per_request: float,
+) -> dict[str, Any]:
+    """Give what depends on the price of a unit's hour, which nobody may know: of those bought, and of those needed."""
+    month = None if unit_hour is None else unit_hour * HOURS_A_MONTH
+    served = None if month is None or units is None else month * units
     return {
-        "usd_per_month": None if monthly is None else {**monthly, "student_provisioned_throughput": month},
-        "provisioned_throughput_usd_per_hour": hour,
-        "requests_per_month_at_break_even": None if month is None or not usd_per_request else month / usd_per_request,
+        "usd_per_month": None if monthly is None else {**monthly, "student_provisioned_throughput": served},
+        "provisioned_throughput_usd_per_hour": None if unit_hour is None else unit_hour * bought,
+        "requests_per_month_at_break_even": month and pays_from(month, bought, usd_per_request, capacity),
     }

@@ -72,8 +72,26 @@ def judge_gate(
 
 def needed_approvals(task: TaskDefinition, break_even: BreakEven) -> list[str]:
     """Say what may be promoted only with a person's explicit word, one sentence each."""
+    if task.serving.mode != "provisioned_throughput":
+        return []
+    return [*_too_few_units(task, break_even), *_dearer_than_on_demand(task, break_even)]
+
+
+def _too_few_units(task: TaskDefinition, break_even: BreakEven) -> list[str]:
+    bought, needed, each = task.serving.model_units, break_even.units_for_volume, break_even.unit_requests_per_month
+    if needed is None or each is None or needed <= bought:
+        return []
+    text = (
+        f"{_units(bought)} would throttle what is expected: {task.serving.expected_requests_per_month:,} requests a "
+        f"month need {needed}, since one serves {each:,.0f} in even traffic; set serving.model_units of task.json to "
+        f"{needed}"
+    )
+    return [text]
+
+
+def _dearer_than_on_demand(task: TaskDefinition, break_even: BreakEven) -> list[str]:
     monthly = break_even.usd_per_month
-    if task.serving.mode != "provisioned_throughput" or not monthly:
+    if not monthly:
         return []
     provisioned, on_demand = monthly["student_provisioned_throughput"], monthly["student_on_demand"]
     if provisioned is None or on_demand is None or provisioned <= on_demand:
@@ -83,6 +101,10 @@ def needed_approvals(task: TaskDefinition, break_even: BreakEven) -> list[str]:
         f"${provisioned:,.0f} a month against ${on_demand:,.0f} for the same student on demand"
     )
     return [text]
+
+
+def _units(count: int) -> str:
+    return "1 model unit" if count == 1 else f"{count} model units"
 
 
 def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task: TaskDefinition) -> GateLine:
@@ -109,8 +131,9 @@ def _cost_reduction(
         and monthly["student_provisioned_throughput"] is not None
     ):
         served = monthly["student_provisioned_throughput"]
+        units = _units(break_even.units_for_volume or task.serving.model_units)
         text = (
-            f"provisioned throughput at {task.serving.expected_requests_per_month:,} requests a month, "
+            f"provisioned throughput of {units} at {task.serving.expected_requests_per_month:,} requests a month, "
             f"${served:,.0f} against the teacher's ${monthly['teacher']:,.0f}"
         )
         return reduction(served, monthly["teacher"] or 0.0), text

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
+from lambdas.domain.unit_capacity import pays_from, requests_a_month, units_needed
 
 COMMITMENTS = ("none", "OneMonth", "SixMonths")
 """Terms of a provisioned throughput (Amazon Bedrock API reference, CreateProvisionedModelThroughput)."""
 
 UNKNOWN = "unknown"
-
-_MINUTES_AN_HOUR = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,19 +75,8 @@ class Student:
 def throughputs(student: Student, prices: PriceBook) -> list[ThroughputCosts]:
     """Work out the costs under each commitment of which the book has the price."""
     lines = [(term, prices.find(student.model, throughput_usage(term))) for term in COMMITMENTS]
-    capacity = requests_a_month(student, prices)
+    capacity = requests_a_month(student.model, student.tokens_per_request, prices)
     return [_costs(student, term, line.usd, capacity, simulated=line.simulated) for term, line in lines if line]
-
-
-def requests_a_month(student: Student, prices: PriceBook) -> float | None:
-    """Give the requests that one unit serves in a month of even traffic; ``None`` where nobody knows.
-
-    A unit caps tokens a minute (Amazon Bedrock user guide, provisioned throughput); traffic with peaks needs more.
-    """
-    per_minute = prices.unit_tokens_per_minute(student.model)
-    if per_minute is None or student.tokens_per_request <= 0:
-        return None
-    return per_minute / student.tokens_per_request * _MINUTES_AN_HOUR * HOURS_A_MONTH
 
 
 def months_to_recover(
@@ -123,7 +110,7 @@ def _costs(student: Student, term: str, hour: float, capacity: float | None, *, 
     expected, month = student.expected, hour * HOURS_A_MONTH
     needed = _units(expected, capacity)
     units = needed if isinstance(needed, int) else student.model_units
-    border, at_border = _break_even(student, month, capacity)
+    border = pays_from(month, student.model_units, student.usd_per_request, capacity)
     return ThroughputCosts(
         commitment=term,
         usd_per_unit_hour=hour,
@@ -131,7 +118,7 @@ def _costs(student: Student, term: str, hour: float, capacity: float | None, *, 
         usd_per_month=month * units,
         usd_per_1k_requests=month * units / expected * 1000 if expected else None,
         break_even_requests_per_month=border,
-        units_at_break_even=at_border,
+        units_at_break_even=None if border is None else UNKNOWN if capacity is None else 1,
         units_at_expected=needed,
         simulated=simulated,
     )
@@ -140,15 +127,4 @@ def _costs(student: Student, term: str, hour: float, capacity: float | None, *, 
 def _units(volume: float | None, capacity: float | None) -> int | str | None:
     if volume is None:
         return None
-    return UNKNOWN if capacity is None else max(1, math.ceil(volume / capacity))
-
-
-def _break_even(student: Student, month: float, capacity: float | None) -> tuple[float | None, int | str | None]:
-    """Find the least volume at which the units that it needs cost no more than the same requests on demand."""
-    if student.usd_per_request <= 0:
-        return None, None
-    if capacity is None:
-        return month * student.model_units / student.usd_per_request, UNKNOWN
-    # The first unit pays before it is full, or no number of units ever does.
-    border = month / student.usd_per_request
-    return (border, 1) if border <= capacity else (None, None)
+    return UNKNOWN if capacity is None else units_needed(volume, capacity)

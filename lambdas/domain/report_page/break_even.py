@@ -157,7 +157,6 @@ def monthly_costs(document: dict[str, Any], rows: list[ComparisonRow]) -> Monthl
         if each:
             per_request[key] = each
     hourly = _positive(facts.get("provisioned_throughput_usd_per_hour"))
-    throughput = _positive(pick(facts, "usd_per_month", THROUGHPUT)) or (hourly * HOURS_A_MONTH if hourly else None)
     own = facts.get("commitment")
     others = {
         OTHER[str(row["commitment"])]: usd_hour * HOURS_A_MONTH
@@ -167,7 +166,7 @@ def monthly_costs(document: dict[str, Any], rows: list[ComparisonRow]) -> Monthl
     }
     return MonthlyCosts(
         per_request,
-        throughput,
+        hourly * HOURS_A_MONTH if hourly else None,
         expected,
         _positive(facts.get("requests_per_month_at_break_even")),
         model_units=max(1, int(number(facts.get("model_units")) or 1)),

@@ -10,23 +10,13 @@ import pytest
 from lambdas.domain.break_even import BreakEven, work_out
 from lambdas.domain.calibration import Agreement
 from lambdas.domain.evaluation import summarise
-from lambdas.domain.gate import judge_gate, needed_approvals, reduction
+from lambdas.domain.gate import judge_gate, reduction
 from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, GateLine, decide, reasons
 from lambdas.domain.measurements import Measurement
-from lambdas.domain.prices import PriceLine
 from lambdas.domain.quality import JudgeRecord
 from lambdas.domain.task_definition import TaskDefinition
 from tests.unit.domain.samples import BOOK, HAIKU, MICRO, PUBLISHED, grouped, published, summaries
 
-HOUR = PriceLine(
-    model=MICRO,
-    usage="throughput",
-    usd=20.0,
-    unit="model unit hour",
-    source="made up",
-    date="2026-09-01",
-    simulated=True,
-)
 GOOD_JUDGE = Agreement(
     cases=30,
     without_verdict=0,
@@ -41,13 +31,12 @@ GOOD_JUDGE = Agreement(
 def gate(
     measurements: dict[str, list[Measurement]],
     *,
-    hour: bool = False,
     judge: JudgeRecord | None = None,
     **document: Any,
 ) -> tuple[list[GateLine], BreakEven]:
     task = TaskDefinition.from_document(document)
     added_up = summaries(measurements)
-    even = work_out(added_up, task, BOOK.with_lines([HOUR] if hour else []), MICRO)
+    even = work_out(added_up, task, BOOK, MICRO)
     return judge_gate(measurements, added_up, task, even, judge or JudgeRecord()), even
 
 
@@ -270,79 +259,6 @@ def test_latency_that_was_never_measured_is_no_evidence() -> None:
     # Then
     assert failed(lines) == ["min_latency_reduction"]
     assert decide(lines) == INSUFFICIENT_EVIDENCE
-
-
-@pytest.mark.parametrize(
-    ("volume", "mode", "said"),
-    [
-        (1_000_000, "provisioned_throughput", True),
-        (10_000_000_000, "provisioned_throughput", False),
-        (1_000_000, "on_demand", False),
-        (None, "provisioned_throughput", False),
-    ],
-)
-def test_a_throughput_that_does_not_pay_needs_a_person(volume: int | None, mode: str, *, said: bool) -> None:
-    # Given $20 an hour
-    serving = {"mode": mode, **({"expected_requests_per_month": volume} if volume else {})}
-    task = TaskDefinition.from_document({"serving": serving})
-
-    # When
-    found = needed_approvals(task, work_out(published(), task, BOOK.with_lines([HOUR]), MICRO))
-
-    # Then
-    assert bool(found) is said
-    if said:
-        assert "does not pay at 1,000,000 requests a month: $14,600" in found[0]
-
-
-def test_a_throughput_that_does_not_pay_at_the_expected_volume_is_refused() -> None:
-    # Given $20 an hour, which is $14,600 a month, and a teacher who costs $1.41 per 1,000 requests
-    serving = {"expected_requests_per_month": 1_000_000}
-
-    # When
-    lines, even = gate(grouped(), hour=True, serving=serving)
-
-    # Then
-    assert failed(lines) == ["min_cost_reduction"]
-    assert even.usd_per_month is not None
-    assert even.usd_per_month["student_provisioned_throughput"] == pytest.approx(14_600)
-    assert "$14,600 against the teacher's $1,405" in reasons(lines)[0]
-    assert even.price_simulated
-
-
-def test_the_same_throughput_pays_at_a_large_volume() -> None:
-    # Given / When
-    lines, even = gate(grouped(), hour=True, serving={"expected_requests_per_month": 1_000_000_000})
-
-    # Then the break-even against the student on demand is month / price of a request
-    per_request = published()["student"].usd_per_1k_requests / 1000
-    assert failed(lines) == []
-    assert even.requests_per_month_at_break_even == pytest.approx(14_600 / per_request)
-
-
-def test_without_a_price_of_an_hour_nothing_is_guessed() -> None:
-    # Given / When
-    lines, even = gate(grouped(), serving={"expected_requests_per_month": 1_000_000})
-
-    # Then
-    assert even.provisioned_throughput_usd_per_hour is None
-    assert even.requests_per_month_at_break_even is None
-    assert even.usd_per_month is not None
-    assert even.usd_per_month["student_provisioned_throughput"] is None
-    assert "price of a throughput hour is unknown" in next(line for line in lines if "cost" in line.rule).explanation
-
-
-def test_the_hour_counts_every_unit() -> None:
-    # Given
-    task = TaskDefinition.from_document({"serving": {"model_units": 3}})
-
-    # When
-    even = work_out(published(), task, BOOK.with_lines([HOUR]), MICRO)
-
-    # Then
-    assert even.provisioned_throughput_usd_per_hour == 3 * HOUR.usd
-    assert even.price_simulated is HOUR.simulated
-    assert even.usd_per_month is None
 
 
 @pytest.mark.parametrize("old", [0.0, -1.0])

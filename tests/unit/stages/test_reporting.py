@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from lambdas.domain.break_even import advice, with_stated_price
-from lambdas.domain.prices import HOURS_A_MONTH, ModelUnit, PriceLine
+from lambdas.domain.prices import HOURS_A_MONTH
 from lambdas.reporting import gather
-from tests.unit.domain.samples import MICRO
 from tests.unit.stages.workshop import Workshop
 
 UNKNOWN = {
@@ -21,6 +20,8 @@ UNKNOWN = {
         "student_on_demand": 0.1,
         "student_provisioned_throughput": None,
     },
+    "units_for_volume": 2,
+    "unit_requests_per_month": None,
     "provisioned_throughput_usd_per_hour": None,
     "requests_per_month_at_break_even": None,
     "price_simulated": False,
@@ -75,22 +76,24 @@ def test_a_price_of_the_book_goes_before_a_stated_one() -> None:
     assert with_stated_price(known, 5.0, 1, 0.1) == known
 
 
-@pytest.mark.parametrize(("tokens_a_minute", "border"), [(None, 1_460.0), (1e9, 1_460.0), (1.0, None)])
-def test_a_unit_that_serves_too_little_never_pays(
-    workshop: Workshop, tokens_a_minute: float | None, border: float | None
+@pytest.mark.parametrize(("capacity", "border"), [(None, 4e7), (1e9, 2e7), (1e7, None)])
+def test_a_stated_price_of_a_unit_that_serves_too_little_never_pays(
+    capacity: float | None, border: float | None
 ) -> None:
-    # Given a unit for $2 an hour and a student for $1 a request, 760 tokens each
-    units = (
-        [ModelUnit(model=MICRO, tokens_per_minute=tokens_a_minute, source="a test", date="2026-11-24")]
-        if tokens_a_minute
-        else []
-    )
-    hour = PriceLine(
-        model=MICRO, usage="throughput", usd=2.0, unit="model unit hour", source="a test", date="2026-11-24"
-    )
-    workshop.pipeline.__dict__["prices"] = workshop.pipeline.prices.with_lines([hour], units)
+    # Given two units for a student that costs $0.0001 a request
+    known = UNKNOWN | {"unit_requests_per_month": capacity}
     # When
-    money = report(workshop, None, **PRICED)["break_even"]
+    money = with_stated_price(known, 2_000 / HOURS_A_MONTH, 2, 0.1)
     # Then
     assert money["requests_per_month_at_break_even"] == (None if border is None else pytest.approx(border))
     assert ("never costs less" in advice(money)) == (border is None)
+
+
+def test_a_stated_price_counts_the_units_that_the_volume_needs() -> None:
+    # Given a volume for three units, and a task that buys two
+    known = UNKNOWN | {"units_for_volume": 3, "unit_requests_per_month": 400.0}
+    # When
+    money = with_stated_price(known, 5.0, 2, 0.1)
+    # Then an hour is what is bought, a month what serves the volume
+    assert money["provisioned_throughput_usd_per_hour"] == 10.0
+    assert money["usd_per_month"]["student_provisioned_throughput"] == pytest.approx(15.0 * HOURS_A_MONTH)
