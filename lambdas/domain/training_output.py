@@ -12,7 +12,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 METRICS_FILE = "step_wise_training_metrics.csv"
@@ -23,6 +23,7 @@ MOST_POINTS = 200
 _LOSS = ("trainingloss", "trainloss", "loss")
 _STEP = ("stepnumber", "step", "globalstep", "iteration")
 _EPOCH = ("epochnumber", "epoch")
+_FILE = "filename"
 _COUNTS = {
     "processed": ("totalprocessedrecordcount", "totalprocessed", "totalrecordcount"),
     "accepted": ("acceptedrecordcount", "accepted"),
@@ -41,6 +42,14 @@ class LossPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class LossCurve:
+    """The steps whose loss is known, in their order, and how many others there are."""
+
+    points: list[LossPoint] = field(default_factory=list)
+    without_loss: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RecordCounts:
     """Records as the job counted them; a partially accepted one was used in part."""
 
@@ -54,8 +63,14 @@ class RecordCounts:
         return self.accepted + self.partially_accepted
 
     def lost_share(self, sent: int) -> float:
-        """Give the share of the records sent that was not trained on, from 0 to 1."""
-        return max(0, sent - self.used()) / sent if sent else 0.0
+        """Give the share of the records sent that was not trained on, from 0 to 1.
+
+        Counts of more than was sent are not of our records alone. Then it is not known which were rejected: the share
+        of all counts is taken where it is the larger, so that nothing lost is hidden behind what was added.
+        """
+        short = max(0, sent - self.used()) / sent if sent else 0.0
+        rejected = self.rejected / self.processed if self.processed > sent else 0.0
+        return max(short, rejected)
 
     def to_document(self) -> dict[str, int]:
         """Give the counts as JSON."""
@@ -63,7 +78,9 @@ class RecordCounts:
 
 
 def read_counts(files: Iterable[bytes]) -> RecordCounts | None:
-    """Add up the manifests of a job.
+    """Add up the manifests of a job, each file that they name once.
+
+    A file that several manifests report, as of several phases, counts as the one that took the fewest of its records.
 
     Parameters
     ----------
@@ -75,25 +92,32 @@ def read_counts(files: Iterable[bytes]) -> RecordCounts | None:
     RecordCounts or None
         ``None`` where no row says how many records were accepted or rejected.
     """
-    rows = [counts for body in files for counts in _manifest_rows(body)]
-    if not rows:
+    found: dict[str, RecordCounts] = {}
+    for number, body in enumerate(files):
+        for name, rows in _by_file(body).items():
+            counts = RecordCounts(*(sum(getattr(row, field) for row in rows) for field in _COUNTS))
+            key = name or f"unnamed, in manifest {number}"
+            if key not in found or counts.used() < found[key].used():
+                found[key] = counts
+    if not found:
         return None
-    return RecordCounts(*(sum(getattr(row, name) for row in rows) for name in _COUNTS))
+    return RecordCounts(*(sum(getattr(counts, field) for counts in found.values()) for field in _COUNTS))
 
 
-def read_losses(body: bytes) -> list[LossPoint]:
-    """Read the loss curve in order of steps; rows without a finite loss of 0 or more are left out.
+def read_losses(body: bytes) -> LossCurve:
+    """Read the loss curve; only a finite loss of 0 or more is one.
 
     The API's own ``trainingLoss`` may be -1 for "not known"; a negative loss in the file is held for the same.
     """
-    points = []
-    for number, row in enumerate(_rows(body), start=1):
+    points, without = [], 0
+    for number, row in enumerate(filter(None, _rows(body)), start=1):
         loss = _number(row, _LOSS)
         if loss is None or loss < 0:
+            without += 1
             continue
         step = _number(row, _STEP)
         points.append(LossPoint(number if step is None else step, _number(row, _EPOCH), loss))
-    return sorted(points, key=lambda point: point.step)
+    return LossCurve(sorted(points, key=lambda point: point.step), without)
 
 
 def thinned(points: list[LossPoint], most: int = MOST_POINTS) -> list[LossPoint]:
@@ -105,7 +129,7 @@ def thinned(points: list[LossPoint], most: int = MOST_POINTS) -> list[LossPoint]
 
 
 def training_document(
-    sent: int, counts: RecordCounts | None, losses: list[LossPoint], source: str, api_loss: object = None
+    sent: int, counts: RecordCounts | None, losses: LossCurve, source: str, api_loss: object = None
 ) -> dict[str, Any]:
     """Describe a training for the report.
 
@@ -115,13 +139,13 @@ def training_document(
         Records of our training file.
     counts : RecordCounts or None
         What the job says that it took.
-    losses : list of LossPoint
+    losses : LossCurve
     source : str
         The URI under which the job's files lie.
     api_loss : object
         ``trainingMetrics.trainingLoss`` of GetModelCustomizationJob, taken as the last loss where there is no curve.
     """
-    known = [point.loss for point in losses]
+    known = [point.loss for point in losses.points]
     last = known[-1] if known else None
     if last is None and isinstance(api_loss, int | float) and math.isfinite(api_loss) and api_loss >= 0:
         last = float(api_loss)
@@ -129,15 +153,24 @@ def training_document(
         "sent": sent,
         "counts": counts.to_document() if counts else None,
         "lost_share": counts.lost_share(sent) if counts else None,
-        "steps": len(losses) or None,
+        "steps": len(known) or None,
+        "steps_without_loss": losses.without_loss,
         "first_loss": known[0] if known else None,
         "last_loss": last,
-        "curve": [asdict(point) for point in thinned(losses)],
+        "curve": [asdict(point) for point in thinned(losses.points)],
         "output": source,
     }
 
 
-def _manifest_rows(body: bytes) -> Iterator[RecordCounts]:
+def _by_file(body: bytes) -> dict[str, list[RecordCounts]]:
+    found: dict[str, list[RecordCounts]] = {}
+    for name, counts in _manifest_rows(body):
+        found.setdefault(name, []).append(counts)
+    return found
+
+
+def _manifest_rows(body: bytes) -> Iterator[tuple[str, RecordCounts]]:
+    """Give the counts of each row with the file's name, empty where there is none."""
     for row in _rows(body):
         found = {name: _number(row, headers) for name, headers in _COUNTS.items()}
         if any(value is not None and (value < 0 or value != int(value)) for value in found.values()):
@@ -151,7 +184,7 @@ def _manifest_rows(body: bytes) -> Iterator[RecordCounts]:
         if rejected is None:
             rejected = max(0, processed - accepted - partial) if processed is not None else 0
         total = processed if processed is not None else accepted + partial + rejected
-        yield RecordCounts(int(total), int(accepted), int(partial), int(rejected))
+        yield row.get(_FILE, ""), RecordCounts(int(total), int(accepted), int(partial), int(rejected))
 
 
 def _rows(body: bytes) -> Iterator[dict[str, str]]:

@@ -84,7 +84,8 @@ class BedrockControl:
         if answer is None:
             return None
         failure = answer.get("failureMessage", "")
-        return _found(answer, "jobArn", "jobName", answer["status"], answer.get("outputModelArn"), failure)
+        status = answer.get("status", "InProgress")  # the field is optional in the service model
+        return _found(answer, "jobArn", "jobName", status, answer.get("outputModelArn"), failure)
 
     def create_job(self, request: dict[str, Any]) -> str:
         """Start a customization job, or adopt the one of that name if its tags are ours.
@@ -294,7 +295,7 @@ class BedrockControl:
                 said = problem.response["Error"]["Message"].rstrip(".")
                 raise QuotaTooLow(f"{said}. Ask for more in Service Quotas (Amazon Bedrock), then retry") from None
             if code in _PASSING:
-                raise RetryLater(f"{code} while creating") from problem
+                raise RetryLater(f"{code} while creating: {problem.response['Error'].get('Message', '')}") from problem
             if code not in _NAME_TAKEN:
                 raise
             arn = lookup()

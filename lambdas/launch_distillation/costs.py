@@ -9,7 +9,7 @@ from lambdas.domain.models import ModelChoice
 from lambdas.domain.teacher_modes import bedrock_asks_teacher
 from lambdas.domain.training_cost import TrainingVolume
 from lambdas.gateways.bedrock_control import Found
-from lambdas.launch_distillation.job_phases import has_begun, has_ended
+from lambdas.launch_distillation.job_phases import has_ended, may_have_begun
 from lambdas.pipeline import Stage
 
 STAGE = "LaunchDistillation"
@@ -26,10 +26,10 @@ def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
     volume = TrainingVolume(**facts["training_volume"])
     prices = stage.pipeline.prices
     asks_teacher = bedrock_asks_teacher(models.training, stage.task)
-    if asks_teacher and (job.status == "Completed" or has_begun(job.details, "dataProcessingDetails")):
+    if asks_teacher and (job.status == "Completed" or may_have_begun(job.details, "dataProcessingDetails")):
         calls = volume.own_calls_entry(f"own-teacher-calls.{job.name}", STAGE, models, prices)
         _record(stage, calls, whole=job.status == "Completed" or has_ended(job.details, "dataProcessingDetails"))
-    if job.status == "Completed" or (job.status == "Stopped" and has_begun(job.details, "trainingDetails")):
+    if job.status == "Completed" or (job.status == "Stopped" and may_have_begun(job.details, "trainingDetails")):
         training = volume.training_entry(f"training.{job.name}", STAGE, models, prices)
         _record(stage, training, whole=job.status == "Completed")
 

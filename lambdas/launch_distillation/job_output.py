@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from lambdas.domain.errors import DistillationFailed
-from lambdas.domain.training_output import MANIFEST_FILE, METRICS_FILE, read_counts, read_losses, training_document
+from lambdas.domain.training_output import (
+    MANIFEST_FILE,
+    METRICS_FILE,
+    LossCurve,
+    read_counts,
+    read_losses,
+    training_document,
+)
 from lambdas.gateways.bedrock_control import Found
 from lambdas.pipeline import Stage
 
@@ -23,8 +30,8 @@ def read_output(stage: Stage, job: Found) -> dict[str, Any]:
     keys = list(bucket.keys(prefix)) if prefix else []
     ours = [key for key in keys if _VALIDATION not in key.removeprefix(prefix or "")]
     counts = read_counts(bucket.read(key) for key in ours if key.endswith(MANIFEST_FILE))
-    curves = [bucket.read(key) for key in ours if key.endswith(METRICS_FILE)]
-    losses = read_losses(curves[0]) if curves else []
+    curves = [read_losses(bucket.read(key)) for key in ours if key.endswith(METRICS_FILE)]
+    losses = max(curves, key=lambda curve: len(curve.points), default=LossCurve())
     api_loss = (job.details.get("trainingMetrics") or {}).get("trainingLoss")
     source = f"s3://{bucket.name}/{prefix}" if prefix else ""
     return training_document(facts["training_records"], counts, losses, source, api_loss)
@@ -44,8 +51,12 @@ def loss_of_records(stage: Stage, document: dict[str, Any]) -> str | None:
     if counts is None or document["lost_share"] <= limit:
         return None
     used = counts["accepted"] + counts["partially_accepted"]
+    what = f"Bedrock trained on {used:,} of the {document['sent']:,} records sent"
+    if counts["processed"] > document["sent"]:
+        sent = f"{document['sent']:,} were sent"
+        what = f"Bedrock counts {counts['processed']:,} records where {sent}, {used:,} of them trained on"
     return (
-        f"Bedrock trained on {used:,} of the {document['sent']:,} records sent ({document['lost_share']:.1%} lost, "
+        f"{what} ({document['lost_share']:.1%} lost, "
         f"'training_data_max_rejected_rate' allows {limit:.1%}); the reasons lie under {document['output']}"
     )
 

@@ -16,16 +16,12 @@ def job_phases(job: dict[str, Any]) -> list[dict[str, Any]]:
     list of dict
         ``name``, ``status``, ``started_at`` and ``ended_at`` (ISO 8601, the latter ``None`` while it is under way).
     """
-    details = job.get("statusDetails") or {}
     found = []
-    for field, name in PHASES.items():
-        phase = details.get(field)
-        if not phase:
-            continue
+    for field, phase in _phases(job).items():
         ended = phase.get("status") in ("Completed", "Failed", "Stopped")
         found.append(
             {
-                "name": name,
+                "name": PHASES[field],
                 "status": phase.get("status", "NotStarted"),
                 "started_at": _iso(phase.get("creationTime")),
                 "ended_at": _iso(phase.get("lastModifiedTime")) if ended else None,
@@ -34,9 +30,12 @@ def job_phases(job: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def has_begun(details: dict[str, Any], phase: str) -> bool:
-    """Tell whether a phase (its field's name, for example ``trainingDetails``) has begun."""
-    return _status(details, phase) != "NotStarted"
+def may_have_begun(details: dict[str, Any], phase: str) -> bool:
+    """Tell whether a phase (its field's name, for example ``trainingDetails``) has begun, or may have.
+
+    A job that tells of no phase at all may have begun each of them.
+    """
+    return not _phases(details) or _status(details, phase) != "NotStarted"
 
 
 def has_ended(details: dict[str, Any], phase: str) -> bool:
@@ -45,22 +44,25 @@ def has_ended(details: dict[str, Any], phase: str) -> bool:
 
 
 def _status(details: dict[str, Any], phase: str) -> str:
-    return str(((details.get("statusDetails") or {}).get(phase) or {}).get("status", "NotStarted"))
+    return str(_phases(details).get(phase, {}).get("status", "NotStarted"))
+
+
+def _phases(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give what the job tells of its phases; the service model has that for distillation jobs, others may lack it."""
+    details = job.get("statusDetails") or {}
+    return {field: details[field] for field in PHASES if details.get(field)}
 
 
 def last_progress(job: dict[str, Any]) -> datetime | None:
     """Give the newest time at which a phase changed, or when the job was created.
 
-    A job's own ``lastModifiedTime`` is left out: it may move while no phase does.
+    A job's own ``lastModifiedTime`` may move while no phase does: it counts only where the job tells of no phase.
     """
-    details = job.get("statusDetails") or {}
+    phases = _phases(job).values()
     times = [job.get("creationTime")]
-    times += [
-        details[field].get(key)
-        for field in PHASES
-        if details.get(field)
-        for key in ("creationTime", "lastModifiedTime")
-    ]
+    times += [phase.get(key) for phase in phases for key in ("creationTime", "lastModifiedTime")]
+    if not phases:
+        times.append(job.get("lastModifiedTime"))
     known = [moment.astimezone(UTC) for moment in times if isinstance(moment, datetime)]
     return max(known, default=None)
 

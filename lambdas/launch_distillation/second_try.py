@@ -61,6 +61,17 @@ def stop_when_stalled(stage: Stage, job: Found) -> bool:
     return True
 
 
+def forget_failure(stage: Stage, job: Found) -> None:
+    """Forget that a job stalled or was passed over once it gives the run its student.
+
+    It may complete while it is being stopped, and a lossy one is adopted when the setting is raised.
+    """
+    known = stage.pipeline.registry.run(stage.run.run_id).facts.get("failed_tries", [])
+    kept = [item for item in known if item["job_name"] != job.name]
+    if kept != known:
+        stage.pipeline.registry.record_facts(stage.run.run_id, failed_tries=kept)
+
+
 def judge_failure(stage: Stage, models: ModelChoice, job: Found) -> None:
     """Return where the next name may be tried, after a job of this attempt has failed or been stopped.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from lambdas.domain.bedrock_names import content_name
-from lambdas.domain.errors import DistillationFailed
+from lambdas.domain.errors import DistillationFailed, RetryLater
 from lambdas.domain.identity import digest
 from lambdas.domain.models import ModelChoice
 from lambdas.gateways.bedrock_control import Found, JobRefused
@@ -14,8 +14,15 @@ from lambdas.launch_distillation.costs import record_costs
 from lambdas.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
 from lambdas.launch_distillation.job_phases import job_phases
 from lambdas.launch_distillation.job_request import job_request, trains_on_logs
-from lambdas.launch_distillation.second_try import TRIES, failed_tries, judge_failure, pass_over, stop_when_stalled
-from lambdas.launch_distillation.way_of_training import models_now, take_the_other_way
+from lambdas.launch_distillation.second_try import (
+    TRIES,
+    failed_tries,
+    forget_failure,
+    judge_failure,
+    pass_over,
+    stop_when_stalled,
+)
+from lambdas.launch_distillation.way_of_training import explain_error, models_now, take_the_other_way
 from lambdas.pipeline import Result, Stage
 
 MODEL_SEEN_WITHIN = timedelta(minutes=30)
@@ -58,7 +65,9 @@ def execute(stage: Stage) -> Result:
             useless.append(name)
             _check_tries(useless)
     message = (
-        f"{LONGEST_TRIES} jobs for the same training file failed or were stopped; see their failure messages in Bedrock"
+        f"{LONGEST_TRIES} jobs for the same training file failed or were stopped, and no name is left for another. "
+        "Mend what their failure messages in Bedrock name, change the prompts and upload them again: another training "
+        "file has names of its own"
     )
     raise DistillationFailed(message)
 
@@ -84,6 +93,8 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
         stage.pipeline.resources.released(job, stage.now())  # a refused request makes nothing, now or later
         take_the_other_way(stage, models, str(refusal))
         return {"status": "IN_PROGRESS", "phase": "refused", "job_name": name}
+    except RetryLater as passing:
+        raise RetryLater(explain_error(models, str(passing))) from passing
     stage.pipeline.resources.created(job, arn)
     if not stage.started(arn):
         # Another run on the same content was faster: this one waits for its job, but must neither stop nor pay it.
@@ -105,7 +116,7 @@ def _look_after(
     if job.status in ("InProgress", "Stopping"):
         if launched_in is not None and not mine:
             stage.pipeline.resources.plan(stage.resource(CUSTOMIZATION_JOB, job.name, arn=job.arn))
-        return _under_way(stage, job, stopped=mine and stop_when_stalled(stage, job))
+        return _under_way(stage, job, stopped=launched_in is not None and stop_when_stalled(stage, job))
     if job.status == "Completed":
         model = stage.pipeline.bedrock.find_model(job.name)
         if model is not None and model.status == "Creating":
@@ -177,6 +188,7 @@ def _pass_over(stage: Stage, models: ModelChoice, job: Found, loss: str, *, ours
 
 def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *, ours: bool) -> None:
     """Write down the model, the facts of the job and, where it is this run's, its cost."""
+    forget_failure(stage, job)
     model = stage.resource(CUSTOM_MODEL, job.name, arn=model_arn)
     stage.pipeline.resources.plan(model)
     stage.pipeline.resources.created(model, model_arn)

@@ -11,6 +11,8 @@ from lambdas.pipeline import Stage
 
 _ABOUT_THE_PAIR = re.compile(r"teacher|student|distil|not support|customization ?type|access ?denied", re.IGNORECASE)
 
+_INTERNAL = "InternalServerException"
+
 
 def models_now(stage: Stage) -> ModelChoice:
     """Give the plan's models, fine-tuned where Bedrock refused to distil them in this attempt."""
@@ -40,6 +42,20 @@ def take_the_other_way(stage: Stage, models: ModelChoice, refusal: str) -> None:
     if stage.task.training == "distillation":
         advice = '. Set \'training\' to "auto" or "fine_tuning" to train without the pair'
     raise DistillationFailed(f"Bedrock refused the {way} job, nothing was paid for it: {refusal.rstrip('.')}{advice}")
+
+
+def explain_error(models: ModelChoice, error: str) -> str:
+    """Say what an error of the service itself may mean when it comes again and again.
+
+    Bedrock was seen to answer the creation of a distillation job so where the pair is not open to the account, with
+    no word of the pair. It may as well be an outage: so nobody but a person decides for the other way.
+    """
+    if models.training != "distillation" or _INTERNAL not in error:
+        return error
+    return (
+        f"{error.rstrip('.')}. If this goes on, the pair of teacher and student may not be open in this account, which "
+        "Bedrock does not always say: set 'training' to \"fine_tuning\" to train without it, then retry"
+    )
 
 
 def _check_answers(stage: Stage, refusal: str) -> None:

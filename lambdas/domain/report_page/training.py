@@ -41,7 +41,7 @@ def outcome_facts(report: dict[str, Any]) -> list[Fact]:
         Fact("Of these trained on", _taken(learnt)),
         Fact("Training loss, first to last", f"{_loss(first)} to {_loss(last)}" if last is not None else NOT_MEASURED),
     ]
-    return [*facts, Fact("Steps", count(learnt.get("steps")))]
+    return [*facts, Fact("Steps", _steps(learnt))]
 
 
 def failed_tries(report: dict[str, Any]) -> Table:
@@ -75,9 +75,19 @@ def _taken(learnt: dict[str, Any]) -> str:
     if not isinstance(counts, dict):
         return UNKNOWN
     text = count(counts.get("accepted"))
+    processed, sent = number(counts.get("processed")), number(learnt.get("sent"))
+    if processed is not None and sent is not None and processed > sent:
+        text += f" of {count(counts['processed'])} that the job counts"
     if counts.get("partially_accepted"):
         text += f", {count(counts['partially_accepted'])} more in part"
     return f"{text} ({percent(learnt.get('lost_share'))} lost)"
+
+
+def _steps(learnt: dict[str, Any]) -> str:
+    text, without = count(learnt.get("steps")), learnt.get("steps_without_loss")
+    if not without:
+        return text
+    return f"{text}, and {count(without)} without a loss: it was no number there, as when a training diverges"
 
 
 def _height(share: float) -> float:

@@ -35,6 +35,17 @@ def test_counts_and_loss_are_told() -> None:
     assert facts["Distillation refused by Bedrock"] == "not supported"
 
 
+def test_steps_without_a_loss_and_counts_of_more_than_was_sent_are_told() -> None:
+    # Given
+    counts = {"processed": 5000, "accepted": 4600, "partially_accepted": 0, "rejected": 400}
+    learnt = {"sent": 1000, "counts": counts, "lost_share": 0.08, "last_loss": 0.5, "steps": 2, "steps_without_loss": 3}
+    # When
+    facts = {fact.label: fact.value for fact in outcome_facts(report(learnt=learnt))}
+    # Then
+    assert facts["Of these trained on"] == "4,600 of 5,000 that the job counts (8% lost)"
+    assert facts["Steps"] == "2, and 3 without a loss: it was no number there, as when a training diverges"
+
+
 def test_the_curve_falls_from_left_to_right() -> None:
     # Given
     curve = [{"step": step, "epoch": 0, "loss": 2.0 - step / 10} for step in range(11)]

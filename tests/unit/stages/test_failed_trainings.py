@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from lambdas.domain.errors import DistillationFailed
+from lambdas.domain.errors import DistillationFailed, RetryLater
+from lambdas.domain.ledger import AT_MOST
 from tests.unit.stages.training import launch, started
 from tests.unit.stages.workshop import Workshop
 
@@ -117,6 +118,95 @@ def test_a_job_that_moves_is_left_alone_however_long_it_takes(workshop: Workshop
     assert workshop.client.called("StopModelCustomizationJob") == []
 
 
+def test_a_job_that_tells_of_no_phase_is_watched_by_the_time_of_its_last_change(workshop: Workshop) -> None:
+    # Given a fine-tuning: the service model has statusDetails for distillation jobs
+    run, name = started(workshop)
+    del workshop.client.jobs[name]["statusDetails"]
+    workshop.pass_time(hours=13)
+    workshop.client.jobs[name]["lastModifiedTime"] = workshop.time - timedelta(hours=1)
+    assert launch(workshop, run)["phase"] == "waiting"
+
+    # When nothing of it changes any more
+    workshop.pass_time(hours=11.1)
+
+    # Then
+    assert launch(workshop, run)["phase"] == "stopping"
+    assert len(workshop.client.called("StopModelCustomizationJob")) == 1
+
+
+def test_a_stopped_job_that_tells_of_no_phase_is_counted_with_the_most_that_it_can_have_cost(
+    workshop: Workshop,
+) -> None:
+    # Given
+    run, name = started(workshop)
+    del workshop.client.jobs[name]["statusDetails"]
+    workshop.pass_time(hours=12.1)
+    launch(workshop, run)
+
+    # When
+    launch(workshop, run)
+
+    # Then
+    ledger = {entry.id: entry.kind for entry in workshop.pipeline.registry.ledger(run.run_id)}
+    assert ledger == {f"own-teacher-calls.{name}": AT_MOST, f"training.{name}": AT_MOST}
+
+
+def test_a_job_that_completes_before_its_stop_takes_effect_is_used_and_told_as_no_failed_try(
+    workshop: Workshop,
+) -> None:
+    # Given a job that ended between two calls: the one that saw it stall, and the one that stops it
+    run, name = started(workshop)
+    workshop.pass_time(hours=12.1)
+    workshop.client.refuses["StopModelCustomizationJob"] = "ConflictException"
+    assert launch(workshop, run)["phase"] == "stopping"
+    workshop.client.jobs[name].update(status="Completed", endTime=workshop.time)
+    workshop.client.add_model(name)
+
+    # When
+    result = launch(workshop, run)
+
+    # Then
+    assert result == {"status": "COMPLETED", "phase": "completed", "job_name": name}
+    assert workshop.pipeline.registry.run(run.run_id).facts["failed_tries"] == []
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 1
+
+
+def test_a_job_that_an_earlier_attempt_left_running_is_stopped_when_it_stalls(workshop: Workshop) -> None:
+    # Given an attempt that was killed, and whose release did not come to its job
+    run, name = started(workshop)
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+    assert launch(workshop, run)["job_name"] == name
+
+    # When
+    workshop.pass_time(hours=12.1)
+    results = [launch(workshop, run) for _ in range(2)]
+
+    # Then nobody waits for it until the deadline
+    assert [item["phase"] for item in results] == ["stopping", "submitted"]
+    assert results[-1]["job_name"] == f"{name}-2"
+
+
+def test_a_create_that_fails_inside_the_service_says_what_a_closed_pair_looks_like(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.client.refuses["CreateModelCustomizationJob"] = "InternalServerException"
+
+    # When / Then
+    with pytest.raises(RetryLater, match=r"as the service words it\. .*'training' to \"fine_tuning\""):
+        launch(workshop, run)
+
+
+def test_a_job_without_a_status_is_under_way(workshop: Workshop) -> None:
+    # Given: the service model does not require the field
+    run, name = started(workshop)
+    del workshop.client.jobs[name]["status"]
+
+    # When / Then
+    assert launch(workshop, run)["status"] == "IN_PROGRESS"
+
+
 def test_nine_useless_jobs_for_the_same_content_are_enough(workshop: Workshop) -> None:
     # Given that every name for the content is burnt by somebody else's failed job
     run, name = started(workshop)
@@ -127,7 +217,7 @@ def test_nine_useless_jobs_for_the_same_content_are_enough(workshop: Workshop) -
     workshop.plan(run)
 
     # When / Then
-    with pytest.raises(DistillationFailed, match="9 jobs for the same training file failed or were stopped"):
+    with pytest.raises(DistillationFailed, match=r"9 jobs for the same training file failed .*upload them again"):
         launch(workshop, run)
 
 

@@ -169,3 +169,42 @@ def test_without_counts_the_share_is_unknown_and_the_run_goes_on(workshop: Works
     # Then
     learnt = workshop.bucket.read_json(run.files.training(run.attempt))
     assert (learnt["counts"], learnt["lost_share"], learnt["last_loss"]) == (None, None, None)
+
+
+def test_a_file_that_is_reported_twice_hides_no_loss(workshop: Workshop) -> None:
+    # Given the same count in two places, which together come to more than was sent
+    manifest = f"{MANIFEST}training.jsonl,1000,700,0,300\n"
+    run = completed_with_output(
+        workshop, **{"input_data_report/manifest.report": manifest, "input_status/manifest.report": manifest}
+    )
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=r"700 of the 1,000 records sent \(30\.0% lost"):
+        launch(workshop, run)
+
+
+def test_more_records_than_were_sent_hide_no_rejections(workshop: Workshop) -> None:
+    # Given a job that counts what it added itself
+    manifest = f"{MANIFEST}training.jsonl,1000,800,0,200\nsynthetic.jsonl,4000,3800,0,200\n"
+    run = completed_with_output(workshop, **{"manifest.report": manifest})
+
+    # When / Then
+    with pytest.raises(DistillationFailed, match=r"counts 5,000 records where 1,000 were sent, 4,600 .*8\.0% lost"):
+        launch(workshop, run)
+
+
+def test_a_broken_metrics_file_does_not_hide_a_whole_one(workshop: Workshop) -> None:
+    # Given
+    header = "step_number,epoch_number,training_loss,perplexity\n"
+    files = {
+        "a/step_wise_training_metrics": f"{header}1,0",
+        "b/step_wise_training_metrics": f"{header}1,0,2.5,1\n\n2,0,0.5,1\n3,1,NaN,NaN\n",
+    }
+    run = completed_with_output(workshop, **files)
+
+    # When
+    launch(workshop, run)
+
+    # Then
+    learnt = workshop.bucket.read_json(run.files.training(run.attempt))
+    assert (learnt["steps"], learnt["last_loss"], learnt["steps_without_loss"]) == (2, 0.5, 1)
