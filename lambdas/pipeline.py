@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -11,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from lambdas.domain.bedrock_names import RUN_TAG
-from lambdas.domain.errors import AttemptSuperseded, PipelineError, RetryLater
+from lambdas.domain.errors import AttemptSuperseded
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import TaskDefinition
@@ -196,6 +197,23 @@ def pipeline() -> Pipeline:
     return Pipeline(environment=Environment.read())
 
 
+@contextmanager
+def _noted_failure(stage: Stage) -> Iterator[None]:
+    """Keep what a shard says when it fails, until it goes through: its Distributed Map only counts failed children."""
+    asked = {"stage": stage.name, "shard": stage.payload.get("shard")}
+    registry, run = stage.pipeline.registry, stage.run
+    try:
+        yield
+    except Exception as error:
+        if asked["shard"] is not None:
+            failure = {"name": type(error).__name__, "message": str(error), **asked}
+            registry.record_facts(run.run_id, failure=failure)
+        raise
+    noted = run.facts.get("failure", {})
+    if all(noted.get(key) == value for key, value in asked.items()):
+        registry.forget_failure(run.run_id, noted)
+
+
 def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Mapping[str, Any], Any], Result]:
     """Frame a stage: parse the payload, find the run, say what is being done, log what came of it.
 
@@ -226,12 +244,8 @@ def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Ma
             payload=event,
             seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - SECONDS_KEPT_BACK,
         )
-        try:
+        with _noted_failure(stage):
             result = execute(stage)
-        except (PipelineError, RetryLater) as error:
-            # A Distributed Map reports a failed child as a number: what the child said must be kept elsewhere.
-            stage.pipeline.registry.record_facts(run_id, failure={"name": type(error).__name__, "message": str(error)})
-            raise
         logger.info("stage finished", extra={"result": result})
         return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -141,7 +141,8 @@ def choose_models(
         if role not in taken:
             tried = "; ".join(f"{item.model} {item.reason}" for item in considered if item.role == role)
             raise ModelUnavailable(f"no model can be used as {role}: {tried}. Change '{role}_models' in the settings")
-    way, why = _training(training, known[taken["teacher"]], known[student_customization], now)
+    teachers = [known[item.model] for item in considered if item.role == "teacher" and item.usable]
+    way, why = _training(training, teachers, known[student_customization], now)
     return ModelChoice(
         teacher=taken["teacher"],
         student=student,
@@ -154,8 +155,10 @@ def choose_models(
     )
 
 
-def _training(wanted: str, teacher: ModelFacts, student: ModelFacts, now: datetime) -> tuple[str, str]:
-    """Decide between distillation and fine-tuning, and say why.
+def _training(wanted: str, teachers: Sequence[ModelFacts], student: ModelFacts, now: datetime) -> tuple[str, str]:
+    """Decide between distillation and fine-tuning with the first of the usable teachers, and say why.
+
+    The order of the teachers is the user's word on their quality: it goes before the way of training.
 
     Pairs: Bedrock user guide, prerequisites for model distillation.
     """
@@ -170,9 +173,12 @@ def _training(wanted: str, teacher: ModelFacts, student: ModelFacts, now: dateti
                 'to "auto" or "distillation", or change \'student_customization_model\''
             )
         return "fine_tuning", "the task wants fine-tuning"
-    closed = _pair_problem(teacher, student)
+    closed = _pair_problem(teachers[0], student)
     if closed is None:
         return "distillation", "the task wants it" if wanted == "distillation" else "the pair is open in this account"
+    other = next((teacher.model for teacher in teachers[1:] if _pair_problem(teacher, student) is None), None)
+    if other:
+        closed += f"; with {other} of 'teacher_models' a pair is open: name it first to distil"
     if wanted == "distillation":
         raise ModelUnavailable(f'{closed}; set \'training\' to "auto" or "fine_tuning"')
     if "FINE_TUNING" not in student.customizations:

@@ -15,6 +15,11 @@ from lambdas.pipeline import Result, Stage, logger
 from lambdas.publish_report.measures import measure_run
 from lambdas.reporting import publish
 
+_WITHOUT_A_WORD = (
+    "a shard ended without a word, as one that is out of memory or time; the log group of its Lambda says more. Retry: "
+    "answered records are not asked again"
+)
+
 
 def execute(stage: Stage) -> Result:
     """Publish an outcome; the first outcome of an attempt stands, a repetition only writes the report again."""
@@ -60,13 +65,15 @@ def _error(raised: Any, noted: dict[str, str] | None) -> dict[str, str] | None: 
         return None
     name, shard_failed = str(raised.get("Error") or "Unknown"), raised.get("Error") == MAP_FAILED
     if shard_failed and noted:
-        return {**noted, "message": f"{noted['message']} ({explain_tolerance()})"}
+        return {"name": noted["name"], "message": f"{noted['message']} ({explain_tolerance()})"}
     cause = str(raised.get("Cause") or "")
     try:
         message = str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):
         message = cause or "no cause was given"
-    return {"name": name, "message": f"{message} ({explain_tolerance()})" if shard_failed else message}
+    if shard_failed:
+        message = f"{message.rstrip('.')}: {_WITHOUT_A_WORD} ({explain_tolerance()})"
+    return {"name": name, "message": message}
 
 
 def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:

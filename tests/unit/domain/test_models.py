@@ -112,6 +112,24 @@ def test_distillation_from_a_legacy_teacher_is_not_replaced_either() -> None:
         choose(training="distillation", premier={"lifecycle": "LEGACY"})
 
 
+@pytest.mark.parametrize(("premier", "hint"), [("LEGACY", True), ("ACTIVE", False)])
+def test_where_another_teacher_of_the_list_has_an_open_pair_that_is_said(premier: str, hint: bool) -> None:
+    # Given a list whose second teacher could be distilled from, and a student that may be
+    says = f"with {PRO} of 'teacher_models' a pair is open: name it first"
+    student = {"customizations": BOTH if premier == "LEGACY" else ("FINE_TUNING",)}
+
+    # When / Then
+    changes: dict[str, dict[str, Any]] = {"premier": {"lifecycle": premier}, "base": student}
+    with pytest.raises(ModelUnavailable) as refused:
+        choose(training="distillation", **changes)
+    assert (says in str(refused.value)) == hint
+    assert (says in choose(**changes).training_reason) == hint
+    if hint:
+        with pytest.raises(ModelUnavailable) as without:
+            choose(training="distillation", premier={"lifecycle": "LEGACY"}, pro={"exists": False})
+        assert says not in str(without.value)
+
+
 def test_fine_tuning_that_is_forced_but_impossible_is_named() -> None:
     # Given / When / Then
     with pytest.raises(ModelUnavailable, match=r"the task wants fine-tuning, but .* cannot be fine-tuned"):

@@ -6,15 +6,47 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from lambdas import pipeline
+from lambdas.domain.errors import RetryLater
 from lambdas.domain.shards import MAP_FAILED
 from lambdas.gateways.registry import Run
 from lambdas.publish_report.stage import execute as publish
+from tests.unit.stages.fake_bedrock import refuse
 from tests.unit.stages.test_evaluate_student import SHARD, decided, known_scores, measured, ready
 from tests.unit.stages.test_evaluate_student import Models as Scripted
 from tests.unit.stages.workshop import Workshop
 
 RAISED = {"Error": MAP_FAILED, "Cause": "The specified tolerated failure threshold was exceeded"}
+
+
+class Context:
+    """Lambda's context, as far as it is read."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
+
+@pytest.fixture
+def line(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "pipeline", lambda: workshop.pipeline)
+
+
+def handler(execute: Any, name: str) -> Any:
+    return pipeline.stage_handler(name, execute)
+
+
+def event(run: Run, **payload: str) -> dict[str, Any]:
+    return {"run_id": run.run_id, "attempt": run.attempt, **payload}
+
+
+def throttled() -> dict[str, Any]:
+    raise RetryLater("the teacher throttled 12 times")
+
+
+def denied() -> dict[str, Any]:
+    raise refuse("AccessDenied", "PutObject")
 
 
 def failed(workshop: Workshop, run: Run, error: dict[str, str]) -> dict[str, Any]:
@@ -46,7 +78,50 @@ def test_a_shard_that_died_without_a_word_is_told_by_its_map(workshop: Workshop)
 
     # Then
     assert report["error"]["name"] == MAP_FAILED
+    assert "out of memory or time; the log group of its Lambda" in report["error"]["message"]
     assert report["error"]["message"].endswith("(0% of the shards may fail: one that does ends the run)")
+
+
+@pytest.mark.usefixtures("line")
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_what_a_shard_said_before_it_was_retried_well_is_not_told_of_another_one(
+    workshop: Workshop, ends_well: bool
+) -> None:
+    # Given a shard that was throttled, and goes through when it is tried again, or dies without a word
+    run = workshop.run()
+    with pytest.raises(RetryLater):
+        handler(lambda _stage: throttled(), "GenerateTeacherData")(event(run, shard="00-31"), Context())
+    if ends_well:
+        handler(lambda _stage: {}, "GenerateTeacherData")(event(run, shard="32-63"), Context())
+        handler(lambda _stage: {}, "EvaluateStudent")(event(run, shard="00-31"), Context())
+        assert workshop.pipeline.registry.run(run.run_id).facts["failure"]["name"] == "RetryLater"
+        handler(lambda _stage: {}, "GenerateTeacherData")(event(run, shard="00-31"), Context())
+
+    # When a map fails
+    report = failed(workshop, run, RAISED)
+
+    # Then
+    assert report["error"]["name"] == (MAP_FAILED if ends_well else "RetryLater")
+
+
+@pytest.mark.usefixtures("line")
+def test_a_defect_in_a_shard_is_named_too(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    with pytest.raises(ClientError):
+        handler(lambda _stage: denied(), "EvaluateStudent")(event(run, shard="00-31"), Context())
+    # And a stage after it that fails as well, and then goes through
+    with pytest.raises(RetryLater):
+        handler(lambda _stage: throttled(), "ReleaseResources")(event(run), Context())
+    handler(lambda _stage: {}, "ReleaseResources")(event(run), Context())
+
+    # When
+    report = failed(workshop, run, RAISED)
+
+    # Then
+    assert report["error"].keys() == {"name", "message"}
+    assert report["error"]["name"] == "ClientError"
+    assert "AccessDenied" in report["error"]["message"]
 
 
 def test_an_error_outside_a_map_says_nothing_of_shards(workshop: Workshop) -> None:
