@@ -199,7 +199,7 @@ class EmbeddedAws:
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "INFO",
         }
-        command = [sys.executable, "-m", "local.embedded_aws.server", str(listening.fileno())]
+        command = [sys.executable, "-m", "local.embedded_aws", str(listening.fileno())]
         self._processes.start("ministack", command, self.environment() | settings, inherit=[listening.fileno()])
         # The server's copy only: with ours open, calls to a server that has died would hang instead of being refused.
         listening.close()

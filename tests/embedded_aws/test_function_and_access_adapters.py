@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tempfile
 import zipfile
 from http.client import HTTPConnection
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +19,6 @@ from local.embedded_aws.adapters import functions
 from tests.embedded_aws.conftest import SAMPLE, zipped
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.embedded_aws.conftest import Bench
 
 
@@ -39,23 +39,73 @@ def test_the_pinned_version_is_installed() -> None:
     assert version("ministack") == adapters.PINNED_VERSION
 
 
-def test_two_functions_share_one_unpacked_layer(bench: Bench) -> None:
-    # Given two functions with the same layer
+def another_function(bench: Bench, name: str, code: bytes, **variables: str) -> None:
     functions = bench.aws.client("lambda")
     first = functions.get_function(FunctionName="sample")["Configuration"]
     functions.create_function(
-        FunctionName="second",
+        FunctionName=name,
         Runtime=first["Runtime"],
         Handler=first["Handler"],
         Role=first["Role"],
-        Code={"ZipFile": zipped(SAMPLE / "function")},
+        Code={"ZipFile": code},
         Layers=[bench.layer],
+        Environment={"Variables": variables},
     )
+
+
+def test_two_functions_share_one_unpacked_layer(bench: Bench) -> None:
+    # Given two functions with the same layer
+    another_function(bench, "second", zipped(SAMPLE / "function"))
     # When both run
     seen = [invoke(bench, name, do="describe")["layer"] for name in (bench.function, "second")]
     # Then both import from it, and from the same file
     assert [greeting for greeting, _ in seen] == ["from the layer"] * 2
     assert seen[0] == seen[1]
+
+
+def test_two_functions_share_files_of_code_and_nothing_that_runs(bench: Bench) -> None:
+    # Given two functions with the same code and an environment of their own
+    names = ("red", "blue")
+    for name in names:
+        another_function(bench, name, zipped(SAMPLE / "function"), COLOUR=name)
+    # When one runs twice and the other once
+    invoke(bench, "red", do="describe")
+    red, blue = (invoke(bench, name, do="describe") for name in names)
+    # Then they have the code from one file, and variables and state of their own
+    assert red["code"] == blue["code"]
+    assert [seen["environment"]["COLOUR"] for seen in (red, blue)] == ["red", "blue"]
+    assert [seen["environment"]["AWS_LAMBDA_FUNCTION_NAME"] for seen in (red, blue)] == ["red", "blue"]
+    assert [seen["calls"] for seen in (red, blue)] == [2, 1]
+    # And their folder is that of the code, as their task root says
+    assert Path(red["code"]).parent == Path(red["folder"]) == Path(red["environment"]["LAMBDA_TASK_ROOT"])
+
+
+def test_a_worker_finds_its_code_and_what_is_installed_and_not_this_repository(bench: Bench) -> None:
+    # When
+    seen = invoke(bench, do="describe")
+    # Then
+    installed = (Path(sys.prefix), Path(sys.base_prefix))
+    own = [path for path in map(Path, seen["path"]) if not any(path.is_relative_to(root) for root in installed)]
+    assert Path(seen["folder"]) in own
+    assert all(Path(tempfile.gettempdir()) in path.parents or bench.aws.workdir in path.parents for path in own)
+
+
+def test_a_worker_that_dies_is_an_error_and_the_next_call_has_another(bench: Bench) -> None:
+    # Given
+    another_function(bench, "mortal", zipped(SAMPLE / "function"))
+    # When
+    died = invoke(bench, "mortal", do="exit")
+    # Then
+    assert "errorMessage" in died
+    assert invoke(bench, "mortal", do="describe")["calls"] == 1
+
+
+def test_code_that_cannot_be_imported_says_why(bench: Bench) -> None:
+    # Given
+    broken = functions._archive("index.py", "import a_package_that_is_nowhere\n")
+    another_function(bench, "broken", broken)
+    # When / Then
+    assert "a_package_that_is_nowhere" in json.dumps(invoke(bench, "broken"))
 
 
 def test_a_package_compiled_for_lambdas_processor_gives_way_to_this_machines_own(
@@ -68,7 +118,7 @@ def test_a_package_compiled_for_lambdas_processor_gives_way_to_this_machines_own
         for name in ("fast/__init__.py", "fast/inner/_fast.so", "single.cpython-314-aarch64.so", "plain/__init__.py"):
             archive.writestr(f"python/{name}", "")
     # When it is unpacked
-    packages = functions._unpacked(buffer.getvalue()) / "python"
+    packages = functions._unpacked(buffer.getvalue(), "layer") / "python"
     # Then only what this machine can run is left
     assert [item.name for item in packages.iterdir()] == ["plain"]
 

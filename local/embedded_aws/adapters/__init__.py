@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from local.embedded_aws.adapters import access, events, executions, functions, maps, resources, task_tokens
+from local.embedded_aws.adapters import access, events, executions, functions, maps, resources, task_tokens, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,12 @@ ADAPTERS: tuple[Callable[[], None], ...] = (
     executions.repeated_start_of_a_running_execution_succeeds,
     functions.lambda_errors_carry_their_class_name,
     functions.layers_are_unpacked_once,
+    functions.code_is_unpacked_once,
     maps.distributed_map_evaluates_jsonata,
     resources.alarms_on_queries_are_kept,
     resources.application_inference_profiles_are_made_in_the_simulator,
     task_tokens.failing_lambda_fails_its_waiting_task,
+    workers.python_workers_are_copied,
 )
 
 

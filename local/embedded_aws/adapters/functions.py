@@ -14,6 +14,8 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
+from local.embedded_aws.lambda_worker import SHARED_CODE
+
 _SEPARATOR = "\x1f"
 _unpacking = threading.Lock()
 
@@ -53,19 +55,39 @@ def layers_are_unpacked_once() -> None:
 
     def resolve_layer_zip(reference: Any) -> bytes | None:
         content: bytes | None = stock(reference)
-        return _pointer_to(_unpacked(content)) if content else content
+        return _pointer_to(_unpacked(content, "layer")) if content else content
 
     lambda_svc._resolve_layer_zip = resolve_layer_zip
 
 
-def _unpacked(content: bytes) -> Path:
-    """Unpack a layer under the temporary folder of this server, which is deleted with it."""
-    folder = Path(tempfile.gettempdir(), f"layer-{hashlib.sha256(content).hexdigest()[:16]}")
+def code_is_unpacked_once() -> None:
+    """Unpack the code of functions once for all workers with the same, which Python then compiles once.
+
+    The worker gets code of one file that names the shared folder, see :mod:`local.embedded_aws.lambda_worker`.
+    """
+    stock = lambda_runtime.Worker._spawn
+
+    def spawn(worker: Any) -> None:
+        code = worker.code_zip
+        if worker.config.get("Runtime", "").startswith("python"):
+            worker.code_zip = _archive(SHARED_CODE, str(_unpacked(code, "code")))
+        try:
+            stock(worker)
+        finally:
+            worker.code_zip = code
+
+    lambda_runtime.Worker._spawn = spawn
+
+
+def _unpacked(content: bytes, kind: str) -> Path:
+    """Unpack under the temporary folder of this server, which is deleted with it."""
+    folder = Path(tempfile.gettempdir(), f"{kind}-{hashlib.sha256(content).hexdigest()[:16]}")
     with _unpacking:
         if not folder.exists():
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 archive.extractall(folder)
-            _leave_out_compiled_packages(folder / "python")
+            if kind == "layer":
+                _leave_out_compiled_packages(folder / "python")
     return folder
 
 
@@ -81,10 +103,15 @@ def _leave_out_compiled_packages(packages: Path) -> None:
 
 def _pointer_to(folder: Path) -> bytes:
     """Make a layer that only points to a folder."""
+    return _archive(
+        "python/lib/python3/site-packages/shared_layer.pth",
+        f"import sys; sys.path[:0] = [{str(folder / 'python')!r}, {str(folder)!r}]\n",
+    )
+
+
+def _archive(name: str, text: str) -> bytes:
+    """Make an archive of one file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(
-            "python/lib/python3/site-packages/shared_layer.pth",
-            f"import sys; sys.path[:0] = [{str(folder / 'python')!r}, {str(folder)!r}]\n",
-        )
+        archive.writestr(name, text)
     return buffer.getvalue()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import boto3
+
+calls = 0
 
 
 class SampleError(Exception):
@@ -15,6 +19,10 @@ class SampleError(Exception):
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
+    global calls  # noqa: PLW0603 - what a warm worker keeps
+    calls += 1
+    if event.get("do") == "exit":
+        os._exit(3)
     if event.get("do") == "raise":
         raise SampleError(event.get("message", "as ordered"))
     if event.get("do") == "sleep":
@@ -30,5 +38,9 @@ def handler(event: dict[str, Any], context: Any) -> Any:
             "arn": context.invoked_function_arn,
             "layer": [layered.GREETING, layered.__file__],
             "environment": dict(os.environ),
+            "code": __file__,
+            "folder": str(Path.cwd()),
+            "path": sys.path,
+            "calls": calls,
         }
     return {"event": event}

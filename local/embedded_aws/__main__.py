@@ -1,4 +1,4 @@
-"""The emulator as a child process: ``python -m local.embedded_aws.server <socket>``.
+"""The emulator as a child process: ``python -m local.embedded_aws <socket>``.
 
 The parent has bound the socket, so that no other process can take the port between choosing and serving it, and holds
 this process's standard input: when the parent is gone, however it went, the whole group of processes ends. The emulator
