@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REPETITIONS = 3
 # Each promoted student keeps a model unit, and the demo's account has two.
 _QUOTAS = {"L-BE77399C": REPETITIONS}
-_BEDROCK_STEPS = ("job", "deployment", "throughput")
+_BEDROCK_STEPS = ("batch", "job", "deployment", "throughput")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ExampleRun:
     seconds : float
         From the upload to the end of the run.
     bedrock_seconds : float
-        Of these, what the simulated job, deployment and throughput took: three settings of the simulator.
+        Of these, what the simulated batch, job, deployment and throughput took: four settings of the simulator.
     transitions : int
         States entered, as :mod:`tests.benchmarks.transitions` counts them.
     in_maps : int
