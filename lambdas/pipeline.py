@@ -37,6 +37,9 @@ logger = Logger()
 SECONDS_KEPT_BACK = 15.0
 """A stage stops this long before its Lambda would be cut off, so that what was bought is stored."""
 
+LONGEST_FAILURE = 2_000
+"""Characters of a failed shard's message that are kept: a run's facts share one item of at most 400 KB."""
+
 
 def utc_now() -> datetime:
     """Give the time, aware, in UTC."""
@@ -206,7 +209,7 @@ def _noted_failure(stage: Stage) -> Iterator[None]:
         yield
     except Exception as error:
         if asked["shard"] is not None:
-            failure = {"name": type(error).__name__, "message": str(error), **asked}
+            failure = {"name": type(error).__name__, "message": str(error)[:LONGEST_FAILURE], **asked}
             registry.record_facts(run.run_id, failure=failure)
         raise
     noted = run.facts.get("failure", {})
