@@ -119,11 +119,11 @@ def test_where_another_teacher_of_the_list_has_an_open_pair_that_is_said(premier
     student = {"customizations": BOTH if premier == "LEGACY" else ("FINE_TUNING",)}
 
     # When / Then
-    changes: dict[str, dict[str, Any]] = {"premier": {"lifecycle": premier}, "base": student}
+    teacher = {"lifecycle": premier}
     with pytest.raises(ModelUnavailable) as refused:
-        choose(training="distillation", **changes)
+        choose(training="distillation", premier=teacher, base=student)
     assert (says in str(refused.value)) == hint
-    assert (says in choose(**changes).training_reason) == hint
+    assert (says in choose(premier=teacher, base=student).training_reason) == hint
     if hint:
         with pytest.raises(ModelUnavailable) as without:
             choose(training="distillation", premier={"lifecycle": "LEGACY"}, pro={"exists": False})
