@@ -9,7 +9,13 @@ from lambdas.domain.errors import DistillationFailed
 from lambdas.domain.models import ModelChoice
 from lambdas.pipeline import Stage
 
-_ABOUT_THE_PAIR = re.compile(r"teacher|student|distil|not support|customization ?type|access ?denied", re.IGNORECASE)
+_ABOUT_THE_PAIR = re.compile(
+    # No part of a name: those of our bucket, role and jobs may have such words in them.
+    r"(?<![\w./:-])(teacher|student|distil)\w*(?![\w/:-])|not support|customization ?type|access ?denied",
+    re.IGNORECASE,
+)
+_ABOUT_OURS = re.compile(r"not authorized to perform|\bassumed?\b|\brole\b|\bbucket\b|s3://|\bkms\b", re.IGNORECASE)
+"""Words of refusals that fine-tuning would get as well, now or until what they name is mended."""
 
 _INTERNAL = "InternalServerException"
 
@@ -32,7 +38,8 @@ def take_the_other_way(stage: Stage, models: ModelChoice, refusal: str) -> None:
         The task forces its way of training, there is no other way left, the refusal is not about the pair, or the
         training file has records that fine-tuning cannot use.
     """
-    if stage.task.training == "auto" and models.training == "distillation" and _ABOUT_THE_PAIR.search(refusal):
+    about_the_pair = _ABOUT_THE_PAIR.search(refusal) and not _ABOUT_OURS.search(refusal)
+    if stage.task.training == "auto" and models.training == "distillation" and about_the_pair:
         _check_answers(stage, refusal)
         fact = {"attempt": stage.attempt, "message": refusal[:1000]}
         stage.pipeline.registry.record_facts(stage.run.run_id, pair_refused=fact)

@@ -224,12 +224,20 @@ def test_nine_useless_jobs_for_the_same_content_are_enough(workshop: Workshop) -
 PAIR = "The student model amazon.nova-micro-v1:0 is not supported with the teacher model amazon.nova-pro-v1:0."
 
 
-@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException"])
-def test_a_refused_pair_is_fine_tuned_on_the_same_data_in_the_same_run(workshop: Workshop, code: str) -> None:
+LEGACY = "Access denied. This Model is marked by provider as Legacy and you have not been actively using the model"
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [("ValidationException", PAIR), ("AccessDeniedException", PAIR), ("ResourceNotFoundException", LEGACY)],
+)
+def test_a_refused_pair_is_fine_tuned_on_the_same_data_in_the_same_run(
+    workshop: Workshop, code: str, says: str
+) -> None:
     # Given
     run = workshop.run()
     workshop.plan(run)
-    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = code, PAIR
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = code, says
     assert launch(workshop, run)["phase"] == "refused"
 
     # When
@@ -240,7 +248,7 @@ def test_a_refused_pair_is_fine_tuned_on_the_same_data_in_the_same_run(workshop:
     _, request = workshop.client.called("CreateModelCustomizationJob")
     assert request["customizationType"] == "FINE_TUNING"
     assert "customizationConfig" not in request
-    assert workshop.pipeline.registry.run(run.run_id).facts["pair_refused"]["message"].endswith(PAIR)
+    assert workshop.pipeline.registry.run(run.run_id).facts["pair_refused"]["message"].endswith(says)
 
 
 def test_distillation_that_the_task_forces_is_not_replaced(workshop: Workshop) -> None:
@@ -255,15 +263,31 @@ def test_distillation_that_the_task_forces_is_not_replaced(workshop: Workshop) -
         launch(workshop, run)
 
 
-def test_a_refusal_that_is_not_about_the_pair_is_the_runs_failure(workshop: Workshop) -> None:
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("ValidationException", "bad bucket"),
+        # What a refusal names of ours has the word distillation in it.
+        ("ValidationException", "Could not assume arn:aws:iam::000000000000:role/distillation-dev-pipeline-Role-1."),
+        ("ValidationException", "Cannot read s3://distillation-runs-000000000000/runs/1/training.jsonl"),
+        ("ValidationException", "Bucket distillation-runs-000000000000 is in another Region"),
+        (
+            "AccessDeniedException",
+            "User: arn:aws:sts::000000000000:assumed-role/a is not authorized to perform: iam:PassRole",
+        ),
+    ],
+)
+def test_a_refusal_that_is_not_about_the_pair_is_the_runs_failure(workshop: Workshop, code: str, says: str) -> None:
     # Given
     run = workshop.run()
     workshop.plan(run)
-    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", "bad bucket"
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = code, says
 
     # When / Then
-    with pytest.raises(DistillationFailed, match="bad bucket"):
+    with pytest.raises(DistillationFailed, match="nothing was paid") as failed:
         launch(workshop, run)
+    assert says.rstrip(".") in str(failed.value)
+    assert "pair_refused" not in workshop.pipeline.registry.run(run.run_id).facts
 
 
 def test_a_refused_pair_cannot_fine_tune_on_records_without_an_answer(workshop: Workshop) -> None:
