@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.domain.errors import permanent_error_names
+from lambdas.domain.errors import OutOfTime, permanent_error_names
 
 State = dict[str, Any]
 States = dict[str, State]
+
+SHARD_HOURS = 24
+"""What log, teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
+
+LAMBDAS_AN_HOUR = 4
+"""How often a Lambda's longest time, 15 minutes, goes into an hour."""
 
 INPUT = "$states.context.Execution.Input"
 RUN = {"run_id": f"{{% {INPUT}.run_id %}}", "attempt": f"{{% {INPUT}.attempt %}}"}
@@ -21,6 +27,13 @@ RETRY: State = {
     "MaxDelaySeconds": 60,
     "JitterStrategy": "FULL",
 }
+GO_ON: State = {
+    "ErrorEquals": [OutOfTime.__name__],
+    "IntervalSeconds": 1,
+    "BackoffRate": 1,
+    "MaxAttempts": SHARD_HOURS * LAMBDAS_AN_HOUR - 1,
+}
+"""A shard that a small quota makes slow is no failure: its next Lambda goes on where the time of the last was over."""
 FAILED: State = {
     "ErrorEquals": ["States.ALL"],
     # Not a variable "error": that is a function of JSONata.

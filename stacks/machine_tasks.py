@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
-from stacks.asl import FAILED, NO_RETRY, RETRY, RUN, State, States
+from stacks.asl import FAILED, GO_ON, NO_RETRY, RETRY, RUN, State, States
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,8 @@ class MachineTasks:
         }
 
     def shard_task(self, folder: str) -> State:
-        """Invoke a Lambda for one shard; its failure fails the map, whose Catch leads on."""
+        """Invoke a Lambda for one shard, again while it gets on; its failure fails the map, whose Catch leads on."""
         task = self.task(folder, payload={name: f"{{% $states.input.{name} %}}" for name in (*RUN, "shard")}, End=True)
+        task["Retry"] = [NO_RETRY, GO_ON, RETRY]
         del task["Catch"]
         return task

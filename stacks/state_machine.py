@@ -21,6 +21,7 @@ from stacks.asl import (
     NO_RETRY,
     RETRY,
     RUN,
+    SHARD_HOURS,
     State,
     States,
     completed,
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
 
 ENDED_WELL = ["PROMOTED", "REJECTED", "EXPIRED"]
 """Outcomes with which the execution succeeds: the pipeline did its work."""
-
-SHARD_HOURS = 24
-"""What log, teacher and holdout shards may take beside every deadline of the settings: the machine's own margin."""
 
 LONGEST_TEACHER_HOURS = 168
 """Most that a task's ``teacher_data.deadline_hours`` may be: tasks come after the machine."""

@@ -119,6 +119,10 @@ class RetryLater(Exception):
     """A passing condition (throttling, a service's internal error): the same call may succeed later."""
 
 
+class OutOfTime(RetryLater):
+    """A Lambda's time is over in which it got on: what it bought is kept, and the next one goes on where it stopped."""
+
+
 def permanent_error_names() -> list[str]:
     """Name every error that the state machine must not retry.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lambdas.domain.answers import Answer, Question
 from lambdas.domain.call_limit import Started
-from lambdas.domain.errors import ModelUnavailable, RetryLater
+from lambdas.domain.errors import ModelUnavailable, OutOfTime, RetryLater
 from lambdas.gateways.clients import LONGEST_CALL_S
 from lambdas.gateways.converse import Answered, Broken, Outcome, Refused, Throttled, call
 from lambdas.gateways.shared_limit import SharedLimit
@@ -147,6 +147,7 @@ class Purchase:
         self._runtime, self._limit, self._request = runtime, limit, request
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
         self._answered, self._refusals, self._added = 0, 0, 0
+        self._bought = False
         # A warm Lambda that is tried again still has the streak that it gave up at: the new try has its own patience.
         self._last_streak = limit.streak + MAX_STREAK
         self._ready: deque[Try] = deque()
@@ -228,7 +229,9 @@ class Purchase:
             delay = self._limit.delay()
             waited = 0.0 if delay == float("inf") else delay
             if self._seconds_left() - waited < LONGEST_CALL_S:
-                self._end = RetryLater(f"out of time for {self._request.model}; answered records are kept")
+                # Whoever bought nothing has no more right to another Lambda than one that failed.
+                over = OutOfTime if self._bought else RetryLater
+                self._end = over(f"out of time for {self._request.model}; answered records are kept")
                 return None
             if delay > 0:
                 return min(delay, OTHERS_END_S)
@@ -276,6 +279,7 @@ class Purchase:
         yield Bought(answer, usable=problem is None)
         if problem is None:
             self._answered += 1
+            self._bought = True
             request.then(question, answer)
             return
         tried.useless += 1

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonata import Jsonata  # type: ignore[import-untyped]
 
-from lambdas.domain.errors import permanent_error_names
+from lambdas.domain.errors import OutOfTime, permanent_error_names
 from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
+from stacks.asl import SHARD_HOURS
 from tests.stacks.templates import REPOSITORY, Deployment, Json, all_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OF_SHARDS = {"ReadInvocationLogs", "GenerateTeacherData", "EvaluateStudent"}
 STAGES = {
     "ListInvocationLogs",
     "ReadInvocationLogs",
@@ -155,7 +157,14 @@ def test_a_permanent_error_is_never_retried_and_everything_else_with_full_jitter
         assert 0 < last["MaxDelaySeconds"] <= 60
         assert last["MaxAttempts"] > 0
         expiry = [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}]
-        assert others == (expiry if name == "RequestApproval" else [])
+        if name in OF_SHARDS:
+            (go_on,) = others
+            assert go_on["ErrorEquals"] == [OutOfTime.__name__]
+            # A day of Lambdas, one after the other; asked again at once, since each of them got on
+            assert (go_on["MaxAttempts"] + 1) * 15 * 60 >= SHARD_HOURS * 3600
+            assert go_on["IntervalSeconds"] * go_on["BackoffRate"] == 1
+        else:
+            assert others == (expiry if name == "RequestApproval" else [])
 
 
 def test_every_stage_catches_everything_and_leads_through_release_and_report(definition: Json) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from lambdas.domain import call_limit
-from lambdas.domain.errors import ModelUnavailable, RetryLater
+from lambdas.domain.errors import ModelUnavailable, OutOfTime, RetryLater
 from lambdas.gateways.answerer import Limits
 from lambdas.gateways.purchase import MAX_BROKEN, MAX_STREAK, REFUSALS_OF_THE_MODEL
 from tests.unit.gateways.desk import TEACHER, USE, Desk, good, questions
@@ -131,6 +132,25 @@ def test_out_of_time_stops_before_the_next_call() -> None:
     with pytest.raises(RetryLater, match="out of time"):
         desk.answerer(runtime).ask(questions(3), USE, "00-63")
     assert runtime.calls == []
+
+
+@pytest.mark.parametrize("answered", [0, 2])
+def test_a_lambda_that_got_on_before_its_time_was_over_is_told_apart(answered: int) -> None:
+    # Given
+    desk = Desk()
+
+    def answer(text: str, earlier: int) -> dict[str, Any]:
+        desk.seconds_left = 900 if len(runtime.calls) < answered else 1
+        return good(text, earlier)
+
+    runtime = FakeRuntime(answer)
+    desk.seconds_left = 900 if answered else 1
+
+    # When / Then
+    with pytest.raises(RetryLater) as raised:
+        desk.answerer(runtime, calls_at_once=1).ask(questions(6), USE, "00-63")
+    assert type(raised.value) is (OutOfTime if answered else RetryLater)
+    assert len(runtime.calls) == answered
 
 
 def test_a_record_that_the_service_refuses_costs_the_others_nothing() -> None:
