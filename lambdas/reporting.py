@@ -89,7 +89,7 @@ def gather(
         "error": error,
         "models": _models(stage, plan, run.facts) if plan else None,
         "dataset": runs.find_json(files.dataset("dataset.json")),
-        "training": _training(teacher_data, run.facts, learnt) if teacher_data else None,
+        "training": _training(stage, teacher_data, run.facts, learnt) if teacher_data else None,
         "judge": evaluation.get("judge"),
         "evaluation": {
             "shards": evaluation.get("shards"),
@@ -117,8 +117,7 @@ def gather(
 
 
 def _models(stage: Stage, plan: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    refusal = facts.get("pair_refused") or {}
-    refused = refusal.get("attempt") == stage.attempt
+    refused = _refusal(stage, facts) is not None
     return {
         **plan["models"],
         "training": "fine_tuning" if refused else plan["models"]["training"],
@@ -128,7 +127,15 @@ def _models(stage: Stage, plan: dict[str, Any], facts: dict[str, Any]) -> dict[s
     }
 
 
-def _training(teacher_data: dict[str, Any], facts: dict[str, Any], learnt: dict[str, Any] | None) -> dict[str, Any]:
+def _refusal(stage: Stage, facts: dict[str, Any]) -> str | None:
+    """Give what Bedrock said when it refused the pair in this attempt; in another one it may be open again."""
+    refusal = facts.get("pair_refused") or {}
+    return refusal.get("message") if refusal.get("attempt") == stage.attempt else None
+
+
+def _training(
+    stage: Stage, teacher_data: dict[str, Any], facts: dict[str, Any], learnt: dict[str, Any] | None
+) -> dict[str, Any]:
     return {
         "records": teacher_data["training_records"],
         "labelled": teacher_data["labelled_records"],
@@ -142,7 +149,7 @@ def _training(teacher_data: dict[str, Any], facts: dict[str, Any], learnt: dict[
         "adopted": facts.get("adopted"),
         "phases": facts.get("phases", []),
         "failed_tries": facts.get("failed_tries", []),
-        "pair_refused": (facts.get("pair_refused") or {}).get("message"),
+        "pair_refused": _refusal(stage, facts),
         "learnt": learnt,
     }
 

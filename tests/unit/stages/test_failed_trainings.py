@@ -8,6 +8,7 @@ import pytest
 
 from lambdas.domain.errors import DistillationFailed, RetryLater
 from lambdas.domain.ledger import AT_MOST
+from lambdas.reporting import gather
 from tests.unit.stages.training import launch, started
 from tests.unit.stages.workshop import Workshop
 
@@ -302,3 +303,29 @@ def test_a_refused_pair_cannot_fine_tune_on_records_without_an_answer(workshop: 
     with pytest.raises(DistillationFailed, match=r"700 of its 1,000 records have no answer.*\"label\""):
         launch(workshop, run)
     assert "pair_refused" not in workshop.pipeline.registry.run(run.run_id).facts
+
+
+def test_a_pair_that_is_open_again_is_not_told_as_refused(workshop: Workshop) -> None:
+    # Given an attempt that was refused the pair
+    run = workshop.run()
+    workshop.plan(run)
+    facts = workshop.bucket.read_json(run.files.teacher_data("teacher_data.json"))
+    of_the_report = {"mode": "label", "drop_rate": 0, "batch": {}, "dropped": 0, "drop_reasons": {}}
+    workshop.bucket.write_json(run.files.teacher_data("teacher_data.json"), {**facts, **of_the_report})
+    workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", PAIR
+    launch(workshop, run)
+    told = gather(workshop.stage("PublishReport", run), outcome=None, reason=None)
+    assert (told["training"]["pair_refused"] or "").endswith(PAIR)
+    assert told["models"]["training"] == "fine_tuning"
+
+    # When the next one distils
+    workshop.client.refuses.clear()
+    run = workshop.fail_and_retry(run)
+    workshop.plan(run)
+    workshop.bucket.write_json(run.files.teacher_data("teacher_data.json"), {**facts, **of_the_report})
+    launch(workshop, run)
+
+    # Then
+    told = gather(workshop.stage("PublishReport", run), outcome=None, reason=None)
+    assert told["models"]["training"] == "distillation"
+    assert told["training"]["pair_refused"] is None
