@@ -195,8 +195,8 @@ def break_even_chart(document: dict[str, Any], rows: list[ComparisonRow]) -> Bre
         y_ticks=tuple(
             Tick(round(PLOT_HEIGHT * (1 - tick.at / 100), 2), tick.label) for tick in y.ticks(axis_usd, most=6)
         ),
-        expected=_mark(costs, (x, y), costs.expected, "expected", other=costs.break_even),
-        break_even=_mark(costs, (x, y), costs.break_even, "break-even", other=costs.expected),
+        expected=_mark(costs, (x, y), costs.expected, "expected"),
+        break_even=_mark(costs, (x, y), costs.break_even, "break-even"),
         price_simulated=pick(document, "break_even", "price_simulated") is True,
         has_expected=costs.expected is not None,
         unknown=_unknown(costs),
@@ -313,18 +313,15 @@ def _height(y: LogScale, value: float) -> float:
     return round(PLOT_HEIGHT * (1 - y.at(value) / 100), 2)
 
 
-def _mark(
-    costs: MonthlyCosts, axes: tuple[LogScale, LogScale], volume: float | None, word: str, other: float | None
-) -> Mark | None:
-    """Place a volume; its label stands away from the other mark where there is one."""
+def _mark(costs: MonthlyCosts, axes: tuple[LogScale, LogScale], volume: float | None, word: str) -> Mark | None:
+    """Place a volume; its label stands where a narrow chart has more room."""
     if volume is None:
         return None
     x, y = axes
     at = x.at(volume)
     month = costs.at(THROUGHPUT, volume)
     meets = None if month is None else _height(y, month)
-    to_the_left = at > _LABEL_FLIPS_AT if other is None or other == volume else volume < other
-    return Mark(at, meets, f"{word} {large_count(volume)}", "end" if to_the_left else "start")
+    return Mark(at, meets, f"{word} {large_count(volume)}", "end" if at > _LABEL_FLIPS_AT else "start")
 
 
 def _takeaway(costs: MonthlyCosts) -> str:

@@ -218,7 +218,7 @@ def _quality_takeaway(rows: list[ComparisonRow]) -> str:
         return "The student's judge score was not measured."
     parts = []
     for row in rows:
-        if row.role in ("baseline", "undistilled_student") and row.judge_score is not None:
+        if row.role in ("baseline", "undistilled_student", "champion") and row.judge_score is not None:
             gap = round(student, 2) - round(row.judge_score, 2)
             against = row.name.lower()
             parts.append(

@@ -78,9 +78,11 @@ def usd(value: float) -> str:
 
 @_measured
 def axis_usd(value: float) -> str:
-    """Write the round dollars of an axis: without cents from $1 on."""
+    """Write the round dollars of an axis: without cents from $1 on, shortly from $1 M on."""
     return (
-        f"${value:,.0f}"
+        f"${large_count(value)}"
+        if value >= 1e6  # noqa: PLR2004 - a million has too many digits for the side of a chart
+        else f"${value:,.0f}"
         if value >= 1
         else f"${value:.{max(1, -math.floor(math.log10(value)))}f}"
         if value > 0
@@ -126,10 +128,11 @@ def plain(value: float) -> str:
 
 @_measured
 def large_count(value: float) -> str:
-    """Write a large count shortly, for axes and labels: ``850``, ``12 k``, ``3.4 M``, ``1.2 B``."""
-    for unit, suffix in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
+    """Write a large count shortly, for axes and labels: ``850``, ``12 k``, ``3.4 M``, ``1.2 B``, ``5 T``."""
+    for unit, suffix in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):
         if value >= unit:
-            return f"{value / unit:,.3g}{suffix}"
+            scaled = float(f"{value / unit:.3g}")
+            return f"{scaled:,.0f}{suffix}" if scaled >= 100 else f"{scaled:g}{suffix}"  # noqa: PLR2004 - three digits
     return f"{value:,.0f}"
 
 

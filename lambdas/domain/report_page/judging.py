@@ -57,6 +57,30 @@ def _shards(report: dict[str, Any]) -> list[Fact]:
     return [Fact("Shards of the holdout", f"{count(measured)}, all measured; {plain(tolerated)}% of them may fail")]
 
 
+def holdout_records(rows: list[ComparisonRow]) -> str:
+    """Count the records that every contestant answered; empty where that is not known or not the same."""
+    measured = {row.records for row in rows}
+    records = measured.pop() if len(measured) == 1 else None
+    return "" if records is None else count(records)
+
+
+def quality_note(report: dict[str, Any], rows: list[ComparisonRow]) -> str:
+    """Say what the scores do not show: unanswered records, and that the teacher is compared with itself."""
+    names = {row.role: row.name.lower() for row in rows}
+    missing = [
+        f"{names[str(contestant['role'])]} {count(contestant.get('unanswered'))}"
+        for contestant in rows_of(report.get("contestants"))
+        if number(contestant.get("unanswered")) and str(contestant.get("role")) in names
+    ]
+    parts = [f"Without an answer, and so with score 1: {', '.join(missing)}."] if missing else []
+    if "teacher" in names and pick(report, "dataset", "own_holdout") is False:
+        parts.append(
+            "The references are the teacher's own answers, so that its score is near 5 by construction: the others' "
+            "scores say how close they come to the teacher."
+        )
+    return " ".join(parts)
+
+
 def left_out(report: dict[str, Any]) -> list[str]:
     """Say which contestants are not compared, and why."""
     notes = rows_of(report.get("left_out"))[:4]

@@ -15,6 +15,7 @@ from lambdas.domain.comparison import ROLE_NAMES, comparison_columns, comparison
 from lambdas.domain.report_page import break_even, cascade, charts, judging, sections, training
 from lambdas.domain.report_page.figures import NOT_MEASURED, pick, usd
 from lambdas.domain.report_page.ledger import read_ledger
+from lambdas.domain.report_page.resources import resources_left
 from lambdas.domain.report_page.texts import short
 from lambdas.domain.report_page.tiles import key_figures
 from lambdas.domain.report_page.verdict import read_verdict
@@ -43,7 +44,7 @@ def render_report(report: dict[str, Any]) -> str:
 
 def _context(report: dict[str, Any]) -> dict[str, Any]:
     rows = comparison_rows(report)[:MOST_CONTESTANTS]
-    resources, hourly = sections.resources_left(report)
+    resources, hourly = resources_left(report)
     worst = sections.worst_answers(report)
     endpoint = pick(report, "endpoint", "arn")
     context = {
@@ -58,8 +59,11 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "run": sections.run_facts(report),
         "tiles": key_figures(report, rows),
         "gate": sections.gate_lines(report),
+        "gate_summary": sections.gate_summary(report),
         "rows": rows,
         "columns": comparison_columns(rows),
+        "holdout_records": judging.holdout_records(rows),
+        "quality_note": judging.quality_note(report, rows),
         "quality": charts.quality_chart(rows, report.get("gate")),
         "latency": charts.latency_chart(rows),
         "cost": charts.cost_chart(rows),

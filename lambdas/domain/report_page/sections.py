@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from lambdas.domain.comparison import short_model
 from lambdas.domain.report_page.figures import (
     NOT_MEASURED,
     count,
@@ -20,7 +19,6 @@ from lambdas.domain.report_page.figures import (
     plain,
     rows_of,
     score,
-    usd,
 )
 from lambdas.domain.report_page.texts import ShownText, sentence, short, shown
 
@@ -108,8 +106,20 @@ class Fact:
 
 
 def gate_lines(report: dict[str, Any]) -> Table:
-    """Read the rules of the gate; judge points and shares are written by what the rule measures."""
-    return Table.of([_gate_line(line) for line in rows_of(report.get("gate"))])
+    """Read the rules of the gate, what was not passed first: the last rows may not fit the page."""
+    lines = [_gate_line(line) for line in rows_of(report.get("gate"))]
+    return Table.of(sorted(lines, key=lambda line: (line.passed is True, line.undecided)))
+
+
+def gate_summary(report: dict[str, Any]) -> str:
+    """Count what passed, failed and was not shown, over all rules."""
+    lines = [_gate_line(line) for line in rows_of(report.get("gate"))]
+    passed = sum(line.passed is True for line in lines)
+    failed = sum(line.passed is False and not line.undecided for line in lines)
+    parts = [f"{count(passed)} of {count(len(lines))} rules passed"]
+    parts += [f"{count(failed)} failed"] if failed else []
+    left = len(lines) - passed - failed
+    return ", ".join([*parts, f"{count(left)} not shown"] if left else parts)
 
 
 def worst_answers(report: dict[str, Any]) -> Table:
@@ -256,24 +266,6 @@ def models_considered(report: dict[str, Any]) -> Table:
     )
 
 
-def resources_left(report: dict[str, Any]) -> tuple[Table, str | None]:
-    """List resources as (kind, name, state, dollars per hour, keep until), with the dollars per hour of all."""
-    resources = rows_of(report.get("resources"))
-    hourly = [number(resource.get("usd_per_hour")) for resource in resources]
-    known = [price for price in hourly if price is not None]
-    rows = [
-        (
-            _label(resource.get("kind"), 60).replace("_", " "),
-            short_model(_label(resource.get("name"), 200)),
-            _label(resource.get("state"), 40),
-            usd(price) if price is not None else "not known",
-            moment(resource.get("keep_until")) if resource.get("keep_until") else "no date set",
-        )
-        for resource, price in zip(resources, hourly, strict=True)
-    ]
-    return Table.of(rows), usd(sum(known)) if known else None
-
-
 def file_facts(report: dict[str, Any]) -> Table:
     """List the run's files, with links to the console where there is an account behind them."""
     files = report.get("files")
@@ -320,8 +312,12 @@ def _source_facts(report: dict[str, Any]) -> list[Fact]:
     source = pick(report, "source")
     if not isinstance(source, dict):
         return []
-    uri = f"s3://{short(source.get('bucket') or '', 80)}/{short(source.get('key') or '', 400)}"
-    facts = [Fact("Prompts", uri, is_code=True), Fact("Version", _label(source.get("version"), 120), is_code=True)]
+    uri = f"s3://{source.get('bucket') or ''}/{source.get('key') or ''}"
+    link = _console(uri) if report.get("simulated") is not True else ""
+    facts = [
+        Fact("Prompts", _label(uri, 500), is_code=True, link=link),
+        Fact("Version", _label(source.get("version"), 120), is_code=True),
+    ]
     task = source.get("task_version")
     return [
         *facts,
@@ -330,7 +326,7 @@ def _source_facts(report: dict[str, Any]) -> list[Fact]:
 
 
 def _gate_line(line: dict[str, Any]) -> GateLine:
-    rule = _label(line.get("rule"), 80)
+    rule = _label(line.get("rule"), 200)
     slice_name = rule.removeprefix("slices.")
     unknown = f"Slice {slice_name} at least" if slice_name != rule else rule.replace("_", " ")
     name, text = _RULES.get(rule, (unknown, _guess(rule)))

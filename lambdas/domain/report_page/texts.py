@@ -15,6 +15,9 @@ from markupsafe import escape
 MAX_CHARACTERS = 1_200
 """Longest question or answer shown; the whole text is in the run's files."""
 
+MAX_LINES = 60
+"""Most lines of one text: what has a line for each character would fill a page with white."""
+
 MAX_BYTES = 2_000
 """Largest escaped size of one text, so that ten worst answers cannot make the page larger than 150 KB."""
 
@@ -66,9 +69,9 @@ def shown(value: object, characters: int = MAX_CHARACTERS, size: int = MAX_BYTES
         return None
     text = clean(value)
     indented = _indented_json(text) if len(text) <= characters else None
-    if indented is not None and _fits(indented, characters, size):
+    if indented is not None and _fits(indented, characters, size) and indented.count("\n") < MAX_LINES:
         return ShownText(indented, indented=indented != text)
-    cut = _cut(text, characters, size)
+    cut = _cut("\n".join(text.split("\n", MAX_LINES)[:MAX_LINES]), characters, size)
     return ShownText(cut, omitted=len(text) - len(cut))
 
 

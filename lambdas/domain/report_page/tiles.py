@@ -71,7 +71,11 @@ def _savings(report: dict[str, Any], rows: list[ComparisonRow], student: Compari
     difference = theirs - ours
     against = f"{'less' if difference >= 0 else 'more'} than the {rival}, {at_volume}"
     served = f"served by {short(mode, 40).replace('_', ' ')}" if mode != "on_demand" else "served on demand"
-    return Tile("Savings", usd(abs(difference)), "a month", (against, served))
+    notes: tuple[str, ...] = (against, served)
+    if mode == "provisioned_throughput" and costs.capacity is None:
+        units = "one model unit serves" if costs.model_units == 1 else f"{costs.model_units} model units serve"
+        notes += (f"provided that {units} it, which is not known",)
+    return Tile("Savings", usd(abs(difference)), "a month", notes)
 
 
 def _others(

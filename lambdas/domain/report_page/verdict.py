@@ -46,6 +46,7 @@ class Verdict:
     reasons: tuple[str, ...]
     next_step: NextStep | None
     needs_word: tuple[str, ...] = ()
+    qualifier: str = ""
 
     @property
     def tone(self) -> str:
@@ -75,9 +76,18 @@ def read_verdict(report: dict[str, Any]) -> Verdict:
         first, reasons = reasons[0], reasons[1:]
     others = tuple(reason for reason in dict.fromkeys(reasons) if reason != first)
     needed = report.get("needs_explicit_approval")
-    words = tuple(short(word, 400) for word in needed if word) if isinstance(needed, list) else ()
+    words = tuple(sentence(short(word, 400)) for word in needed if word) if isinstance(needed, list) else ()
     step = _next_step(outcome, report)
-    return Verdict(outcome, _SYMBOLS.get(outcome, "?"), sentence(first, "."), others, step, words)
+    unproven = outcome == "REJECTED" and report.get("decision") == "INSUFFICIENT EVIDENCE"
+    return Verdict(
+        outcome=outcome,
+        symbol="?" if unproven else _SYMBOLS.get(outcome, "?"),
+        sentence=sentence(first, "."),
+        reasons=others,
+        next_step=step,
+        needs_word=words,
+        qualifier="insufficient evidence" if unproven else "",
+    )
 
 
 def _outcome(report: dict[str, Any]) -> str:

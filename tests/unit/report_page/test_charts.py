@@ -223,3 +223,25 @@ def test_logarithmic_axes_hold_every_value(values: list[float]) -> None:
     assert all(-1e-6 <= scale.at(value) <= 100 + 1e-6 for value in values)
     assert len(scale.ticks(plain)) <= 8
     assert all(math.isfinite(tick.at) for tick in scale.ticks(plain))
+
+
+@given(
+    st.floats(min_value=1e3, max_value=1e12),
+    st.floats(min_value=1e-3, max_value=1e3),
+)
+def test_labels_of_the_volumes_stand_on_the_side_that_has_room(expected: float, ratio: float) -> None:
+    # Given any expected volume and any break-even, far apart or close together
+    facts = {
+        "mode": "provisioned_throughput",
+        "expected_requests_per_month": expected,
+        "requests_per_month_at_break_even": expected * ratio,
+        "provisioned_throughput_usd_per_hour": 2.0,
+        "usd_per_month": {"teacher": 100.0, "baseline": 200.0, "student_on_demand": 10.0},
+    }
+    # When
+    chart = break_even_chart({"break_even": facts}, [])
+    # Then a label never begins in the last half or ends in the first: a telephone has no room there
+    assert chart is not None
+    for mark in (chart.expected, chart.break_even):
+        assert mark is not None
+        assert mark.anchor == ("end" if mark.at > 50 else "start")

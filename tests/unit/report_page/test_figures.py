@@ -162,3 +162,22 @@ def test_rounding_never_makes_a_failed_rule_look_kept(
     # Then
     assert line.measured == expected
     assert line.passed is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (850, "850"),
+        (12_345, "12.3 k"),
+        (999_999, "1,000 k"),
+        (3.45e9, "3.45 B"),
+        (999.9e9, "1,000 B"),
+        (1e16, "10,000 T"),
+    ],
+)
+def test_large_counts_are_short_and_never_in_powers_of_ten(value: float, expected: str) -> None:
+    # Given
+    # When
+    text = figures.large_count(value)
+    # Then
+    assert text == expected

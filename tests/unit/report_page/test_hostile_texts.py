@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.report_page.render import render_report
-from lambdas.domain.report_page.texts import MAX_BYTES, MAX_CHARACTERS, short, shown
+from lambdas.domain.report_page.texts import MAX_BYTES, MAX_CHARACTERS, MAX_LINES, short, shown
 from tests.unit.report_page.page_reader import SAMPLES, Page
 
 Sample = Callable[[str], dict[str, Any]]
@@ -99,6 +99,18 @@ def test_huge_texts_are_cut_visibly_and_the_page_stays_small(sample: Sample, ans
     # Then
     assert len(html.encode()) < 150_000
     assert "more characters in the run" in Page(html).text
+
+
+def test_a_text_of_many_short_lines_does_not_fill_the_page_with_white(sample: Sample) -> None:
+    # Given an answer, and a valid JSON answer, with a line for every few characters
+    report = sample("promoted")
+    report["worst_answers"][0] |= {"answer": "a\n" * 500, "reference": json.dumps(list(range(200)))}
+    # When
+    article = Page(render_report(report)).all("article", "answer")[0]
+    # Then
+    assert article.text.count("\n") < 2 * MAX_LINES + 60
+    assert "881 more characters" in article.text
+    assert "199]" in article.text
 
 
 def test_a_report_with_thousands_of_rows_stays_small_and_counts_what_it_leaves_out(sample: Sample) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -128,6 +129,7 @@ def test_the_chart_says_what_was_timed_apart_and_what_is_unknown(sample: Sample)
 def test_files_are_links_only_where_an_account_is_behind_them(sample: Sample) -> None:
     # Given
     simulated, real = sample("measured"), sample("measured") | {"simulated": False}
+    real["source"] |= {"bucket": "uploads", "key": "task/" + "p" * 600}
     real["files"] = {"report.json": "s3://runs/a b/é.json", "script": "javascript:alert(1)", "folder": "s3://runs/x/"}
 
     # When
@@ -135,6 +137,7 @@ def test_files_are_links_only_where_an_account_is_behind_them(sample: Sample) ->
 
     # Then
     assert links == [
+        f"https://console.aws.amazon.com/s3/object/uploads?prefix=task%2F{'p' * 600}",
         "https://console.aws.amazon.com/s3/object/runs?prefix=a%20b%2F%C3%A9.json",
         "https://console.aws.amazon.com/s3/buckets/runs?prefix=x%2F",
     ]
@@ -148,3 +151,20 @@ def test_validity_after_repair_is_said_where_repair_mends_something(sample: Samp
     # Then
     assert "98.1% (100% after repair)" in text
     assert "100% (100% after repair)" not in text
+
+
+def test_the_page_says_what_the_scores_do_not_show(sample: Sample) -> None:
+    # Given references that are the teacher's answers, and a baseline that left seven questions open
+    report = sample("measured")
+    next(one for one in report["contestants"] if one["role"] == "baseline")["unanswered"] = 7
+    trusted = copy.deepcopy(report)
+    trusted["dataset"]["own_holdout"] = True
+
+    # When
+    generated, own = text_of(report), text_of(trusted)
+
+    # Then
+    assert "The contestants, on the same 270 records of the holdout" in generated
+    assert "Without an answer, and so with score 1: baseline 7." in generated
+    assert "The references are the teacher's own answers" in generated
+    assert "The references are the teacher's own answers" not in own

@@ -292,3 +292,57 @@ def test_estimates_are_shown_but_not_added_to_what_was_spent(sample: Sample) -> 
     stages = " ".join(page.all("table", "stages")[0].text.split())
     assert stages.endswith("PromoteStudent100%$1.25")
     assert "estimated, not in the total" in page.text
+
+
+def test_rules_that_were_not_passed_stand_first_and_are_never_cut_off(sample: Sample) -> None:
+    # Given more rules than a table holds, of which the last ones were not passed
+    report = sample("measured") | {"outcome": "REJECTED", "decision": "REJECT"}
+    passed = report["gate"][0]
+    report["gate"] = [{**passed, "rule": f"slices.topic={n}"} for n in range(40)]
+    report["gate"] += [
+        {**passed, "rule": "holdout_records", "passed": False, "undecided": True},
+        {**passed, "rule": "min_latency_reduction", "passed": False},
+    ]
+    # When
+    page = _page(report)
+    rules = [" ".join(row.text.split()) for row in page.all("tr") if "Measured" not in row.text]
+    # Then
+    assert "✕ failed Faster by at least" in rules[0]
+    assert "? not shown Holdout records at least" in rules[1]
+    assert "The gate: 40 of 42 rules passed, 1 failed, 1 not shown" in page.text
+
+
+def test_too_little_evidence_is_not_headed_like_a_proof(sample: Sample) -> None:
+    # Given
+    unproven = sample("measured") | {"outcome": "REJECTED", "decision": "INSUFFICIENT EVIDENCE"}
+    # When
+    pages = _page(unproven), _page(unproven | {"decision": "REJECT"})
+    # Then
+    assert "? REJECTED: insufficient evidence" in _verdict(pages[0])
+    assert pages[0].all("title")[0].text.startswith("REJECTED (insufficient evidence): ")
+    assert "✕ REJECTED" in _verdict(pages[1])
+    assert "insufficient" not in pages[1].all("title")[0].text
+
+
+def test_a_piece_of_a_simulated_page_still_says_so(sample: Sample) -> None:
+    # Given
+    report = sample("measured")
+    # When
+    page = _page(report)
+    # Then each chart and each key figure can be cut out of the page and stays labelled
+    pieces = page.all("figure") + page.all("div", "tile")
+    assert len(pieces) >= 8
+    assert all("simulated" in piece.text for piece in pieces)
+    assert page.all("body")[0].attributes["class"] == "is-simulated"
+
+
+def test_savings_do_not_hide_that_nobody_knows_what_a_unit_serves(sample: Sample) -> None:
+    # Given throughput of one unit for a volume, and no word on what a unit serves
+    report = sample("measured")
+    # When
+    unknown = _page(report).text
+    report["break_even"]["unit_requests_per_month"] = 500_000_000
+    known = _page(report).text
+    # Then
+    assert "provided that one model unit serves it, which is not known" in unknown
+    assert "provided that" not in known
