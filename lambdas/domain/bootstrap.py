@@ -2,6 +2,9 @@
 
 Judge scores are whole points, so paired differences take nine values at most. A resample of n records is then a draw
 of their counts from a multinomial distribution: exactly the ordinary bootstrap, at a cost that hardly grows with n.
+
+A resample has only values that were seen. With some hundred records or fewer the rare and very bad answer may be
+missing, and then every bootstrap is too hopeful. So the bounds leave room for what n records need not have shown.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ class Bounds:
     ----------
     mean, low, high : float
         In the unit of the values; ``low`` and ``high`` together are a two-sided 90 % interval.
+    resampled_low : float
+        ``low`` as the values that were seen would have it.
     spread : float
         Standard deviation of one value; 0 for a single one.
     records : int
@@ -43,20 +48,32 @@ class Bounds:
     mean: float
     low: float
     high: float
+    resampled_low: float
     spread: float
     records: int
 
 
-def mean_bounds(values: Sequence[float]) -> Bounds:
+def unseen_share(records: int) -> float:
+    """Give the largest share of a population, 0 to 1, that ``records`` draws miss with a probability of 5 %.
+
+    About three over the number of records, hence "rule of three" (Hanley and Lippman-Hand 1983).
+    """
+    return 1 - math.pow(ALPHA, 1 / records)
+
+
+def mean_bounds(values: Sequence[float], limits: tuple[float, float]) -> Bounds:
     """Bound the mean of values that take few distinct ones.
 
     The bias-corrected and accelerated bootstrap (BCa; Efron 1987, "Better Bootstrap Confidence Intervals"): the plain
-    percentile bound is too hopeful where a student is right nearly always and badly wrong at times.
+    percentile bound is too hopeful where a student is right nearly always and badly wrong at times. Neither bound is
+    closer to the mean than it would be if :func:`unseen_share` of the population had the worst, or the best, value.
 
     Parameters
     ----------
     values : sequence of float
         At least one; equal values in another order give the same bounds.
+    limits : tuple of float
+        Lowest and highest value that there can be.
 
     Raises
     ------
@@ -69,15 +86,10 @@ def mean_bounds(values: Sequence[float]) -> Bounds:
     n = len(values)
     mean = math.fsum(value * count for value, count in counts) / n
     spread = math.sqrt(math.fsum(count * (value - mean) ** 2 for value, count in counts) / (n - 1)) if n > 1 else 0.0
-    if len(counts) == 1:
-        return Bounds(mean, mean, mean, spread, n)
-    means = _resampled_means(counts, n, Random(digest("bootstrap", 1, counts)))  # noqa: S311 - statistics, no secret
-    below, at_most = bisect_left(means, mean - 1e-12), bisect_right(means, mean + 1e-12)
-    share = min(max((below + at_most) / (2 * len(means)), 1 / len(means)), 1 - 1 / len(means))
-    bias, acceleration = _NORMAL.inv_cdf(share), _acceleration(counts, mean)
-    low = math.floor(_adjusted(ALPHA, bias, acceleration) * (RESAMPLES + 1)) - 1
-    high = math.ceil(_adjusted(1 - ALPHA, bias, acceleration) * (RESAMPLES + 1)) - 1
-    return Bounds(mean, means[max(low, 0)], means[min(high, RESAMPLES - 1)], spread, n)
+    low, high = _resampled(counts, n, mean)
+    unseen = unseen_share(n)
+    worst, best = ((1 - unseen) * mean + unseen * limit for limit in limits)
+    return Bounds(mean, min(low, worst), max(high, best), low, spread, n)
 
 
 def binomial(random: Random, trials: int, probability: float) -> int:
@@ -100,6 +112,19 @@ def binomial(random: Random, trials: int, probability: float) -> int:
         else:
             undecided -= ones
     return successes
+
+
+def _resampled(counts: list[tuple[float, int]], n: int, mean: float) -> tuple[float, float]:
+    """Give the bounds of the BCa bootstrap; without spread no resample differs from the values."""
+    if len(counts) == 1:
+        return mean, mean
+    means = _resampled_means(counts, n, Random(digest("bootstrap", 1, counts)))  # noqa: S311 - statistics, no secret
+    below, at_most = bisect_left(means, mean - 1e-12), bisect_right(means, mean + 1e-12)
+    share = min(max((below + at_most) / (2 * len(means)), 1 / len(means)), 1 - 1 / len(means))
+    bias, acceleration = _NORMAL.inv_cdf(share), _acceleration(counts, mean)
+    low = math.floor(_adjusted(ALPHA, bias, acceleration) * (RESAMPLES + 1)) - 1
+    high = math.ceil(_adjusted(1 - ALPHA, bias, acceleration) * (RESAMPLES + 1)) - 1
+    return means[max(low, 0)], means[min(high, RESAMPLES - 1)]
 
 
 def _resampled_means(counts: list[tuple[float, int]], n: int, random: Random) -> list[float]:

@@ -136,9 +136,13 @@ def agreement(cases: Sequence[CalibrationCase], scores: dict[str, int]) -> Agree
 
 
 def drift(before: dict[str, int], after: dict[str, int]) -> float | None:
-    """Give the mean absolute difference, in points, of two scores of the same cases; ``None`` without such cases."""
-    both = before.keys() & after.keys()
-    return statistics.fmean(abs(before[case] - after[case]) for case in both) if both else None
+    """Give the mean absolute difference, in points, of two scores of the same cases.
+
+    A case that has a score only once counts :data:`WITHOUT_VERDICT`. ``None`` without any score.
+    """
+    scored = before.keys() | after.keys()
+    moved = (abs(before[c] - after[c]) if c in before and c in after else WITHOUT_VERDICT for c in scored)
+    return statistics.fmean(moved) if scored else None
 
 
 def _case(number: int, line: str) -> CalibrationCase:

@@ -31,6 +31,7 @@ def judge_gate(
     task: TaskDefinition,
     break_even: BreakEven,
     judge: JudgeRecord,
+    unmeasured: Sequence[Mapping[str, str]] = (),
 ) -> list[GateLine]:
     """Hold the student against every rule of the task.
 
@@ -45,6 +46,8 @@ def judge_gate(
         Monthly costs at the expected volume, where that is known.
     judge : JudgeRecord
         How far the judge can be believed.
+    unmeasured : sequence of mapping of str to str
+        Slices of the holdout records that were not measured.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def judge_gate(
     rules = task.gate
     student, teacher = summaries["student"], summaries["teacher"]
     of_judge = judge_lines(summaries, rules, judge)
-    quality = quality_lines(grouped, summaries, rules)
+    quality = quality_lines(grouped, summaries, rules, unmeasured)
     if not all(line.passed for line in of_judge):
         quality = unbelieved(quality)
     validity = (

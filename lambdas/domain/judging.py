@@ -15,6 +15,9 @@ from lambdas.domain.records import Record, Turn
 LOWEST, HIGHEST = 1, 5
 """Scores that a judge may give."""
 
+MOST_DIFFERENCE = HIGHEST - LOWEST
+"""Points by which two scores can differ."""
+
 JUDGE_TOKENS = 400
 """Most tokens of a verdict: a number and a short explanation."""
 

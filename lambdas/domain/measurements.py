@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from lambdas.domain.errors import EvaluationIncomplete
+from lambdas.domain.judging import HIGHEST, LOWEST
 
 REQUIRED = ("student", "undistilled_student", "teacher", "baseline")
 """Contestants without whom there is no verdict; the champion is a fifth where the task has one that answers."""
@@ -120,6 +121,16 @@ def paired_differences(student: Sequence[Measurement], reference: Sequence[Measu
     return [
         item.score - scores[item.record_id] for item in student if item.score is not None and item.record_id in scores
     ]
+
+
+def worst_differences(student: Sequence[Measurement], reference: Sequence[Measurement]) -> list[int]:
+    """Give the same over every record, as bad for the student as what is not known can be.
+
+    Not known are missing verdicts, and how good an answer would have been that the reference did not give: that it
+    counts with the lowest score shows nothing of the student.
+    """
+    scores = {item.record_id: item.score for item in reference if item.answered and item.score is not None}
+    return [(LOWEST if item.score is None else item.score) - scores.get(item.record_id, HIGHEST) for item in student]
 
 
 def worst_answers(measurements: Iterable[Measurement], count: int = 10) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,13 +12,15 @@ from lambdas.domain.bootstrap import Bounds, mean_bounds
 from lambdas.domain.calibration import Agreement
 from lambdas.domain.evaluation import ContestantSummary
 from lambdas.domain.gate_line import ROUNDING, GateLine, at_least, at_most
-from lambdas.domain.judging import MOST_FAILURES
-from lambdas.domain.measurements import Measurement, paired_differences
-from lambdas.domain.sizes import holdout_records_needed
+from lambdas.domain.judging import LOWEST, MOST_DIFFERENCE, MOST_FAILURES
+from lambdas.domain.measurements import Measurement, paired_differences, worst_differences
+from lambdas.domain.sizes import holdout_records_needed, records_that_show
 from lambdas.domain.task_definition import GateRules
 
 FEWEST_IN_A_SLICE = 10
 """Records below which the mean of a slice says nothing."""
+
+_LIMITS = (-MOST_DIFFERENCE, MOST_DIFFERENCE)
 
 MOST_ADVERSARIAL_LIFT = 1.0
 """Points that an answer may win by talking to the judge: one, as any answer may be scored one point off."""
@@ -32,7 +35,8 @@ class JudgeRecord:
     agreement : Agreement or None
         With known scores, before the evaluation; ``None`` where the task has no calibration set.
     drift : float or None
-        Mean absolute difference, in points, of its scores for that set before and after the evaluation.
+        Mean absolute difference, in points, of its scores for that set before and after the evaluation; ``None`` where
+        that is not known, which is no evidence that it did not drift.
     """
 
     agreement: Agreement | None = None
@@ -52,7 +56,7 @@ def judge_lines(summaries: Mapping[str, ContestantSummary], rules: GateRules, re
         evidence=True,
     )
     found = [failures, *agreement_lines(record.agreement, rules)]
-    if record.drift is not None:
+    if record.agreement is not None:
         text = "points by which the judge's scores of the calibration set moved between begin and end of the evaluation"
         found.append(at_most("max_judge_drift", rules.max_judge_error, record.drift, text, evidence=True))
     return found
@@ -83,9 +87,14 @@ def agreement_lines(agreement: Agreement | None, rules: GateRules) -> list[GateL
 
 
 def quality_lines(
-    grouped: Mapping[str, Sequence[Measurement]], summaries: Mapping[str, ContestantSummary], rules: GateRules
+    grouped: Mapping[str, Sequence[Measurement]],
+    summaries: Mapping[str, ContestantSummary],
+    rules: GateRules,
+    unmeasured: Sequence[Mapping[str, str]] = (),
 ) -> list[GateLine]:
     """Hold the student's scores against the task's floor, its reference and the floors of its slices.
+
+    A missing verdict may hide anything. What is passed only as long as nobody knows it is not shown.
 
     Parameters
     ----------
@@ -93,21 +102,33 @@ def quality_lines(
         By role; student and reference must be there.
     summaries : mapping of str to ContestantSummary
     rules : GateRules
+    unmeasured : sequence of mapping of str to str
+        Slices of the holdout records that were not measured, since nothing is known to compare with.
     """
     student = grouped["student"]
-    differences = paired_differences(student, grouped[rules.reference])
-    floor = at_least(
-        "min_judge_score", rules.min_judge_score, summaries["student"].mean_score, "mean judge score of the student"
-    )
-    drop, size = _non_inferiority(differences, summaries[rules.reference].mean_score, rules)
-    return [floor, drop, size, *_slice_lines(student, rules)]
+    floor = _floor_line("min_judge_score", rules.min_judge_score, student, "mean judge score of the student")
+    drop, size = _non_inferiority(student, grouped[rules.reference], summaries[rules.reference].mean_score, rules)
+    return [floor, drop, size, *_slice_lines(student, rules, unmeasured)]
+
+
+def _floor_line(rule: str, floor: float, student: Sequence[Measurement], text: str) -> GateLine:
+    """Decide by the mean of what was judged, unless it is the answers without a verdict that decide."""
+    scores = [item.score for item in student if item.score is not None]
+    line = at_least(rule, floor, statistics.fmean(scores) if scores else None, text)
+    missing = len(student) - len(scores)
+    if not missing or not line.passed:
+        return line
+    worst = statistics.fmean(LOWEST if item.score is None else item.score for item in student)
+    text += f"; {worst:.2f} if the {missing} without a verdict had the lowest score"
+    passed = worst >= floor - ROUNDING
+    return replace(line, passed=passed, undecided=not passed, explanation=text)
 
 
 def _non_inferiority(
-    differences: Sequence[int], reference_score: float | None, rules: GateRules
+    student: Sequence[Measurement], reference: Sequence[Measurement], reference_score: float | None, rules: GateRules
 ) -> tuple[GateLine, GateLine]:
     """Decide by the bounds of the mean paired difference; say how many records the measured spread asks for."""
-    margin = rules.max_quality_drop
+    margin, differences = rules.max_quality_drop, paired_differences(student, reference)
     planned = holdout_records_needed(margin)
     if not differences or reference_score is None:
         text = "no record was judged for both"
@@ -115,66 +136,92 @@ def _non_inferiority(
             rule="max_quality_drop", threshold=margin, measured=None, passed=False, undecided=True, explanation=text
         )
         return drop, at_least("holdout_records", planned, 0.0, text)
-    bounds = mean_bounds(differences)
-    passed, worse = -bounds.low <= margin + ROUNDING, -bounds.high > margin + ROUNDING
-    needed = max(holdout_records_needed(margin, bounds.spread), 1)
-    undecided = not passed and not worse and bounds.records < needed
+    bounds, unknown = mean_bounds(differences, _LIMITS), worst_differences(student, reference)
+    at_worst = bounds if unknown == differences else mean_bounds(unknown, _LIMITS)
+    largest, needed = -min(bounds.low, at_worst.low), _records_needed(bounds, margin)
+    passed, worse = largest <= margin + ROUNDING, -bounds.high > margin + ROUNDING
+    hidden = not passed and not worse and -bounds.low <= margin + ROUNDING
+    few = not passed and not worse and not hidden and bounds.records < needed
     drop = GateLine(
         rule="max_quality_drop",
         threshold=margin,
         measured=-bounds.mean,
-        bound=-bounds.low,
+        bound=largest,
         passed=passed,
-        undecided=undecided,
-        explanation=_drop_text(bounds, reference_score, rules.reference, passed=passed, worse=worse, needed=needed),
+        undecided=few or hidden,
+        explanation=(
+            f"judge points below the {rules.reference} ({reference_score:.2f}), paired over {bounds.records} records; "
+            "bound: the largest drop that the measurements allow, one-sided 95 %"
+            + _unknown_text(student, reference, rules.reference)
+            + ("" if passed or hidden else _refused_text(bounds, worse=worse, needed=needed))
+        ),
     )
     size = GateLine(
         rule="holdout_records",
         threshold=needed,
         measured=float(bounds.records),
-        passed=not undecided,
-        undecided=undecided,
+        passed=not few,
+        undecided=few,
         explanation=(
             f"paired records that show a drop within {margin:g} at 80 % power with the measured spread of "
             f"{bounds.spread:.2f} points; {planned} were planned"
-            + ("; the bound decides with fewer" if bounds.records < needed and not undecided else "")
+            + ("; the bound decides with fewer" if bounds.records < needed and not few else "")
         ),
     )
     return drop, size
 
 
-def _drop_text(
-    bounds: Bounds, reference_score: float, reference: str, *, passed: bool, worse: bool, needed: int
-) -> str:
-    text = f"judge points below the {reference} ({reference_score:.2f}), paired over {bounds.records} records; bound: "
-    text += "the largest drop that the measurements allow, one-sided 95 %"
-    if passed:
-        return text
+def _records_needed(bounds: Bounds, margin: float) -> int:
+    """Give the records that the measured spread asks for, or what the measured drop does where no more was seen."""
+    needed = holdout_records_needed(margin, bounds.spread)
+    if -bounds.resampled_low <= margin < -bounds.low and -bounds.mean < margin - ROUNDING:
+        return max(needed, records_that_show(margin, -bounds.mean))
+    return needed
+
+
+def _refused_text(bounds: Bounds, *, worse: bool, needed: int) -> str:
     if worse:
-        return f"{text}; even the smallest, {-bounds.high:.2f}, is too large"
+        return f"; even the smallest, {-bounds.high:.2f}, is too large"
     if bounds.records < needed:
-        return f"{text}; {needed} records could decide it"
-    return f"{text}; the records were enough to show it within the limit, and did not"
+        return f"; {needed} records could decide it"
+    return "; the records were enough to show it within the limit, and did not"
 
 
-def _slice_lines(student: Sequence[Measurement], rules: GateRules) -> list[GateLine]:
+def _unknown_text(student: Sequence[Measurement], reference: Sequence[Measurement], name: str) -> str:
+    """Say what the bound counts at its worst because it is not known."""
+    silent = sum(not item.answered for item in reference)
+    scored = {item.record_id for item in reference if item.score is not None}
+    missing = sum(item.score is None or item.record_id not in scored for item in student)
+    parts = [f"{missing} records without both verdicts"] if missing else []
+    parts += [f"{silent} that the {name} did not answer"] if silent else []
+    return f"; {' and '.join(parts)} count in it at their worst" if parts else ""
+
+
+def _slice_lines(
+    student: Sequence[Measurement], rules: GateRules, unmeasured: Sequence[Mapping[str, str]]
+) -> list[GateLine]:
     found: list[GateLine] = []
     for name, floor in sorted(rules.slices.items()):
-        scores: dict[str, list[int]] = {}
+        members: dict[str, list[Measurement]] = {}
         for item in student:
-            if name in item.slices and item.score is not None:
-                scores.setdefault(item.slices[name], []).append(item.score)
-        if not scores:
-            found.append(at_least(f"slices.{name}", floor, None, f"no judged record has the slice field '{name}'"))
-        found += [_slice_line(f"slices.{name}={value}", floor, members) for value, members in sorted(scores.items())]
+            if name in item.slices:
+                members.setdefault(item.slices[name], []).append(item)
+        left_out = Counter(slices[name] for slices in unmeasured if name in slices)
+        values = sorted(members.keys() | left_out.keys())
+        if not values:
+            found.append(at_least(f"slices.{name}", floor, None, f"no holdout record has the slice field '{name}'"))
+        found += [
+            _slice_line(f"slices.{name}={value}", floor, members.get(value, []), left_out[value]) for value in values
+        ]
     return found
 
 
-def _slice_line(rule: str, floor: float, scores: list[int]) -> GateLine:
-    line = at_least(
-        rule, floor, statistics.fmean(scores), f"mean judge score of the student over {len(scores)} records"
-    )
-    if len(scores) >= FEWEST_IN_A_SLICE:
+def _slice_line(rule: str, floor: float, members: Sequence[Measurement], left_out: int) -> GateLine:
+    judged = sum(item.score is not None for item in members)
+    line = _floor_line(rule, floor, members, f"mean judge score of the student over {judged} records")
+    if left_out:
+        line = replace(line, explanation=f"{line.explanation}; {left_out} more have no reference and were not measured")
+    if judged >= FEWEST_IN_A_SLICE:
         return line
     text = f"{line.explanation}; at least {FEWEST_IN_A_SLICE} are needed to say anything about a slice"
     return replace(line, passed=False, undecided=True, explanation=text)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
+from lambdas.domain.bootstrap import ALPHA, unseen_share
 from lambdas.domain.datasets import Dataset, DatasetCounts
 from lambdas.domain.errors import DatasetRefused, InvalidUpload, SecretsFound
+from lambdas.domain.judging import MOST_DIFFERENCE
 from lambdas.domain.task_definition import TaskDefinition
 
 MIN_TRAINING_RECORDS = 100
@@ -29,9 +32,32 @@ def holdout_records_needed(margin: float, spread: float = ASSUMED_SPREAD) -> int
     ``spread`` is the standard deviation of one paired difference, in judge points.
 
     The sample size of a paired non-inferiority test with a normal approximation,
-    ``((z_alpha + z_power) * spread / margin) ** 2``.
+    ``((z_alpha + z_power) * spread / margin) ** 2``; more where that few records could hide, unseen, answers that are
+    bad enough to break the margin (:func:`~lambdas.domain.bootstrap.mean_bounds`).
     """
-    return math.ceil(((_Z_ALPHA + _Z_POWER) * spread / margin) ** 2)
+    by_spread = max(math.ceil(((_Z_ALPHA + _Z_POWER) * spread / margin) ** 2), 1)
+    enough = most = max(by_spread, records_that_show(margin, 0.0))
+
+    def room_for_chance(records: int) -> bool:
+        return largest_drop_seen(margin, records) >= _Z_POWER * spread / math.sqrt(records)
+
+    while not room_for_chance(most):
+        most *= 2
+    return enough + bisect_left(range(enough, most), True, key=room_for_chance)
+
+
+def largest_drop_seen(margin: float, records: int) -> float:
+    """Give the drop that ``records`` may show, in judge points, when what they need not show is to fit in too."""
+    unseen = unseen_share(records)
+    return (margin - unseen * MOST_DIFFERENCE) / (1 - unseen)
+
+
+def records_that_show(margin: float, drop: float) -> int:
+    """Give the records after which a measured ``drop``, below ``margin``, leaves no room for unseen bad answers."""
+    if margin >= MOST_DIFFERENCE:
+        return 1
+    share = (margin - drop) / (MOST_DIFFERENCE - drop)
+    return max(math.ceil(math.log(ALPHA) / math.log1p(-share)), 1)
 
 
 def check_damage(dataset: Dataset) -> None:

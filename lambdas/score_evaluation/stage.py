@@ -10,6 +10,7 @@ from lambdas.calibrating import judge_scores, read_cases
 from lambdas.domain import cascade
 from lambdas.domain.break_even import work_out
 from lambdas.domain.calibration import Agreement, drift
+from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.evaluation import summarise
 from lambdas.domain.gate import judge_gate, needed_approvals
 from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, GateLine, decide, reasons
@@ -57,10 +58,11 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
     runs, files, prices, task = stage.pipeline.runs, stage.run.files, stage.pipeline.prices, stage.task
     models = ModelChoice.from_document(stage.plan["models"])
     references = runs.read(files.teacher_data("references.jsonl")).splitlines()
+    record_ids = {json.loads(line)["record_id"] for line in references}
     left_out, shards = _left_out(stage), _shards(stage)
     grouped = check_complete(
         [Measurement.from_json(line) for key in shards for line in runs.read(key).splitlines()],
-        {json.loads(line)["record_id"] for line in references},
+        record_ids,
         {item["role"] for item in left_out},
     )
     price_models = {"teacher": models.teacher, "baseline": models.baseline}
@@ -70,7 +72,9 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
     }
     judge = _judge_record(stage)
     break_even = work_out(summaries, task, prices, models.student)
-    gate = judge_gate(grouped, summaries, task, break_even, judge)
+    holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
+    unmeasured = [record.slices for record in holdout if record.id not in record_ids]
+    gate = judge_gate(grouped, summaries, task, break_even, judge, unmeasured)
     champion = stage.pipeline.tasks.state(stage.run.task).champion
     return {
         **_decision(gate),

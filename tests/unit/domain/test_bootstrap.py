@@ -12,25 +12,34 @@ from hypothesis import strategies as st
 
 from lambdas.domain import bootstrap
 from lambdas.domain.bootstrap import binomial, mean_bounds
+from lambdas.domain.sizes import ASSUMED_SPREAD, holdout_records_needed
 
 SIMULATIONS = 800
 POPULATION = [(-2, 0.04), (-1, 0.14), (0, 0.618), (1, 0.142), (2, 0.06)]
 SKEWED = [(-4, 0.03), (0, 0.919), (1, 0.051)]
+RARELY_BAD = [(-4, 0.015), (-1, 0.14), (0, 0.845)]
+SAMPLING_ERROR = 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)
+LIMITS = (-4, 4)
 
 
 def test_nothing_has_no_bounds() -> None:
     # Given / When / Then
     with pytest.raises(ValueError, match="nothing"):
-        mean_bounds([])
+        mean_bounds([], LIMITS)
 
 
-@pytest.mark.parametrize("value", [[0], [2] * 50])
-def test_values_without_spread_are_their_own_bounds(value: list[int]) -> None:
-    # Given / When
-    bounds = mean_bounds(value)
+@pytest.mark.parametrize(("value", "records"), [(0, 1), (0, 20), (0, 99), (2, 50), (-4, 30), (4, 30)])
+def test_equal_values_leave_room_for_what_so_few_need_not_have_shown(value: int, records: int) -> None:
+    # Given values without spread, of which every resample is alike
+    bounds = mean_bounds([value] * records, LIMITS)
 
-    # Then
-    assert (bounds.low, bounds.mean, bounds.high, bounds.spread) == (value[0], value[0], value[0], 0)
+    # When a population has just so many of the worst values that its mean is the bound
+    hidden = (value - bounds.low) / (value + 4) if value > -4 else 0.0
+
+    # Then draws like these come from it in one of twenty evaluations, and from a worse one more rarely
+    assert (bounds.mean, bounds.spread, bounds.resampled_low) == (value, 0, value)
+    assert (1 - hidden) ** records == pytest.approx(0.05 if value > -4 else 1.0)
+    assert bounds.high - value == pytest.approx((4 - value) * (1 - 0.05 ** (1 / records)))
 
 
 @settings(max_examples=20, deadline=None)
@@ -40,12 +49,13 @@ def test_bounds_enclose_the_mean_and_depend_on_the_values_alone(values: list[int
     shuffled = random.sample(values, len(values))
 
     # When
-    bounds = mean_bounds(values)
+    bounds = mean_bounds(values, LIMITS)
 
     # Then
-    assert bounds == mean_bounds(shuffled)
-    assert min(values) <= bounds.low <= bounds.mean + 1e-9
-    assert bounds.mean - 1e-9 <= bounds.high <= max(values)
+    assert bounds == mean_bounds(shuffled, LIMITS)
+    assert LIMITS[0] <= bounds.low <= bounds.resampled_low <= bounds.mean + 1e-9
+    assert min(values) <= bounds.resampled_low
+    assert bounds.mean - 1e-9 <= bounds.high <= LIMITS[1]
     assert bounds.mean == pytest.approx(statistics.fmean(values))
     assert bounds.spread == pytest.approx(statistics.stdev(values))
 
@@ -56,7 +66,7 @@ def test_with_many_records_the_bounds_are_those_of_the_normal_approximation(size
     values = Random(7).choices([value for value, _ in POPULATION], [share for _, share in POPULATION], k=size)  # noqa: S311
 
     # When
-    bounds = mean_bounds(values)
+    bounds = mean_bounds(values, LIMITS)
 
     # Then
     half = 1.645 * bounds.spread / math.sqrt(size)
@@ -85,22 +95,63 @@ def test_draws_at_the_ends_are_certain(trials: int, probability: float, expected
     assert binomial(Random(1), trials, probability) == expected  # noqa: S311 - a simulation
 
 
-@pytest.mark.parametrize("population", [POPULATION, SKEWED])
+@pytest.mark.parametrize(
+    ("population", "size"),
+    [(POPULATION, 200), (SKEWED, 200), (RARELY_BAD, 400)],
+)
 def test_a_student_exactly_at_the_margin_passes_in_five_percent_of_evaluations(
-    population: list[tuple[int, float]], monkeypatch: pytest.MonkeyPatch
+    population: list[tuple[int, float]], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given many evaluations of 200 records whose true mean difference is the margin itself
+    # Given many evaluations whose true mean difference is the margin itself
+    passed, refused = error_rates(population, size, monkeypatch)
+
+    # Then both one-sided errors are 5 %, within three standard errors of the simulation
+    assert passed == pytest.approx(0.05, abs=SAMPLING_ERROR)
+    assert refused == pytest.approx(0.05, abs=SAMPLING_ERROR)
+
+
+@pytest.mark.parametrize(("margin", "share"), [(0.2, 0.3), (0.2, 0.5), (0.3, 0.5), (0.5, 0.6), (1.0, 0.8)])
+def test_with_the_records_that_are_planned_a_rarely_terrible_student_does_not_pass_more_often(
+    margin: float, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a student at the margin, some of it by answers that are one point worse and some by rare ones that are four
+    terrible = share * margin / 4
+    worse = margin - 4 * terrible
+    population = [(-4, terrible), (-1, worse), (0, 1 - terrible - worse)]
+
+    # When
+    passed, _ = error_rates(population, holdout_records_needed(margin), monkeypatch)
+
+    # Then
+    assert passed <= 0.05 + SAMPLING_ERROR
+
+
+@pytest.mark.parametrize("margin", [0.2, 0.3, 1.0])
+def test_with_the_records_that_are_planned_an_equal_student_passes_in_eighty_percent(
+    margin: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given equals whose differences have the spread that is planned with
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 500)
+    shares = [ASSUMED_SPREAD**2 / 2, 1 - ASSUMED_SPREAD**2, ASSUMED_SPREAD**2 / 2]
+    random, size = Random(5), holdout_records_needed(margin)  # noqa: S311 - a simulation
+
+    # When
+    samples = [mean_bounds(random.choices([-1, 0, 1], shares, k=size), LIMITS) for _ in range(200)]
+
+    # Then, within three standard errors of the simulation
+    passed = sum(-bounds.low <= margin for bounds in samples) / 200
+    assert passed >= 0.8 - 3 * math.sqrt(0.8 * 0.2 / 200)
+
+
+def error_rates(population: list[tuple[int, float]], size: int, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float]:
+    """Give how often a student passes whose true mean difference is the margin, and how often it is shown worse."""
     monkeypatch.setattr(bootstrap, "RESAMPLES", 500)
     values, shares = [value for value, _ in population], [share for _, share in population]
     truth = sum(value * share for value, share in population)
     random = Random(3)  # noqa: S311 - a simulation
-
-    # When
-    samples = [mean_bounds(random.choices(values, shares, k=200)) for _ in range(SIMULATIONS)]
-
-    # Then both one-sided errors are 5 %, within three standard errors of the simulation
+    draws = [tuple(sorted(random.choices(values, shares, k=size))) for _ in range(SIMULATIONS)]
+    known = {draw: mean_bounds(draw, LIMITS) for draw in set(draws)}
+    samples = [known[draw] for draw in draws]
     passed = sum(bounds.low >= truth - 1e-9 for bounds in samples) / SIMULATIONS
     refused = sum(bounds.high < truth - 1e-9 for bounds in samples) / SIMULATIONS
-    allowed = 3 * math.sqrt(0.05 * 0.95 / SIMULATIONS)
-    assert passed == pytest.approx(0.05, abs=allowed)
-    assert refused == pytest.approx(0.05, abs=allowed)
+    return passed, refused
