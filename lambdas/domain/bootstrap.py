@@ -4,7 +4,7 @@ Judge scores are whole points, so paired differences take nine values at most. A
 of their counts from a multinomial distribution: exactly the ordinary bootstrap, at a cost that hardly grows with n.
 
 A resample has only values that were seen. With some hundred records or fewer the rare and very bad answer may be
-missing, and then every bootstrap is too hopeful. So the bounds leave room for what n records need not have shown.
+missing, and then every bootstrap is too hopeful. So what decides leaves room for what n records need not have shown.
 """
 
 from __future__ import annotations
@@ -61,19 +61,19 @@ def unseen_share(records: int) -> float:
     return 1 - math.pow(ALPHA, 1 / records)
 
 
-def mean_bounds(values: Sequence[float], limits: tuple[float, float]) -> Bounds:
+def mean_bounds(values: Sequence[float], limits: tuple[float, float] | None = None) -> Bounds:
     """Bound the mean of values that take few distinct ones.
 
     The bias-corrected and accelerated bootstrap (BCa; Efron 1987, "Better Bootstrap Confidence Intervals"): the plain
-    percentile bound is too hopeful where a student is right nearly always and badly wrong at times. Neither bound is
-    closer to the mean than it would be if :func:`unseen_share` of the population had the worst, or the best, value.
+    percentile bound is too hopeful where a student is right nearly always and badly wrong at times. With limits neither
+    bound is closer to the mean than if :func:`unseen_share` of the population had the worst, or the best, value.
 
     Parameters
     ----------
     values : sequence of float
         At least one; equal values in another order give the same bounds.
-    limits : tuple of float
-        Lowest and highest value that there can be.
+    limits : tuple of float, optional
+        Lowest and highest value that there can be; without them the bounds rest on what was seen.
 
     Raises
     ------
@@ -87,6 +87,8 @@ def mean_bounds(values: Sequence[float], limits: tuple[float, float]) -> Bounds:
     mean = math.fsum(value * count for value, count in counts) / n
     spread = math.sqrt(math.fsum(count * (value - mean) ** 2 for value, count in counts) / (n - 1)) if n > 1 else 0.0
     low, high = _resampled(counts, n, mean)
+    if limits is None:
+        return Bounds(mean, low, high, low, spread, n)
     unseen = unseen_share(n)
     worst, best = ((1 - unseen) * mean + unseen * limit for limit in limits)
     return Bounds(mean, min(low, worst), max(high, best), low, spread, n)

@@ -16,7 +16,6 @@ from typing import Any
 from lambdas.domain.answer_repair import read_object
 from lambdas.domain.bootstrap import Bounds, mean_bounds
 from lambdas.domain.evaluation import percentile, request_usd
-from lambdas.domain.judging import MOST_DIFFERENCE
 from lambdas.domain.measurements import Measurement
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import CascadeRules
@@ -256,8 +255,7 @@ def _quantiles(times: Sequence[float]) -> dict[str, float | None]:
 
 def _gain(chosen: Sequence[Measurement], alone: Sequence[Measurement]) -> dict[str, float]:
     """Bound the mean gain in judge points, paired by record as the gate does."""
-    gains = [_score(ours) - _score(theirs) for ours, theirs in zip(chosen, alone, strict=True)]
-    bounds: Bounds = mean_bounds(gains, (-MOST_DIFFERENCE, MOST_DIFFERENCE))
+    bounds: Bounds = mean_bounds([_score(ours) - _score(theirs) for ours, theirs in zip(chosen, alone, strict=True)])
     return {"mean": bounds.mean, "low": bounds.low, "high": bounds.high}
 
 

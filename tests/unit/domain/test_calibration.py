@@ -119,7 +119,9 @@ def test_points_won_by_talking_to_the_judge_are_measured_on_adversarial_answers_
     assert agreement([honest], {honest.id: 3}).adversarial_lift == 0
 
 
-def test_drift_is_measured_on_the_cases_that_were_scored_twice() -> None:
+def test_drift_is_the_mean_difference_and_a_score_given_only_once_is_as_far_off_as_can_be() -> None:
     # Given / When / Then
-    assert drift({"a": 5, "b": 3, "c": 1}, {"a": 4, "b": 3, "d": 1}) == 0.5
-    assert drift({"a": 5}, {}) is None
+    assert drift({"a": 5, "b": 3}, {"a": 4, "b": 3}) == 0.5
+    assert drift({"a": 5, "b": 3, "c": 1}, {"a": 4, "b": 3, "d": 1}) == (1 + 0 + 4 + 4) / 4
+    assert drift({"a": 5}, {}) == 4
+    assert drift({}, {}) is None

@@ -237,6 +237,48 @@ def test_a_judge_that_drifts_during_the_evaluation_proves_nothing(workshop: Work
     assert [line["passed"] for line in evaluation["gate"] if line["rule"] == "max_judge_drift"] == [False]
 
 
+def test_a_judge_that_cannot_be_measured_again_proves_nothing(workshop: Workshop, models: Models) -> None:
+    # Given a judge that agreed at the beginning and gives no usable score any more when the evaluation is over
+    run = ready(workshop)
+    assert calibrate(workshop.stage("CalibrateJudge", run))["believed"]
+    measured(workshop, run)
+    models.judge = lambda _text: 6
+
+    # When
+    evaluation = decided(workshop, run)
+
+    # Then
+    assert evaluation["decision"] == "INSUFFICIENT EVIDENCE"
+    assert evaluation["judge"]["calibration"]["drift"] == 4
+    assert "max_judge_drift" in {line["rule"] for line in evaluation["gate"] if not line["passed"]}
+
+
+def test_a_slice_of_the_holdout_that_the_teacher_never_answered_is_not_passed_over(
+    workshop: Workshop, models: Models
+) -> None:
+    # Given a task with floors for languages, and one language without a reference
+    run = ready(workshop, calibration=False)
+    task = {"approval": "automatic", "gate": {"slices": {"language": 3.0}}}
+    workshop.bucket.write_json(run.files.task_definition, task)
+    records = [json.loads(line) for line in workshop.bucket.read(run.files.dataset("holdout.jsonl")).splitlines()]
+    records = [{**record, "slices": {"language": "en"}} for record in records]
+    records.append({"id": f"{RECORDS:016x}", "turns": [["user", "kysymys"]], "slices": {"language": "fi"}})
+    lines = "\n".join(json.dumps(record) for record in records).encode()
+    workshop.bucket.write(run.files.shard("holdout", SHARD), lines)
+    workshop.bucket.write(run.files.dataset("holdout.jsonl"), lines)
+    measured(workshop, run)
+
+    # When
+    evaluation = decided(workshop, run)
+
+    # Then
+    [line] = [line for line in evaluation["gate"] if line["rule"] == "slices.language=fi"]
+    assert (line["measured"], line["passed"], line["undecided"]) == (None, False, True)
+    assert "1 more have no reference" in line["explanation"]
+    assert evaluation["decision"] == "INSUFFICIENT EVIDENCE"
+    assert models.judge_calls
+
+
 def test_without_known_scores_the_run_goes_on_and_says_so(workshop: Workshop, models: Models) -> None:
     # Given
     run = ready(workshop, calibration=False)
