@@ -141,8 +141,14 @@ def _check_price(word: Word, pending: PendingApproval) -> None:
 
 
 def _check_explicit(word: Word, pending: PendingApproval) -> None:
-    if pending.explicit and not word.explicitly:
-        said = "; ".join(pending.explicit)
+    needed, price, limit = list(pending.explicit), word.hourly_price, pending.pays_up_to
+    if price is not None and limit is not None and price > limit:
+        needed.append(
+            f"at ${price:,.2f} a model-unit hour provisioned throughput does not pay at the expected volume; it does "
+            f"up to ${limit:,.4f}, and above the student on demand costs less"
+        )
+    if needed and not word.explicitly:
+        said = "; ".join(needed)
         raise AnswerRefused(
             f"this needs your explicit word: {said}. Approve with --explicitly if that is what you want"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lambdas.domain.break_even import advice
+from lambdas.domain.break_even import advice, pays_up_to
 from lambdas.domain.notification import subject_line
 from lambdas.domain.task_definition import Serving
 
@@ -54,6 +54,11 @@ class ApprovalRequest:
     def price_wanted(self) -> bool:
         """Whether approving needs the price of a model-unit hour from the person."""
         return self.serving.mode == "provisioned_throughput" and self.usd_per_hour is None
+
+    @property
+    def pays_up_to(self) -> float | None:
+        """Dollars of a model-unit hour above which a price that is wanted needs an explicit word."""
+        return pays_up_to(self.break_even) if self.price_wanted else None
 
 
 def approval_message(request: ApprovalRequest, now: datetime) -> tuple[str, str]:
@@ -102,9 +107,14 @@ def _consequence(request: ApprovalRequest, now: datetime) -> str:
 def _where_the_price_is(request: ApprovalRequest) -> str:
     if not request.price_wanted:
         return ""
+    limit, volume = request.pays_up_to, request.serving.expected_requests_per_month
+    dear = ""
+    if limit is not None:
+        dear = f" Above ${limit:,.4f} it does not pay at {volume:,} requests a month and needs --explicitly as well."
     return (
         " AWS publishes no price of this throughput: read it on the Bedrock console (Provisioned Throughput, Purchase) "
         "or in your price agreement, and state the dollars of one model-unit hour with --hourly-price."
+        f"{dear}"
     )
 
 

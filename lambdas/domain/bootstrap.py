@@ -53,12 +53,12 @@ class Bounds:
     records: int
 
 
-def unseen_share(records: int) -> float:
-    """Give the largest share of a population, 0 to 1, that ``records`` draws miss with a probability of 5 %.
+def unseen_share(records: int, error: float = ALPHA) -> float:
+    """Give the largest share of a population, 0 to 1, that ``records`` draws miss with a probability of ``error``.
 
-    About three over the number of records, hence "rule of three" (Hanley and Lippman-Hand 1983).
+    At 5 % about three over the number of records, hence "rule of three" (Hanley and Lippman-Hand 1983).
     """
-    return 1 - math.pow(ALPHA, 1 / records)
+    return 1 - math.pow(error, 1 / records)
 
 
 def mean_bounds(values: Sequence[float], limits: tuple[float, float] | None = None) -> Bounds:

@@ -147,6 +147,26 @@ def with_stated_price(
     return {**break_even, **priced, "price_stated": True}
 
 
+def pays_up_to(break_even: Mapping[str, Any]) -> float | None:
+    """Give the price up to which a throughput costs no more than the student on demand at the expected volume.
+
+    Parameters
+    ----------
+    break_even : mapping
+        ``break_even`` of ``report.json``.
+
+    Returns
+    -------
+    float or None
+        US dollars of one model-unit hour; ``None`` where the volume is not known.
+    """
+    monthly, units = break_even["usd_per_month"], break_even["units_for_volume"]
+    if monthly is None or units is None:
+        return None
+    limit: float = monthly["student_on_demand"] / (units * HOURS_A_MONTH)
+    return limit
+
+
 def _at(
     unit_hour: float | None,
     bought: int,

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.domain.bootstrap import unseen_share
+from lambdas.domain.judging import HIGHEST, LOWEST
 from lambdas.domain.measurements import Measurement
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_metric import measure_task
@@ -38,7 +40,9 @@ class ContestantSummary:
     records, unanswered, judge_failures : int
         Holdout records; those of them without an answer; those whose answer the judge did not score.
     mean_score : float or None
-        Mean judge score, 1 to 5, with ``ci95`` from the normal approximation of the mean; ``None`` without a score.
+        Mean judge score, 1 to 5; ``None`` without a score. Its ``ci95`` is the normal approximation, too narrow where
+        scores hardly differ and so widened by what so few of them need not have shown
+        (:func:`~lambdas.domain.bootstrap.unseen_share`).
     schema_validity, validity_after_repair : float
         Share of answers that keep the task's output schema, 0 to 1: as they are, and after the documented repair.
     task_metric : dict or None
@@ -101,7 +105,8 @@ class ContestantSummary:
 def percentile(values: Sequence[float], share: float) -> float:
     """Give the smallest value that at least ``share`` of the values do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+    rank = math.ceil(share * len(ordered) - 1e-9)  # 0.05 * 140 is a little more than 7
+    return ordered[max(0, rank - 1)]
 
 
 def summarise(
@@ -160,9 +165,11 @@ def request_usd(item: Measurement, model: str, prices: PriceBook) -> float:
 def _interval(scores: list[float]) -> tuple[float, float] | None:
     if not scores:
         return None
-    mean = statistics.fmean(scores)
-    half = 1.96 * statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
-    return max(1.0, mean - half), min(5.0, mean + half)
+    mean, records = statistics.fmean(scores), len(scores)
+    half = 1.96 * statistics.stdev(scores) / math.sqrt(records) if records > 1 else 0.0
+    unseen = unseen_share(records, error=0.025)
+    low, high = ((1 - unseen) * mean + unseen * limit for limit in (LOWEST, HIGHEST))
+    return max(float(LOWEST), min(mean - half, low)), min(float(HIGHEST), max(mean + half, high))
 
 
 def _latency(values: list[float]) -> Latency | None:

@@ -11,6 +11,9 @@ from lambdas.domain.measurements import Measurement
 from lambdas.domain.quality import JudgeRecord, judge_lines, quality_lines, unbelieved
 from lambdas.domain.task_definition import TaskDefinition
 
+FEWEST_TIMED = 10
+"""Answers whose latency counts, below which their mean says nothing; all of them where the holdout has fewer."""
+
 
 def reduction(new: float, old: float) -> float:
     """Give by which share ``new`` is lower than ``old``; negative when it is higher.
@@ -111,11 +114,15 @@ def _units(count: int) -> str:
 
 
 def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task: TaskDefinition) -> GateLine:
-    threshold = task.gate.min_latency_reduction
-    if student.latency is None or baseline.latency is None:
-        text = "student or baseline has no answer whose latency counts: all were throttled"
+    threshold, both = task.gate.min_latency_reduction, (student, baseline)
+    means = [item.latency.mean for item in both if item.latency and item.timed >= min(FEWEST_TIMED, item.records)]
+    if len(means) < len(both) or means[1] <= 0:
+        text = (
+            f"{student.timed} answers of the student and {baseline.timed} of the baseline have a latency that counts, "
+            f"{student.throttled} and {baseline.throttled} were throttled; {FEWEST_TIMED} each are needed"
+        )
         return at_least("min_latency_reduction", threshold, None, text)
-    ours, theirs = student.latency.mean, baseline.latency.mean
+    ours, theirs = means
     text = f"mean latency, {ours:,.0f} ms; the baseline's is {theirs:,.0f} ms; "
     text += f"{student.throttled} and {baseline.throttled} throttled answers are kept out"
     if task.serving.mode == "provisioned_throughput":
@@ -125,8 +132,11 @@ def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task:
 
 def _cost_reduction(
     student: ContestantSummary, teacher: ContestantSummary, task: TaskDefinition, break_even: BreakEven
-) -> tuple[float, str]:
+) -> tuple[float | None, str]:
     """Compare with the teacher, in the mode to be promoted at the expected volume where known, else per token."""
+    for summary in (student, teacher):
+        if summary.usd_per_1k_requests <= 0:
+            return None, f"no answer of the {summary.role} has a price: {summary.unanswered} were not given"
     monthly = break_even.usd_per_month
     if (
         task.serving.mode == "provisioned_throughput"

@@ -13,7 +13,7 @@ from lambdas.domain.calibration import Agreement
 from lambdas.domain.evaluation import ContestantSummary
 from lambdas.domain.gate_line import ROUNDING, GateLine, at_least, at_most
 from lambdas.domain.judging import LOWEST, MOST_DIFFERENCE, MOST_FAILURES
-from lambdas.domain.measurements import Measurement, paired_differences, worst_differences
+from lambdas.domain.measurements import CHAMPION, Measurement, paired_differences, worst_differences
 from lambdas.domain.sizes import holdout_records_needed, records_that_show
 from lambdas.domain.task_definition import GateRules
 
@@ -169,6 +169,26 @@ def _non_inferiority(
         ),
     )
     return drop, size
+
+
+def worse_than_champion(grouped: Mapping[str, Sequence[Measurement]], rules: GateRules) -> list[str]:
+    """Say that the student is not shown to be as good as the champion that it would replace, where it is not.
+
+    No rule of the gate: a new student may be wanted although it is a little worse, for its price or its prompt. But
+    nobody must find out afterwards.
+    """
+    student, champion = grouped["student"], grouped.get(CHAMPION)
+    found = worst_differences(student, champion) if champion else []
+    if not found:
+        return []
+    bounds = mean_bounds(found, _LIMITS)
+    if -bounds.low <= rules.max_quality_drop + ROUNDING:
+        return []
+    text = (
+        f"The student is not shown to be within {rules.max_quality_drop:g} judge points of the champion that it would "
+        f"replace: {-bounds.mean:.2f} points below it over {bounds.records} records, and it may be {-bounds.low:.2f}"
+    )
+    return [text]
 
 
 def _records_needed(bounds: Bounds, margin: float) -> int:

@@ -23,6 +23,9 @@ class PendingApproval:
         What may be promoted only with a person's explicit word, one sentence each.
     price_wanted : bool
         Whether the price of a model-unit hour is in no price book, so that a person must state it.
+    pays_up_to : float or None
+        US dollars of a model-unit hour up to which the throughput pays at the expected volume; ``None`` where that is
+        not known or no price is wanted.
     expires : int
         Seconds since 1970, when DynamoDB may delete the item.
     """
@@ -34,6 +37,7 @@ class PendingApproval:
     expected_champion: str | None = None
     explicit: list[str] = field(default_factory=list)
     price_wanted: bool = False
+    pays_up_to: float | None = None
     expires: int
 
     @classmethod

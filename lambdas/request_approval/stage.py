@@ -28,6 +28,7 @@ def execute(stage: Stage) -> Result:
         expected_champion=champion["run_id"] if champion else None,
         explicit=list(request.explicit),
         price_wanted=request.price_wanted,
+        pays_up_to=request.pays_up_to,
         expires=int(expires.timestamp()),
     )
     Approvals(clients.dynamodb(), environment.approvals_table).put(pending)

@@ -17,7 +17,7 @@ from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, GateLine, decide, re
 from lambdas.domain.judging import judge_facts
 from lambdas.domain.measurements import Measurement, check_complete, worst_answers
 from lambdas.domain.models import ModelChoice
-from lambdas.domain.quality import JudgeRecord, calibration_document
+from lambdas.domain.quality import JudgeRecord, calibration_document, worse_than_champion
 from lambdas.gateways.registry import UNDECIDED
 from lambdas.pipeline import Result, Stage
 from lambdas.reporting import publish
@@ -78,7 +78,7 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
     champion = stage.pipeline.tasks.state(stage.run.task).champion
     return {
         **_decision(gate),
-        "needs_explicit_approval": needed_approvals(task, break_even),
+        "needs_explicit_approval": [*worse_than_champion(grouped, task.gate), *needed_approvals(task, break_even)],
         "contestants": [summary.to_document() for summary in summaries.values()],
         "left_out": left_out,
         "shards": len(shards),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from dataclasses import replace
+from random import Random
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -324,6 +326,41 @@ def test_a_champion_that_refused_in_one_shard_is_left_out_as_a_whole() -> None:
 def test_a_percentile_is_the_nearest_rank(share: float, value: int) -> None:
     # Given / When / Then
     assert percentile(list(range(100, 0, -1)), share) == value
+
+
+@pytest.mark.parametrize("count", [60, 140, 180, 280])
+def test_a_percentile_does_not_slip_by_a_binary_fraction(count: int) -> None:
+    # Given / When / Then 0.05 * 140 is a little more than 7, which would be the eighth
+    assert percentile(list(range(1, count + 1)), 0.05) == count // 20
+
+
+@pytest.mark.parametrize(("score", "records"), [(5, 1), (5, 99), (1, 99), (3, 400)])
+def test_equal_scores_do_not_make_a_mean_certain(score: int, records: int) -> None:
+    # Given
+    measurements = [measurement("student", f"r{number}", score) for number in range(records)]
+
+    # When
+    interval = summarise(measurements, MICRO, BOOK).ci95
+
+    # Then what 2.5 % of such evaluations would miss has room on either side
+    unseen = 1 - 0.025 ** (1 / records)
+    assert interval == pytest.approx((score - unseen * (score - 1), score + unseen * (5 - score)))
+
+
+def test_the_interval_of_a_mean_near_the_top_of_the_scale_holds_it_in_95_percent_of_evaluations() -> None:
+    # Given a contestant that is scored 5, and 1 now and then: the normal approximation alone holds 4.88 in four of five
+    draw, truth = Random(9), 0.97 * 5 + 0.03 * 1  # noqa: S311 - a simulation
+    evaluations = [[1 if draw.random() < 0.03 else 5 for _ in range(50)] for _ in range(400)]
+    sample = measurement("student", "r")
+
+    # When
+    intervals = [
+        summarise([replace(sample, score=score) for score in scores], MICRO, BOOK).ci95 for scores in evaluations
+    ]
+
+    # Then
+    held = sum(interval is not None and interval[0] <= truth <= interval[1] for interval in intervals) / 400
+    assert held >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / 400)
 
 
 def test_the_worst_answers_come_first_and_broken_ones_before_others_of_their_score() -> None:

@@ -21,6 +21,8 @@ def money(hour: float | None, *, volume: int | None = None, mode: str = "provisi
         "provisioned_throughput_usd_per_hour": hour,
         "requests_per_month_at_break_even": None if hour is None else 1_000_000.0,
         "expected_requests_per_month": volume,
+        "usd_per_month": None if volume is None else {"student_on_demand": 73.0},
+        "units_for_volume": None if volume is None else 2,
     }
 
 
@@ -30,15 +32,16 @@ def message(
     commitment: str = "none",
     mode: str = "provisioned_throughput",
     explicit: tuple[str, ...] = (),
+    volume: int | None = None,
 ) -> str:
     request = ApprovalRequest(
         environment="dev",
         run_id="video-1",
         task="video",
-        serving=Serving(mode=mode, model_units=1, commitment=commitment, expected_requests_per_month=None),
+        serving=Serving(mode=mode, model_units=1, commitment=commitment, expected_requests_per_month=volume),
         decision="PROMOTE",
         rules_passed=5,
-        break_even=money(hour, mode=mode),
+        break_even=money(hour, mode=mode, volume=volume),
         explicit=explicit,
         expires="2026-11-27T08:00:00.000Z",
         report_uri="s3://runs/report.html",
@@ -55,6 +58,15 @@ def test_a_price_that_nobody_knows_is_asked_for_and_the_message_says_where_it_st
     assert "price per hour that is not known" in text
     assert "Bedrock console" in text
     assert "approve video-1 --hourly-price USD" in text
+
+
+def test_the_price_above_which_a_stated_one_needs_an_explicit_word_is_said_where_the_volume_is_known() -> None:
+    # Given $73 a month on demand, against two units for 730 hours
+    text = message(None, volume=5_000_000)
+    # Then
+    assert "Above $0.0500 it does not pay at 5,000,000 requests a month and needs --explicitly as well" in text
+    assert "--explicitly" not in message(None)
+    assert "--explicitly" not in message(2.0, volume=5_000_000)
 
 
 def test_a_commitment_has_its_total_and_its_end() -> None:

@@ -13,9 +13,9 @@ from lambdas.domain.evaluation import summarise
 from lambdas.domain.gate import judge_gate, reduction
 from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, GateLine, decide, reasons
 from lambdas.domain.measurements import Measurement
-from lambdas.domain.quality import JudgeRecord
+from lambdas.domain.quality import JudgeRecord, worse_than_champion
 from lambdas.domain.task_definition import TaskDefinition
-from tests.unit.domain.samples import BOOK, HAIKU, MICRO, PUBLISHED, grouped, published, summaries
+from tests.unit.domain.samples import BOOK, HAIKU, MICRO, PUBLISHED, grouped, measured, published, summaries
 
 GOOD_JUDGE = Agreement(
     cases=30,
@@ -375,17 +375,64 @@ def test_a_judge_that_drifts_or_could_not_be_measured_again_makes_no_verdict(dri
     assert decide(lines) == INSUFFICIENT_EVIDENCE
 
 
-def test_latency_that_was_never_measured_is_no_evidence() -> None:
-    # Given a baseline that was throttled at every record
+@pytest.mark.parametrize("role", ["student", "baseline"])
+@pytest.mark.parametrize(("timed", "passed"), [(0, False), (9, False), (10, True)])
+def test_latency_that_was_hardly_ever_measured_is_no_evidence(role: str, timed: int, *, passed: bool) -> None:
+    # Given a contestant that was throttled at nearly every record
     measurements = grouped()
-    measurements["baseline"] = [replace(item, throttled=1) for item in measurements["baseline"]]
+    measurements[role] = [replace(item, throttled=number >= timed) for number, item in enumerate(measurements[role])]
 
     # When
     lines, _ = gate(measurements)
 
     # Then
+    assert failed(lines) == ([] if passed else ["min_latency_reduction"])
+    assert decide(lines) == (PROMOTE if passed else INSUFFICIENT_EVIDENCE)
+
+
+def test_a_baseline_without_a_clock_is_no_evidence_and_no_crash() -> None:
+    # Given / When
+    lines, _ = gate(grouped(baseline={"latency_ms": 0.0}))
+
+    # Then
     assert failed(lines) == ["min_latency_reduction"]
     assert decide(lines) == INSUFFICIENT_EVIDENCE
+
+
+@pytest.mark.parametrize(("role", "decision"), [("student", REJECT), ("teacher", INSUFFICIENT_EVIDENCE)])
+def test_a_contestant_that_answered_nothing_is_not_called_cheap(role: str, decision: str) -> None:
+    # Given
+    measurements = grouped()
+    nothing = {"answered": False, "score": 1, "problem": "refused", "input_tokens": 0, "output_tokens": 0}
+    measurements[role] = [replace(item, **nothing) for item in measurements[role]]  # type: ignore[arg-type]
+
+    # When
+    lines, _ = gate(measurements)
+
+    # Then nothing is said of its price, and there is no crash
+    cost = line_of(lines, "min_cost_reduction")
+    assert (cost.measured, cost.passed, cost.undecided) == (None, False, True)
+    assert f"no answer of the {role} has a price: 400 were not given" in cost.explanation
+    assert decide(lines) == decision
+
+
+@pytest.mark.parametrize(("score", "said"), [(None, False), (3.5, False), (4.0, False), (4.15, True), (4.6, True)])
+def test_a_student_worse_than_the_champion_that_it_would_replace_needs_a_word(
+    score: float | None, *, said: bool
+) -> None:
+    # Given a student at 4.0, as good as the baseline, and a champion that is not measured or measured at this score
+    measurements = grouped()
+    if score is not None:
+        measurements["champion"] = measured("champion", replace(PUBLISHED["student"], score=score))
+
+    # When
+    lines, _ = gate({role: found for role, found in measurements.items() if role != "champion"})
+    found = worse_than_champion(measurements, TaskDefinition.default().gate)
+
+    # Then no rule of the gate asks for it
+    assert decide(lines) == PROMOTE
+    assert len(found) == said
+    assert all("within 0.2 judge points of the champion" in text for text in found)
 
 
 @pytest.mark.parametrize("old", [0.0, -1.0])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.break_even import BreakEven, work_out
+from lambdas.domain.break_even import BreakEven, pays_up_to, with_stated_price, work_out
 from lambdas.domain.gate import judge_gate, needed_approvals
 from lambdas.domain.gate_line import GateLine, reasons
 from lambdas.domain.prices import HOURS_A_MONTH, ModelUnit, PriceLine
@@ -140,6 +140,26 @@ def test_without_a_price_of_an_hour_nothing_is_guessed() -> None:
     assert even.usd_per_month is not None
     assert even.usd_per_month["student_provisioned_throughput"] is None
     assert "price of a throughput hour is unknown" in next(line for line in lines if "cost" in line.rule).explanation
+
+
+@pytest.mark.parametrize(("bought", "served"), [(1, 1), (1, 3), (4, 4)])
+def test_the_price_up_to_which_a_throughput_pays_is_where_its_month_costs_what_on_demand_does(
+    bought: int, served: int
+) -> None:
+    # Given a price that nobody knows yet, and a volume that needs some units
+    serving = {"expected_requests_per_month": 100_000_000, "model_units": bought}
+    task, units = TaskDefinition.from_document({"serving": serving}), [unit_that_serves(100e6 / served)]
+    even = work_out(published(), task, BOOK.with_lines([], units), MICRO).to_document()
+
+    # When it turns out to be just that
+    limit = pays_up_to(even)
+    assert limit is not None
+    known = with_stated_price(even, limit, bought, published()["student"].usd_per_1k_requests)
+
+    # Then
+    monthly = known["usd_per_month"]
+    assert monthly["student_provisioned_throughput"] == pytest.approx(monthly["student_on_demand"])
+    assert pays_up_to(work_out(published(), TaskDefinition.default(), BOOK, MICRO).to_document()) is None
 
 
 def test_the_hour_counts_every_unit() -> None:

@@ -69,6 +69,7 @@ def say(workshop: Workshop, waiting: Waiting, run: Run, **said: Any) -> Any:
         ({"price_wanted": True}, {"hourly_price": 0}, "above 0"),
         ({"price_wanted": True}, {"hourly_price": float("nan")}, "above 0"),
         ({}, {"hourly_price": 3.0}, "the price of an hour is known"),
+        ({"price_wanted": True, "pays_up_to": 3.0}, {"hourly_price": 3.01}, "does not pay at the expected volume"),
     ],
 )
 def test_an_answer_that_does_not_count_changes_nothing(
@@ -114,6 +115,18 @@ def test_a_second_answer_is_refused(workshop: Workshop, waiting: Waiting) -> Non
     with pytest.raises(AnswerRefused, match="waits for no approval"):
         say(workshop, waiting, run)
     assert len(waiting.sent) == 1
+
+
+@pytest.mark.parametrize(("price", "explicitly"), [(3.0, False), (20.0, True)])
+def test_a_stated_price_that_pays_or_an_explicit_word_is_enough(
+    workshop: Workshop, waiting: Waiting, price: float, *, explicitly: bool
+) -> None:
+    # Given
+    run = asked(workshop, waiting, price_wanted=True, pays_up_to=3.0)
+    # When
+    say(workshop, waiting, run, hourly_price=price, explicitly=explicitly)
+    # Then
+    assert waiting.sent == ['{"answer": "approved"}']
 
 
 def test_what_was_said_is_kept_with_the_price_and_the_report(workshop: Workshop, waiting: Waiting) -> None:
