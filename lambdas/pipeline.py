@@ -25,6 +25,7 @@ from lambdas.gateways.failure_store import FailureStore
 from lambdas.gateways.meter import Meter
 from lambdas.gateways.registry import RUNNING, Registry, Run
 from lambdas.gateways.resource_book import CREATED, PLANNED, Resource, ResourceBook
+from lambdas.gateways.shard_failures import ShardFailures
 from lambdas.gateways.storage import Bucket
 from lambdas.gateways.table import Table
 from lambdas.gateways.task_book import TaskBook
@@ -81,6 +82,11 @@ class Pipeline:
     def resources(self) -> ResourceBook:
         """Billable things."""
         return ResourceBook(self._table)
+
+    @cached_property
+    def shard_failures(self) -> ShardFailures:
+        """What failed shards said."""
+        return ShardFailures(self._table)
 
     @cached_property
     def tasks(self) -> TaskBook:
@@ -204,17 +210,17 @@ def pipeline() -> Pipeline:
 def _noted_failure(stage: Stage) -> Iterator[None]:
     """Keep what a shard says when it fails, until it goes through: its Distributed Map only counts failed children."""
     asked = {"stage": stage.name, "shard": stage.payload.get("shard")}
-    registry, run = stage.pipeline.registry, stage.run
+    failures, run = stage.pipeline.shard_failures, stage.run
     try:
         yield
     except Exception as error:
         if asked["shard"] is not None:
             failure = {"name": type(error).__name__, "message": str(error)[:LONGEST_FAILURE], **asked}
-            registry.record_facts(run.run_id, failure=failure)
+            failures.keep(run.run_id, stage.attempt, failure)
         raise
     noted = run.facts.get("failure", {})
     if all(noted.get(key) == value for key, value in asked.items()):
-        registry.forget_failure(run.run_id, noted)
+        failures.forget(run.run_id, noted)
 
 
 def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Mapping[str, Any], Any], Result]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -236,16 +235,6 @@ class Registry:
                 **_key(run_id),
                 expression=f"SET facts.{name} = :value",
                 values={":value": value},
-            )
-
-    def forget_failure(self, run_id: str, failure: object) -> None:
-        """Forget what a try said that was repeated well; what another one said meanwhile stays."""
-        with contextlib.suppress(ConditionFailed):
-            self._table.update(
-                **_key(run_id),
-                expression="REMOVE facts.failure",
-                values={":failure": failure},
-                condition="facts.failure = :failure",
             )
 
     def claim_reminder(self, run_id: str, attempt: int) -> bool:

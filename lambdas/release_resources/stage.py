@@ -28,6 +28,7 @@ def execute(stage: Stage) -> Result:
         ``status`` IN_PROGRESS while the service refuses to delete something for now, else COMPLETED; the counts
         ``released`` and ``pending``.
     """
+    stage.progress()
     outcome = stage.run.outcome or str(stage.payload["outcome"])
     task = stage.pipeline.tasks.state(stage.run.task)
     champion_is_back = _champion_is_back(stage, task)

@@ -9,10 +9,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas import pipeline
-from lambdas.domain.errors import RetryLater
+from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.shards import MAP_FAILED
 from lambdas.gateways.registry import Run
+from lambdas.pipeline import Stage
 from lambdas.publish_report.stage import execute as publish
+from lambdas.release_resources.stage import execute as release
 from tests.unit.stages.fake_bedrock import refuse
 from tests.unit.stages.test_evaluate_student import SHARD, decided, known_scores, measured, ready
 from tests.unit.stages.test_evaluate_student import Models as Scripted
@@ -122,6 +124,36 @@ def test_a_defect_in_a_shard_is_named_too(workshop: Workshop) -> None:
     assert report["error"].keys() == {"name", "message"}
     assert report["error"]["name"] == "ClientError"
     assert "AccessDenied" in report["error"]["message"]
+
+
+@pytest.mark.usefixtures("line")
+def test_what_outlives_its_failed_map_does_not_hide_why_it_failed(workshop: Workshop) -> None:
+    # Given a shard that failed, and another one whose Lambda goes on while the candidate is deleted
+    run = workshop.run()
+    with pytest.raises(RetryLater):
+        handler(lambda _stage: throttled(), "EvaluateStudent")(event(run, shard="00-31"), Context())
+
+    def deleted(_stage: Stage) -> dict[str, Any]:
+        release(workshop.stage("ReleaseResources", run, outcome="FAILED"))
+        raise ModelUnavailable("there is no such deployment")
+
+    with pytest.raises(ModelUnavailable):
+        handler(deleted, "EvaluateStudent")(event(run, shard="32-63"), Context())
+
+    # When
+    report = failed(workshop, run, RAISED)
+
+    # Then
+    assert report["error"]["name"] == "RetryLater"
+
+    # And nor does it tell anything of the next attempt
+    def retried(_stage: Stage) -> dict[str, Any]:
+        workshop.fail_and_retry(run)
+        raise ModelUnavailable("there is no such deployment")
+
+    with pytest.raises(ModelUnavailable):
+        handler(retried, "EvaluateStudent")(event(run, shard="32-63"), Context())
+    assert "failure" not in workshop.pipeline.registry.run(run.run_id).facts
 
 
 def test_an_error_outside_a_map_says_nothing_of_shards(workshop: Workshop) -> None:
