@@ -101,6 +101,8 @@ document.title = JSON.stringify({
   wide, needed: page.documentElement.scrollWidth,
   outside: [...page.querySelectorAll("body *")].filter((element) => box(element).width && box(element).right > wide + 1
     && !element.closest("svg svg, .scroll")).map((element) => element.outerHTML.slice(0, 90)),
+  pushed: [...page.querySelectorAll(".scroll")].filter((element) => element.scrollWidth > element.clientWidth + 1)
+    .map((element) => element.textContent.trim().slice(0, 90)),
   clipped: [...page.querySelectorAll(".cards td, .cards th, .cards tr, .tile, .verdict, .answer")]
     .filter((element) => element.clientHeight && element.scrollHeight > element.clientHeight + 2)
     .map((element) => element.outerHTML.slice(0, 90)),
@@ -162,6 +164,7 @@ def test_nothing_is_wider_than_the_page_or_cut_off(sample: Sample, tmp_path: Pat
     assert seen["wide"] > width - 20
     assert seen["needed"] <= seen["wide"]
     assert seen["outside"] == []
+    assert seen["pushed"] == []
     assert seen["clipped"] == []
 
 
