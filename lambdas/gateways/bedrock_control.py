@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 Tags = list[dict[str, str]]
 
-BATCH_UNDER_WAY = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
-"""States of a batch inference job that has not ended; the others are Completed, PartiallyCompleted, Failed, Stopped
-and Expired (service model)."""
+JOB_ENDED = ("Completed", "Failed", "Stopped")
+BATCH_ENDED = (*JOB_ENDED, "PartiallyCompleted", "Expired")
+"""Statuses of a customization job and of a batch inference job that has ended (service model). In any other, one that
+the service model does not have yet too, a job may still bill, and a second one in its place would be paid as well."""
 
 DEAD = "Failed"
 """Status of an endpoint that serves nobody and cannot be changed, only deleted (throughput and deployment alike)."""

@@ -11,7 +11,7 @@ from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, RUN_TAG, TASK_TAG
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.idle import Thing
 from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
-from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, DEAD
+from lambdas.gateways.bedrock_control import BATCH_ENDED, DEAD
 from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ _JOB_LISTINGS = (
     ),
     _Listing(BATCH_JOB, "list_model_invocation_jobs", "invocationJobSummaries", "jobName", "jobArn", "submitTime"),
 )
-_JOB_UNDER_WAY = ("InProgress", *BATCH_UNDER_WAY)
 
 
 class Inventory:
@@ -100,7 +99,7 @@ class Inventory:
             )
             for page in pages:
                 for item in page.get(listing.items, []):
-                    if listing in _JOB_LISTINGS and item.get("status") not in _JOB_UNDER_WAY:
+                    if listing in _JOB_LISTINGS and item.get("status") in BATCH_ENDED:
                         continue
                     thing = self._thing(listing, item)
                     if thing is not None:

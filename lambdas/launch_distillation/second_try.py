@@ -47,7 +47,7 @@ def stop_when_stalled(stage: Stage, job: Found) -> bool:
     """
     limit = timedelta(hours=stage.pipeline.environment.settings.distillation_stall_hours)
     moved = last_progress(job.details)
-    if job.status != "InProgress" or moved is None or stage.pipeline.now() - moved <= limit:
+    if job.status == "Stopping" or moved is None or stage.pipeline.now() - moved <= limit:
         return False
     _remember(
         stage,

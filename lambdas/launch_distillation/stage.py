@@ -8,7 +8,7 @@ from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import DistillationFailed, RetryLater
 from lambdas.domain.identity import digest
 from lambdas.domain.models import ModelChoice
-from lambdas.gateways.bedrock_control import Found, JobRefused
+from lambdas.gateways.bedrock_control import JOB_ENDED, Found, JobRefused
 from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB
 from lambdas.launch_distillation.costs import record_costs
 from lambdas.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
@@ -113,7 +113,7 @@ def _look_after(
     records: the first of an earlier attempt or another run is passed over, a second one is the run's failure.
     """
     mine = launched_in == stage.attempt
-    if job.status in ("InProgress", "Stopping"):
+    if job.status not in JOB_ENDED:
         if launched_in is not None and not mine:
             stage.pipeline.resources.plan(stage.resource(CUSTOMIZATION_JOB, job.name, arn=job.arn))
         return _under_way(stage, job, stopped=launched_in is not None and stop_when_stalled(stage, job))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
-from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, BedrockControl, Found
+from lambdas.gateways.bedrock_control import BATCH_ENDED, JOB_ENDED, BedrockControl, Found
 from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
-
-UNDER_WAY = ("InProgress", "Stopping")
 
 
 class Billable(Protocol):
@@ -74,11 +72,11 @@ class Deleter:
         return named[thing.kind](thing.name) is not None
 
     def _stop_job(self, thing: Billable) -> bool:
-        return self._stopped(thing.name, self._bedrock.find_job, self._bedrock.stop_job, UNDER_WAY)
+        return self._stopped(thing.name, self._bedrock.find_job, self._bedrock.stop_job, JOB_ENDED)
 
     def _stop_batch_job(self, thing: Billable) -> bool:
         """Stop a batch; what it has answered stays in its output, where another attempt finds it."""
-        return self._stopped(thing.name, self._bedrock.find_batch_job, self._bedrock.stop_batch_job, BATCH_UNDER_WAY)
+        return self._stopped(thing.name, self._bedrock.find_batch_job, self._bedrock.stop_batch_job, BATCH_ENDED)
 
     def _delete_model(self, thing: Billable) -> bool:
         model = self._bedrock.find_model(thing.name)
@@ -103,11 +101,11 @@ class Deleter:
         name: str,
         find: Callable[[str], Found | None],
         stop: Callable[[str], None],
-        under_way: Collection[str],
+        ended: Collection[str],
     ) -> bool:
         job = find(name)
-        if job is None or job.status not in under_way or self._spares(self._bedrock.tags(job.arn)):
+        if job is None or job.status in ended or self._spares(self._bedrock.tags(job.arn)):
             return True
         stop(job.arn)
         after = find(name)
-        return after is None or after.status not in under_way
+        return after is None or after.status in ended

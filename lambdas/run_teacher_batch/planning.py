@@ -13,7 +13,7 @@ from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.identity import digest
 from lambdas.domain.teacher_batch import BatchLimits, InputLine, input_line, split, why_on_demand
 from lambdas.gateways import clients
-from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, Found
+from lambdas.gateways.bedrock_control import BATCH_ENDED, Found
 from lambdas.gateways.resource_book import BATCH_JOB
 from lambdas.gateways.storage import error_code
 from lambdas.pipeline import Stage, iso
@@ -92,7 +92,7 @@ def _adopt_own(stage: Stage, asking: Asking) -> dict[str, BatchJob]:
             if resource.arn is not None:
                 harvest_unknown(stage, asking, resource.name, resource.arn)
             continue
-        if job.status not in BATCH_UNDER_WAY:
+        if job.status in BATCH_ENDED:
             harvest(stage, asking, job)
             continue
         stage.pipeline.resources.plan(stage.resource(BATCH_JOB, job.name, arn=job.arn))
@@ -131,7 +131,7 @@ def _job_for(stage: Stage, asking: Asking, file: list[InputLine]) -> BatchJob | 
         if found is None:
             stage.pipeline.runs.write(stage.run.files.batch_input(name), b"".join(item.line for item in file))
             return BatchJob(name=name, records=len(file))
-        if found.status in BATCH_UNDER_WAY:
+        if found.status not in BATCH_ENDED:
             ours = stage.started(found.arn)
             return BatchJob(name=name, records=len(file), state=RUNNING, arn=found.arn, status=found.status, ours=ours)
         if harvest(stage, asking, found).get("answers"):

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
 from lambdas.domain.errors import QuotaTooLow, TeacherBatchLost
-from lambdas.gateways.bedrock_control import BATCH_UNDER_WAY, Found
+from lambdas.gateways.bedrock_control import BATCH_ENDED, Found
 from lambdas.gateways.resource_book import BATCH_JOB
 from lambdas.gateways.storage import error_code
 from lambdas.pipeline import Result, Stage
@@ -127,7 +127,7 @@ def _look_after(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob
         _miss(stage, asking, job)
         return
     job.missed, job.status, job.message = 0, found.status, found.failure or job.message
-    if found.status not in BATCH_UNDER_WAY:
+    if found.status in BATCH_ENDED:
         _end(stage, asking, job, found)
     elif _is_overdue(stage, batch):
         if job.ours and found.status != "Stopping":

@@ -8,6 +8,8 @@ import pytest
 
 from lambdas.domain.errors import DistillationFailed, RetryLater
 from lambdas.domain.ledger import AT_MOST
+from lambdas.gateways.registry import FAILED
+from lambdas.release_resources.stage import execute as release_resources
 from lambdas.reporting import gather
 from tests.unit.stages.training import launch, started
 from tests.unit.stages.workshop import Workshop
@@ -50,6 +52,22 @@ def test_a_job_without_progress_is_stopped_and_tried_again_once_when_it_has_stop
     (failed,) = workshop.pipeline.registry.run(run.run_id).facts["failed_tries"]
     assert failed["job_name"] == name
     assert "'distillation_stall_hours' (12); it was stopped" in failed["reason"]
+
+
+def test_a_job_in_a_status_that_is_not_known_is_waited_for_and_stopped_and_no_second_one_is_paid(
+    workshop: Workshop,
+) -> None:
+    # Given a status that the service model does not have
+    run, name = started(workshop)
+    workshop.client.jobs[name]["status"] = "Queued"
+
+    # When / Then it is waited for
+    assert launch(workshop, run)["status"] == "IN_PROGRESS"
+    assert len(workshop.client.called("CreateModelCustomizationJob")) == 1
+
+    # When the run ends, then it is stopped
+    release_resources(workshop.stage("ReleaseResources", run, outcome=FAILED))
+    assert workshop.client.called("StopModelCustomizationJob") == [workshop.client.jobs[name]["jobArn"]]
 
 
 def test_a_second_stall_fails_the_run_and_names_both(workshop: Workshop) -> None:
