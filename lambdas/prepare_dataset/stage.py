@@ -7,12 +7,13 @@ import tempfile
 from typing import IO, Any
 
 from lambdas.domain.calibration import MOST_BYTES, read_calibration
-from lambdas.domain.datasets import Dataset, build_dataset, rejection_line, shards, to_json_lines
+from lambdas.domain.datasets import Dataset, build_dataset, rejection_line, to_json_lines
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.line_reader import HashedStream, read_lines
 from lambdas.domain.logged_answers import FILE as LOGGED_ANSWERS
 from lambdas.domain.records import Record
 from lambdas.domain.run_files import RunFiles
+from lambdas.domain.shards import shards
 from lambdas.domain.sizes import check_damage, check_secrets, check_sizes
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_modes import records_to_ask

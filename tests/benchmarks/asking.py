@@ -21,9 +21,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from lambdas.domain.datasets import shards, to_json_lines
+from lambdas.domain.datasets import to_json_lines
 from lambdas.domain.records import Record, parse_line
 from lambdas.domain.settings import Settings
+from lambdas.domain.shards import shards
 from lambdas.evaluate_student import stage as evaluate_student
 from lambdas.gateways.table import BY_STATE, Table
 from lambdas.generate_teacher_data import stage as generate_teacher_data

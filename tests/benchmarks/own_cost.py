@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.datasets import HOLDOUT_SHARE, RECORDS_A_SHARD
+from lambdas.domain.datasets import HOLDOUT_SHARE
 from lambdas.domain.estimate import CONTESTANTS
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.settings import Settings
+from lambdas.domain.shards import RECORDS_A_SHARD, shard_widths
 from lambdas.gateways.till import FLUSH_EVERY
 from tests.benchmarks.transitions import count_transitions
 
@@ -109,9 +110,12 @@ def carried_on(history: History, settings: Settings, prices: PriceBook) -> OwnCo
     }
     visits = {name: float(count) for name, count in history.visits.items() if name in history.seconds}
     more = {name: max(math.ceil(count) - visits.get(name, 0.0), 0.0) for name, count in rounds.items()}
-    holdout = PROMPTS * HOLDOUT_SHARE
-    teacher_shards, holdout_shards = PROMPTS / RECORDS_A_SHARD["teacher"], holdout / RECORDS_A_SHARD["holdout"]
-    shards = math.ceil(teacher_shards) + math.ceil(holdout_shards)
+    holdout = round(PROMPTS * HOLDOUT_SHARE)
+    teacher_shards, holdout_shards = (
+        len(list(shard_widths(records, RECORDS_A_SHARD[kind], settings.shards_at_once)))
+        for kind, records in (("teacher", PROMPTS), ("holdout", holdout))
+    )
+    shards = teacher_shards + holdout_shards
     transitions = history.own + sum(more.values()) * STATES_A_ROUND + shards
     seconds = {
         name: fmean(history.seconds[name]) * (count + more.get(name, 0.0))

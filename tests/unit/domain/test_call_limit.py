@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.call_limit import FIRST_LIMIT, CallLimit
-from lambdas.domain.datasets import shards
 from lambdas.domain.records import Record, parse_line
+from lambdas.domain.shards import shards
 from tests.unit.domain.virtual_time import ask
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import itertools
 import json
 import tracemalloc
 from typing import Any
@@ -14,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain import datasets, records
-from lambdas.domain.datasets import Dataset, build_dataset, from_json_lines, shards, to_json_lines
+from lambdas.domain.datasets import Dataset, build_dataset, from_json_lines, to_json_lines
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.line_reader import read_lines
-from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS
+from lambdas.domain.records import MAX_LINE_BYTES
 from lambdas.domain.strict_json import decoded, quickly_decoded
 from lambdas.domain.task_definition import TaskDefinition
 
@@ -332,42 +331,6 @@ def test_a_dataset_survives_being_written_and_read(lines: list[bytes]) -> None:
 
     # When / Then
     assert from_json_lines(to_json_lines(dataset.train)) == dataset.train
-
-
-@pytest.mark.parametrize("kind", ["teacher", "holdout"])
-@pytest.mark.parametrize("at_once", [1, 4, 40])
-@pytest.mark.parametrize("count", [0, 1, 61, 700, 3_000])
-def test_shards_hold_every_record_once_in_the_range_of_their_name(kind: str, count: int, at_once: int) -> None:
-    # Given
-    records = build(prompts(count))[0].train
-
-    # When
-    grouped = shards(records, kind, at_once)
-
-    # Then
-    assert sorted(record.id for members in grouped.values() for record in members) == [item.id for item in records]
-    for name, members in grouped.items():
-        first, last = map(int, name.split("-"))
-        assert all(first <= record.partition <= last for record in members)
-        assert len(members) <= 2 * datasets.RECORDS_A_SHARD[kind]
-
-
-@given(count=st.integers(1, 20_000), kind=st.sampled_from(["teacher", "holdout"]), at_once=st.integers(1, 40))
-def test_the_shards_that_begin_last_are_the_smallest(count: int, kind: str, at_once: int) -> None:
-    # Given
-    most = datasets.RECORDS_A_SHARD[kind]
-
-    # When
-    widths = list(datasets.shard_widths(count, most, at_once))
-
-    # Then they are all partitions, larger before smaller but for a rest that would be too small by itself
-    assert sum(widths) == PARTITIONS
-    assert all(later <= earlier for earlier, later in itertools.pairwise(widths[:-1]))
-    assert widths[-1] <= 1.5 * max(widths[-2:]) + 1
-    # And none has more than it may, nor so few that it is all beginning and end, while there are partitions for it
-    records = [width * count / PARTITIONS for width in widths]
-    assert max(records) <= max(1.5 * most, count / PARTITIONS)
-    assert min(records) >= min(datasets.LEAST_RECORDS_A_SHARD / 2, count)
 
 
 @given(LINES)

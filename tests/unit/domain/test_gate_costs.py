@@ -12,6 +12,7 @@ from lambdas.domain.gate_line import GateLine, reasons
 from lambdas.domain.prices import HOURS_A_MONTH, ModelUnit, PriceLine
 from lambdas.domain.quality import JudgeRecord
 from lambdas.domain.task_definition import TaskDefinition
+from tests.unit.domain.gate_samples import failed, line_of
 from tests.unit.domain.samples import BOOK, MICRO, grouped, published
 
 HOUR = PriceLine(
@@ -29,10 +30,6 @@ def gate(*, hour: bool = False, **document: Any) -> tuple[list[GateLine], BreakE
     task = TaskDefinition.from_document(document)
     even = work_out(published(), task, BOOK.with_lines([HOUR] if hour else []), MICRO)
     return judge_gate(grouped(), published(), task, even, JudgeRecord()), even
-
-
-def failed(lines: list[GateLine]) -> list[str]:
-    return [line.rule for line in lines if not line.passed]
 
 
 @pytest.mark.parametrize(
@@ -97,10 +94,7 @@ def test_a_volume_is_priced_with_the_units_that_serve_it_and_too_few_need_a_pers
     assert even.usd_per_month is not None
     assert even.usd_per_month["student_provisioned_throughput"] == pytest.approx(month)
     assert even.provisioned_throughput_usd_per_hour == bought * HOUR.usd
-    assert (
-        f"{needed} model units at 100,000,000 requests a month"
-        in next(line for line in lines if "cost" in line.rule).explanation
-    )
+    assert f"{needed} model units at 100,000,000 requests a month" in line_of(lines, "min_cost_reduction").explanation
     # And a promotion that would throttle the traffic is not bought without a person's word
     assert any("would throttle what is expected" in text for text in found) is said
     if said:
@@ -139,7 +133,7 @@ def test_without_a_price_of_an_hour_nothing_is_guessed() -> None:
     assert even.requests_per_month_at_break_even is None
     assert even.usd_per_month is not None
     assert even.usd_per_month["student_provisioned_throughput"] is None
-    assert "price of a throughput hour is unknown" in next(line for line in lines if "cost" in line.rule).explanation
+    assert "price of a throughput hour is unknown" in line_of(lines, "min_cost_reduction").explanation
 
 
 @pytest.mark.parametrize(("bought", "served"), [(1, 1), (1, 3), (4, 4)])

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.datasets import shards, to_json_lines
+from lambdas.domain.datasets import to_json_lines
 from lambdas.domain.measurements import REQUIRED, Measurement
 from lambdas.domain.records import Record, parse_line
+from lambdas.domain.shards import shards
 from lambdas.evaluate_student.stage import execute as evaluate
 from lambdas.gateways import clients
 from lambdas.gateways.registry import Run

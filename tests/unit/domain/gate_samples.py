@@ -1,0 +1,44 @@
+"""The gate over published figures, changed as a test wants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas.domain.break_even import BreakEven, work_out
+from lambdas.domain.calibration import Agreement
+from lambdas.domain.gate import judge_gate
+from lambdas.domain.gate_line import GateLine
+from lambdas.domain.measurements import Measurement
+from lambdas.domain.quality import JudgeRecord
+from lambdas.domain.task_definition import TaskDefinition
+from tests.unit.domain.samples import BOOK, MICRO, summaries
+
+GOOD_JUDGE = Agreement(
+    cases=30,
+    without_verdict=0,
+    mean_error=0.1,
+    within_one=1.0,
+    rank_correlation=0.95,
+    adversarial=5,
+    adversarial_lift=0.0,
+)
+
+
+def gate(
+    measurements: dict[str, list[Measurement]],
+    *,
+    judge: JudgeRecord | None = None,
+    **document: Any,
+) -> tuple[list[GateLine], BreakEven]:
+    task = TaskDefinition.from_document(document)
+    added_up = summaries(measurements)
+    even = work_out(added_up, task, BOOK, MICRO)
+    return judge_gate(measurements, added_up, task, even, judge or JudgeRecord()), even
+
+
+def failed(lines: list[GateLine]) -> list[str]:
+    return [line.rule for line in lines if not line.passed]
+
+
+def line_of(lines: list[GateLine], rule: str) -> GateLine:
+    return next(line for line in lines if line.rule == rule)
