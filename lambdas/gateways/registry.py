@@ -116,7 +116,7 @@ class Registry:
             ISO 8601.
         """
         item: Item = {
-            **_key(upload.run_id),
+            **run_key(upload.run_id),
             "run_id": upload.run_id,
             "task": upload.task,
             "folder": upload.folder,
@@ -142,7 +142,7 @@ class Registry:
 
     def find(self, run_id: str) -> Run | None:
         """Read a run, or ``None``."""
-        item = self._table.get(**_key(run_id))
+        item = self._table.get(**run_key(run_id))
         return Run.from_item(item) if item else None
 
     def run(self, run_id: str) -> Run:
@@ -177,7 +177,7 @@ class Registry:
             "attribute_not_exists(running) OR size(running) < :max OR contains(running, :id)",
         )
         run = self._table.update_request(
-            **_key(run_id),
+            **run_key(run_id),
             expression="SET #state = :running, state_group = :group, since = :now, started_at = :now",
             values={":running": RUNNING, ":group": f"RUN#{RUNNING}", ":now": now, ":queued": QUEUED},
             condition="#state = :queued",
@@ -213,15 +213,15 @@ class Registry:
         progress = {"stage": stage, "updated_at": now, **details}
         try:
             before = self._table.replace(
-                **_key(run_id),
+                **run_key(run_id),
                 expression="SET progress = :progress, stage_since = :now, stage = :stage",
                 values={":progress": {**progress, "since": now}, ":now": now, ":stage": stage},
                 condition="attribute_not_exists(stage) OR stage <> :stage",
             )
         except ConditionFailed:
-            item = self._table.get(**_key(run_id)) or {}
+            item = self._table.get(**run_key(run_id)) or {}
             self._table.update(
-                **_key(run_id),
+                **run_key(run_id),
                 expression="SET progress = :progress",
                 values={":progress": {**progress, "since": item.get("stage_since", now)}},
             )
@@ -232,7 +232,7 @@ class Registry:
         """Keep small facts that later stages and people need, for example the custom model's ARN."""
         for name, value in facts.items():
             self._table.update(
-                **_key(run_id),
+                **run_key(run_id),
                 expression=f"SET facts.{name} = :value",
                 values={":value": value},
             )
@@ -241,7 +241,7 @@ class Registry:
         """Claim the one reminder of an attempt's request for approval; true for the first who asks."""
         try:
             self._table.update(
-                **_key(run_id),
+                **run_key(run_id),
                 expression="SET facts.reminded = :attempt",
                 values={":attempt": attempt},
                 condition="attribute_not_exists(facts.reminded) OR facts.reminded <> :attempt",
@@ -253,7 +253,7 @@ class Registry:
     def record_report(self, run_id: str, report_key: str, report_sha256: str) -> None:
         """Note where the newest report lies and the SHA-256 of its ``report.json``."""
         self._table.update(
-            **_key(run_id),
+            **run_key(run_id),
             expression="SET report_key = :key, report_sha256 = :hash",
             values={":key": report_key, ":hash": report_sha256},
         )
@@ -268,7 +268,7 @@ class Registry:
         """
         try:
             self._table.update(
-                **_key(run_id),
+                **run_key(run_id),
                 expression=(
                     "SET #state = :ended, state_group = :group, since = :now, ended_at = :now, #outcome = :outcome, "
                     "#reason = :reason, endpoint_arn = :endpoint"
@@ -308,7 +308,7 @@ class Registry:
             raise RetryRefused(f"run '{run_id}' has just ended and is being closed; try again in a minute")
         try:
             item = self._table.update(
-                **_key(run_id),
+                **run_key(run_id),
                 expression=(
                     "SET #state = :queued, state_group = :group, since = :now, attempt = :next, progress = :empty "
                     "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage, "
@@ -349,7 +349,7 @@ class Registry:
         bool
             Whether it was missing.
         """
-        item: Item = {**asdict(run), **_key(run.run_id), "state_group": f"RUN#{run.state}", "since": run.ended_at}
+        item: Item = {**asdict(run), **run_key(run.run_id), "state_group": f"RUN#{run.state}", "since": run.ended_at}
         try:
             self._table.put(item, "attribute_not_exists(pk)")
         except ConditionFailed:
@@ -370,7 +370,8 @@ class Registry:
         return len(items)
 
 
-def _key(run_id: str) -> dict[str, str]:
+def run_key(run_id: str) -> dict[str, str]:
+    """Give the key of a run's item in the registry table."""
     return {"pk": f"RUN#{run_id}", "sk": "RUN"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from lambdas.gateways.items import Item
+from lambdas.gateways.registry import run_key
 from lambdas.gateways.table import ConditionFailed, Table
 
 AFTER_A_FAILURE = {":release": "ReleaseResources", ":report": "PublishReport"}
@@ -31,7 +32,7 @@ class ShardFailures:
         """
         with contextlib.suppress(ConditionFailed):
             self._table.update(
-                **_key(run_id),
+                **run_key(run_id),
                 expression="SET facts.failure = :failure",
                 values={":failure": failure, ":attempt": attempt, **AFTER_A_FAILURE},
                 condition=(
@@ -43,12 +44,8 @@ class ShardFailures:
         """Forget what a try said that was repeated well; what another one said meanwhile stays."""
         with contextlib.suppress(ConditionFailed):
             self._table.update(
-                **_key(run_id),
+                **run_key(run_id),
                 expression="REMOVE facts.failure",
                 values={":failure": failure},
                 condition="facts.failure = :failure",
             )
-
-
-def _key(run_id: str) -> dict[str, str]:
-    return {"pk": f"RUN#{run_id}", "sk": "RUN"}

@@ -107,13 +107,12 @@ class Fact:
 
 def gate_lines(report: dict[str, Any]) -> Table:
     """Read the rules of the gate, what was not passed first: the last rows may not fit the page."""
-    lines = [_gate_line(line) for line in rows_of(report.get("gate"))]
-    return Table.of(sorted(lines, key=lambda line: (line.passed is True, line.undecided)))
+    return Table.of(sorted(_gate(report), key=lambda line: (line.passed is True, line.undecided)))
 
 
 def gate_summary(report: dict[str, Any]) -> str:
     """Count what passed, failed and was not shown, over all rules."""
-    lines = [_gate_line(line) for line in rows_of(report.get("gate"))]
+    lines = _gate(report)
     passed = sum(line.passed is True for line in lines)
     failed = sum(line.passed is False and not line.undecided for line in lines)
     parts = [f"{count(passed)} of {count(len(lines))} rules passed"]
@@ -323,6 +322,10 @@ def _source_facts(report: dict[str, Any]) -> list[Fact]:
         *facts,
         Fact("task.json", f"version {short(task, 120)}" if task else "none: the defaults apply", is_code=bool(task)),
     ]
+
+
+def _gate(report: dict[str, Any]) -> list[GateLine]:
+    return [_gate_line(line) for line in rows_of(report.get("gate"))]
 
 
 def _gate_line(line: dict[str, Any]) -> GateLine:

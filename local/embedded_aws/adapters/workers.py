@@ -67,16 +67,6 @@ class CopiedProcess:
         for end in (to_it, from_it, errors):
             end.close()
 
-    @property
-    def pid(self) -> int | None:
-        """Number of the process."""
-        return self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        """Exit code, ``None`` while it runs."""
-        return self._process.exitcode
-
     def poll(self) -> int | None:
         """Give the exit code, ``None`` while it runs."""
         return self._process.exitcode

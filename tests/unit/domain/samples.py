@@ -19,8 +19,8 @@ MICRO = "amazon.nova-micro-v1:0"
 BOOK = PriceBook.shipped()
 
 
-def records(count: int) -> list[Record]:
-    return [parse_line(json.dumps({"prompt": f"cats number {number}"}).encode()) for number in range(count)]
+def records(count: int, about: str = "cats number") -> list[Record]:
+    return [parse_line(json.dumps({"prompt": f"{about} {number}"}).encode()) for number in range(count)]
 
 
 def models(**changes: Any) -> ModelChoice:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.records import PARTITIONS, parse_line
+from lambdas.domain.records import PARTITIONS
 from lambdas.domain.shards import LEAST_RECORDS_A_SHARD, RECORDS_A_SHARD, shard_widths, shards
+from tests.unit.domain.samples import records
 
 
 @pytest.mark.parametrize("kind", ["teacher", "holdout"])
@@ -18,15 +18,13 @@ from lambdas.domain.shards import LEAST_RECORDS_A_SHARD, RECORDS_A_SHARD, shard_
 @pytest.mark.parametrize("count", [0, 1, 61, 700, 3_000])
 def test_shards_hold_every_record_once_in_the_range_of_their_name(kind: str, count: int, at_once: int) -> None:
     # Given
-    records = [parse_line(json.dumps({"prompt": f"find clip {number}"}).encode()) for number in range(count)]
+    found = records(count)
 
     # When
-    grouped = shards(records, kind, at_once)
+    grouped = shards(found, kind, at_once)
 
     # Then
-    assert sorted(record.id for members in grouped.values() for record in members) == sorted(
-        item.id for item in records
-    )
+    assert sorted(record.id for members in grouped.values() for record in members) == sorted(item.id for item in found)
     for name, members in grouped.items():
         first, last = map(int, name.split("-"))
         assert all(first <= record.partition <= last for record in members)
@@ -46,6 +44,6 @@ def test_the_shards_that_begin_last_are_the_smallest(count: int, kind: str, at_o
     assert all(later <= earlier for earlier, later in itertools.pairwise(widths[:-1]))
     assert widths[-1] <= 1.5 * max(widths[-2:]) + 1
     # And none has more than it may, nor so few that it is all beginning and end, while there are partitions for it
-    records = [width * count / PARTITIONS for width in widths]
-    assert max(records) <= max(1.5 * most, count / PARTITIONS)
-    assert min(records) >= min(LEAST_RECORDS_A_SHARD / 2, count)
+    sizes = [width * count / PARTITIONS for width in widths]
+    assert max(sizes) <= max(1.5 * most, count / PARTITIONS)
+    assert min(sizes) >= min(LEAST_RECORDS_A_SHARD / 2, count)

@@ -10,12 +10,13 @@ import pytest
 
 from lambdas.domain.datasets import to_json_lines
 from lambdas.domain.measurements import REQUIRED, Measurement
-from lambdas.domain.records import Record, parse_line
+from lambdas.domain.records import Record
 from lambdas.domain.shards import shards
 from lambdas.evaluate_student.stage import execute as evaluate
 from lambdas.gateways import clients
 from lambdas.gateways.registry import Run
 from lambdas.score_evaluation.stage import execute as score
+from tests.unit.domain.samples import records
 from tests.unit.stages.test_evaluate_student import Models, known_scores, ready
 from tests.unit.stages.workshop import Workshop
 
@@ -26,8 +27,7 @@ MOST_BYTES_OF_A_CHILD = 200
 
 @pytest.fixture(scope="module")
 def grouped() -> dict[str, list[Record]]:
-    made = [parse_line(json.dumps({"prompt": f"find clip {number}"}).encode()) for number in range(RECORDS)]
-    return shards(sorted(made, key=lambda record: record.id), "holdout", AT_ONCE)
+    return shards(sorted(records(RECORDS), key=lambda record: record.id), "holdout", AT_ONCE)
 
 
 def prepared(workshop: Workshop, grouped: dict[str, list[Record]]) -> Run:
