@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -19,6 +17,7 @@ from local.bedrock_simulator.server import SimulatorServer
 from local.bedrock_simulator.settings import Settings, SettingsError
 from local.bedrock_simulator.simulator import Simulator
 
+_ENDS = {signal.SIGTERM, signal.SIGINT}
 DEFAULT_RULES = "local.bedrock_simulator.rules.video_search_intent"
 
 
@@ -35,6 +34,9 @@ def main(port: int, aws_endpoint: str, port_file: Path | None, rules: str, chang
         answer = load_rules(rules)
     except (ImportError, SettingsError, ValueError) as error:
         raise click.UsageError(str(error)) from error
+    # Held back in every thread, and taken from the queue below: an exception that a handler raises may strike where a
+    # library swallows it or its own clean-up replaces it, and the process would go on.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     simulator = Simulator(
         objects=S3ObjectStore(aws_endpoint, REGION),
         rules=answer,
@@ -42,23 +44,14 @@ def main(port: int, aws_endpoint: str, port_file: Path | None, rules: str, chang
         settings=settings,
         metrics=CloudWatchSink(aws_endpoint, REGION),
     )
-    server = SimulatorServer(simulator, port)
-    signal.signal(signal.SIGTERM, _leave)
+    server = SimulatorServer(simulator, port).start()
     if port_file:
         unfinished = port_file.with_suffix(".part")
         unfinished.write_text(server.url.rsplit(":", 1)[1], encoding="utf-8")
         unfinished.replace(port_file)
     click.echo(f"bedrock simulator at {server.url}")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.close()
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
+    signal.sigwait(_ENDS)
+    server.close()
 
 
 if __name__ == "__main__":

@@ -44,10 +44,6 @@ class SimulatorServer:
         self._thread.start()
         return self
 
-    def serve_forever(self) -> None:
-        """Serve in this thread."""
-        self._server.serve_forever()
-
     def close(self) -> None:
         """Stop serving and end the simulator."""
         if self._thread.is_alive():

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -55,11 +56,11 @@ def main() -> None:
     port_file, seconds, quota = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     vars(simulator)["Runtime"] = limited(seconds, quota)
     served = simulator.Simulator(objects=MemoryObjectStore(), rules=load_rules(RULES), settings=Settings())
-    server = SimulatorServer(served)
+    server = SimulatorServer(served).start()
     unfinished = port_file.with_suffix(".part")
     unfinished.write_text(server.url, encoding="utf-8")
     unfinished.replace(port_file)
-    server.serve_forever()
+    signal.pause()
 
 
 if __name__ == "__main__":

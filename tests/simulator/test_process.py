@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,7 +44,8 @@ def test_what_it_cannot_start_with_is_a_usage_error(options: list[str], said: st
     assert said in done.stderr
 
 
-def test_it_says_where_it_listens_answers_and_ends_on_a_signal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_answers_and_ends_on_a_signal(tmp_path: Path, sign: signal.Signals) -> None:
     # Given a simulator on a free port, with the toy rules
     port_file = tmp_path / "port"
     options = ["--port", "0", "--port-file", str(port_file), "--rules", "tests.simulator.toy"]
@@ -62,8 +66,20 @@ def test_it_says_where_it_listens_answers_and_ends_on_a_signal(tmp_path: Path) -
         # Then the teacher follows the rules
         assert '"audio":0.7' in answer["output"]["message"]["content"][0]["text"]
         assert [call.operation for call in SimulatorControl(url).calls()] == ["Converse"]
-    finally:
-        process.send_signal(signal.SIGTERM)
 
-    # And it ends
-    assert process.wait(timeout=10) == 0
+        # And a signal ends it, one that comes while it accepts connections too
+        with ThreadPoolExecutor() as clients, contextlib.ExitStack() as otherwise:
+            otherwise.callback(process.kill)
+            clients.submit(_connect_until_refused, int(port_file.read_text()))
+            time.sleep(0.1)
+            process.send_signal(sign)
+            assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _connect_until_refused(port: int) -> None:
+    with contextlib.suppress(ConnectionError):
+        while True:
+            socket.create_connection(("127.0.0.1", port)).close()
