@@ -13,7 +13,7 @@ from lambdas.domain.models import ModelChoice
 from lambdas.domain.prompts import teacher_question
 from lambdas.domain.records import WHOLE_RANGE, Record
 from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_data import Collected, check_drops, collect, drop_rate
+from lambdas.domain.teacher_data import Collected, check_drops, check_references, collect, drop_rate
 from lambdas.domain.training_cost import TrainingVolume
 from lambdas.domain.training_file import check_training_file
 from lambdas.domain.training_log import why_not_logged
@@ -59,6 +59,8 @@ def execute(stage: Stage) -> Result:
     runs.write(files.teacher_data("dropped.jsonl"), _lines(map(_json, collected.dropped)))
     runs.write_json(files.teacher_data("teacher_data.json"), summary)
     check_drops(collected, answered, stage.task)
+    if not own_holdout:
+        check_references(collected, len(holdout), stage.task)
     check_training_file(collected.training, training=models.training)
     return {"training_records": len(collected.training), "dropped": len(collected.dropped)}
 

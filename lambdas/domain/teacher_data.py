@@ -11,9 +11,14 @@ from lambdas.domain.errors import TeacherDataRefused
 from lambdas.domain.output_check import OutputChecker
 from lambdas.domain.prompts import drop_reason, training_line
 from lambdas.domain.records import Record
-from lambdas.domain.sizes import MIN_TRAINING_RECORDS
+from lambdas.domain.sizes import MIN_TRAINING_RECORDS, records_that_show
 from lambdas.domain.task_definition import TaskDefinition
 from lambdas.domain.teacher_modes import labelled_ids
+
+_WHAT_TO_DO = (
+    "Training was not started. See dropped.jsonl; mend 'teacher_system_prompt' or 'output_schema' so that the teacher "
+    "keeps the schema, then upload the prompts again"
+)
 
 
 @dataclass(slots=True)
@@ -37,9 +42,9 @@ class Collected:
     references: list[dict[str, str]] = field(default_factory=list)
     dropped: list[dict[str, str]] = field(default_factory=list)
 
-    def reasons(self) -> Counter[str]:
-        """Count the drops by reason."""
-        return Counter(item["reason"] for item in self.dropped)
+    def reasons(self, part: str | None = None) -> Counter[str]:
+        """Count the drops by reason; of one part where it is named."""
+        return Counter(item["reason"] for item in self.dropped if part in (None, item["part"]))
 
 
 def collect(
@@ -119,11 +124,44 @@ def check_drops(collected: Collected, train: int, task: TaskDefinition) -> None:
     share = drop_rate(collected, train)
     if share <= task.teacher_data.max_drop_rate and len(collected.training) >= MIN_TRAINING_RECORDS:
         return
-    common = ", ".join(f"{reason} ({count})" for reason, count in collected.reasons().most_common(3))
     message = (
         f"{share:.1%} of the teacher's answers for training were dropped ('teacher_data.max_drop_rate' allows "
         f"{task.teacher_data.max_drop_rate:.1%}) and {len(collected.training)} pairs are left of at least "
-        f"{MIN_TRAINING_RECORDS}: {common or 'no reasons'}. Training was not started. See dropped.jsonl; "
-        "mend 'teacher_system_prompt' or 'output_schema' so that the teacher keeps the schema"
+        f"{MIN_TRAINING_RECORDS}: {_most_frequent(collected.reasons())}. {_WHAT_TO_DO}"
     )
     raise TeacherDataRefused(message)
+
+
+def check_references(collected: Collected, holdout: int, task: TaskDefinition) -> None:
+    """Stop before training where too many of the teacher's answers to the holdout are no references.
+
+    The student would be held against the records that the teacher finds easy, or could not be shown to be good enough
+    by any answers. Not for a holdout that brings its own references.
+
+    Parameters
+    ----------
+    collected : Collected
+    holdout : int
+        Records of the holdout.
+    task : TaskDefinition
+
+    Raises
+    ------
+    TeacherDataRefused
+        With the share that was dropped, the limit, what the gate needs at least and the most frequent reasons.
+    """
+    limit, there = task.teacher_data.max_drop_rate, len(collected.references)
+    needed = records_that_show(task.gate.max_quality_drop, 0.0)
+    if 1 - there / holdout <= limit and there >= needed:
+        return
+    why = _most_frequent(collected.reasons("holdout"))
+    message = (
+        f"{1 - there / holdout:.1%} of the teacher's answers to the holdout are no references "
+        f"('teacher_data.max_drop_rate' allows {limit:.1%}) and {there} are left of at least {needed}, "
+        f"below which no student could pass the gate: {why}. {_WHAT_TO_DO}"
+    )
+    raise TeacherDataRefused(message)
+
+
+def _most_frequent(reasons: Counter[str]) -> str:
+    return ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3)) or "no reasons"

@@ -15,7 +15,7 @@ from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, Teacher
 from lambdas.domain.records import Record, Turn
 from lambdas.domain.refusals import is_refusal
 from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_data import check_drops, collect, drop_rate
+from lambdas.domain.teacher_data import check_drops, check_references, collect, drop_rate
 from lambdas.domain.teacher_modes import check_logged, check_mode, labelled_ids, records_to_ask
 from lambdas.domain.training_log import NOT_LOGGED, why_not_logged
 
@@ -88,6 +88,35 @@ def test_above_the_limit_the_run_stops_before_training_and_says_why() -> None:
     with pytest.raises(TeacherDataRefused, match=r"10\.0% .* allows 5\.0%.*truncated \(20\)"):
         check_drops(collected, 200, task(max_drop_rate=0.05))
     check_drops(collected, 200, task(max_drop_rate=0.1))
+
+
+@pytest.mark.parametrize("mode", ["label", "golden", "prompts_only", "logged"])
+@pytest.mark.parametrize(
+    ("holdout", "broken", "said"),
+    [
+        (100, 100, r"100\.0% .* 0 are left of at least 59.*truncated \(100\)"),
+        (200, 21, r"10\.5% .* allows 10\.0%.* 179 are left"),
+        (60, 2, r"3\.3% .* 58 are left of at least 59"),
+    ],
+)
+def test_a_holdout_whose_references_are_missing_stops_the_run_before_training_in_every_mode(
+    mode: str, holdout: int, broken: int, said: str
+) -> None:
+    # Given a teacher that breaks at the holdout alone
+    train = [record(number) for number in range(200)]
+    held = [record(1_000 + number) for number in range(holdout)]
+    found = {**answers(train + held), **answers(held[:broken], stop_reason="max_tokens")}
+    collected = collect(train, held, Asked(found, {}), task(mode), own_holdout=False)
+    check_drops(collected, 200, task(mode))
+    # When / Then
+    with pytest.raises(TeacherDataRefused, match=said):
+        check_references(collected, holdout, task(mode))
+
+
+def test_a_tenth_of_the_references_may_be_missing() -> None:
+    held = [record(number) for number in range(100)]
+    found = {**answers(held), **answers(held[:10], stop_reason="max_tokens")}
+    check_references(collect([], held, Asked(found, {}), task(), own_holdout=False), 100, task())
 
 
 @given(st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)), st.sampled_from(["label", "golden", "prompts_only"]))
