@@ -28,8 +28,7 @@ class BreakEven:
     provisioned_throughput_usd_per_hour : float or None
         For all model units of the task: what a promotion buys.
     requests_per_month_at_break_even : float or None
-        Volume at which a throughput costs what the student costs on demand: with the units that this volume needs, or
-        with the task's where it is not known what one serves. ``None`` where it never does.
+        Volume at which the task's units cost what the student costs on demand; ``None`` where they never do.
     usd_per_1k_requests : dict of str to float
         On demand, by role, at the measured tokens.
     price_stated : bool
@@ -116,11 +115,15 @@ def advice(break_even: Mapping[str, Any]) -> str:
     border = (
         f"provisioned throughput (${hour:,.2f} an hour) costs as much as on demand at {needed:,.0f} requests a month"
     )
-    if volume is None:
+    monthly = break_even["usd_per_month"]
+    if volume is None or not monthly:
         return f"Advice: {border}; below that take on_demand. The task states no expected_requests_per_month"
-    better = "provisioned_throughput" if volume >= needed else "on_demand"
+    # Not the volume against the border: just above what its units serve, another one need not pay yet.
+    served, on_demand = monthly["student_provisioned_throughput"], monthly["student_on_demand"]
+    better = "provisioned_throughput" if served <= on_demand else "on_demand"
     chosen = "as the task says" if better == mode else f"while the task says {mode}"
-    return f"Advice: {better}, {chosen}: {border}, {volume:,.0f} are expected"
+    expected = f"at the {volume:,.0f} that are expected it costs ${served:,.0f} a month, on demand ${on_demand:,.0f}"
+    return f"Advice: {better}, {chosen}: {border}; {expected}"
 
 
 def with_stated_price(

@@ -24,12 +24,12 @@ class ThroughputCosts:
     ----------
     usd_per_unit_hour : float
     usd_per_month : float
-        Of the units that the expected volume needs where that is known, else of the task's.
+        Of the task's units, or as many as the expected volume needs where it is known that the task's cannot serve it.
     units : int
         The units that ``usd_per_month`` is about.
     break_even_requests_per_month : float or None
-        Volume from which it costs less than the student on demand, with the units which that volume needs; ``None``
-        where it never does: a full unit serves less than its price buys on demand.
+        Volume from which the task's units cost no more than the student on demand; ``None`` where they never do: a full
+        unit serves less than its price buys on demand.
     units_at_break_even, units_at_expected : int or "unknown" or None
         ``"unknown"`` without the tokens a minute of a unit; ``None`` without a volume.
     """
@@ -109,7 +109,7 @@ def months_to_recover(
 def _costs(student: Student, term: str, hour: float, capacity: float | None, *, simulated: bool) -> ThroughputCosts:
     expected, month = student.expected, hour * HOURS_A_MONTH
     needed = _units(expected, capacity)
-    units = needed if isinstance(needed, int) else student.model_units
+    units = max(student.model_units, needed) if isinstance(needed, int) else student.model_units
     border = pays_from(month, student.model_units, student.usd_per_request, capacity)
     return ThroughputCosts(
         commitment=term,
@@ -118,7 +118,7 @@ def _costs(student: Student, term: str, hour: float, capacity: float | None, *, 
         usd_per_month=month * units,
         usd_per_1k_requests=month * units / expected * 1000 if expected else None,
         break_even_requests_per_month=border,
-        units_at_break_even=None if border is None else UNKNOWN if capacity is None else 1,
+        units_at_break_even=None if border is None else UNKNOWN if capacity is None else student.model_units,
         units_at_expected=needed,
         simulated=simulated,
     )

@@ -37,7 +37,7 @@ def pays_from(unit_month_usd: float, units: int, usd_per_request: float, capacit
     unit_month_usd : float
         A month of one unit.
     units : int
-        Of the task; they count where it is not known what one serves.
+        Of the task: they are bought whatever the volume is.
     usd_per_request : float
         On demand.
     capacity : float, optional
@@ -51,10 +51,8 @@ def pays_from(unit_month_usd: float, units: int, usd_per_request: float, capacit
     if usd_per_request <= 0:
         return None
     border = unit_month_usd / usd_per_request
-    if capacity is None:
-        return border * units
-    # The first unit pays before it is full, or no number of units ever does.
-    return border if border <= capacity else None
+    # One unit pays before it is full, or no number of units ever does.
+    return border * units if capacity is None or border <= capacity else None
 
 
 def units_needed(volume: float, capacity: float) -> int:

@@ -213,7 +213,10 @@ def serving_advice(document: dict[str, Any]) -> str | None:
         "requests_per_month_at_break_even",
         "expected_requests_per_month",
     )
-    said = advice({"mode": facts["mode"], **{name: _positive(facts.get(name)) for name in names}})
+    ways = (THROUGHPUT, "student_on_demand")
+    months = {way: usd for way in ways if (usd := _positive(pick(facts, "usd_per_month", way))) is not None}
+    monthly = months if len(months) == len(ways) else None
+    said = advice({"mode": facts["mode"], "usd_per_month": monthly, **{n: _positive(facts.get(n)) for n in names}})
     if facts.get("price_stated") is True:
         said += ". The price of an hour is the one that was stated with the approval"
     return f"{said}."

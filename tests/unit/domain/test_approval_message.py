@@ -21,7 +21,9 @@ def money(hour: float | None, *, volume: int | None = None, mode: str = "provisi
         "provisioned_throughput_usd_per_hour": hour,
         "requests_per_month_at_break_even": None if hour is None else 1_000_000.0,
         "expected_requests_per_month": volume,
-        "usd_per_month": None if volume is None else {"student_on_demand": 73.0},
+        "usd_per_month": None
+        if volume is None
+        else {"student_on_demand": 73.0, "student_provisioned_throughput": hour and hour * 730},
         "units_for_volume": None if volume is None else 2,
     }
 
@@ -113,7 +115,10 @@ def test_on_demand_wants_no_price() -> None:
         (None, 5, "on_demand", "no break-even can be given"),
         (2.0, None, "on_demand", "states no expected_requests_per_month"),
         (2.0, 999_999, "provisioned_throughput", "Advice: on_demand, while the task says provisioned_throughput"),
-        (2.0, 1_000_000, "provisioned_throughput", "Advice: provisioned_throughput, as the task says"),
+        (2.0, 5, "provisioned_throughput", "it costs $1,460 a month, on demand $73"),
+        (0.1, 1_000_000, "provisioned_throughput", "Advice: provisioned_throughput, as the task says"),
+        (0.1, 1_000_000, "on_demand", "Advice: provisioned_throughput, while the task says on_demand"),
+        (2.0, 5_000_000, "on_demand", "Advice: on_demand, as the task says"),
     ],
 )
 def test_the_advised_mode_is_the_one_that_costs_less(hour: float | None, volume: int, mode: str, said: str) -> None:

@@ -70,20 +70,24 @@ def test_a_unit_that_serves_less_than_its_price_buys_never_pays() -> None:
     assert found.usd_per_month > 1e9 * STUDENT.usd_per_request
 
 
-@given(st.floats(0.01, 100), st.floats(1e3, 1e9), st.floats(1, 1e12))
-def test_at_the_border_both_ways_cost_the_same_and_never_needs_more_than_the_unit(
-    hour: float, per_minute: float, volume: float
+@given(st.floats(0.01, 100), st.floats(1e3, 1e9), st.floats(1, 1e12), st.integers(1, 20))
+def test_at_the_border_both_ways_cost_the_same_and_the_task_s_units_serve_it(
+    hour: float, per_minute: float, volume: float, units: int
 ) -> None:
     # Given / When
-    [found] = throughputs(replace(STUDENT, expected=volume), book(throughput=hour, tokens_per_minute=per_minute))
+    student = replace(STUDENT, expected=volume, model_units=units)
+    [found] = throughputs(student, book(throughput=hour, tokens_per_minute=per_minute))
 
     # Then
     capacity = per_minute / STUDENT.tokens_per_request * 60 * HOURS_A_MONTH
     if found.break_even_requests_per_month is None:
         assert capacity * STUDENT.usd_per_request < hour * HOURS_A_MONTH
     else:
-        assert found.break_even_requests_per_month * STUDENT.usd_per_request == pytest.approx(hour * HOURS_A_MONTH)
-        assert found.break_even_requests_per_month <= capacity
+        on_demand = found.break_even_requests_per_month * STUDENT.usd_per_request
+        assert on_demand == pytest.approx(units * hour * HOURS_A_MONTH)
+        assert found.break_even_requests_per_month <= units * capacity
+        assert found.units_at_break_even == units
+    assert found.units >= units
     assert isinstance(found.units_at_expected, int)
     assert found.units_at_expected * capacity >= volume * (1 - 1e-9)
 

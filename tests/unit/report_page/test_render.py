@@ -169,8 +169,14 @@ def test_an_approver_reads_what_the_approval_costs(sample: Sample, change: dict[
         ({}, "Advice: "),
         ({"provisioned_throughput_usd_per_hour": None}, "the price of a throughput hour is not known"),
         ({"expected_requests_per_month": None}, "below that take on_demand"),
-        ({"expected_requests_per_month": 10**9}, "Advice: provisioned_throughput, as the task says"),
-        ({"expected_requests_per_month": 10}, "Advice: on_demand, while the task says provisioned_throughput"),
+        (
+            {"usd_per_month": {"student_provisioned_throughput": 9.0, "student_on_demand": 10.0}},
+            "Advice: provisioned_throughput, as the task says",
+        ),
+        (
+            {"usd_per_month": {"student_provisioned_throughput": 10.0, "student_on_demand": 9.0}},
+            "Advice: on_demand, while the task says provisioned_throughput",
+        ),
         ({"price_stated": True}, "is the one that was stated with the approval"),
     ],
 )

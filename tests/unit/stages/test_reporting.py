@@ -76,7 +76,7 @@ def test_a_price_of_the_book_goes_before_a_stated_one() -> None:
     assert with_stated_price(known, 5.0, 1, 0.1) == known
 
 
-@pytest.mark.parametrize(("capacity", "border"), [(None, 4e7), (1e9, 2e7), (1e7, None)])
+@pytest.mark.parametrize(("capacity", "border"), [(None, 4e7), (1e9, 4e7), (1e7, None)])
 def test_a_stated_price_of_a_unit_that_serves_too_little_never_pays(
     capacity: float | None, border: float | None
 ) -> None:
