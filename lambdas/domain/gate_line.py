@@ -74,8 +74,13 @@ def reasons(lines: Sequence[GateLine]) -> list[str]:
 
 
 def _reason(line: GateLine) -> str:
-    limit = f"{'at most' if line.rule.startswith('max') else 'at least'} {line.threshold:g}"
-    measured = "not measured" if line.measured is None else f"measured {line.measured:.3g}"
-    bound = "" if line.bound is None else f", bound {line.bound:.3g}"
+    limit = f"{'at most' if line.rule.startswith('max') else 'at least'} {_figure(line.threshold)}"
+    measured = "not measured" if line.measured is None else f"measured {_figure(line.measured)}"
+    bound = "" if line.bound is None else f", bound {_figure(line.bound)}"
     kind = "insufficient evidence, " if line.undecided else ""
     return f"{line.rule}: {kind}{measured}{bound}, {limit} ({line.explanation})"
+
+
+def _figure(value: float) -> str:
+    """Write counts as they are, and shares and points with three digits."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:.3g}"

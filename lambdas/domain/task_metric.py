@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -116,18 +117,19 @@ def measure_task(schema: dict[str, Any] | None, pairs: Iterable[tuple[str, str]]
     if not fields:
         return None
     differences: dict[str, list[FieldDifference]] = {".".join(path): [] for path in fields}
-    unreadable = 0
+    unreadable, lost = 0, Counter[str]()
     for answer, reference in pairs:
-        found = field_differences(schema, answer, reference)
-        if found is None and read_object(reference) is not None:
+        found, wanted = field_differences(schema, answer, reference), read_object(reference)
+        if found is None and wanted is not None:
             unreadable += 1
+            lost.update(".".join(path) for path in fields if _at(wanted, path) is not None)
         for difference in found or ():
             differences[difference.field].append(difference)
     kinds = {".".join(path): kind for path, kind in fields.items()}
     return TaskMetric(
         numbers={name: _errors(found) for name, found in differences.items() if kinds[name] == "number" and found},
         choices={
-            name: _matches(found, unreadable)
+            name: _matches(found, lost[name])
             for name, found in differences.items()
             if kinds[name] == "choice" and found
         },
@@ -190,6 +192,7 @@ def _errors(found: Sequence[FieldDifference]) -> dict[str, float]:
     return {"mean_absolute_error": statistics.fmean(errors), "largest_error": max(errors), "compared": len(errors)}
 
 
-def _matches(found: Sequence[FieldDifference], unreadable: int) -> dict[str, float]:
-    compared = len(found) + unreadable
+def _matches(found: Sequence[FieldDifference], lost: int) -> dict[str, float]:
+    """Count matches; ``lost`` are answers that could not be read where the reference has the field."""
+    compared = len(found) + lost
     return {"exact_match": sum(item.equal for item in found) / compared, "compared": compared}

@@ -97,6 +97,22 @@ def test_mean_and_largest_error_and_exact_matches_add_up_and_unreadable_answers_
     json.dumps(metric.to_document(), allow_nan=False)
 
 
+def test_an_unreadable_answer_does_not_count_against_a_choice_that_its_reference_does_not_have() -> None:
+    # Given a field that a tenth of the references have, always matched, and unreadable answers to others
+    schema = {"properties": {"always": {"enum": ["a"]}, "rare": {"enum": ["b"]}}}
+    without, with_it = '{"always": "a"}', '{"always": "a", "rare": "b"}'
+    pairs = [(with_it, with_it)] * 10 + [("I cannot", without)] * 20 + [(without, without)] * 70
+
+    # When
+    metric = measure_task(schema, pairs)
+
+    # Then
+    assert metric is not None
+    assert metric.choices["rare"] == {"exact_match": 1.0, "compared": 10}
+    assert metric.choices["always"] == {"exact_match": 0.8, "compared": 100}
+    assert metric.unreadable == 20
+
+
 def test_a_schema_without_numbers_and_choices_has_no_metric() -> None:
     # Given / When / Then
     assert measure_task({"type": "object", "properties": {"text": {"type": "string"}}}, [("{}", "{}")]) is None
