@@ -18,7 +18,7 @@ from lambdas.check_run.model_catalog import ModelCatalog
 from lambdas.domain.budget import Way, ways_to_fit
 from lambdas.domain.calibration import read_calibration
 from lambdas.domain.errors import InvalidSettings, PipelineError
-from lambdas.domain.estimate import Estimate, RunToCome, estimate_document
+from lambdas.domain.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
 from lambdas.domain.identity import Upload
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.report_page.figures import usd
@@ -43,7 +43,7 @@ class Environment:
 
     settings: Settings
     models: ModelChoice
-    champion: str | None
+    champion: ChampionToCome | None
     notes: list[str]
 
 
@@ -104,12 +104,13 @@ def _environment(session: Session, submission: Submission, task: TaskDefinition,
         with aws_problems_explained():
             deployment = session.deployment
             notes: list[str] = []
-            champion: str | None = None
+            champion: ChampionToCome | None = None
             try:
                 settings = deployment.settings
                 book = TaskBook(deployment.table)
                 serving = book.state(Upload("-", submission.key, "-").task).champion
-                champion = serving.model_arn if serving else None
+                # Its own prompt lies with its run; the task's is as long, give or take a word.
+                champion = ChampionToCome(serving.model_arn, task) if serving else None
             except NotDeployedError as missing:
                 settings = _settings(session)
                 notes.append(f"{missing.said} The settings are those of the file that would be deployed.")

@@ -55,6 +55,8 @@ class StagePermissions(PermissionParts):
             self._list_runs_bucket("answers/*"),
             # Whether the run has a calibration set is found by listing.
             self._list_runs_bucket("runs/*/dataset/*"),
+            # The champion's own run may be older than its files.
+            self._list_runs_bucket("runs/*/task.json"),
             allow("bedrock:GetFoundationModel", on=described, to="see that the models exist and are offered"),
             without_resource(
                 "bedrock:GetFoundationModelAvailability", to="see that the account has access to the models"
@@ -172,6 +174,9 @@ class StagePermissions(PermissionParts):
         ]
         return [
             self._runs("s3:GetObject", "s3:PutObject"),
+            # Whether the champion's prompt is still there, and whether another shard has left the champion out.
+            self._list_runs_bucket("runs/*/task.json"),
+            self._list_runs_bucket("runs/*/evaluation/left_out.json"),
             *self._ask_and_keep(),
             *self._models.ask(asked),
             of_bedrock(

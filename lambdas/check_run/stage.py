@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 from lambdas.check_run.model_catalog import ModelCatalog
+from lambdas.comparing import serving_task
 from lambdas.domain.answers import Answer, Question
 from lambdas.domain.break_even import throughput_usage
 from lambdas.domain.budget import check_budget
 from lambdas.domain.calibration import read_calibration
 from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
-from lambdas.domain.estimate import Estimate, RunToCome, estimate_document
+from lambdas.domain.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
 from lambdas.domain.judging import judge_question
 from lambdas.domain.latency_sample import identity_for_timing
 from lambdas.domain.models import ModelChoice
@@ -106,8 +107,8 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
     if stage.task.teacher_data.mode == "logged":
         check_logged(len(logged), len(train), models.teacher, stage.task)
         train = [record for record in train if record.id in logged]
-    champion = stage.pipeline.tasks.state(stage.run.task).champion
-    answers, verdicts, others = _bought(stage, models, champion.model_arn if champion else None, holdout[0])
+    champion = _champion(stage)
+    answers, verdicts, others = _bought(stage, models, champion, holdout[0])
     free = [*answers.values(), *(item.answer for item in logged.values())]
     return RunToCome(
         train=train,
@@ -115,7 +116,7 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
         task=stage.task,
         models=models,
         prices=stage.pipeline.prices,
-        champion=champion.model_arn if champion else None,
+        champion=champion,
         own_holdout=bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"]),
         cases=() if calibration is None else read_calibration(calibration),
         bought={answer.key: answer.text for answer in [*free, *verdicts.values(), *others.values()]},
@@ -124,8 +125,15 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
     )
 
 
+def _champion(stage: Stage) -> ChampionToCome | None:
+    """Give the champion that the evaluation will measure; one whose prompt is lost is left out of it."""
+    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    task = serving_task(stage, champion) if champion else None
+    return ChampionToCome(champion.model_arn, task) if champion and task else None
+
+
 def _bought(
-    stage: Stage, models: ModelChoice, champion: str | None, sample: Record
+    stage: Stage, models: ModelChoice, champion: ChampionToCome | None, sample: Record
 ) -> tuple[Answers, Answers, Answers]:
     """Find what the task's runs have bought: the teacher's answers, the judge's verdicts, and the others' answers."""
     store, task = AnswerStore(stage.pipeline.runs, stage.run.task), stage.task
@@ -137,7 +145,7 @@ def _bought(
     others = {**found(long, models.baseline), **found(short, models.student)}
     others |= found(long, identity_for_timing(models.teacher))
     if champion:
-        others |= found(short, champion)
+        others |= found(student_question(sample, champion.task), champion.model_arn)
     return found(long, models.teacher), found(judge_question(sample, "", "", task.judge_rubric), models.judge), others
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lambdas.comparing import pin_champion
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
 from lambdas.domain.errors import DeploymentFailed
 from lambdas.domain.identity import digest
@@ -33,6 +34,7 @@ def execute(stage: Stage) -> Result:
         raise DeploymentFailed(f"deployment {resource.name} of the candidate failed: {reason or 'no reason given'}")
     done = found.status == "Active"
     if done:
+        pin_champion(stage)
         stage.pipeline.registry.record_facts(stage.run.run_id, deployment_arn=arn)
     stage.progress(deployment=resource.name, status=found.status)
     return {"status": "COMPLETED" if done else "IN_PROGRESS", "deployment_arn": arn}

@@ -116,7 +116,18 @@ class MalformedResult(PipelineError):
 
 
 class RetryLater(Exception):
-    """A passing condition (throttling, a service's internal error): the same call may succeed later."""
+    """A passing condition (throttling, a service's internal error): the same call may succeed later.
+
+    Parameters
+    ----------
+    message : str
+    busy : bool
+        Whether a model throttled or failed for as long as it was waited for, and it is not our own time that was over.
+    """
+
+    def __init__(self, message: str, *, busy: bool = False) -> None:
+        super().__init__(message)
+        self.busy = busy
 
 
 class OutOfTime(RetryLater):

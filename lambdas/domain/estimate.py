@@ -115,6 +115,14 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ChampionToCome:
+    """The champion that will be measured: its model, and the task by which its callers ask it."""
+
+    model_arn: str
+    task: TaskDefinition
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunToCome:
     """All that decides what a run will cost.
@@ -125,9 +133,9 @@ class RunToCome:
         The dataset.
     models : ModelChoice
         Models as they will be called.
-    champion : str or None
-        ARN of the champion's model, where the task has one: it is judged as a fifth contestant. Its answers are counted
-        as if they were paid by the token; on provisioned throughput they are not.
+    champion : ChampionToCome or None
+        The task's, which is judged as a fifth contestant. Its answers are counted as if they were paid by the token; on
+        provisioned throughput they are not.
     own_holdout : bool
         Whether the holdout is the task's own file, so that fewer prompts do not make it smaller.
     cases : sequence of CalibrationCase
@@ -143,7 +151,7 @@ class RunToCome:
     task: TaskDefinition
     models: ModelChoice
     prices: PriceBook
-    champion: str | None = None
+    champion: ChampionToCome | None = None
     own_holdout: bool = False
     cases: Sequence[CalibrationCase] = field(default_factory=tuple)
     bought: Mapping[str, str] = field(default_factory=dict)
@@ -241,7 +249,8 @@ class RunToCome:
         # The teacher's answers to the holdout are those that GenerateTeacherData bought. An endpoint caches nothing.
         asked = [*short, *self._missing(models.student, short)]
         if self.champion:
-            asked += self._missing(self.champion, short)
+            served = [student_question(record, self.champion.task) for record in holdout]
+            asked += self._missing(self.champion.model_arn, served)
         yield _Calls(stage, models.student, answers, cached=False).line(asked, size, self.prices)
         yield _Calls(stage, models.baseline, answers).line(self._missing(models.baseline, long), size, self.prices)
         judged = list(self._to_judge("x" * round(size.expected * CHARACTERS_A_TOKEN)))
@@ -256,14 +265,19 @@ class RunToCome:
             Stands for an answer that nobody knows yet.
         """
         models, rubric = self.models, self.task.judge_rubric
-        known = [(models.student, student_question), (models.teacher, teacher_question)]
-        known += [(models.baseline, teacher_question)] + ([(self.champion, student_question)] if self.champion else [])
+        known = [
+            (models.student, student_question, self.task),
+            (models.teacher, teacher_question, self.task),
+            (models.baseline, teacher_question, self.task),
+        ]
+        if self.champion:
+            known.append((self.champion.model_arn, student_question, self.champion.task))
         for record in self.holdout:
             guess = judge_question(record, text, text, rubric)
             yield guess  # the new student's
             reference = record.golden or self.bought.get(teacher_question(record, self.task).key(models.teacher))
-            for model, ask in known:
-                answer = self.bought.get(ask(record, self.task).key(model)) if reference else None
+            for model, ask, task in known:
+                answer = self.bought.get(ask(record, task).key(model)) if reference else None
                 if reference is None or answer is None:
                     yield guess
                 elif (asked := judge_question(record, reference, answer, rubric)).key(models.judge) not in self.bought:

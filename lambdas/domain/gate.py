@@ -119,7 +119,8 @@ def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task:
     if len(means) < len(both) or means[1] <= 0:
         text = (
             f"{student.timed} answers of the student and {baseline.timed} of the baseline have a latency that counts, "
-            f"{student.throttled} and {baseline.throttled} were throttled; {FEWEST_TIMED} each are needed"
+            f"{student.throttled} and {baseline.throttled} were throttled; those of batch inference have none. "
+            f"{FEWEST_TIMED} each are needed"
         )
         return at_least("min_latency_reduction", threshold, None, text)
     ours, theirs = means

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from lambdas.domain.errors import EvaluationIncomplete
 from lambdas.domain.judging import HIGHEST, LOWEST
 
-REQUIRED = ("student", "undistilled_student", "teacher", "baseline")
-"""Contestants without whom there is no verdict; the champion is a fifth where the task has one that answers."""
+STUDENT, UNDISTILLED, TEACHER, BASELINE, CHAMPION = "student", "undistilled_student", "teacher", "baseline", "champion"
 
-TEACHER, CHAMPION = "teacher", "champion"
+REQUIRED = (STUDENT, UNDISTILLED, TEACHER, BASELINE)
+"""Contestants without whom there is no verdict; the champion is a fifth where the task has one that answers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,8 @@ class Measurement:
 
     Attributes
     ----------
+    question : str
+        The last turn; only the student's measurements have it, of which the report shows the worst.
     problem, repaired_problem : str or None
         How the answer breaks the output schema, as it is and after repair.
     answered : bool
@@ -82,7 +85,7 @@ class Measurement:
 
 
 def check_complete(
-    measurements: Iterable[Measurement], record_ids: set[str], left_out: Iterable[str] = ()
+    measurements: Iterable[Measurement], record_ids: AbstractSet[str], left_out: Iterable[str] = ()
 ) -> dict[str, list[Measurement]]:
     """Group measurements by contestant; every contestant must have every record exactly once.
 
@@ -97,8 +100,11 @@ def check_complete(
     Raises
     ------
     EvaluationIncomplete
-        Names the contestant and how many records are missing: a mean over fewer records would hide them.
+        Names the contestant and how many records are missing: a mean over fewer records would hide them. Also where no
+        record has a reference.
     """
+    if not record_ids:
+        raise EvaluationIncomplete("no holdout record has a reference, so that nothing can be measured")
     grouped: dict[str, dict[str, Measurement]] = {role: {} for role in REQUIRED}
     for item in measurements:
         grouped.setdefault(item.role, {})[item.record_id] = item

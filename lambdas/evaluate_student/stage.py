@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,30 +11,18 @@ from dataclasses import dataclass
 from lambdas.domain.answer_repair import repaired
 from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.datasets import from_json_lines
-from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.judging import LOWEST, judge_question, read_verdict, verdict_problem
-from lambdas.domain.measurements import CHAMPION, TEACHER, Measurement
+from lambdas.domain.measurements import CHAMPION, STUDENT, Measurement
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.output_check import OutputChecker
-from lambdas.domain.prompts import student_question, teacher_question
 from lambdas.domain.records import Record
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.evaluate_student.teacher_latency import time_teacher
+from lambdas.evaluate_student.batched_latency import TIMED_APART, time_batched
+from lambdas.evaluate_student.champion import ask_champion, champion_contestant
+from lambdas.evaluate_student.contestants import Contestant, required_contestants
 from lambdas.gateways.answerer import Answerer
 from lambdas.gateways.open_asking import OpenAsking
 from lambdas.gateways.till import ModelUse
-from lambdas.pipeline import Result, Stage, logger
-
-Asker = Callable[[Record, TaskDefinition], Question]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contestant:
-    """A model in the evaluation and the way it is asked."""
-
-    role: str
-    use: ModelUse
-    ask: Asker
+from lambdas.pipeline import Result, Stage
 
 
 def execute(stage: Stage) -> Result:
@@ -42,7 +31,7 @@ def execute(stage: Stage) -> Result:
     Raises
     ------
     ModelUnavailable
-        A model refuses the request for good; a champion that does is left out instead.
+        A model refuses the request for good; a champion is left out instead.
     RetryLater
         Throttled or out of time; measured answers are kept.
     """
@@ -75,25 +64,28 @@ def _measure(
     The judge is asked about every contestant's answers, so that its quota is what the evaluation waits for: it must not
     stand idle while contestants answer.
     """
-    asked, rubric = contestants(stage), stage.task.judge_rubric
-    by_id = {record.id: record for record in records}
+    champion, rubric = champion_contestant(stage), stage.task.judge_rubric
+    asked = [*required_contestants(stage), *([champion] if champion else [])]
+    by_id, timing = {record.id: record for record in records}, threading.Lock()
     judge = ModelChoice.from_document(stage.plan["models"]).judge
     use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
 
     def about(record: Record, answer: str) -> Question:
         return judge_question(record, references.texts[record.id], answer, rubric)
 
-    def ask(contestant: Contestant) -> _Answered | None:
-        def judged(question: Question, answer: Answer) -> None:
-            judging.put(about(by_id[question.record_id], answer.text))
+    def judged(question: Question, answer: Answer) -> None:
+        judging.put(about(by_id[question.record_id], answer.text))
 
-        found = _ask(stage, answerer, contestant, records, shard, judged)
-        if found is None:
-            return None
+    def ask(contestant: Contestant) -> _Answered | None:
+        questions = [contestant.ask(record) for record in records]
+        if contestant.role == CHAMPION:
+            found = ask_champion(stage, answerer, contestant, questions, shard, judged)
+            return None if found is None else _Answered(contestant, found, references.texts, {})
+        found = answerer.ask(questions, contestant.use, shard, then=judged)
         timed: dict[str, Answer] = {}
-        if contestant.role == TEACHER:
-            holdout = references.holdout
-            timed = time_teacher(answerer, stage.task, contestant.use, records, found, shard=shard, holdout=holdout)
+        if contestant.role in TIMED_APART:
+            with timing:  # where teacher and baseline are one model, its times are bought once
+                timed = time_batched(answerer, contestant, records, found, shard=shard, holdout=references.holdout)
         return _Answered(contestant, found, references.texts, timed)
 
     with (
@@ -121,30 +113,6 @@ def _references(stage: Stage, record_ids: set[str]) -> _References:
     return _References(found, holdout)
 
 
-def contestants(stage: Stage) -> list[Contestant]:
-    """List who is measured: student, undistilled student, teacher, baseline, and the champion where there is one."""
-    models = ModelChoice.from_document(stage.plan["models"])
-    model_arn, deployment_arn = (str(stage.run.facts[name]) for name in ("custom_model_arn", "deployment_arn"))
-
-    def use(identity: str, invoke_id: str, price_model: str | None) -> ModelUse:
-        return ModelUse(stage=stage.name, identity=identity, invoke_id=invoke_id, price_model=price_model)
-
-    found = [
-        Contestant(role="student", use=use(model_arn, deployment_arn, models.student), ask=student_question),
-        Contestant(
-            role="undistilled_student", use=use(models.student, models.student, models.student), ask=student_question
-        ),
-        Contestant(role=TEACHER, use=use(models.teacher, models.teacher, models.teacher), ask=teacher_question),
-        Contestant(role="baseline", use=use(models.baseline, models.baseline, models.baseline), ask=teacher_question),
-    ]
-    champion = stage.pipeline.tasks.state(stage.run.task).champion
-    if champion is not None and champion.model_arn != model_arn:
-        price = models.student if champion.mode == "on_demand" else None
-        champion_use = use(champion.model_arn, champion.endpoint_arn, price)
-        found.append(Contestant(role="champion", use=champion_use, ask=student_question))
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Answered:
     """A contestant, what became of its questions, the references of the records, and answers asked for their times."""
@@ -155,29 +123,9 @@ class _Answered:
     timed: dict[str, Answer]
 
 
-def _ask(
-    stage: Stage,
-    answerer: Answerer,
-    contestant: Contestant,
-    records: Sequence[Record],
-    shard: str,
-    then: Callable[[Question, Answer], None],
-) -> Asked | None:
-    """Ask a contestant; ``None`` for a champion whose own endpoint refuses.
-
-    Somebody may have deleted that endpoint: it must not keep a new student from taking its place. It is written down,
-    because a champion that some shards measured and others did not cannot be compared.
-    """
-    questions = [contestant.ask(record, stage.task) for record in records]
-    try:
-        return answerer.ask(questions, contestant.use, shard, then=then)
-    except ModelUnavailable as refused:
-        if contestant.role != CHAMPION:
-            raise
-        logger.warning("the champion does not answer and is left out", extra={"endpoint": contestant.use.invoke_id})
-        note = {"role": CHAMPION, "model_id": contestant.use.invoke_id, "reason": str(refused)}
-        stage.pipeline.runs.write_json(stage.run.files.evaluation(stage.attempt, f"left_out/{shard}.json"), note)
-        return None
+def _question(answered: _Answered, record: Record) -> str:
+    """Give the question where the report may show it: five copies of long ones are more than a Lambda can hold."""
+    return record.turns[-1].text if answered.contestant.role == STUDENT else ""
 
 
 def _unanswered(answered: _Answered, record: Record) -> Measurement:
@@ -187,7 +135,7 @@ def _unanswered(answered: _Answered, record: Record) -> Measurement:
         record_id=record.id,
         role=answered.contestant.role,
         model=answered.contestant.use.invoke_id,
-        question=record.turns[-1].text,
+        question=_question(answered, record),
         reference=answered.references[record.id],
         answer="",
         problem=reason,
@@ -221,7 +169,7 @@ def _measurement(
         record_id=record.id,
         role=answered.contestant.role,
         model=answered.contestant.use.invoke_id,
-        question=record.turns[-1].text,
+        question=_question(answered, record),
         reference=answered.references[record.id],
         answer=answer.text,
         problem=problem,

@@ -31,9 +31,9 @@ class Limits:
         self._most = most
         self._limits: dict[str, SharedLimit] = {}
 
-    def of(self, model: str) -> SharedLimit:
-        """Give the limit of a model."""
-        return self._limits.setdefault(model, SharedLimit(CallLimit(self._most)))
+    def of(self, model: str, most: int | None = None) -> SharedLimit:
+        """Give the limit of a model; ``most`` bounds it further where it is met for the first time."""
+        return self._limits.setdefault(model, SharedLimit(CallLimit(min(self._most, most or self._most))))
 
 
 Unusable = Callable[[Answer], str | None]
@@ -178,7 +178,7 @@ class Answerer:
             unusable=unusable,
             then=then,
         )
-        limit = self._limits.of(use.invoke_id)
+        limit = self._limits.of(use.invoke_id, use.most_at_once)
         return Purchase(self._runtime, limit, request, self._seconds_left, backoff_s=self._backoff_s)
 
     def _count(self, stored: int) -> None:

@@ -230,8 +230,8 @@ class Purchase:
             waited = 0.0 if delay == float("inf") else delay
             if self._seconds_left() - waited < LONGEST_CALL_S:
                 # Whoever bought nothing has no more right to another Lambda than one that failed.
-                over = OutOfTime if self._bought else RetryLater
-                self._end = over(f"out of time for {self._request.model}; answered records are kept")
+                said = f"out of time for {self._request.model}; answered records are kept"
+                self._end = OutOfTime(said) if self._bought else RetryLater(said, busy=self._limit.streak > 0)
                 return None
             if delay > 0:
                 return min(delay, OTHERS_END_S)
@@ -262,7 +262,7 @@ class Purchase:
             self._ready.appendleft(tried)  # the limit paces it
             if self._limit.streak >= self._last_streak:
                 said = f"{self._request.model} throttled {MAX_STREAK} times without an answer: {outcome.problem}"
-                self._end = self._end or RetryLater(f"{said}; answered records are kept")
+                self._end = self._end or RetryLater(f"{said}; answered records are kept", busy=True)
         else:
             self._limit.ended()
             if isinstance(outcome, Broken):
@@ -299,7 +299,7 @@ class Purchase:
             yield Failed(tried.question, f"no answer in {MAX_BROKEN} tries: {outcome.problem}")
         else:
             said = f"{self._request.model} gave no answer in {MAX_BROKEN} tries, at last: {outcome.problem}"
-            self._end = self._end or RetryLater(said)
+            self._end = self._end or RetryLater(said, busy=True)
 
     def _refuse(self, tried: Try, outcome: Refused) -> Iterator[Event]:
         if not outcome.request:

@@ -38,6 +38,8 @@ class ModelUse:
         Model whose price holds; ``None`` where calls are not billed one by one (provisioned throughput).
     counted_as : str or None
         Name of a count of its own in the ledger, for calls with a purpose that stage and model do not tell.
+    most_at_once : int or None
+        Calls that may be under way at once in one process, where that is fewer than the settings allow.
     """
 
     stage: str
@@ -45,6 +47,7 @@ class ModelUse:
     invoke_id: str
     price_model: str | None
     counted_as: str | None = None
+    most_at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

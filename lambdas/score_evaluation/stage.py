@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lambdas.calibrating import judge_scores, read_cases
+from lambdas.comparing import pinned_champion
 from lambdas.domain import cascade
 from lambdas.domain.break_even import work_out
 from lambdas.domain.calibration import Agreement, drift
-from lambdas.domain.datasets import from_json_lines
 from lambdas.domain.evaluation import summarise
 from lambdas.domain.gate import judge_gate, needed_approvals
 from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, GateLine, decide, reasons
 from lambdas.domain.judging import judge_facts
-from lambdas.domain.measurements import Measurement, check_complete, worst_answers
+from lambdas.domain.measurements import CHAMPION, Measurement, check_complete, worst_answers
+from lambdas.domain.model_ids import foundation_model_id
 from lambdas.domain.models import ModelChoice
 from lambdas.domain.quality import JudgeRecord, calibration_document, worse_than_champion
+from lambdas.domain.records import Record
 from lambdas.gateways.registry import UNDECIDED
+from lambdas.gateways.task_book import Champion
 from lambdas.pipeline import Result, Stage
 from lambdas.reporting import publish
 
@@ -55,30 +59,29 @@ def execute(stage: Stage) -> Result:
 
 
 def _evaluate(stage: Stage) -> dict[str, Any]:
-    runs, files, prices, task = stage.pipeline.runs, stage.run.files, stage.pipeline.prices, stage.task
+    prices, task = stage.pipeline.prices, stage.task
     models = ModelChoice.from_document(stage.plan["models"])
-    references = runs.read(files.teacher_data("references.jsonl")).splitlines()
-    record_ids = {json.loads(line)["record_id"] for line in references}
-    left_out, shards = _left_out(stage), _shards(stage)
+    references, left_out, shards = _references(stage), _left_out(stage), _shards(stage)
     grouped = check_complete(
-        [Measurement.from_json(line) for key in shards for line in runs.read(key).splitlines()],
-        record_ids,
-        {item["role"] for item in left_out},
+        _measurements(stage, shards, references), references.keys(), {item["role"] for item in left_out}
     )
+    champion = _champion(stage)
     price_models = {"teacher": models.teacher, "baseline": models.baseline}
+    if champion is not None:
+        price_models[CHAMPION] = foundation_model_id(champion.base_model)
     summaries = {
         role: summarise(found, price_models.get(role, models.student), prices, task.output_schema)
         for role, found in grouped.items()
     }
     judge = _judge_record(stage)
     break_even = work_out(summaries, task, prices, models.student)
-    holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
-    unmeasured = [record.slices for record in holdout if record.id not in record_ids]
-    gate = judge_gate(grouped, summaries, task, break_even, judge, unmeasured)
-    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    gate = judge_gate(grouped, summaries, task, break_even, judge, _unmeasured(stage, references))
     return {
         **_decision(gate),
-        "needs_explicit_approval": [*worse_than_champion(grouped, task.gate), *needed_approvals(task, break_even)],
+        "needs_explicit_approval": [
+            *_about_champion(stage, champion, grouped, left_out),
+            *needed_approvals(task, break_even),
+        ],
         "contestants": [summary.to_document() for summary in summaries.values()],
         "left_out": left_out,
         "shards": len(shards),
@@ -100,6 +103,51 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
     }
 
 
+def _references(stage: Stage) -> dict[str, str]:
+    """Read the references by record id: these records must have been measured."""
+    items = map(json.loads, stage.pipeline.runs.lines(stage.run.files.teacher_data("references.jsonl")))
+    return {item["record_id"]: item["reference"] for item in items}
+
+
+def _measurements(stage: Stage, shards: Sequence[str], references: Mapping[str, str]) -> Iterator[Measurement]:
+    """Read the measurements; those of one record share its reference, of which there would be five copies."""
+    for key in shards:
+        for line in stage.pipeline.runs.read(key).splitlines():
+            item = Measurement.from_json(line)
+            yield replace(item, reference=references.get(item.record_id, item.reference))
+
+
+def _unmeasured(stage: Stage, references: Mapping[str, str]) -> list[dict[str, str]]:
+    """Give the slices of the holdout records that have no reference; the records themselves are not kept in memory."""
+    records = map(Record.from_json, stage.pipeline.runs.lines(stage.run.files.dataset("holdout.jsonl")))
+    return [record.slices for record in records if record.id not in references]
+
+
+def _champion(stage: Stage) -> Champion | None:
+    """Give the champion that was compared with, at the endpoint that it has now.
+
+    Where another one serves by now, the promotion refuses: its comparison would be with the wrong one.
+    """
+    pinned, present = pinned_champion(stage), stage.pipeline.tasks.state(stage.run.task).champion
+    return present if pinned and present and present.run_id == pinned.run_id else pinned
+
+
+def _about_champion(
+    stage: Stage,
+    champion: Champion | None,
+    grouped: Mapping[str, Sequence[Measurement]],
+    left_out: Sequence[Mapping[str, str]],
+) -> list[str]:
+    """Say what a person must know of the champion that the student would replace."""
+    if champion is None or champion.model_arn == stage.run.facts["custom_model_arn"]:
+        return []
+    if CHAMPION in grouped:
+        return worse_than_champion(grouped, stage.task.gate)
+    why = "; ".join(item["reason"] for item in left_out) or "it was not measured"
+    text = "Nothing shows how the student compares with the champion that it would replace, of run"
+    return [f"{text} {champion.run_id}: {why}"]
+
+
 def _decision(gate: Sequence[GateLine]) -> dict[str, Any]:
     return {"decision": decide(gate), "reasons": reasons(gate), "gate": [line.to_document() for line in gate]}
 
@@ -111,13 +159,9 @@ def _shards(stage: Stage) -> list[str]:
 
 
 def _left_out(stage: Stage) -> list[dict[str, str]]:
-    """Say who refused in some shard, once each, with the first reason."""
-    runs = stage.pipeline.runs
-    found: dict[str, dict[str, str]] = {}
-    for key in runs.keys(stage.run.files.evaluation(stage.attempt, "left_out/")):
-        note = json.loads(runs.read(key))
-        found.setdefault(note["role"], note)
-    return list(found.values())
+    """Say who is not compared, and why: the champion, where some shard could not measure it."""
+    note = stage.pipeline.runs.find_json(stage.run.files.evaluation(stage.attempt, "left_out.json"))
+    return [note] if note else []
 
 
 def _judge_record(stage: Stage) -> JudgeRecord:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lambdas.domain.budget import check_budget, ways_to_fit
 from lambdas.domain.calibration import CalibrationCase
 from lambdas.domain.errors import BudgetExceeded, PriceMissing
-from lambdas.domain.estimate import RunToCome
+from lambdas.domain.estimate import ChampionToCome, RunToCome
 from lambdas.domain.judging import judge_question
 from lambdas.domain.latency_sample import identity_for_timing
 from lambdas.domain.prompts import student_question, teacher_question
@@ -69,7 +69,7 @@ def test_a_calibration_set_is_judged_twice() -> None:
 
 def test_a_champion_is_a_fifth_contestant() -> None:
     # Given / When
-    with_it = to_come(changes={"champion": "arn:aws:bedrock:us-east-1:000000000000:custom-model/champion"}).estimate()
+    with_it = to_come(changes={"champion": ChampionToCome("arn:champion", TaskDefinition.default())}).estimate()
 
     # Then
     verdicts = next(line for line in with_it.lines if line.what == "verdicts on the holdout")
@@ -251,9 +251,10 @@ def test_a_verdict_that_exists_is_not_bought_again_and_one_on_another_answer_is(
 
 
 def test_a_champions_answers_that_exist_are_not_bought_again() -> None:
-    # Given
-    run = to_come(200, 100, changes={"champion": "arn:champion"})
-    bought = {student_question(record, run.task).key("arn:champion"): "known" for record in run.holdout}
+    # Given a champion whose callers ask it with another prompt than the new student's
+    served = TaskDefinition.from_document({"student_system_prompt": "as it was"})
+    run = to_come(200, 100, changes={"champion": ChampionToCome("arn:champion", served)})
+    bought = {student_question(record, served).key("arn:champion"): "known" for record in run.holdout}
 
     # When
     counts = [

@@ -57,6 +57,31 @@ def test_endless_throttling_ends_in_retry_later_and_keeps_what_was_bought() -> N
 
 
 @pytest.mark.usefixtures("short_pauses")
+def test_a_model_that_is_busy_is_told_apart_from_time_that_is_over() -> None:
+    # Given
+    desk, busy = Desk(), FakeRuntime(lambda _text, _earlier: refusal("ThrottlingException"))
+
+    # When
+    with pytest.raises(RetryLater) as throttled:
+        desk.answerer(busy).ask(questions(4), USE, "00-63")
+    desk.seconds_left = 1.0
+    with pytest.raises(RetryLater) as over:
+        desk.answerer(FakeRuntime(good)).ask(questions(4), USE, "00-63")
+
+    # Then
+    assert (throttled.value.busy, over.value.busy) == (True, False)
+
+
+def test_a_use_may_allow_fewer_calls_at_once_than_the_settings() -> None:
+    # Given
+    limits = Limits(32)
+
+    # When / Then
+    assert limits.of("champion", 2).most == 2
+    assert limits.of("teacher").most == limits.of("another", 100).most == 32
+
+
+@pytest.mark.usefixtures("short_pauses")
 def test_a_retry_in_a_warm_lambda_is_as_patient_as_the_first_try() -> None:
     # Given a Lambda that gave up in a storm, and keeps what it found out about the quota
     desk, limits = Desk(), Limits(4)

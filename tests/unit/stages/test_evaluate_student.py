@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from lambdas.calibrate_judge.stage import execute as calibrate
+from lambdas.comparing import pin_champion
 from lambdas.domain.errors import ModelUnavailable
-from lambdas.domain.measurements import REQUIRED, Measurement
+from lambdas.domain.measurements import Measurement
+from lambdas.domain.run_files import RunFiles
 from lambdas.evaluate_student.stage import execute as evaluate
 from lambdas.gateways import clients, purchase
 from lambdas.gateways.registry import Run
@@ -21,6 +23,7 @@ from tests.unit.stages.workshop import Workshop
 
 SHARD = "00-15"
 RECORDS = 60
+CHAMPIONS_PROMPT = "as its callers ask it"
 JUDGE = "us.anthropic.claude-sonnet-4-6"
 Answerer = Callable[[dict[str, Any]], dict[str, Any] | Exception]
 
@@ -85,6 +88,9 @@ def ready(workshop: Workshop, *, calibration: bool = True, champion: str | None 
     workshop.pipeline.registry.record_facts(run.run_id, **facts)
     if champion:
         workshop.crown("video-older", "arn:older", champion)
+        its_task = {"student_system_prompt": CHAMPIONS_PROMPT}
+        workshop.bucket.write_json(RunFiles(run.task, "video-older").task_definition, its_task)
+    pin_champion(workshop.stage("DeployCandidate", run))
     return run
 
 
@@ -112,44 +118,6 @@ def test_a_judge_that_refuses_ends_the_shard_and_is_not_taken_for_a_missing_cham
     # When / Then
     with pytest.raises(ModelUnavailable):
         measured(workshop, run)
-
-
-def test_a_champion_whose_endpoint_is_gone_is_left_out_and_the_report_says_so(
-    workshop: Workshop, models: Models
-) -> None:
-    # Given
-    run = ready(workshop, champion="arn:champion-endpoint")
-    models.refusing = "arn:champion-endpoint"
-
-    # When
-    roles = {item.role for item in measured(workshop, run)}
-    evaluation = decided(workshop, run)
-
-    # Then
-    assert "champion" not in roles
-    [note] = evaluation["left_out"]
-    assert (note["role"], note["model_id"]) == ("champion", "arn:champion-endpoint")
-
-
-def test_a_champion_that_answers_is_the_fifth_contestant_on_the_same_records(
-    workshop: Workshop, models: Models
-) -> None:
-    # Given a champion on provisioned throughput, whose calls are not billed one by one
-    run = ready(workshop, champion="arn:champion-endpoint")
-
-    # When
-    measured(workshop, run)
-    evaluation = decided(workshop, run)
-
-    # Then
-    assert [one["role"] for one in evaluation["contestants"]] == [*REQUIRED, "champion"]
-    assert {one["records"] for one in evaluation["contestants"]} == {RECORDS}
-    champion = evaluation["contestants"][-1]
-    assert champion["model_id"] == "arn:champion-endpoint"
-    assert champion["usd_per_1k_requests"] > 0
-    assert evaluation["champion_before"]["run_id"] == "video-older"
-    assert "arn:champion-endpoint" not in {entry.model for entry in workshop.pipeline.registry.ledger(run.run_id)}
-    assert len(models.judge_calls) > 0
 
 
 def test_a_judge_that_gives_six_is_asked_again_and_its_failures_are_counted(workshop: Workshop, models: Models) -> None:

@@ -1,4 +1,4 @@
-"""Where batch inference gave the teacher's answers, a sample of the holdout is asked again on demand, for the times."""
+"""Where batch inference gave a model's answers, a sample of the holdout is asked again on demand, for the times."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from lambdas.domain import latency_sample
 from lambdas.domain.answers import Answer
 from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.errors import RetryLater
 from lambdas.domain.latency_sample import LATENCY_CALLS
 from lambdas.domain.measurements import Measurement
 from lambdas.domain.prompts import teacher_question
@@ -21,7 +22,7 @@ from tests.unit.gateways.fakes import converse_answer, refusal
 from tests.unit.stages.test_evaluate_student import JUDGE, RECORDS, SHARD, decided, measured, ready
 from tests.unit.stages.workshop import Workshop
 
-TEACHER = "us.amazon.nova-pro-v1:0"
+TEACHER, BASELINE = "us.amazon.nova-pro-v1:0", "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 SAMPLE = 20
 
 
@@ -32,6 +33,7 @@ class Models:
         self.calls: Counter[str] = Counter()
         self.teacher_refuses_after: int | None = None
         self.code = "ThrottlingException"
+        self.refusing_baseline = False
         self._lock = threading.Lock()
 
     def converse(self, **request: Any) -> dict[str, Any]:
@@ -39,6 +41,8 @@ class Models:
         with self._lock:
             allowed = self.teacher_refuses_after
             if model == TEACHER and allowed is not None and self.calls[model] >= allowed:
+                raise refusal(self.code)
+            if model == BASELINE and self.refusing_baseline:
                 raise refusal(self.code)
             self.calls[model] += 1
         if model == JUDGE:
@@ -58,16 +62,16 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Models:
     return found
 
 
-def by_batch(workshop: Workshop, run: Run, *, on_demand: int = 0) -> None:
-    """Leave the teacher's answers as RunTeacherBatch does, the first few of them bought on demand."""
+def by_batch(workshop: Workshop, run: Run, *, on_demand: int = 0, model: str = TEACHER) -> None:
+    """Leave a teacher's answers as RunTeacherBatch does, the first few of them bought on demand."""
     task = workshop.stage("EvaluateStudent", run).task
     records = from_json_lines(workshop.bucket.read(run.files.dataset("holdout.jsonl")))
     questions = [teacher_question(record, task) for record in records]
     answers = [
         Answer(
-            key=question.key(TEACHER),
+            key=question.key(model),
             record_id=question.record_id,
-            model=TEACHER,
+            model=model,
             text="given by a batch",
             stop_reason="end_turn",
             input_tokens=100,
@@ -78,7 +82,7 @@ def by_batch(workshop: Workshop, run: Run, *, on_demand: int = 0) -> None:
         )
         for number, question in enumerate(questions)
     ]
-    AnswerStore(workshop.bucket, run.task).save(questions[0].pool(TEACHER), SHARD, answers)
+    AnswerStore(workshop.bucket, run.task).save(questions[0].pool(model), SHARD, answers)
 
 
 def teacher(found: list[Measurement]) -> list[Measurement]:
@@ -164,3 +168,49 @@ def test_a_teacher_that_does_not_answer_on_demand_holds_no_run_up(
     assert sum(item.timed_apart for item in found) == answered
     assert len(found) == summary["records"] == RECORDS
     assert (summary["latency_ms"] is None) == (answered == 0)
+
+
+def test_a_baseline_that_was_a_teacher_before_is_timed_too_and_the_gate_decides(
+    workshop: Workshop, models: Models
+) -> None:
+    # Given a baseline whose answers an earlier run bought by batch, when it was the teacher
+    run = ready(workshop, calibration=False)
+    by_batch(workshop, run, model=BASELINE)
+
+    # When
+    measured(workshop, run)
+    evaluation = decided(workshop, run)
+
+    # Then
+    [baseline] = [one for one in evaluation["contestants"] if one["role"] == "baseline"]
+    assert (baseline["timed"], baseline["timed_apart"]) == (SAMPLE, SAMPLE)
+    assert models.calls[BASELINE] == SAMPLE
+    [latency] = [line for line in evaluation["gate"] if line["rule"] == "min_latency_reduction"]
+    assert not latency["undecided"]
+
+
+def test_a_model_that_is_teacher_and_baseline_is_timed_once(workshop: Workshop, models: Models) -> None:
+    # Given
+    run = ready(workshop, calibration=False)
+    plan = workshop.bucket.read_json(run.files.plan(1))
+    workshop.bucket.write_json(run.files.plan(1), {"models": {**plan["models"], "baseline": TEACHER}})
+    by_batch(workshop, run)
+
+    # When
+    found = measured(workshop, run)
+
+    # Then
+    assert models.calls[TEACHER] == SAMPLE
+    for role in ("teacher", "baseline"):
+        assert sum(item.timed_apart for item in found if item.role == role) == SAMPLE
+
+
+def test_a_baseline_that_does_not_answer_on_demand_is_tried_again(workshop: Workshop, models: Models) -> None:
+    # Given: the gate holds the student against its latency
+    run = ready(workshop, calibration=False)
+    by_batch(workshop, run, model=BASELINE)
+    models.refusing_baseline = True
+
+    # When / Then
+    with pytest.raises(RetryLater):
+        measured(workshop, run)

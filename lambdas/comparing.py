@@ -1,0 +1,43 @@
+"""The champion that an attempt compares its student with: one and the same from the first shard to the promotion."""
+
+from __future__ import annotations
+
+from lambdas.domain.errors import InvalidTaskDefinition
+from lambdas.domain.run_files import RunFiles
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.gateways.task_book import Champion
+from lambdas.pipeline import Stage
+
+_PINNED = "champion_before"
+
+
+def pin_champion(stage: Stage) -> None:
+    """Write down who serves the task before the first shard is measured.
+
+    Another run may be promoted, or a champion rolled back, while shards are measured: the figures would be one
+    champion's, and the promotion would take another one's place.
+    """
+    champion = stage.pipeline.tasks.state(stage.run.task).champion
+    document = champion.to_document() if champion else None
+    stage.pipeline.registry.record_facts(stage.run.run_id, **{_PINNED: document})
+
+
+def pinned_champion(stage: Stage) -> Champion | None:
+    """Give the champion that was pinned; ``None`` where the task had none."""
+    document = stage.run.facts.get(_PINNED)
+    return Champion.from_item(document) if document else None
+
+
+def serving_task(stage: Stage, champion: Champion) -> TaskDefinition | None:
+    """Give the task as the champion's own run knew it: callers ask the champion with that prompt.
+
+    Returns
+    -------
+    TaskDefinition or None
+        ``None`` where it is not there any more, or not readable.
+    """
+    text = stage.pipeline.runs.find(RunFiles(stage.run.task, champion.run_id).task_definition)
+    try:
+        return None if text is None else TaskDefinition.from_text(text)
+    except InvalidTaskDefinition:
+        return None

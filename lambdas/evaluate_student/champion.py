@@ -1,0 +1,108 @@
+"""The present champion as a fifth contestant: asked as its callers ask it, and never at their expense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from lambdas.comparing import pinned_champion, serving_task
+from lambdas.domain.answers import Answer, Asked, Question
+from lambdas.domain.errors import ModelUnavailable, RetryLater
+from lambdas.domain.measurements import CHAMPION
+from lambdas.domain.model_ids import foundation_model_id
+from lambdas.domain.prompts import student_question
+from lambdas.evaluate_student.contestants import Contestant
+from lambdas.gateways.answerer import Answerer
+from lambdas.gateways.task_book import Champion
+from lambdas.gateways.till import ModelUse
+from lambdas.pipeline import Stage, logger
+
+CALLS_AT_ONCE = 2
+"""Calls under way at a champion's endpoint, a Lambda: it serves callers, who must not be throttled by a comparison."""
+
+
+def champion_contestant(stage: Stage) -> Contestant | None:
+    """Give the pinned champion as a contestant.
+
+    Returns
+    -------
+    Contestant or None
+        ``None`` where the task has none, it serves this very student, or it is left out.
+    """
+    champion = pinned_champion(stage)
+    if champion is None or champion.model_arn == stage.run.facts["custom_model_arn"]:
+        return None
+    if stage.pipeline.runs.find(_note_key(stage)) is not None:
+        return None
+    task, base = serving_task(stage, champion), foundation_model_id(champion.base_model)
+    if task is None:
+        _leave_out(stage, champion, f"task.json of its run {champion.run_id}, with its prompt, is gone")
+        return None
+    if stage.pipeline.prices.find(base, "input") is None:
+        _leave_out(stage, champion, f"the price book has no price of {base}, of which it was made")
+        return None
+    use = ModelUse(
+        stage=stage.name,
+        identity=champion.model_arn,
+        invoke_id=champion.endpoint_arn,
+        price_model=None if champion.on_throughput else base,
+        most_at_once=CALLS_AT_ONCE,
+    )
+    return Contestant(role=CHAMPION, use=use, ask=partial(student_question, task=task))
+
+
+def ask_champion(
+    stage: Stage,
+    answerer: Answerer,
+    contestant: Contestant,
+    questions: Sequence[Question],
+    shard: str,
+    then: Callable[[Question, Answer], None],
+) -> Asked | None:
+    """Ask the champion; ``None`` where it is left out.
+
+    No rule of the gate rests on it, so that an endpoint that refuses, is busy or is being moved holds no student up: it
+    is written down, since a champion that some shards measured and others did not cannot be compared, and the promotion
+    then needs a person's word. What it answered as the student of its own run is known; what its endpoint answers now
+    is kept for this attempt alone, since nobody can be sure that no other run is moving that endpoint.
+
+    Raises
+    ------
+    RetryLater
+        The Lambda's time is over.
+    """
+    use, champion = contestant.use, pinned_champion(stage)
+    known = answerer.known(questions, use, shard)
+    for question in questions:
+        if question.record_id in known:
+            then(question, known[question.record_id])
+    missing = [question for question in questions if question.record_id not in known]
+    try:
+        asked = answerer.ask(missing, replace(use, identity=f"{use.identity}#{stage.owner}"), shard, then=then)
+    except (ModelUnavailable, RetryLater) as problem:
+        if isinstance(problem, RetryLater) and not problem.busy:
+            raise
+        _leave_out(stage, champion, str(problem))
+        return None
+    if missing and _is_being_replaced(stage, champion):
+        _leave_out(stage, champion, "its endpoint was being moved or replaced while it was measured")
+        return None
+    return Asked({**known, **asked.answers}, asked.failed)
+
+
+def _is_being_replaced(stage: Stage, pinned: Champion | None) -> bool:
+    now = stage.pipeline.tasks.state(stage.run.task)
+    if now.lease_owner is not None and str(now.lease_expires) > stage.now():
+        return True
+    return now.champion is None or pinned is None or now.champion.model_arn != pinned.model_arn
+
+
+def _leave_out(stage: Stage, champion: Champion | None, reason: str) -> None:
+    endpoint = champion.endpoint_arn if champion else ""
+    logger.warning("the champion is left out", extra={"endpoint": endpoint, "reason": reason})
+    stage.pipeline.runs.write_json(_note_key(stage), {"role": CHAMPION, "model_id": endpoint, "reason": reason})
+
+
+def _note_key(stage: Stage) -> str:
+    return stage.run.files.evaluation(stage.attempt, "left_out.json")

@@ -1,0 +1,293 @@
+"""The champion that a student would replace: compared as it serves, never passed over in silence, never overrun."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lambdas.deploy_candidate.stage import execute as deploy
+from lambdas.domain.answers import Answer
+from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.errors import ChampionChanged, RetryLater
+from lambdas.domain.measurements import REQUIRED
+from lambdas.domain.prompts import student_question
+from lambdas.domain.run_files import RunFiles
+from lambdas.domain.task_definition import TaskDefinition
+from lambdas.evaluate_student.champion import CALLS_AT_ONCE
+from lambdas.evaluate_student.stage import execute as evaluate
+from lambdas.gateways import clients, purchase
+from lambdas.gateways.answer_store import AnswerStore
+from lambdas.gateways.registry import Run
+from lambdas.pipeline import iso
+from lambdas.promote_student.stage import execute as promote
+from lambdas.score_evaluation.stage import execute as score
+from tests.unit.gateways.fakes import converse_answer, refusal
+from tests.unit.stages.test_evaluate_student import CHAMPIONS_PROMPT, JUDGE, RECORDS, SHARD, decided, measured, ready
+from tests.unit.stages.workshop import Workshop
+
+ENDPOINT = "arn:champion-endpoint"
+LEFT_OUT = "Nothing shows how the student compares with the champion that it would replace, of run video-older: "
+
+
+class Models:
+    """Each answers at once, but the champion's endpoint, which may refuse, and shows who asks it."""
+
+    def __init__(self) -> None:
+        self.code: str | None = None
+        self.prompts: Counter[str] = Counter()
+        self.most_at_once = 0
+        self._now = 0
+        self._lock = threading.Lock()
+
+    def converse(self, **request: Any) -> dict[str, Any]:
+        model = request["modelId"]
+        if model == JUDGE:
+            return converse_answer(tool={"score": 4, "explanation": "because"})
+        if model != ENDPOINT:
+            answer = converse_answer("the answer")
+            answer["metrics"]["latencyMs"] = 900 if "haiku" in model else 321
+            return answer
+        if self.code:
+            raise refusal(self.code)
+        with self._lock:
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+            self.prompts[request["system"][0]["text"]] += 1
+        threading.Event().wait(0.002)
+        with self._lock:
+            self._now -= 1
+        return converse_answer("the answer")
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> Models:
+    found = Models()
+    monkeypatch.setattr(clients, "bedrock_runtime", lambda: found)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(purchase, "MAX_STREAK", 1)  # more of them take minutes
+    monkeypatch.setattr(purchase, "MAX_BROKEN", 1)
+    return found
+
+
+def explicit(workshop: Workshop, run: Run) -> list[str]:
+    found: list[str] = decided(workshop, run)["needs_explicit_approval"]
+    return found
+
+
+# Left out, and never in silence
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("ResourceNotFoundException", "refused"),
+        ("ThrottlingException", "throttled"),
+        ("ModelErrorException", "no answer"),
+    ],
+)
+def test_a_champion_that_does_not_answer_holds_nothing_up_and_its_replacement_needs_a_word(
+    workshop: Workshop, models: Models, code: str, said: str
+) -> None:
+    # Given an endpoint that is gone, kept busy by its own callers, or out of order
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    models.code = code
+
+    # When
+    roles = {item.role for item in measured(workshop, run)}
+    evaluation = decided(workshop, run)
+    result = score(workshop.stage("ScoreEvaluation", run))
+
+    # Then
+    assert roles == set(REQUIRED)
+    [note] = evaluation["left_out"]
+    assert (note["role"], note["model_id"]) == ("champion", ENDPOINT)
+    assert said in note["reason"]
+    assert evaluation["decision"] == "PROMOTE"
+    assert evaluation["needs_explicit_approval"] == [LEFT_OUT + note["reason"]]
+    assert result["needs_a_person"]
+
+
+def test_a_champion_that_one_shard_left_out_is_not_asked_by_the_others(workshop: Workshop, models: Models) -> None:
+    # Given a shard that could not measure it
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    models.code = "ResourceNotFoundException"
+    measured(workshop, run)
+
+    # When its endpoint answers again
+    models.code = None
+    roles = {item.role for item in measured(workshop, run)}
+
+    # Then
+    assert roles == set(REQUIRED)
+    assert not models.prompts
+    assert explicit(workshop, run)
+
+
+def test_a_champion_whose_prompt_is_lost_is_left_out(workshop: Workshop, models: Models) -> None:
+    # Given that bucket rules have deleted the files of its run
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    del workshop.bucket.objects[RunFiles(run.task, "video-older").task_definition]
+
+    # When
+    measured(workshop, run)
+
+    # Then
+    assert not models.prompts
+    [text] = explicit(workshop, run)
+    assert "task.json of its run video-older" in text
+
+
+def test_a_champion_whose_endpoint_is_being_moved_is_left_out(workshop: Workshop, models: Models) -> None:
+    # Given another run that holds the task's lease and points the endpoint at its own student
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    later = iso(workshop.time + timedelta(hours=1))
+    workshop.pipeline.tasks.take_lease(run.task, "video-other-1", "video-older", workshop.now(), later)
+
+    # When
+    measured(workshop, run)
+
+    # Then
+    assert sum(models.prompts.values()) == RECORDS
+    [text] = explicit(workshop, run)
+    assert "being moved or replaced" in text
+
+
+def test_a_lambda_whose_time_is_over_leaves_nobody_out(workshop: Workshop, models: Models) -> None:
+    # Given
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    hurried = replace(workshop.stage("EvaluateStudent", run, shard=SHARD), seconds_left=lambda: 1.0)
+
+    # When the next one has more
+    with pytest.raises(RetryLater):
+        evaluate(hurried)
+    roles = {item.role for item in measured(workshop, run)}
+
+    # Then
+    assert roles == {*REQUIRED, "champion"}
+    assert models.prompts
+
+
+# One champion from the first shard to the promotion
+
+
+def test_the_champion_is_pinned_when_the_candidate_answers(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    workshop.plan(run)
+    model = "arn:aws:bedrock:us-east-1:000000000000:custom-model/amazon.nova-micro-v1:0:128k/abcdefghijkl"
+    workshop.pipeline.registry.record_facts(run.run_id, custom_model_arn=model)
+    workshop.crown("video-older", "arn:older", ENDPOINT)
+
+    # When
+    deploy(workshop.stage("DeployCandidate", run))
+    for endpoint in workshop.client.endpoints.values():
+        endpoint["status"] = "Active"
+    assert deploy(workshop.stage("DeployCandidate", run))["status"] == "COMPLETED"
+
+    # Then
+    assert workshop.pipeline.registry.run(run.run_id).facts["champion_before"]["run_id"] == "video-older"
+
+
+@pytest.mark.parametrize("moment", ["while shards are measured", "before the verdict"])
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_champion_that_came_meanwhile_is_not_taken_for_the_one_that_was_measured(
+    workshop: Workshop, models: Models, moment: str, *, pinned: bool
+) -> None:
+    # Given another run that is promoted during the evaluation
+    run = ready(workshop, calibration=False, champion=ENDPOINT if pinned else None)
+    if moment == "before the verdict":
+        measured(workshop, run)
+    workshop.crown("video-newer", "arn:newer", "arn:newer-endpoint")
+    if moment != "before the verdict":
+        measured(workshop, run)
+
+    # When
+    before = decided(workshop, run)["champion_before"]
+
+    # Then the promotion, which expects that one, refuses
+    assert (before and before["run_id"]) == ("video-older" if pinned else None)
+    assert sum(models.prompts.values()) == (RECORDS if pinned else 0)
+    with pytest.raises(ChampionChanged, match="served by run video-newer"):
+        promote(workshop.stage("PromoteStudent", run))
+
+
+def test_a_champion_that_got_another_endpoint_is_promoted_over_at_that_one(workshop: Workshop, models: Models) -> None:
+    # Given the same champion behind a deployment, where the schedule has put it
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    measured(workshop, run)
+    workshop.crown("video-older", "arn:older", "arn:its-deployment")
+
+    # When / Then
+    assert decided(workshop, run)["champion_before"]["endpoint_arn"] == "arn:its-deployment"
+    assert models.prompts
+
+
+# Compared as it serves
+
+
+@pytest.mark.usefixtures("models")
+def test_a_champion_that_answers_is_the_fifth_contestant_on_the_same_records(workshop: Workshop) -> None:
+    # Given a champion on provisioned throughput, whose calls are not billed one by one
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+
+    # When
+    measured(workshop, run)
+    evaluation = decided(workshop, run)
+
+    # Then
+    assert [one["role"] for one in evaluation["contestants"]] == [*REQUIRED, "champion"]
+    assert {one["records"] for one in evaluation["contestants"]} == {RECORDS}
+    champion = evaluation["contestants"][-1]
+    assert champion["model_id"] == ENDPOINT
+    assert champion["usd_per_1k_requests"] > 0
+    assert evaluation["champion_before"]["run_id"] == "video-older"
+    assert ENDPOINT not in {entry.model for entry in workshop.pipeline.registry.ledger(run.run_id)}
+    assert evaluation["needs_explicit_approval"] == []
+
+
+def test_it_is_asked_with_the_prompt_that_its_callers_use_and_few_calls_at_once(
+    workshop: Workshop, models: Models
+) -> None:
+    # Given a task whose short prompt was reworded since the champion was trained
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    task = {"approval": "automatic", "student_system_prompt": "reworded"}
+    workshop.bucket.write_json(run.files.task_definition, task)
+
+    # When
+    measured(workshop, run)
+
+    # Then
+    assert models.prompts == {CHAMPIONS_PROMPT: RECORDS}
+    assert models.most_at_once <= CALLS_AT_ONCE
+
+
+def test_what_it_answered_as_a_student_is_known_and_what_its_endpoint_says_is_kept_for_one_attempt(
+    workshop: Workshop, models: Models
+) -> None:
+    # Given a champion that its own run has asked about all records but ten
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    task = TaskDefinition.from_document({"student_system_prompt": CHAMPIONS_PROMPT})
+    records = from_json_lines(workshop.bucket.read(run.files.dataset("holdout.jsonl")))
+    questions = [student_question(record, task) for record in records[10:]]
+    answers = [Answer.from_api(question, "arn:older", converse_answer("the answer"), 300.0) for question in questions]
+    AnswerStore(workshop.bucket, run.task).save(questions[0].pool("arn:older"), SHARD, answers)
+
+    # When the shard is measured, and once more after a crash
+    measured(workshop, run)
+    measured(workshop, run)
+
+    # Then
+    assert sum(models.prompts.values()) == 10
+
+    # And the next attempt asks its endpoint again: another run may have moved it meanwhile
+    again = workshop.fail_and_retry(run)
+    workshop.plan(again)
+    workshop.bucket.write_json(again.files.task_definition, {"approval": "automatic"})
+    measured(workshop, again)
+    assert sum(models.prompts.values()) == 20
