@@ -40,6 +40,9 @@ FAILED: State = {
     "Assign": {"outcome": "FAILED", "failure": "{% $states.errorOutput %}"},
     "Next": "ReleaseResources",
 }
+OUTAGE_SECONDS = 3600
+"""How long services may fail at the polls of paid work before the run does."""
+
 NOT_UNDERSTOOD = (
     "the state before this Choice returned what the machine does not know; the log of its Lambda has the result"
 )
@@ -107,6 +110,37 @@ def poll_loop(
         check: {"Type": "Choice", "Choices": ways_out, **(otherwise or {"Default": pause})},
         pause: wait(seconds, then=stage),
     }
+
+
+def tries_in_a_row(seconds: int) -> int:
+    """Count the polls, one after the other, that may fail: an outage's worth, and no fewer than a Retry would give."""
+    return 1 + max(RETRY["MaxAttempts"], -(-OUTAGE_SECONDS // seconds))
+
+
+def ask_again(loop: str, *, then: str) -> list[State]:
+    """Catch what fails at a poll of paid work: a permanent error ends the run, any other is left to the next poll.
+
+    Parameters
+    ----------
+    loop : str
+        Prefix of the loop's counters. A failed poll is one of its polls, so that no error adds to the history or to
+        the deadline.
+    then : str
+        The Choice of :func:`out_of_reach`.
+    """
+    trouble = {**counted(f"{loop}_polls"), **counted(f"{loop}_troubles"), "trouble": "{% $states.errorOutput %}"}
+    return [
+        {**FAILED, "ErrorEquals": permanent_error_names()},
+        {"ErrorEquals": ["States.ALL"], "Assign": trouble, "Next": then},
+    ]
+
+
+def out_of_reach(loop: str, *, limit: int, seconds: int, pause: str) -> State:
+    """Fail with the error of the last poll where too many failed one after the other, else pause before the next."""
+    over = f"${loop}_troubles >= {tries_in_a_row(seconds)} or ${loop}_polls >= {limit}"
+    failed = {"outcome": "FAILED", "failure": "{% $trouble %}"}
+    ways_out = [{"Condition": f"{{% {over} %}}", "Assign": failed, "Next": "ReleaseResources"}]
+    return {"Type": "Choice", "Choices": ways_out, "Default": pause}
 
 
 def in_progress(then: str) -> State:

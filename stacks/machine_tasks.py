@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
-from stacks.asl import FAILED, GO_ON, NO_RETRY, RETRY, RUN, State, States
+from stacks.asl import FAILED, GO_ON, NO_RETRY, RETRY, RUN, State, States, ask_again, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,16 @@ class MachineTasks:
             "Output": output,
             **fields,
         }
+
+    def watching_task(self, folder: str, loop: str, *, check: str, in_trouble: str) -> State:
+        """Invoke a Lambda that watches paid work of hours: where it fails it is asked again at the next polls.
+
+        A Retry long enough for an outage would begin anew at every poll, and could fill the execution's history.
+        """
+        task = self.task(folder, Assign={**counted(f"{loop}_polls"), f"{loop}_troubles": 0}, Next=check)
+        del task["Retry"]
+        task["Catch"] = ask_again(loop, then=in_trouble)
+        return task
 
     def each_shard(self, label: str, *, shards: str, states: States, then: str) -> State:
         """Hand every shard to an execution of its own; children see nothing but what ItemSelector gives them."""

@@ -29,6 +29,7 @@ from stacks.asl import (
     given_up,
     in_progress,
     only_if,
+    out_of_reach,
     overdue,
     poll_loop,
     unknown,
@@ -138,7 +139,10 @@ class DistillationMachine(Construct):
             "outcome": "FAILED",
             "failure": {},
             "teacher_polls": 0,
+            "teacher_troubles": 0,
             "distillation_polls": 0,
+            "distillation_troubles": 0,
+            "trouble": {},
             "deployment_polls": 0,
             "promotion_polls": 0,
             "bake_polls": 0,
@@ -183,9 +187,12 @@ class DistillationMachine(Construct):
         }
 
     def _run_teacher_batch(self) -> States:
-        return poll_loop(
+        every = self._settings.teacher_poll_seconds
+        loop = poll_loop(
             "RunTeacherBatch",
-            self._tasks.task("run_teacher_batch", Assign=counted("teacher_polls"), Next="IsTeacherBatchCompleted"),
+            self._tasks.watching_task(
+                "run_teacher_batch", "teacher", check="IsTeacherBatchCompleted", in_trouble="IsTeacherBatchOutOfReach"
+            ),
             check="IsTeacherBatchCompleted",
             # Past its limit nothing fails: what the batch did not give is asked on demand.
             ways_out=[
@@ -196,9 +203,11 @@ class DistillationMachine(Construct):
             # A broken answer gives no time to wait, and is no leave to buy on demand what a batch is answering.
             otherwise=unknown(then="ReleaseResources"),
             pause="WaitForTeacherBatch",
-            # The deadline is the task's own, so the Lambda says how long to wait.
-            seconds="{% $states.input.wait_seconds %}",
+            # The deadline is the task's own, so the Lambda says how long to wait; an error says nothing of it.
+            seconds=f"{{% $exists($states.input.wait_seconds) ? $states.input.wait_seconds : {every} %}}",
         )
+        trouble = out_of_reach("teacher", limit=TEACHER_POLL_LIMIT, seconds=every, pause="WaitForTeacherBatch")
+        return {**loop, "IsTeacherBatchOutOfReach": trouble}
 
     def _generate_teacher_data(self) -> States:
         return {
@@ -214,19 +223,25 @@ class DistillationMachine(Construct):
         return {"CollectTeacherData": self._tasks.task("collect_teacher_data", Next="LaunchDistillation")}
 
     def _launch_distillation(self) -> States:
-        return poll_loop(
+        limit, every = self._settings.distillation_polls, self._settings.distillation_poll_seconds
+        loop = poll_loop(
             "LaunchDistillation",
-            self._tasks.task(
-                "launch_distillation", Assign=counted("distillation_polls"), Next="IsDistillationCompleted"
+            self._tasks.watching_task(
+                "launch_distillation",
+                "distillation",
+                check="IsDistillationCompleted",
+                in_trouble="IsDistillationOutOfReach",
             ),
             check="IsDistillationCompleted",
             ways_out=[
                 completed(then="DeployCandidate"),
-                overdue("distillation_polls", self._settings.distillation_polls, "distillation_deadline_hours"),
+                overdue("distillation_polls", limit, "distillation_deadline_hours"),
             ],
             pause="WaitForDistillation",
-            seconds=self._settings.distillation_poll_seconds,
+            seconds=every,
         )
+        trouble = out_of_reach("distillation", limit=limit, seconds=every, pause="WaitForDistillation")
+        return {**loop, "IsDistillationOutOfReach": trouble}
 
     def _deploy_candidate(self) -> States:
         return poll_loop(

@@ -16,7 +16,11 @@ MAX_HISTORY_EVENTS = 15_000
 """Worst case that settings may reach, of the 25,000 events that Step Functions allows an execution (service quotas)."""
 
 EVENTS_A_POLL = 10
-"""History events of one poll: Wait (2), Task (5) and Choice (2), with one to spare for a retry."""
+"""History events of one poll: Wait (2), Task (5) and Choice (2), with one to spare.
+
+A poll of a batch or a training that fails is one more poll, not a retry within one. Retries within the shorter loops
+have the events between :data:`MAX_HISTORY_EVENTS` and what Step Functions allows.
+"""
 
 TEACHER_POLLS = 150
 """Polls of the teacher's batch before its deadline, however late that is: the interval follows from the deadline."""
