@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import DistillationFailed, RetryLater
@@ -60,6 +61,8 @@ def execute(stage: Stage) -> Result:
         launched_in = ours.get(name) if stage.started(job.arn) else None
         result = _look_after(stage, models, job, launched_in=launched_in, lossy=lossy)
         if result is not None:
+            if result["status"] == "COMPLETED":
+                _stop_others(stage, [other for other in ours if other != name])
             return result
         if launched_in is not None and job.status == "Completed":
             useless.append(name)
@@ -108,9 +111,10 @@ def _look_after(
 ) -> Result | None:
     """Judge a job's state; ``None`` when it is of no use and the next name must be tried.
 
-    ``launched_in`` is the attempt of this run that launched it. Another run's job (``None``) is waited for, but neither
-    stopped nor paid here, and its failure only means the next name. ``lossy`` collects the jobs that lost too many
-    records: the first of an earlier attempt or another run is passed over, a second one is the run's failure.
+    ``launched_in`` is the attempt of this run that launched it. Another run's job (``None``) and its model are waited
+    for, but neither stopped nor paid here, and its failure only means the next name. ``lossy`` collects the jobs that
+    lost too many records: the first of an earlier attempt or another run is passed over, a second one is the run's
+    failure.
     """
     mine = launched_in == stage.attempt
     if job.status not in JOB_ENDED:
@@ -118,44 +122,68 @@ def _look_after(
             stage.pipeline.resources.plan(stage.resource(CUSTOMIZATION_JOB, job.name, arn=job.arn))
         return _under_way(stage, job, stopped=launched_in is not None and stop_when_stalled(stage, job))
     if job.status == "Completed":
-        model = stage.pipeline.bedrock.find_model(job.name)
-        if model is not None and model.status == "Creating":
-            return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
-        if mine and (model is None or model.status != "Active"):
-            return _without_model(stage, models, job, model)
-        document = read_output(stage, job)
-        loss = loss_of_records(stage, document)
-        if model is not None and model.status == "Active" and (mine or loss is None):
-            keep_output(stage, document)
-            _completed(stage, models, job, model.arn, ours=launched_in is not None)
-            if loss is not None:
-                refuse_student(loss, earlier=lossy)
-            stage.progress(job_name=job.name, phase="completed")
-            return {"status": "COMPLETED", "phase": "completed", "job_name": job.name}
-        if loss is not None:
-            _pass_over(stage, models, job, loss, ours=launched_in is not None, lossy=lossy)
-        return None  # no student to adopt: it lost too many records, or its model has been deleted since
+        return _take_model(stage, models, job, launched_in=launched_in, lossy=lossy)
     if mine:
         judge_failure(stage, models, job)
     return None
 
 
-def _without_model(stage: Stage, models: ModelChoice, job: Found, model: Found | None) -> Result:
-    """Wait a while for the model of a job of this attempt, then fail: another training is for a person to order.
+def _take_model(
+    stage: Stage, models: ModelChoice, job: Found, *, launched_in: int | None, lossy: list[str]
+) -> Result | None:
+    """Take the student of a completed job, or wait for it; parameters and result as of :func:`_look_after`."""
+    mine, ours = launched_in == stage.attempt, launched_in is not None
+    if mine:
+        record_costs(stage, models, job)
+    model = stage.pipeline.bedrock.find_model(job.name)
+    if model.status == "Creating" if model else _model_may_come(stage, job):
+        stage.progress(job_name=job.name, phase="model")
+        return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
+    is_active = model is not None and model.status == "Active"
+    if mine and not is_active:
+        _refuse_without_model(job, model)
+    document = read_output(stage, job)
+    loss = loss_of_records(stage, document)
+    if model is not None and is_active and (mine or loss is None):
+        keep_output(stage, document)
+        _completed(stage, models, job, model.arn, ours=ours)
+        if loss is not None:
+            refuse_student(loss, earlier=lossy)
+        stage.progress(job_name=job.name, phase="completed")
+        return {"status": "COMPLETED", "phase": "completed", "job_name": job.name}
+    if loss is not None:
+        _pass_over(stage, models, job, loss, ours=ours, lossy=lossy)
+    return None  # no student to adopt: it lost too many records, or its model has been deleted since
+
+
+def _model_may_come(stage: Stage, job: Found) -> bool:
+    """Tell whether the model of a completed job, whoever started it, is only not listed yet."""
+    ended = job.details.get("endTime") or job.details.get("lastModifiedTime")
+    return isinstance(ended, datetime) and stage.pipeline.now() - ended <= MODEL_SEEN_WITHIN
+
+
+def _refuse_without_model(job: Found, model: Found | None) -> NoReturn:
+    """Fail where the model of a job of this attempt did not come: another training is for a person to order.
 
     Raises
     ------
     DistillationFailed
-        The model did not come.
+        Always.
     """
-    record_costs(stage, models, job)
-    ended = job.details.get("endTime") or job.details.get("lastModifiedTime")
-    if model is None and isinstance(ended, datetime) and stage.pipeline.now() - ended <= MODEL_SEEN_WITHIN:
-        stage.progress(job_name=job.name, phase="model")
-        return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
     state = f"is {model.status}: {model.failure or 'Bedrock gives no reason'}" if model else "is not there"
     message = f"job {job.name} is Completed and paid, but its model of the same name {state}. Look for it in Bedrock"
     raise DistillationFailed(f"{message}: a retry takes it where it is Active, and else trains anew")
+
+
+def _stop_others(stage: Stage, names: list[str]) -> None:
+    """Stop what this run trains beside the student that it has now; ReleaseResources writes down what that cost.
+
+    A model may come later than it was waited for, and a lossy one may be adopted once the setting is raised.
+    """
+    for name in names:
+        job = stage.pipeline.bedrock.find_job(name)
+        if job is not None and job.status not in (*JOB_ENDED, "Stopping") and stage.started(job.arn):
+            stage.pipeline.bedrock.stop_job(job.arn)
 
 
 def _check_tries(useless: list[str]) -> None:

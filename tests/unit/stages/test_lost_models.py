@@ -62,6 +62,55 @@ def test_a_retry_takes_the_model_that_has_come(workshop: Workshop) -> None:
     assert trainings(workshop) == 1
 
 
+@pytest.mark.parametrize("whose", ["another run's", "an earlier attempt's"])
+def test_the_model_of_a_job_that_another_one_started_is_waited_for_as_long(workshop: Workshop, whose: str) -> None:
+    # Given a training that has just ended, and whose model Bedrock does not list yet
+    first, name = started(workshop)
+    run = workshop.run("2") if whose == "another run's" else workshop.fail_and_retry(first)
+    workshop.plan(run)
+    launch(workshop, run)
+    complete(workshop, name)
+    # When / Then
+    assert launch(workshop, run) == {"status": "IN_PROGRESS", "phase": "model", "job_name": name}
+    assert trainings(workshop) == 1
+    # When
+    workshop.client.add_model(name)
+    # Then
+    assert launch(workshop, run) == {"status": "COMPLETED", "phase": "completed", "job_name": name}
+    assert trainings(workshop) == 1
+
+
+def test_a_model_of_another_run_that_does_not_come_is_trained_anew(workshop: Workshop) -> None:
+    # Given
+    _, name = started(workshop)
+    complete(workshop, name)
+    run = workshop.run("2")
+    workshop.plan(run)
+    workshop.pass_time(hours=1)
+    # When / Then
+    assert launch(workshop, run)["job_name"] == f"{name}-2"
+
+
+def test_a_second_training_is_stopped_when_the_first_one_s_model_comes_after_all(workshop: Workshop) -> None:
+    # Given a run that began its own training after it had waited for another run's model
+    _, name = started(workshop)
+    complete(workshop, name)
+    run = workshop.run("2")
+    workshop.plan(run)
+    workshop.pass_time(hours=1)
+    own = workshop.client.jobs[launch(workshop, run)["job_name"]]
+    # When
+    workshop.client.add_model(name)
+    result = launch(workshop, run)
+    # Then
+    assert (result["status"], result["job_name"]) == ("COMPLETED", name)
+    assert workshop.client.called("StopModelCustomizationJob") == [own["jobArn"]]
+    # When it is asked again
+    launch(workshop, run)
+    # Then nothing else is stopped
+    assert len(workshop.client.called("StopModelCustomizationJob")) == 1
+
+
 def test_retries_pay_for_so_many_trainings_and_no_more(workshop: Workshop) -> None:
     # Given a run of which every training is lost
     run, name = started(workshop)
@@ -73,6 +122,7 @@ def test_retries_pay_for_so_many_trainings_and_no_more(workshop: Workshop) -> No
         name = launch(workshop, run)["job_name"]
         assert trainings(workshop) == number + 1
     complete(workshop, name)
+    workshop.pass_time(hours=1)
     run = workshop.fail_and_retry(run)
     workshop.plan(run)
     # When / Then
