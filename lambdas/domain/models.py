@@ -166,6 +166,13 @@ def _training(wanted: str, teachers: Sequence[ModelFacts], student: ModelFacts, 
         raise ModelUnavailable(
             f"the student {student.model} can no longer be customized; change 'student_customization_model'"
         )
+    if student.lifecycle != "ACTIVE":
+        # Bedrock user guide, model lifecycle: a create would be refused after the teacher's answers are paid.
+        raise ModelUnavailable(
+            f"the student {student.model} is {student.lifecycle.lower()}, and Bedrock starts no new customization job "
+            "of such a model; name an active one in 'student_model' and 'student_customization_model' of the "
+            "environment's settings, deploy and retry"
+        )
     if wanted == "fine_tuning":
         if "FINE_TUNING" not in student.customizations:
             raise ModelUnavailable(

@@ -163,6 +163,14 @@ def test_a_student_that_cannot_be_customized_stops_the_run(facts: dict[str, Any]
         choose(base=facts)
 
 
+@pytest.mark.parametrize("training", ["auto", "distillation", "fine_tuning"])
+def test_a_legacy_student_stops_the_run_and_names_the_settings(training: str) -> None:
+    # Given a model of which new customization jobs are refused, though it lists their types and answers
+    says = "is legacy, .* 'student_model' and 'student_customization_model' .*, deploy and retry"
+    with pytest.raises(ModelUnavailable, match=says):
+        choose(training=training, base={"lifecycle": "LEGACY"})
+
+
 def test_a_choice_survives_the_plan() -> None:
     # Given
     choice = choose()
