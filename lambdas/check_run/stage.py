@@ -83,7 +83,7 @@ def _check_serving(catalog: ModelCatalog, settings: Settings, task: TaskDefiniti
                 f"the account may have {allowed:g} model units without commitment across custom models, the task wants "
                 f"{task.serving.model_units}. Nothing was paid. "
                 f"{how_to_ask(task.serving.model_units, task.serving.commitment, settings.region)}. "
-                "Or set 'serving.mode' to \"on_demand\""
+                "Or set 'serving.mode' to \"on_demand\" in task.json and upload again"
             )
             raise QuotaTooLow(message)
 

@@ -164,7 +164,8 @@ def _training(wanted: str, teachers: Sequence[ModelFacts], student: ModelFacts, 
     """
     if not student.exists or (student.end_of_life and student.end_of_life <= now):
         raise ModelUnavailable(
-            f"the student {student.model} can no longer be customized; change 'student_customization_model'"
+            f"the student {student.model} can no longer be customized; change 'student_customization_model' in "
+            "the settings, deploy and retry"
         )
     if student.lifecycle != "ACTIVE":
         # Bedrock user guide, model lifecycle: a create would be refused after the teacher's answers are paid.
@@ -177,7 +178,8 @@ def _training(wanted: str, teachers: Sequence[ModelFacts], student: ModelFacts, 
         if "FINE_TUNING" not in student.customizations:
             raise ModelUnavailable(
                 f"the task wants fine-tuning, but {student.model} cannot be fine-tuned in this account; set 'training' "
-                'to "auto" or "distillation", or change \'student_customization_model\''
+                'to "auto" or "distillation" in task.json and upload again, or change \'student_customization_model\' '
+                "in the settings, deploy and retry"
             )
         return "fine_tuning", "the task wants fine-tuning"
     closed = _pair_problem(teachers[0], student)
@@ -187,7 +189,7 @@ def _training(wanted: str, teachers: Sequence[ModelFacts], student: ModelFacts, 
     if other:
         closed += f"; with {other} of 'teacher_models' a pair is open: name it first to distil"
     if wanted == "distillation":
-        raise ModelUnavailable(f'{closed}; set \'training\' to "auto" or "fine_tuning"')
+        raise ModelUnavailable(f'{closed}; set \'training\' to "auto" or "fine_tuning" in task.json and upload again')
     if "FINE_TUNING" not in student.customizations:
         raise ModelUnavailable(
             f"the student {student.model} can be neither distilled nor fine-tuned in this account: {closed}"

@@ -73,7 +73,8 @@ def check_mode(task: TaskDefinition, training: str, *, from_logs: bool) -> None:
         message = (
             f"task.json: 'teacher_data.mode' is \"{mode}\", but the student can only be fine-tuned here, and "
             "fine-tuning learns from answers alone: nobody would answer the prompts without one. Nothing was paid. Set "
-            "'teacher_data.mode' to \"label\", or settle on a teacher and student between which distillation is open"
+            "'teacher_data.mode' to \"label\" and upload again, or settle on a teacher and student between which "
+            "distillation is open"
         )
         raise InvalidTaskDefinition(message)
 

@@ -104,4 +104,7 @@ def _only_text(content: Any, where: str) -> str:  # noqa: ANN401 - any JSON valu
 
 
 def _refused(what: str) -> TeacherDataRefused:
-    return TeacherDataRefused(f"training.jsonl {what}. Training was not started, and nothing was paid for it")
+    return TeacherDataRefused(
+        f"training.jsonl {what}. Training was not started, and nothing was paid for it. Mend the prompts, or the "
+        "task.json that goes into each record, and upload again: the teacher's answers are kept"
+    )

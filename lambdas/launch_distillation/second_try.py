@@ -90,7 +90,10 @@ def judge_failure(stage: Stage, models: ModelChoice, job: Found) -> None:
     if tries[place]["again"] and place + 1 < TRIES:
         return
     said = ". Before that, ".join(item["reason"] for item in reversed(tries[: place + 1]))
-    raise DistillationFailed(f"{said}. Retry the run when the cause is mended: the teacher's answers are kept")
+    raise DistillationFailed(
+        f"{said}. Where the prompts or task.json are to blame, mend them and upload again; any other cause mended, "
+        "retry the run. The teacher's answers are kept either way"
+    )
 
 
 def _is_passing(job: Found) -> bool:

@@ -19,6 +19,9 @@ _ABOUT_OURS = re.compile(r"not authorized to perform|\bassumed?\b|\brole\b|\bbuc
 
 _INTERNAL = "InternalServerException"
 
+_UPLOAD_AGAIN = "in task.json and upload again (a retry keeps the old one): the teacher's answers are not bought again"
+"""A run is pinned to its version of ``task.json``; answers are kept by their content."""
+
 
 def models_now(stage: Stage) -> ModelChoice:
     """Give the plan's models, fine-tuned where Bedrock refused to distil them in this attempt."""
@@ -47,7 +50,7 @@ def take_the_other_way(stage: Stage, models: ModelChoice, refusal: str) -> None:
     way = models.training.replace("_", "-")
     advice = ""
     if stage.task.training == "distillation":
-        advice = '. Set \'training\' to "auto" or "fine_tuning" to train without the pair'
+        advice = f'. To train without the pair, set \'training\' to "auto" or "fine_tuning" {_UPLOAD_AGAIN}'
     raise DistillationFailed(f"Bedrock refused the {way} job, nothing was paid for it: {refusal.rstrip('.')}{advice}")
 
 
@@ -61,7 +64,7 @@ def explain_error(models: ModelChoice, error: str) -> str:
         return error
     return (
         f"{error.rstrip('.')}. If this goes on, the pair of teacher and student may not be open in this account, which "
-        "Bedrock does not always say: set 'training' to \"fine_tuning\" to train without it, then retry"
+        f"Bedrock does not always say: to train without it, set 'training' to \"fine_tuning\" {_UPLOAD_AGAIN}"
     )
 
 
@@ -76,5 +79,5 @@ def _check_answers(stage: Stage, refusal: str) -> None:
         raise DistillationFailed(
             f"Bedrock refused the distillation job, nothing was paid for it: {refusal.rstrip('.')}. The same file "
             f"cannot fine-tune the student: {without:,} of its {facts['training_records']:,} records have no answer. "
-            "Set 'teacher_data.mode' to \"label\" and retry"
+            f"Set 'teacher_data.mode' to \"label\" {_UPLOAD_AGAIN}"
         )

@@ -23,6 +23,8 @@ _UPLOAD_ERRORS = {
     "InvalidUpload": "Correct the prompt file",
     "DatasetRefused": "Correct or complete the prompts (rejected.jsonl lists every rejected line with its reason)",
     "InvalidTaskDefinition": "Correct task.json",
+    "SecretsFound": "Take what looks like a secret out of the lines named",
+    "TeacherDataRefused": "Mend what the message names in task.json or the prompts",
     "BudgetExceeded": "Raise budget_usd in task.json or take fewer prompts",
 }
 """Errors whose cause lies in the object version that the run is bound to: trying again would meet it again."""

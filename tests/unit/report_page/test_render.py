@@ -54,6 +54,14 @@ def test_an_error_of_the_upload_asks_for_a_new_upload_first(sample: Sample) -> N
     assert "Remove the cause" in in_account
 
 
+@pytest.mark.parametrize("error", ["SecretsFound", "TeacherDataRefused", "InvalidTaskDefinition", "BudgetExceeded"])
+def test_what_only_an_upload_can_mend_is_not_left_to_a_retry(sample: Sample, error: str) -> None:
+    # Given an error whose remedy lies in the prompts or in task.json, to whose version a retry is bound
+    report = sample("failed") | {"error": {"name": error, "message": "Why."}}
+    # When / Then
+    assert "upload the prompts again: a new version of the file is a new run" in _verdict(_page(report))
+
+
 def test_the_failure_is_not_told_twice(sample: Sample) -> None:
     # Given a report whose reason repeats the error, as PublishReport writes it
     report = sample("failed")

@@ -213,7 +213,9 @@ def test_a_create_that_fails_inside_the_service_says_what_a_closed_pair_looks_li
     workshop.client.refuses["CreateModelCustomizationJob"] = "InternalServerException"
 
     # When / Then
-    with pytest.raises(RetryLater, match=r"as the service words it\. .*'training' to \"fine_tuning\""):
+    with pytest.raises(
+        RetryLater, match=r"as the service words it\. .*'training' to \"fine_tuning\" in task\.json and upload again"
+    ):
         launch(workshop, run)
 
 
@@ -278,7 +280,9 @@ def test_distillation_that_the_task_forces_is_not_replaced(workshop: Workshop) -
     workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", PAIR
 
     # When / Then
-    with pytest.raises(DistillationFailed, match=r"refused the distillation job.*'training' to \"auto\""):
+    with pytest.raises(
+        DistillationFailed, match=r"refused the distillation job.*'training' to \"auto\" .*upload again"
+    ):
         launch(workshop, run)
 
 
@@ -318,7 +322,7 @@ def test_a_refused_pair_cannot_fine_tune_on_records_without_an_answer(workshop: 
     workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", PAIR
 
     # When / Then
-    with pytest.raises(DistillationFailed, match=r"700 of its 1,000 records have no answer.*\"label\""):
+    with pytest.raises(DistillationFailed, match=r"700 of its 1,000 records have no answer.*\"label\" .*upload again"):
         launch(workshop, run)
     assert "pair_refused" not in workshop.pipeline.registry.run(run.run_id).facts
 
