@@ -21,6 +21,7 @@ from lambdas.domain.report_page.figures import (
     score,
 )
 from lambdas.domain.report_page.texts import ShownText, sentence, short, shown
+from lambdas.domain.report_page.training_way import way_of_training
 
 MOST_ROWS = 30
 """Longest table; what is left out is counted under it and stands in report.json."""
@@ -44,10 +45,6 @@ _RULES: dict[str, tuple[str, Callable[[object], str]]] = {
 _S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/(?P<key>[^\x00-\x1f]{1,1024})")
 _HOLDOUTS = {"True": " (your own, trusted answers)", "False": " (held back from the upload)"}
 _ROLES = ("teacher", "student", "baseline", "judge")
-_TRAININGS = {
-    "distillation": "distillation: Bedrock asks the teacher again and takes our answers as golden examples",
-    "fine_tuning": "fine-tuning on exactly the teacher's answers that this run collected",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +167,8 @@ def training_facts(report: dict[str, Any]) -> list[Fact]:
     training = pick(report, "training")
     if not isinstance(training, dict):
         return []
-    way = pick(report, "models", "training")
     facts = [
-        Fact("Way of training", _TRAININGS.get(str(way), _label(way, 80))),
+        Fact("Way of training", way_of_training(report)),
         *_why(pick(report, "models", "training_reason")),
         Fact("Training records", count(training.get("records"))),
         Fact("Teacher answers dropped", _dropped(training)),

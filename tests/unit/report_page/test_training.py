@@ -61,18 +61,29 @@ def test_the_curve_falls_from_left_to_right() -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "meaning"),
+    ("way", "mode", "labelled", "meaning"),
     [
-        ("distillation", "Bedrock asks the teacher again and takes our answers as golden examples"),
-        ("fine_tuning", "on exactly the teacher's answers that this run collected"),
+        ("distillation", "label", 900, "distillation: Bedrock asks the teacher again and takes our answers as golden"),
+        ("distillation", None, None, "distillation: Bedrock asks the teacher again and takes our answers as golden"),
+        ("distillation", "golden", 200, "asks the teacher about every prompt and takes the 200 answers that the"),
+        ("distillation", "golden", 0, "about every prompt; the training file has no answers"),
+        ("distillation", "prompts_only", 0, "about every prompt; the training file has no answers"),
+        ("distillation", "logged", 900, "on exactly the logged answers: Bedrock does not ask the teacher again"),
+        ("fine_tuning", "label", 900, "fine-tuning on exactly the teacher's answers that this run collected"),
+        ("fine_tuning", "logged", 900, "fine-tuning on exactly the teacher's answers of the invocation logs"),
+        ("another way", "label", 900, "another way"),
+        (None, "label", 900, "not measured"),
     ],
 )
-def test_the_way_of_training_is_told_with_what_it_means_and_why(way: str, meaning: str) -> None:
+def test_the_way_of_training_is_told_with_what_the_student_learnt_from_and_why(
+    way: str | None, mode: str | None, labelled: int | None, meaning: str
+) -> None:
     # Given
     models = {"training": way, "training_reason": "the pair is closed"}
+    training = report(records=900, mode=mode, labelled=labelled)
 
     # When
-    facts = {fact.label: fact.value for fact in training_facts(report(records=900) | {"models": models})}
+    facts = {fact.label: fact.value for fact in training_facts(training | {"models": models})}
 
     # Then
     assert meaning in facts["Way of training"]
