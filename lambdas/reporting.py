@@ -16,6 +16,7 @@ from lambdas.domain.reconciliation import reconcile
 from lambdas.domain.report_page.render import render_report
 from lambdas.domain.serving_costs import Student, months_to_recover, throughputs
 from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
+from lambdas.launch_distillation.job_fact import job_of_attempt
 from lambdas.pipeline import Stage
 
 SCHEMA_VERSION = 1
@@ -136,6 +137,7 @@ def _refusal(stage: Stage, facts: dict[str, Any]) -> str | None:
 def _training(
     stage: Stage, teacher_data: dict[str, Any], facts: dict[str, Any], learnt: dict[str, Any] | None
 ) -> dict[str, Any]:
+    job = job_of_attempt(facts, stage.attempt)
     return {
         "records": teacher_data["training_records"],
         "labelled": teacher_data["labelled_records"],
@@ -144,10 +146,10 @@ def _training(
         "batch": teacher_data["batch"],
         "dropped": teacher_data["dropped"],
         "drop_reasons": teacher_data["drop_reasons"],
-        "job_name": facts.get("job_name"),
-        "job_arn": facts.get("job_arn"),
-        "adopted": facts.get("adopted"),
-        "phases": facts.get("phases", []),
+        "job_name": job.get("job_name"),
+        "job_arn": job.get("job_arn"),
+        "adopted": job.get("adopted"),
+        "phases": job.get("phases", []),
         "failed_tries": facts.get("failed_tries", []),
         "pair_refused": _refusal(stage, facts),
         "learnt": learnt,

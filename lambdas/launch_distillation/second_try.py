@@ -10,6 +10,7 @@ from lambdas.domain.metrics import JOBS_STALLED
 from lambdas.domain.models import ModelChoice
 from lambdas.gateways.bedrock_control import Found
 from lambdas.launch_distillation.costs import record_costs
+from lambdas.launch_distillation.job_fact import record_job
 from lambdas.launch_distillation.job_phases import job_phases, last_progress
 from lambdas.pipeline import Stage
 
@@ -89,6 +90,7 @@ def judge_failure(stage: Stage, models: ModelChoice, job: Found) -> None:
     place = next(index for index, item in enumerate(tries) if item["job_name"] == job.name)
     if tries[place]["again"] and place + 1 < TRIES:
         return
+    record_job(stage, job, ours=True)
     said = ". Before that, ".join(item["reason"] for item in reversed(tries[: place + 1]))
     raise DistillationFailed(
         f"{said}. Where the prompts or task.json are to blame, mend them and upload again; any other cause mended, "
@@ -108,6 +110,7 @@ def _remember(stage: Stage, job: Found, reason: str, *, again: bool, passed_over
     kept = [item for item in facts.get("failed_tries", []) if item["job_name"] != job.name]
     failed = {
         "job_name": job.name,
+        "job_arn": job.arn,
         "attempt": stage.attempt,
         "at": stage.now(),
         "reason": reason[:1000],

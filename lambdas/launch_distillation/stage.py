@@ -12,6 +12,7 @@ from lambdas.domain.models import ModelChoice
 from lambdas.gateways.bedrock_control import JOB_ENDED, Found, JobRefused
 from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB
 from lambdas.launch_distillation.costs import record_costs
+from lambdas.launch_distillation.job_fact import record_job
 from lambdas.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
 from lambdas.launch_distillation.job_phases import job_phases
 from lambdas.launch_distillation.job_request import job_request, trains_on_logs
@@ -120,6 +121,7 @@ def _look_after(
     if job.status not in JOB_ENDED:
         if launched_in is not None and not mine:
             stage.pipeline.resources.plan(stage.resource(CUSTOMIZATION_JOB, job.name, arn=job.arn))
+        record_job(stage, job, ours=launched_in is not None)
         return _under_way(stage, job, stopped=launched_in is not None and stop_when_stalled(stage, job))
     if job.status == "Completed":
         return _take_model(stage, models, job, launched_in=launched_in, lossy=lossy)
@@ -137,10 +139,12 @@ def _take_model(
         record_costs(stage, models, job)
     model = stage.pipeline.bedrock.find_model(job.name)
     if model.status == "Creating" if model else _model_may_come(stage, job):
+        record_job(stage, job, ours=ours)
         stage.progress(job_name=job.name, phase="model")
         return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
     is_active = model is not None and model.status == "Active"
     if mine and not is_active:
+        record_job(stage, job, ours=True)
         _refuse_without_model(job, model)
     document = read_output(stage, job)
     loss = loss_of_records(stage, document)
@@ -200,7 +204,8 @@ def _under_way(stage: Stage, job: Found, *, stopped: bool) -> Result:
     stopping = stopped or job.status == "Stopping"
     current = next((phase["name"] for phase in phases if phase["status"] == "InProgress"), "waiting")
     phase = "stopping" if stopping else current
-    stage.progress(job_name=job.name, phase=phase, phases=phases, failed_tries=len(failed_tries(stage)))
+    before = [item for item in failed_tries(stage) if item["job_name"] != job.name]
+    stage.progress(job_name=job.name, phase=phase, phases=phases, failed_tries=len(before))
     return {"status": "IN_PROGRESS", "phase": phase, "job_name": job.name}
 
 
@@ -220,14 +225,7 @@ def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *,
     model = stage.resource(CUSTOM_MODEL, job.name, arn=model_arn)
     stage.pipeline.resources.plan(model)
     stage.pipeline.resources.created(model, model_arn)
-    stage.pipeline.registry.record_facts(
-        stage.run.run_id,
-        custom_model_arn=model_arn,
-        job_name=job.name,
-        job_arn=job.arn,
-        training=models.training,
-        phases=job_phases(job.details),
-        adopted=not ours,
-    )
+    stage.pipeline.registry.record_facts(stage.run.run_id, custom_model_arn=model_arn, training=models.training)
+    record_job(stage, job, ours=ours)
     if ours:
         record_costs(stage, models, job)

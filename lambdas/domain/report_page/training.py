@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.report_page.figures import NOT_MEASURED, count, moment, number, percent, pick, plain, rows_of
+from lambdas.domain.report_page.figures import (
+    NOT_MEASURED,
+    count,
+    duration,
+    moment,
+    number,
+    percent,
+    pick,
+    plain,
+    rows_of,
+)
 from lambdas.domain.report_page.scales import LinearScale, Tick, linear_ticks
 from lambdas.domain.report_page.sections import Fact, Table
 from lambdas.domain.report_page.texts import short
@@ -14,6 +24,7 @@ LOSS_WIDTH, LOSS_HEIGHT = 1000, 160
 UNKNOWN = "unknown: the job's output has no counts"
 
 _FEWEST_POINTS = 2
+_MOST_PHASES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +56,18 @@ def outcome_facts(report: dict[str, Any]) -> list[Fact]:
 
 
 def failed_tries(report: dict[str, Any]) -> Table:
-    """List the jobs that failed or stalled before the last one as (job, when, why)."""
+    """List the jobs that failed or stalled, over all attempts, as (job, when, why, phases)."""
     tries = rows_of(pick(report, "training", "failed_tries"))
     return Table.of(
-        [(short(item.get("job_name"), 80), moment(item.get("at")), short(item.get("reason"), 400)) for item in tries],
+        [
+            (
+                short(item.get("job_name"), 80),
+                moment(item.get("at")),
+                short(item.get("reason"), 400),
+                _phases(item.get("phases")),
+            )
+            for item in tries
+        ],
         12,
     )
 
@@ -68,6 +87,19 @@ def loss_chart(report: dict[str, Any]) -> LossChart | None:
     ends = (Tick(0.0, f"step {plain(points[0][0])}"), Tick(100.0, f"step {plain(points[-1][0])}"))
     takeaway = f"The training loss went from {_loss(points[0][1])} to {_loss(points[-1][1])}."
     return LossChart(takeaway, line, ends, tuple(Tick(_height(tick.at), tick.label) for tick in levels))
+
+
+def _phases(phases: object) -> str:
+    """Say of each phase how it ended and how long it took, or since when it was under way."""
+    texts = []
+    for phase in rows_of(phases)[:_MOST_PHASES]:
+        text = f"{short(phase.get('name'), 60)} {short(phase.get('status'), 40)}"
+        if phase.get("ended_at"):
+            text += f" after {duration(phase.get('started_at'), phase.get('ended_at'))}"
+        elif phase.get("started_at"):
+            text += f" since {moment(short(phase.get('started_at'), 40))}"
+        texts.append(text)
+    return "; ".join(texts) or NOT_MEASURED
 
 
 def _taken(learnt: dict[str, Any]) -> str:

@@ -111,6 +111,23 @@ def test_each_phase_has_its_status_its_beginning_and_its_duration() -> None:
     assert ["10:00" in rows[0][2], rows[0][3], rows[1][3], rows[2][3]] == [True, "5 min", "2 h 00 min", "not measured"]
 
 
+def test_a_failed_try_is_told_with_its_phases() -> None:
+    # Given a job that was stopped while it prepared its data
+    began, then = "2026-11-24T10:00:00Z", "2026-11-24T10:05:00Z"
+    phases = [
+        {"name": "validation", "status": "Completed", "started_at": began, "ended_at": then},
+        {"name": "data processing", "status": "InProgress", "started_at": then, "ended_at": None},
+        {"name": "training", "status": "NotStarted", "started_at": None, "ended_at": None},
+    ]
+    # When
+    rows = failed_tries(report(failed_tries=[{"job_name": "job", "reason": "stalled", "phases": phases}, {}])).rows
+    # Then
+    assert rows[0][3] == (
+        "validation Completed after 5 min; data processing InProgress since 24 Nov 2026, 10:05 UTC; training NotStarted"
+    )
+    assert rows[1][3] == "not measured"
+
+
 @pytest.mark.parametrize("tries", [None, [], "broken", [{}]])
 def test_tries_that_are_missing_or_broken_are_no_exception(tries: Any) -> None:
     # Given / When / Then

@@ -6,6 +6,7 @@ import pytest
 
 from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
 from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED
+from lambdas.launch_distillation.job_fact import job_of_attempt
 from tests.unit.stages.training import launch, started
 from tests.unit.stages.workshop import Workshop
 
@@ -91,7 +92,8 @@ def test_a_completed_job_waits_for_its_model_then_pays_for_the_training_once(wor
     # Then
     assert [result["status"] for result in results] == ["COMPLETED", "COMPLETED"]
     facts = workshop.pipeline.registry.run(run.run_id).facts
-    assert (facts["custom_model_arn"], facts["job_name"], facts["adopted"]) == (model_arn, name, False)
+    assert (facts["custom_model_arn"], job_of_attempt(facts, 1)["adopted"]) == (model_arn, False)
+    assert job_of_attempt(facts, 1)["job_name"] == name
     ledger = workshop.pipeline.registry.ledger(run.run_id)
     assert sorted(entry.id for entry in ledger) == [f"own-teacher-calls.{name}", f"training.{name}"]
     training = next(entry for entry in ledger if entry.id.startswith("training"))
@@ -132,7 +134,7 @@ def test_another_run_with_the_same_training_file_adopts_and_says_so(workshop: Wo
     launch(workshop, second)
 
     # Then
-    assert workshop.pipeline.registry.run(second.run_id).facts["adopted"] is True
+    assert workshop.pipeline.registry.run(second.run_id).facts["customization_job"]["adopted"] is True
     assert workshop.pipeline.registry.ledger(second.run_id) == []
 
 
@@ -169,7 +171,7 @@ def test_a_training_that_ended_after_its_attempt_is_paid_by_the_retry(workshop: 
 
     # Then
     assert len(workshop.pipeline.registry.ledger(run.run_id)) == 2
-    assert workshop.pipeline.registry.run(run.run_id).facts["adopted"] is False
+    assert workshop.pipeline.registry.run(run.run_id).facts["customization_job"]["adopted"] is False
 
 
 @pytest.mark.parametrize("status", ["Failed", "Stopped", "Completed"])
