@@ -148,6 +148,7 @@ def _details(run: Run, *, simulated: bool) -> list[str]:
         pending = progress["pending"]
         texts.append(f"{len(pending) if isinstance(pending, list) else pending} pending")
     texts += [f"{name} {progress[name]}" for name in ("phase", "status", "shard", "decision") if progress.get(name)]
+    texts += [f"waits for: {progress['waits_for']}"] if progress.get("waits_for") else []
     texts += _phases(progress)
     if progress.get("expires"):
         texts.append(f"until {progress['expires']}; answer with 'approve' or 'reject'")

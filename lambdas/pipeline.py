@@ -12,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from lambdas.domain.bedrock_names import RUN_TAG
-from lambdas.domain.errors import AttemptSuperseded
+from lambdas.domain.errors import AttemptSuperseded, QuotaTooLow
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices import PriceBook
 from lambdas.domain.task_definition import TaskDefinition
@@ -40,6 +40,10 @@ SECONDS_KEPT_BACK = 15.0
 
 LONGEST_FAILURE = 2_000
 """Characters of a failed shard's message that are kept: a run's facts share one item of at most 400 KB."""
+
+
+LONGEST_REASON = 500
+"""Characters of what a stage waits for that travel in the state."""
 
 
 def utc_now() -> datetime:
@@ -198,6 +202,16 @@ class Stage:
             seconds_left=self.seconds_left,
             callable_model=pipeline.environment.callable_model,
         )
+
+
+def waits_for_quota(stage: Stage, full: QuotaTooLow, **details: object) -> Result:
+    """Say that a create call is refused while others hold the account's quota, and ask to be called again.
+
+    The loop's deadline ends it; its message has ``waits_for``.
+    """
+    waits_for = str(full)[:LONGEST_REASON]
+    stage.progress(phase="quota", waits_for=waits_for, **details)
+    return {"status": "IN_PROGRESS", "phase": "quota", "waits_for": waits_for, **details}
 
 
 @cache

@@ -46,6 +46,9 @@ OUTAGE_SECONDS = 3600
 NOT_UNDERSTOOD = (
     "the state before this Choice returned what the machine does not know; the log of its Lambda has the result"
 )
+WAITS_FOR = "$states.input.waits_for"
+"""What a stage says that it cannot go on without, for example a quota: the deadline's message repeats it."""
+
 IS_COMPLETED = '{% $states.input.status = "COMPLETED" %}'
 
 
@@ -67,9 +70,11 @@ def overdue(polls: str, limit: int, setting: str) -> State:
         The setting from which the limit comes: the person who reads the error can change it.
     """
     cause = f"not finished after {limit} polls: the deadline is '{setting}' of the environment's settings in cdk.json"
+    waits_for = f'$exists({WAITS_FOR}) ? ". It waited for this: " & {WAITS_FOR} : ""'
+    said = f'{{% "{cause}" & ({waits_for}) %}}'
     return {
         "Condition": f"{{% ${polls} >= {limit} %}}",
-        "Assign": {"outcome": "FAILED", "failure": {"Error": "DeadlineExceeded", "Cause": cause}},
+        "Assign": {"outcome": "FAILED", "failure": {"Error": "DeadlineExceeded", "Cause": said}},
         "Next": "ReleaseResources",
     }
 

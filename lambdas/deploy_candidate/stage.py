@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lambdas.comparing import pin_champion
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
-from lambdas.domain.errors import DeploymentFailed
+from lambdas.domain.errors import DeploymentFailed, QuotaTooLow
 from lambdas.domain.identity import digest
 from lambdas.endpoints import closed_when_refused
 from lambdas.gateways.bedrock_control import DEAD
 from lambdas.gateways.resource_book import DEPLOYMENT, Resource
-from lambdas.pipeline import Result, Stage
+from lambdas.pipeline import Result, Stage, waits_for_quota
 
 
 def execute(stage: Stage) -> Result:
@@ -18,7 +18,7 @@ def execute(stage: Stage) -> Result:
     Returns
     -------
     dict
-        ``status`` IN_PROGRESS or COMPLETED, and the ``deployment_arn``.
+        ``status`` IN_PROGRESS or COMPLETED, and the ``deployment_arn``, or what it ``waits_for``.
 
     Raises
     ------
@@ -27,7 +27,10 @@ def execute(stage: Stage) -> Result:
     """
     model_arn = str(stage.run.facts["custom_model_arn"])
     resource = stage.pipeline.resources.plan(_candidate(stage, model_arn))
-    arn = resource.arn or _create(stage, resource, model_arn)
+    try:
+        arn = resource.arn or _create(stage, resource, model_arn)
+    except QuotaTooLow as full:  # deployments of others are being created; the training is paid
+        return waits_for_quota(stage, full, deployment=resource.name)
     found = stage.pipeline.bedrock.find_deployment(arn)
     if found is None or found.status == DEAD:
         reason = found.failure if found else "it is gone"

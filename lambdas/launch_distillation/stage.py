@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from lambdas.domain.bedrock_names import content_name
-from lambdas.domain.errors import DistillationFailed, RetryLater
+from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
 from lambdas.domain.identity import digest
 from lambdas.domain.models import ModelChoice
 from lambdas.gateways.bedrock_control import JOB_ENDED, Found, JobRefused
@@ -25,7 +25,7 @@ from lambdas.launch_distillation.second_try import (
     stop_when_stalled,
 )
 from lambdas.launch_distillation.way_of_training import explain_error, models_now, take_the_other_way
-from lambdas.pipeline import Result, Stage
+from lambdas.pipeline import Result, Stage, waits_for_quota
 
 MODEL_SEEN_WITHIN = timedelta(minutes=30)
 """How long a completed job's model may be missing from Bedrock's lists before it counts as lost."""
@@ -40,7 +40,8 @@ def execute(stage: Stage) -> Result:
     Returns
     -------
     dict
-        ``status`` IN_PROGRESS or COMPLETED, the job's ``phase`` and ``job_name``.
+        ``status`` IN_PROGRESS or COMPLETED, the job's ``phase`` and ``job_name``, and what it ``waits_for`` where it
+        may not be created yet.
 
     Raises
     ------
@@ -97,6 +98,10 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
         stage.pipeline.resources.released(job, stage.now())  # a refused request makes nothing, now or later
         take_the_other_way(stage, models, str(refusal))
         return {"status": "IN_PROGRESS", "phase": "refused", "job_name": name}
+    except QuotaTooLow as full:
+        # Jobs of others hold the quota, and what was bought for this one is kept: the next polls ask again.
+        stage.pipeline.resources.released(job, stage.now())
+        return waits_for_quota(stage, full, job_name=name)
     except RetryLater as passing:
         raise RetryLater(explain_error(models, str(passing))) from passing
     stage.pipeline.resources.created(job, arn)

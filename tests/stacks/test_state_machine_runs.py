@@ -175,6 +175,14 @@ def test_a_loop_that_reaches_its_deadline_names_the_setting(
     assert walk.last_payload("PublishReport")["error"]["Error"] == "DeadlineExceeded"
 
 
+@pytest.mark.parametrize("stage", LOOPS)
+def test_a_deadline_names_what_the_stage_waited_for(walked: Callable[..., Walk], stage: str) -> None:
+    waiting = {"status": "IN_PROGRESS", "waits_for": "Too many jobs. Ask for more in Service Quotas"}
+    walk = walked(broken={stage: waiting})
+    assert walk.error == "DeadlineExceeded"
+    assert walk.cause.endswith("in cdk.json. It waited for this: Too many jobs. Ask for more in Service Quotas")
+
+
 def test_a_batch_that_never_ends_leads_to_questions_on_demand(walked: Callable[..., Walk]) -> None:
     walk = walked(polls={"RunTeacherBatch": NEVER})
     assert walk.visits("RunTeacherBatch") == TEACHER_POLL_LIMIT

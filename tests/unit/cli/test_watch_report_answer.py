@@ -229,6 +229,12 @@ def test_retry(aws: FakeAws, call: Callable[..., Result]) -> None:
     assert "Attempt 2" in result.stdout
 
 
+def test_watch_tells_what_a_run_waits_for() -> None:
+    progress = {"stage": "DeployCandidate", "phase": "quota", "waits_for": "too many deployments"}
+    text = describe(Run.from_item(make_run(progress=progress)), simulated=False).text
+    assert "waits for: too many deployments" in text
+
+
 def test_watch_tells_the_phases_of_the_training_and_the_second_try() -> None:
     # Given
     phases = [

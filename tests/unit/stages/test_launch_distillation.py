@@ -4,29 +4,50 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
-from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED
+from lambdas.domain.errors import DistillationFailed, RetryLater
+from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED, RELEASED
 from lambdas.launch_distillation.job_fact import job_of_attempt
 from tests.unit.stages.training import launch, started
 from tests.unit.stages.workshop import Workshop
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [("ServiceQuotaExceededException", QuotaTooLow), ("ThrottlingException", RetryLater)],
-)
-def test_a_refused_create_leaves_the_plan_as_its_trace(workshop: Workshop, code: str, error: type[Exception]) -> None:
+def test_a_create_that_may_have_made_something_leaves_the_plan_as_its_trace(workshop: Workshop) -> None:
     # Given
     run = workshop.run()
     workshop.plan(run)
-    workshop.client.refuses["CreateModelCustomizationJob"] = code
+    workshop.client.refuses["CreateModelCustomizationJob"] = "ThrottlingException"
 
     # When / Then
-    with pytest.raises(error) as raised:
+    with pytest.raises(RetryLater):
         launch(workshop, run)
-    assert code == "ThrottlingException" or "Ask for more in Service Quotas" in str(raised.value)
     resources = workshop.pipeline.resources.of_run(run.run_id)
     assert {(item.kind, item.state) for item in resources} == {(CUSTOM_MODEL, PLANNED), (CUSTOMIZATION_JOB, PLANNED)}
+
+
+def test_a_quota_that_other_jobs_hold_is_waited_for(workshop: Workshop) -> None:
+    # Given an account that may have no further job under way
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.client.refuses["CreateModelCustomizationJob"] = "ServiceQuotaExceededException"
+
+    # When
+    results = [launch(workshop, run) for _ in range(2)]
+
+    # Then nothing is left planned, and whoever watches reads why
+    assert {(result["status"], result["phase"]) for result in results} == {("IN_PROGRESS", "quota")}
+    assert "Ask for more in Service Quotas" in results[-1]["waits_for"]
+    assert workshop.pipeline.registry.run(run.run_id).progress["waits_for"] == results[-1]["waits_for"]
+    states = {item.kind: item.state for item in workshop.pipeline.resources.of_run(run.run_id)}
+    assert states == {CUSTOM_MODEL: PLANNED, CUSTOMIZATION_JOB: RELEASED}
+
+    # When one of the others has ended
+    workshop.client.refuses.clear()
+
+    # Then
+    assert launch(workshop, run)["phase"] == "submitted"
+    assert launch(workshop, run)["status"] == "IN_PROGRESS"
+    states = {item.kind: item.state for item in workshop.pipeline.resources.of_run(run.run_id)}
+    assert states == {CUSTOM_MODEL: PLANNED, CUSTOMIZATION_JOB: CREATED}
 
 
 @pytest.mark.parametrize("training", ["distillation", "fine_tuning"])
