@@ -119,7 +119,8 @@ def poll_loop(
 
 def tries_in_a_row(seconds: int) -> int:
     """Count the polls, one after the other, that may fail: an outage's worth, and no fewer than a Retry would give."""
-    return 1 + max(RETRY["MaxAttempts"], -(-OUTAGE_SECONDS // seconds))
+    fewest: int = RETRY["MaxAttempts"]
+    return 1 + max(fewest, -(-OUTAGE_SECONDS // seconds))
 
 
 def ask_again(loop: str, *, then: str) -> list[State]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from lambdas.comparing import pin_champion
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
 from lambdas.domain.errors import DeploymentFailed, QuotaTooLow
@@ -10,6 +12,9 @@ from lambdas.endpoints import closed_when_refused
 from lambdas.gateways.bedrock_control import DEAD
 from lambdas.gateways.resource_book import DEPLOYMENT, Resource
 from lambdas.pipeline import Result, Stage, waits_for_quota
+
+SEEN_WITHIN = timedelta(minutes=5)
+"""How long Bedrock may not know a deployment that it has just created, before it counts as gone."""
 
 
 def execute(stage: Stage) -> Result:
@@ -32,6 +37,9 @@ def execute(stage: Stage) -> Result:
     except QuotaTooLow as full:  # deployments of others are being created; the training is paid
         return waits_for_quota(stage, full, deployment=resource.name)
     found = stage.pipeline.bedrock.find_deployment(arn)
+    if found is None and stage.pipeline.now() - datetime.fromisoformat(resource.created_at) <= SEEN_WITHIN:
+        stage.progress(deployment=resource.name, status="Creating")
+        return {"status": "IN_PROGRESS", "deployment_arn": arn}
     if found is None or found.status == DEAD:
         reason = found.failure if found else "it is gone"
         raise DeploymentFailed(f"deployment {resource.name} of the candidate failed: {reason or 'no reason given'}")
