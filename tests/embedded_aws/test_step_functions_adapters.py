@@ -48,6 +48,25 @@ def test_an_exception_is_retried_by_its_class_name(bench: Bench) -> None:
     assert [event["type"] for event in history].count("TaskFailed") == 3
 
 
+def test_a_catch_counts_with_variables_of_the_execution(bench: Bench) -> None:
+    # Given a loop that asks again after an error, until three polls have failed, one after the other
+    again = {"ErrorEquals": ["States.ALL"], "Assign": {"troubles": "{% $troubles + 1 %}"}, "Next": "IsOutOfReach"}
+    enough = {"Condition": "{% $troubles >= 3 %}", "Next": "Enough"}
+    states = {
+        "Begin": {"Type": "Pass", "Assign": {"troubles": 0}, "Next": "Ask"},
+        "Ask": bench.task(RAISE, Catch=[again], Next="Enough"),
+        "IsOutOfReach": {"Type": "Choice", "Choices": [enough], "Default": "Pause"},
+        "Pause": {
+            "Type": "Wait",
+            "Seconds": "{% $exists($states.input.seconds) ? $states.input.seconds : 1 %}",
+            "Next": "Ask",
+        },
+        "Enough": passing("{% $troubles %}"),
+    }
+    # When / Then
+    assert bench.run(states)["output"] == 3
+
+
 def test_entries_of_assign_see_the_old_values(bench: Bench) -> None:
     # Given an Assign whose second entry reads what the first one sets
     states = {
