@@ -313,6 +313,6 @@ class Purchase:
 
     def _refusal(self, question: Question, problem: str) -> str:
         return (
-            f"{self._request.model} refused the request for record {question.record_id}: {problem}. Mend what it names "
-            "(access to the model, or that record in the upload), then retry the run: answers that were bought are kept"
+            f"{self._request.model} refused the request for record {question.record_id}: {problem}. Mend access to the "
+            "model and retry the run, or mend that record and upload again: answers that were bought are kept"
         )
