@@ -34,8 +34,8 @@ _IN_A_SENTENCE = {
     THROUGHPUT: "the student on provisioned throughput",
 }
 MODES = ("provisioned_throughput", "on_demand")
-_TERMS = {"none": "no commitment", "OneMonth": "one month", "SixMonths": "six months"}
-OTHER = {term: f"commitment_{term}" for term in _TERMS}
+TERMS = {"none": "no commitment", "OneMonth": "one month", "SixMonths": "six months"}
+OTHER = {term: f"commitment_{term}" for term in TERMS}
 """Keys of the lines of commitments that the task has not chosen."""
 MOST_STEPS = 40
 """Steps of units that are drawn one by one; beyond them a staircase looks like the straight line that it is near."""
@@ -94,6 +94,8 @@ class MonthlyCosts:
         Dollars a month of one model unit under commitments that the task has not chosen, by the key of its line.
     unpriced : tuple of str
         Those of them of which the price is not known, in words.
+    term : str
+        The task's own commitment, in words; empty where the report does not tell it.
     """
 
     per_request: dict[str, float]
@@ -104,6 +106,7 @@ class MonthlyCosts:
     capacity: float | None = None
     others: dict[str, float] = field(default_factory=dict)
     unpriced: tuple[str, ...] = ()
+    term: str = ""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -172,7 +175,8 @@ def monthly_costs(document: dict[str, Any], rows: list[ComparisonRow]) -> Monthl
         model_units=max(1, int(number(facts.get("model_units")) or 1)),
         capacity=_positive(facts.get("unit_requests_per_month")),
         others=others if own in OTHER else {},
-        unpriced=tuple(_TERMS[term] for term in OTHER if own in OTHER and term != own and OTHER[term] not in others),
+        term=TERMS.get(str(own), ""),
+        unpriced=tuple(TERMS[term] for term in OTHER if own in OTHER and term != own and OTHER[term] not in others),
     )
 
 
@@ -252,23 +256,32 @@ def serving_table(document: dict[str, Any]) -> ServingTable | None:
     on_demand = [("teacher", "teacher"), ("baseline", "baseline"), ("student", "student_on_demand")]
     rows = [ServingRow(_NAMES[key], usd(per_1k.get(role)), usd(pick(monthly, key)), "", "") for role, key in on_demand]
     found = rows_of(pick(document, "break_even", "throughputs"))
-    rows += [_throughput_row(row) for row in found]
+    units = max(1, int(number(pick(document, "break_even", "model_units")) or 1))
+    capacity = _positive(pick(document, "break_even", "unit_requests_per_month"))
+    rows += [_throughput_row(row, units, capacity) for row in found]
     unknown = any(row.get("units_at_break_even") == "unknown" for row in found)
     return ServingTable(tuple(rows), _recovery(pick(document, "break_even", "months_to_recover")), unknown)
 
 
-def _throughput_row(row: dict[str, Any]) -> ServingRow:
-    term = _TERMS.get(str(row.get("commitment")), short(row.get("commitment"), 40))
+def _throughput_row(row: dict[str, Any], bought: int, capacity: float | None) -> ServingRow:
+    term = TERMS.get(str(row.get("commitment")), short(row.get("commitment"), 40))
     border, units = number(row.get("break_even_requests_per_month")), number(row.get("units"))
     needed = row.get("units_at_expected") or row.get("units_at_break_even")
     return ServingRow(
         name=f"Student, provisioned throughput, {term}",
         per_1k=usd(row.get("usd_per_1k_requests")),
         month=f"{usd(row.get('usd_per_month'))} ({count(units)} {'unit' if units == 1 else 'units'})",
-        pays_from="never" if border is None else f"{count(border)} requests a month",
+        pays_from=_pays_from(border, bought, capacity),
         units="unknown" if number(needed) is None else count(needed),
         simulated=row.get("simulated") is True,
     )
+
+
+def _pays_from(border: float | None, bought: int, capacity: float | None) -> str:
+    if border is None:
+        return "never"
+    last = pays_up_to_volume(border, bought, capacity)
+    return f"{count(border)}{'' if last is None else f' to {count(last)}'} requests a month"
 
 
 def _recovery(months: object) -> str:
@@ -291,11 +304,13 @@ def _line(key: str, costs: MonthlyCosts, axes: tuple[LogScale, LogScale], left: 
         corners += [(volume, costs.at(key, volume) or 1.0), (volume, costs.at(key, volume * 1.000001) or 1.0)]
     corners.append((right, ends[1]))
     points = " ".join(f"{x.at(volume) * PLOT_WIDTH / 100:.2f},{_height(y, cost)}" for volume, cost in corners)
-    return CostLine(key, _name(key), at_expected, _height(y, ends[0]), _height(y, ends[1]), points)
+    return CostLine(key, _name(key, costs), at_expected, _height(y, ends[0]), _height(y, ends[1]), points)
 
 
-def _name(key: str) -> str:
-    term = next((_TERMS[term] for term, other in OTHER.items() if other == key), None)
+def _name(key: str, costs: MonthlyCosts) -> str:
+    term = next((TERMS[term] for term, other in OTHER.items() if other == key), None)
+    if key == THROUGHPUT and costs.term:
+        return f"{_NAMES[key]}, {costs.term}"
     return _NAMES[key] if term is None else f"{_NAMES[THROUGHPUT]}, {term}"
 
 
@@ -334,19 +349,51 @@ def _takeaway(costs: MonthlyCosts) -> str:
         parts.append(f"Provisioned throughput costs {usd(hourly)} per hour, whether it is used or not.")
     if costs.break_even:
         rival = f" than {_IN_A_SENTENCE[costs.rival]}" if costs.rival else ""
-        parts.append(f"It is cheaper{rival} from {count(costs.break_even)} requests a month on.")
+        last = pays_up_to_volume(costs.break_even, costs.model_units, costs.capacity)
+        where = f"from {count(costs.break_even)} requests a month on."
+        if last is not None:
+            where = (
+                f"from {count(costs.break_even)} to {count(last)} requests a month, which its units serve. "
+                "Beyond, another unit is needed, which has to pay too."
+            )
+        parts.append(f"It is cheaper{rival} {where}")
     elif costs.throughput_usd and costs.capacity:
         parts.append("A full unit serves less than its price buys from the student on demand: it never pays.")
     if costs.expected:
         ways = {key: costs.at(key, costs.expected) for key in costs.keys}
         priced = {key: value for key, value in ways.items() if value is not None}
         cheapest = min(priced, key=lambda key: priced[key])
-        named = _IN_A_SENTENCE.get(cheapest, f"{_IN_A_SENTENCE[THROUGHPUT]}, {_name(cheapest).rpartition(', ')[2]}")
+        other = f"{_IN_A_SENTENCE[THROUGHPUT]}, {_name(cheapest, costs).rpartition(', ')[2]}"
+        named = _IN_A_SENTENCE.get(cheapest, other)
         parts.append(
             f"At the expected {count(costs.expected)} requests a month the cheapest is {named}, "
             f"at {usd(priced[cheapest])} a month."
         )
     return " ".join(parts)
+
+
+def commitment_term(document: dict[str, Any]) -> str | None:
+    """Name the term for which the task's throughput is bound; ``None`` where it can be deleted at any time."""
+    term = str(pick(document, "break_even", "commitment"))
+    return TERMS.get(term) if term != "none" else None
+
+
+def pays_up_to_volume(break_even: float, units: int, capacity: float | None) -> float | None:
+    """Give the volume above which the next model unit does not pay yet; ``None`` where it pays at once, or is unknown.
+
+    Parameters
+    ----------
+    break_even : float
+        Requests a month from which ``units`` pay.
+    units : int
+        Of the task.
+    capacity : float, optional
+        Requests a month that one unit serves.
+    """
+    if capacity is None:
+        return None
+    served = units * capacity
+    return served if break_even <= served < break_even * (units + 1) / units else None
 
 
 def _positive(value: object) -> float | None:

@@ -74,6 +74,11 @@ def quality_note(report: dict[str, Any], rows: list[ComparisonRow]) -> str:
     ]
     parts = [f"Without an answer, and so with score 1: {', '.join(missing)}."] if missing else []
     if "teacher" in names and pick(report, "dataset", "own_holdout") is False:
+        if number(pick(report, "dataset", "golden")):
+            parts.append(
+                "The references are the golden answers of the upload where a record brings one, else the teacher's own."
+            )
+            return " ".join(parts)
         parts.append(
             "The references are the teacher's own answers, so that its score is near 5 by construction: the others' "
             "scores say how close they come to the teacher."

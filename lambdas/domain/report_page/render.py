@@ -90,6 +90,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "resources": resources,
         "resources_known": isinstance(report.get("resources"), list),
         "resources_usd": hourly,
+        "commitment_term": break_even.commitment_term(report),
         "files": sections.file_facts(report),
     }
     return {**context, "not_reached": _not_reached(report, context)}

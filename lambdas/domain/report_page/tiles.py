@@ -55,13 +55,16 @@ def key_figures(report: dict[str, Any], rows: list[ComparisonRow]) -> tuple[Tile
 def _savings(report: dict[str, Any], rows: list[ComparisonRow], student: ComparisonRow) -> Tile:
     """Say what a month saves at the expected volume in the mode to be served, else what a request saves."""
     mode = str(pick(report, "break_even", "mode") or "on_demand")
-    costs = monthly_costs(report, rows)
+    costs, notes = monthly_costs(report, rows), tuple[str, ...]()
     if costs is None or not costs.expected:
         rival, share = "baseline", student.cost_reduction_vs_baseline
         if share is None:
             rival, share = "teacher", student.cost_reduction_vs_teacher
         text = change(share, "dearer", "cheaper")
-        return Tile("Savings", text, "", (f"than the {rival}, per request", "no expected volume was given"))
+        notes = (f"than the {rival}, per request", "no expected volume was given")
+        if mode == "provisioned_throughput":
+            notes = (f"than the {rival}, per request on demand", "the endpoint bills by the hour", notes[1])
+        return Tile("Savings", text, "", notes)
     ours = costs.at(_MONTH_KEYS.get(mode, "student_on_demand"), costs.expected)
     rival = next((role for role in ("baseline", "teacher") if role in costs.per_request), "baseline")
     theirs = costs.at(rival, costs.expected)
@@ -71,11 +74,11 @@ def _savings(report: dict[str, Any], rows: list[ComparisonRow], student: Compari
     difference = theirs - ours
     against = f"{'less' if difference >= 0 else 'more'} than the {rival}, {at_volume}"
     served = f"served by {short(mode, 40).replace('_', ' ')}" if mode != "on_demand" else "served on demand"
-    notes: tuple[str, ...] = (against, served)
+    notes = (against, served)
     if mode == "provisioned_throughput" and costs.capacity is None:
         units = "one model unit serves" if costs.model_units == 1 else f"{costs.model_units} model units serve"
         notes += (f"provided that {units} it, which is not known",)
-    return Tile("Savings", usd(abs(difference)), "a month", notes)
+    return Tile("Savings" if difference >= 0 else "Extra cost", usd(abs(difference)), "a month", notes)
 
 
 def _others(

@@ -6,7 +6,9 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.domain.approval_message import COMMITMENT_DAYS
 from lambdas.domain.prices import HOURS_A_MONTH
+from lambdas.domain.report_page.break_even import commitment_term
 from lambdas.domain.report_page.figures import number, pick, usd
 from lambdas.domain.report_page.texts import sentence, short
 
@@ -75,7 +77,7 @@ def read_verdict(report: dict[str, Any]) -> Verdict:
     elif outcome in ("EXPIRED", "AWAITING APPROVAL") or not reasons:
         first = meaning
     else:
-        first, reasons = reasons[0], reasons[1:]
+        first, reasons = _without_repetition(given if isinstance(given, list) else []), reasons[1:]
     others = tuple(reason for reason in dict.fromkeys(reasons) if reason != first)
     needed = report.get("needs_explicit_approval")
     words = tuple(sentence(short(word, 400)) for word in needed if word) if isinstance(needed, list) else ()
@@ -92,6 +94,12 @@ def read_verdict(report: dict[str, Any]) -> Verdict:
     )
 
 
+def _without_repetition(reasons: list[Any]) -> str:
+    """Give the first reason without the others, which it repeats in a message to people and which stand below it."""
+    first, others = str(reasons[0]), "; ".join(str(reason) for reason in reasons[1:])
+    return short(first.removesuffix(others).rstrip(": ") if others else first)
+
+
 def _outcome(report: dict[str, Any]) -> str:
     outcome = report.get("outcome")
     if outcome:
@@ -105,7 +113,8 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
     if outcome == "AWAITING APPROVAL":
         text = f"{_price(report)} Read the gate and the worst answers, then answer before the request expires:"
         price = " --hourly-price USD" if _price_wanted(report) else ""
-        return NextStep(text, f"python -m cli approve {run}{price}")
+        word = " --explicitly" if report.get("needs_explicit_approval") else ""
+        return NextStep(text, f"python -m cli approve {run}{price}{word}")
     if outcome == "EXPIRED":
         return NextStep("To be asked again, without paying again for what exists:", f"python -m cli retry {run}")
     if outcome != "FAILED":
@@ -124,18 +133,25 @@ def _price_wanted(report: dict[str, Any]) -> bool:
 
 
 def _price(report: dict[str, Any]) -> str:
-    """Say what an approval will cost until somebody ends it."""
+    """Say what an approval will cost, and when that can end."""
     if pick(report, "break_even", "mode") != "provisioned_throughput":
         return "Serving on demand costs nothing while nobody asks."
     hourly = number(pick(report, "break_even", "provisioned_throughput_usd_per_hour"))
+    term = commitment_term(report)
+    bound = f" It is bought for {term} and cannot be ended before." if term else ""
     if hourly is None:
         return (
             "Approval buys provisioned throughput, at a price per hour that the price book does not know: read it on "
-            "the Bedrock console (Provisioned Throughput, Purchase) and state it with the approval."
+            f"the Bedrock console (Provisioned Throughput, Purchase) and state it with the approval.{bound}"
         )
     kind = "a simulated " if pick(report, "break_even", "price_simulated") is True else ""
-    month = usd(hourly * HOURS_A_MONTH)
-    return f"Approval buys provisioned throughput at {kind}{usd(hourly)} per hour, {month} a month, until it is ended."
+    begin = (
+        f"Approval buys provisioned throughput at {kind}{usd(hourly)} per hour, {usd(hourly * HOURS_A_MONTH)} a month"
+    )
+    if not term:
+        return f"{begin}, until it is deleted."
+    days = COMMITMENT_DAYS[str(pick(report, "break_even", "commitment"))]
+    return f"{begin}, {usd(hourly * 24 * days)} in all.{bound}"
 
 
 def _retry(run: str) -> str:

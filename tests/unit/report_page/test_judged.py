@@ -43,7 +43,9 @@ def test_what_needs_a_persons_word_stands_beside_the_command_that_gives_it(sampl
     report["needs_explicit_approval"] = ["Provisioned throughput does not pay at 5 requests a month"]
 
     # When / Then
-    assert "does not pay at 5 requests a month. It is promoted only with your explicit word." in text_of(report)
+    text = text_of(report)
+    assert "does not pay at 5 requests a month. It is promoted only with your explicit word (--explicitly)." in text
+    assert f"python -m cli approve {report['run_id']} --explicitly" in text
 
 
 def test_a_champion_that_refused_is_named_as_left_out(sample: Sample) -> None:
