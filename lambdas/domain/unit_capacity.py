@@ -55,6 +55,24 @@ def pays_from(unit_month_usd: float, units: int, usd_per_request: float, capacit
     return border * units if capacity is None or border <= capacity else None
 
 
+def pays_up_to_volume(break_even: float, units: int, capacity: float | None) -> float | None:
+    """Give the volume above which the next model unit does not pay yet; ``None`` where it pays at once, or is unknown.
+
+    Parameters
+    ----------
+    break_even : float
+        Requests a month from which ``units`` pay.
+    units : int
+        Of the task.
+    capacity : float, optional
+        Requests a month that one unit serves.
+    """
+    if capacity is None:
+        return None
+    served = units * capacity
+    return served if break_even <= served < break_even * (units + 1) / units else None
+
+
 def units_needed(volume: float, capacity: float) -> int:
     """Give the units that serve a volume of requests a month, each of which serves ``capacity``."""
     return max(1, math.ceil(volume / capacity))

@@ -13,15 +13,15 @@ from typing import Any
 from lambdas.domain.break_even import advice
 from lambdas.domain.comparison import ComparisonRow
 from lambdas.domain.prices import HOURS_A_MONTH
-from lambdas.domain.report_page.figures import axis_usd, count, large_count, number, pick, plain, rows_of, usd
+from lambdas.domain.report_page.figures import axis_usd, count, large_count, number, pick, rows_of, usd
 from lambdas.domain.report_page.scales import LogScale, Tick
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.unit_capacity import pays_up_to_volume
 
 PLOT_WIDTH, PLOT_HEIGHT = 1000, 300
 """Units of the plot; the height is also its height in pixels."""
 
 THROUGHPUT = "student_provisioned_throughput"
-_NAMES = {
+NAMES = {
     "teacher": "Teacher, on demand",
     "baseline": "Baseline, on demand",
     "student_on_demand": "Student, on demand",
@@ -111,7 +111,7 @@ class MonthlyCosts:
     @property
     def keys(self) -> tuple[str, ...]:
         """The ways to serve, those of other commitments last."""
-        return (*_NAMES, *self.others)
+        return (*NAMES, *self.others)
 
     def units(self, requests: float) -> int:
         """Give the model units at a volume: the task's, or more where it is known that these do not serve it."""
@@ -151,29 +151,29 @@ def monthly_costs(document: dict[str, Any], rows: list[ComparisonRow]) -> Monthl
     facts = document.get("break_even")
     if not isinstance(facts, dict):
         return None
-    expected = _positive(facts.get("expected_requests_per_month"))
+    expected = positive(facts.get("expected_requests_per_month"))
     measured = {"student_on_demand" if row.role == "student" else row.role: row.usd_per_1k_requests for row in rows}
     per_request: dict[str, float] = {}
     for key in ("teacher", "baseline", "student_on_demand"):
-        month = _positive(pick(facts, "usd_per_month", key))
-        each = month / expected if month and expected else (_positive(measured.get(key)) or 0) / 1000
+        month = positive(pick(facts, "usd_per_month", key))
+        each = month / expected if month and expected else (positive(measured.get(key)) or 0) / 1000
         if each:
             per_request[key] = each
-    hourly = _positive(facts.get("provisioned_throughput_usd_per_hour"))
+    hourly = positive(facts.get("provisioned_throughput_usd_per_hour"))
     own = facts.get("commitment")
     others = {
         OTHER[str(row["commitment"])]: usd_hour * HOURS_A_MONTH
         for row in rows_of(facts.get("throughputs"))
         if row.get("commitment") in OTHER and row["commitment"] != own
-        if (usd_hour := _positive(row.get("usd_per_unit_hour"))) is not None
+        if (usd_hour := positive(row.get("usd_per_unit_hour"))) is not None
     }
     return MonthlyCosts(
         per_request,
         hourly * HOURS_A_MONTH if hourly else None,
         expected,
-        _positive(facts.get("requests_per_month_at_break_even")),
+        positive(facts.get("requests_per_month_at_break_even")),
         model_units=max(1, int(number(facts.get("model_units")) or 1)),
-        capacity=_positive(facts.get("unit_requests_per_month")),
+        capacity=positive(facts.get("unit_requests_per_month")),
         others=others if own in OTHER else {},
         term=TERMS.get(str(own), ""),
         unpriced=tuple(TERMS[term] for term in OTHER if own in OTHER and term != own and OTHER[term] not in others),
@@ -218,81 +218,12 @@ def serving_advice(document: dict[str, Any]) -> str | None:
         "expected_requests_per_month",
     )
     ways = (THROUGHPUT, "student_on_demand")
-    months = {way: usd for way in ways if (usd := _positive(pick(facts, "usd_per_month", way))) is not None}
+    months = {way: usd for way in ways if (usd := positive(pick(facts, "usd_per_month", way))) is not None}
     monthly = months if len(months) == len(ways) else None
-    said = advice({"mode": facts["mode"], "usd_per_month": monthly, **{n: _positive(facts.get(n)) for n in names}})
+    said = advice({"mode": facts["mode"], "usd_per_month": monthly, **{n: positive(facts.get(n)) for n in names}})
     if facts.get("price_stated") is True:
         said += ". The price of an hour is the one that was stated with the approval"
     return f"{said}."
-
-
-@dataclass(frozen=True, slots=True)
-class ServingRow:
-    """One way to serve, in the words of the table."""
-
-    name: str
-    per_1k: str
-    month: str
-    pays_from: str
-    units: str
-    simulated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ServingTable:
-    """Every way to serve at the measured tokens, and when the run is earned back."""
-
-    rows: tuple[ServingRow, ...]
-    recovery: str
-    units_unknown: bool
-
-
-def serving_table(document: dict[str, Any]) -> ServingTable | None:
-    """Lay out the ways to serve; ``None`` where the report has no figures of them."""
-    per_1k = pick(document, "break_even", "usd_per_1k_requests")
-    if not isinstance(per_1k, dict):
-        return None
-    monthly = pick(document, "break_even", "usd_per_month") or {}
-    on_demand = [("teacher", "teacher"), ("baseline", "baseline"), ("student", "student_on_demand")]
-    rows = [ServingRow(_NAMES[key], usd(per_1k.get(role)), usd(pick(monthly, key)), "", "") for role, key in on_demand]
-    found = rows_of(pick(document, "break_even", "throughputs"))
-    units = max(1, int(number(pick(document, "break_even", "model_units")) or 1))
-    capacity = _positive(pick(document, "break_even", "unit_requests_per_month"))
-    rows += [_throughput_row(row, units, capacity) for row in found]
-    unknown = any(row.get("units_at_break_even") == "unknown" for row in found)
-    return ServingTable(tuple(rows), _recovery(pick(document, "break_even", "months_to_recover")), unknown)
-
-
-def _throughput_row(row: dict[str, Any], bought: int, capacity: float | None) -> ServingRow:
-    term = TERMS.get(str(row.get("commitment")), short(row.get("commitment"), 40))
-    border, units = number(row.get("break_even_requests_per_month")), number(row.get("units"))
-    needed = row.get("units_at_expected") or row.get("units_at_break_even")
-    return ServingRow(
-        name=f"Student, provisioned throughput, {term}",
-        per_1k=usd(row.get("usd_per_1k_requests")),
-        month=f"{usd(row.get('usd_per_month'))} ({count(units)} {'unit' if units == 1 else 'units'})",
-        pays_from=_pays_from(border, bought, capacity),
-        units="unknown" if number(needed) is None else count(needed),
-        simulated=row.get("simulated") is True,
-    )
-
-
-def _pays_from(border: float | None, bought: int, capacity: float | None) -> str:
-    if border is None:
-        return "never"
-    last = pays_up_to_volume(border, bought, capacity)
-    return f"{count(border)}{'' if last is None else f' to {count(last)}'} requests a month"
-
-
-def _recovery(months: object) -> str:
-    if not isinstance(months, dict):
-        return ""
-    said = []
-    for role in ("baseline", "teacher"):
-        figure = number(months.get(role))
-        term = "never" if figure is None else f"in {plain(figure)} months" if figure >= 1 else "within a month"
-        said.append(f"{term} against the {role}")
-    return f"What the run cost is earned back {', '.join(said)}."
 
 
 def _line(key: str, costs: MonthlyCosts, axes: tuple[LogScale, LogScale], left: float, right: float) -> CostLine:
@@ -310,8 +241,8 @@ def _line(key: str, costs: MonthlyCosts, axes: tuple[LogScale, LogScale], left: 
 def _name(key: str, costs: MonthlyCosts) -> str:
     term = next((TERMS[term] for term, other in OTHER.items() if other == key), None)
     if key == THROUGHPUT and costs.term:
-        return f"{_NAMES[key]}, {costs.term}"
-    return _NAMES[key] if term is None else f"{_NAMES[THROUGHPUT]}, {term}"
+        return f"{NAMES[key]}, {costs.term}"
+    return NAMES[key] if term is None else f"{NAMES[THROUGHPUT]}, {term}"
 
 
 def _unknown(costs: MonthlyCosts) -> str:
@@ -378,24 +309,7 @@ def commitment_term(document: dict[str, Any]) -> str | None:
     return TERMS.get(term) if term != "none" else None
 
 
-def pays_up_to_volume(break_even: float, units: int, capacity: float | None) -> float | None:
-    """Give the volume above which the next model unit does not pay yet; ``None`` where it pays at once, or is unknown.
-
-    Parameters
-    ----------
-    break_even : float
-        Requests a month from which ``units`` pay.
-    units : int
-        Of the task.
-    capacity : float, optional
-        Requests a month that one unit serves.
-    """
-    if capacity is None:
-        return None
-    served = units * capacity
-    return served if break_even <= served < break_even * (units + 1) / units else None
-
-
-def _positive(value: object) -> float | None:
+def positive(value: object) -> float | None:
+    """Give a number above 0 of a report; ``None`` for anything else."""
     figure = number(value)
     return figure if figure is not None and figure > 0 else None

@@ -16,6 +16,7 @@ from lambdas.domain.report_page import break_even, cascade, charts, judging, sec
 from lambdas.domain.report_page.figures import NOT_MEASURED, pick, usd
 from lambdas.domain.report_page.ledger import read_ledger
 from lambdas.domain.report_page.resources import resources_left
+from lambdas.domain.report_page.serving_table import serving_table
 from lambdas.domain.report_page.texts import short
 from lambdas.domain.report_page.tiles import key_figures
 from lambdas.domain.report_page.verdict import read_verdict
@@ -72,7 +73,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "judge": judging.judge_facts(report),
         "break_even": break_even.break_even_chart(report, rows),
         "advice": break_even.serving_advice(report),
-        "serving": break_even.serving_table(report),
+        "serving": serving_table(report),
         "cascade": cascade.cascade_section(report),
         "cascade_plot": (cascade.PLOT_WIDTH, cascade.PLOT_HEIGHT),
         "plot": (break_even.PLOT_WIDTH, break_even.PLOT_HEIGHT),

@@ -1,0 +1,80 @@
+"""Every way to serve as a table: what it costs, and from which volume a throughput pays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.domain.report_page.break_even import NAMES, TERMS, positive
+from lambdas.domain.report_page.figures import count, number, pick, plain, rows_of, usd
+from lambdas.domain.report_page.texts import short
+from lambdas.domain.unit_capacity import pays_up_to_volume
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRow:
+    """One way to serve, in the words of the table."""
+
+    name: str
+    per_1k: str
+    month: str
+    pays_from: str
+    units: str
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServingTable:
+    """Every way to serve at the measured tokens, and when the run is earned back."""
+
+    rows: tuple[ServingRow, ...]
+    recovery: str
+    units_unknown: bool
+
+
+def serving_table(document: dict[str, Any]) -> ServingTable | None:
+    """Lay out the ways to serve; ``None`` where the report has no figures of them."""
+    per_1k = pick(document, "break_even", "usd_per_1k_requests")
+    if not isinstance(per_1k, dict):
+        return None
+    monthly = pick(document, "break_even", "usd_per_month") or {}
+    on_demand = [("teacher", "teacher"), ("baseline", "baseline"), ("student", "student_on_demand")]
+    rows = [ServingRow(NAMES[key], usd(per_1k.get(role)), usd(pick(monthly, key)), "", "") for role, key in on_demand]
+    found = rows_of(pick(document, "break_even", "throughputs"))
+    units = max(1, int(number(pick(document, "break_even", "model_units")) or 1))
+    capacity = positive(pick(document, "break_even", "unit_requests_per_month"))
+    rows += [_throughput_row(row, units, capacity) for row in found]
+    unknown = any(row.get("units_at_break_even") == "unknown" for row in found)
+    return ServingTable(tuple(rows), _recovery(pick(document, "break_even", "months_to_recover")), unknown)
+
+
+def _throughput_row(row: dict[str, Any], bought: int, capacity: float | None) -> ServingRow:
+    term = TERMS.get(str(row.get("commitment")), short(row.get("commitment"), 40))
+    border, units = number(row.get("break_even_requests_per_month")), number(row.get("units"))
+    needed = row.get("units_at_expected") or row.get("units_at_break_even")
+    return ServingRow(
+        name=f"Student, provisioned throughput, {term}",
+        per_1k=usd(row.get("usd_per_1k_requests")),
+        month=f"{usd(row.get('usd_per_month'))} ({count(units)} {'unit' if units == 1 else 'units'})",
+        pays_from=_pays_from(border, bought, capacity),
+        units="unknown" if number(needed) is None else count(needed),
+        simulated=row.get("simulated") is True,
+    )
+
+
+def _pays_from(border: float | None, bought: int, capacity: float | None) -> str:
+    if border is None:
+        return "never"
+    last = pays_up_to_volume(border, bought, capacity)
+    return f"{count(border)}{'' if last is None else f' to {count(last)}'} requests a month"
+
+
+def _recovery(months: object) -> str:
+    if not isinstance(months, dict):
+        return ""
+    said = []
+    for role in ("baseline", "teacher"):
+        figure = number(months.get(role))
+        term = "never" if figure is None else f"in {plain(figure)} months" if figure >= 1 else "within a month"
+        said.append(f"{term} against the {role}")
+    return f"What the run cost is earned back {', '.join(said)}."
