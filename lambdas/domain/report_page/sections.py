@@ -335,16 +335,16 @@ def _gate_line(line: dict[str, Any]) -> GateLine:
         name=name,
         threshold=text(line.get("threshold")),
         measured=_apart(line.get("measured"), line.get("threshold"), text),
-        bound=text(line.get("bound")) if line.get("bound") is not None else "",
+        bound=_apart(line.get("bound"), line.get("threshold"), text) if line.get("bound") is not None else "",
         passed=passed if isinstance(passed, bool) else None,
         undecided=line.get("undecided") is True,
         explanation=sentence(short(line.get("explanation") or "", 500)),
     )
 
 
-def _apart(measured: object, threshold: object, text: Callable[[object], str]) -> str:
-    """Write a measured figure so that rounding never makes it equal to a threshold that it misses or passes."""
-    value, limit, written = number(measured), number(threshold), text(measured)
+def _apart(figure: object, threshold: object, text: Callable[[object], str]) -> str:
+    """Write a figure so that rounding never makes it equal to a threshold that it misses or passes."""
+    value, limit, written = number(figure), number(threshold), text(figure)
     if value is None or limit is None or value == limit or written != text(threshold):
         return written
     return f"just {'below' if value < limit else 'above'} {written}"

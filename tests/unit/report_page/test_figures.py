@@ -165,6 +165,21 @@ def test_rounding_never_makes_a_failed_rule_look_kept(
 
 
 @pytest.mark.parametrize(
+    ("threshold", "bound", "expected"),
+    [(0.2, 0.2031, "just above 0.20"), (0.2, 0.1996, "just below 0.20"), (0.2, 0.2, "0.20"), (0.2, 0.35, "0.35")],
+)
+def test_a_bound_that_decides_never_reads_equal_to_the_threshold_it_breaks(
+    threshold: float, bound: float, expected: str
+) -> None:
+    # Given a drop that is well within the threshold, and the bound that decides
+    line = {"rule": "max_quality_drop", "threshold": threshold, "measured": 0.05, "bound": bound, "passed": False}
+    # When
+    shown = gate_lines({"gate": [line]}).rows[0]
+    # Then
+    assert (shown.threshold, shown.measured, shown.bound) == ("0.20", "0.05", expected)
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         (850, "850"),
