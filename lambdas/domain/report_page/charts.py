@@ -189,8 +189,9 @@ def _latency_note(rows: list[ComparisonRow]) -> str:
 
 
 def _latency_text(row: ComparisonRow) -> str:
-    p50 = milliseconds(row.latency_p50_ms).removesuffix(" ms" if row.latency_p95_ms is not None else "")
-    return f"p50 {p50} · p95 {milliseconds(row.latency_p95_ms)}"
+    """Write both times, with the unit once where both have the same: from ten seconds on it is another."""
+    p50, p95 = milliseconds(row.latency_p50_ms), milliseconds(row.latency_p95_ms)
+    return f"p50 {p50.removesuffix(' ms') if p95.endswith(' ms') else p50} · p95 {p95}"
 
 
 def _strip(row: ComparisonRow, scale: LinearScale) -> QualityStrip:

@@ -74,6 +74,25 @@ def test_latency_starts_at_zero_and_has_room_for_the_slowest(sample: Sample) -> 
     assert chart.takeaway == "The student is 76.2% faster than the baseline and 68% faster than the teacher."
 
 
+@pytest.mark.parametrize(
+    ("p50", "p95", "expected"),
+    [
+        (401, 950, "p50 401 · p95 950 ms"),
+        (9_800, 12_300, "p50 9,800 ms · p95 12.3 s"),
+        (11_000, 12_300, "p50 11.0 s · p95 12.3 s"),
+        (401, None, "p50 401 ms · p95 not measured"),
+    ],
+)
+def test_a_time_keeps_its_unit_where_the_other_has_another(p50: float, p95: float | None, expected: str) -> None:
+    # Given
+    rows = comparison_rows({"contestants": [{"role": "student", "latency_ms": {"p50": p50, "p95": p95}}]})
+    # When
+    chart = latency_chart(rows)
+    # Then
+    assert chart is not None
+    assert chart.bars[0].value == expected
+
+
 def test_cost_is_on_a_logarithmic_axis_and_zero_has_no_place_there() -> None:
     # Given a free teacher
     costs = {"student": 0.01, "baseline": 1.0, "teacher": 0.0}
