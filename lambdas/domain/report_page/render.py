@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lambdas.domain.comparison import ROLE_NAMES, comparison_columns, comparison_rows
-from lambdas.domain.report_page import break_even, cascade, charts, judging, sections, training
+from lambdas.domain.report_page import break_even, cascade, charts, dataset, files, judging, sections, training
 from lambdas.domain.report_page.figures import NOT_MEASURED, pick, usd
 from lambdas.domain.report_page.ledger import read_ledger
 from lambdas.domain.report_page.resources import resources_left
@@ -79,7 +79,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "plot": (break_even.PLOT_WIDTH, break_even.PLOT_HEIGHT),
         "worst": worst,
         "worst_indented": any(text and text.indented for row in worst.rows for text in (row.reference, row.answer)),
-        "dataset": sections.dataset_facts(report),
+        "dataset": dataset.dataset_facts(report),
         "training": [*sections.training_facts(report), *training.outcome_facts(report)],
         "failed_tries": training.failed_tries(report),
         "loss": training.loss_chart(report),
@@ -92,7 +92,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "resources_known": isinstance(report.get("resources"), list),
         "resources_usd": hourly,
         "commitment_term": break_even.commitment_term(report),
-        "files": sections.file_facts(report),
+        "files": files.file_facts(report),
     }
     return {**context, "not_reached": _not_reached(report, context)}
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from lambdas.domain.report_page.figures import (
     NOT_MEASURED,
@@ -42,8 +40,6 @@ _RULES: dict[str, tuple[str, Callable[[object], str]]] = {
     "max_adversarial_lift": ("Points for talking to the judge at most", score),
     "max_judge_drift": ("Judge moved by at most", score),
 }
-_S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/(?P<key>[^\x00-\x1f]{1,1024})")
-_HOLDOUTS = {"True": " (your own, trusted answers)", "False": " (held back from the upload)"}
 _ROLES = ("teacher", "student", "baseline", "judge")
 
 
@@ -89,12 +85,13 @@ class WorstAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A labelled value; ``is_code`` for identifiers, ``link`` where a browser can open it."""
+    """A labelled value; ``is_code`` for identifiers, ``link`` where a browser can open it, ``note`` after it."""
 
     label: str
     value: str
     is_code: bool = False
     link: str = ""
+    note: str = ""
 
     @property
     def is_missing(self) -> bool:
@@ -122,7 +119,7 @@ def worst_answers(report: dict[str, Any]) -> Table:
     """Read the student's worst answers."""
     answers = [
         WorstAnswer(
-            record_id=_label(answer.get("record_id"), 80),
+            record_id=label(answer.get("record_id"), 80),
             score=plain(answer.get("score")),
             problem=sentence(short(answer.get("problem") or "", 300)),
             question=shown(answer.get("question")),
@@ -133,33 +130,6 @@ def worst_answers(report: dict[str, Any]) -> Table:
         for answer in rows_of(report.get("worst_answers"))[: MOST_WORST_ANSWERS + 1]
     ]
     return Table(answers[:MOST_WORST_ANSWERS], max(len(rows_of(report.get("worst_answers"))) - MOST_WORST_ANSWERS, 0))
-
-
-def dataset_facts(report: dict[str, Any]) -> list[Fact]:
-    """Say what was uploaded and what became of its lines."""
-    dataset = pick(report, "dataset")
-    if not isinstance(dataset, dict):
-        return _source_facts(report)
-    names = {
-        "lines": "Lines uploaded",
-        "rejected": "Rejected",
-        "duplicates": "Duplicates merged",
-        "train": "For training",
-    }
-    facts = [Fact(label, count(dataset.get(key))) for key, label in names.items()]
-    rare = {
-        "golden": "Golden answers",
-        "leaked": "Kept out: the holdout asks the same",
-        "secrets": "Rejected for a secret",
-        "secrets_allowed": "Used in spite of a secret",
-        "not_chosen": "Beyond the limits",
-    }
-    facts += [Fact(label, count(dataset.get(key))) for key, label in rare.items() if dataset.get(key)]
-    if dataset.get("not_chosen"):
-        facts.append(Fact("Rule of choice", sentence(short(dataset.get("choice_rule") or "", 400))))
-    own = _HOLDOUTS.get(str(dataset.get("own_holdout")), "")
-    holdout = count(dataset.get("holdout"))
-    return [*facts, Fact("Holdout", holdout if holdout == NOT_MEASURED else holdout + own), *_source_facts(report)]
 
 
 def training_facts(report: dict[str, Any]) -> list[Fact]:
@@ -182,7 +152,7 @@ def training_facts(report: dict[str, Any]) -> list[Fact]:
         facts.append(
             Fact("Adopted", "the job or model of an earlier run with the same content: nothing was paid again")
         )
-    return [*facts, Fact("Customization job", _label(training.get("job_name"), 120), is_code=True)]
+    return [*facts, Fact("Customization job", label(training.get("job_name"), 120), is_code=True)]
 
 
 def _why(reason: object) -> list[Fact]:
@@ -202,9 +172,9 @@ def _bought(batch: object) -> list[Fact]:
     counted = f"{count(batch.get('missing'))} of {count(batch.get('asked'))} answers were missing"
     reason = f": {short(batch['reason'], 120)}" if batch.get("reason") else ""
     jobs = [
-        f"{_label(job.get('status'), 40)} ({count(job.get('records'))} records)" for job in rows_of(batch.get("jobs"))
+        f"{label(job.get('status'), 40)} ({count(job.get('records'))} records)" for job in rows_of(batch.get("jobs"))
     ]
-    facts = [Fact("Teacher asked by", f"{_label(batch.get('way'), 40)}{reason}; {counted}")]
+    facts = [Fact("Teacher asked by", f"{label(batch.get('way'), 40)}{reason}; {counted}")]
     return [*facts, Fact("Batch jobs", "; ".join(jobs[:12]))] if jobs else facts
 
 
@@ -213,8 +183,8 @@ def training_phases(report: dict[str, Any]) -> Table:
     return Table.of(
         [
             (
-                _label(phase.get("name"), 60),
-                _label(phase.get("status"), 40),
+                label(phase.get("name"), 60),
+                label(phase.get("status"), 40),
                 moment(phase.get("started_at")),
                 duration(phase.get("started_at"), phase.get("ended_at")),
             )
@@ -229,9 +199,9 @@ def chosen_models(report: dict[str, Any]) -> list[Fact]:
     models = pick(report, "models")
     if not isinstance(models, dict):
         return []
-    facts = [Fact(role.capitalize(), _label(models.get(role), 160), is_code=True) for role in _ROLES]
+    facts = [Fact(role.capitalize(), label(models.get(role), 160), is_code=True) for role in _ROLES]
     arn = models.get("student_custom_model_arn")
-    facts += [Fact("Custom model", _label(arn, 250), is_code=True)] if arn else []
+    facts += [Fact("Custom model", label(arn, 250), is_code=True)] if arn else []
     return facts + _prompt_caches(models.get("prompt_caching"))
 
 
@@ -240,7 +210,7 @@ def _prompt_caches(caching: object) -> list[Fact]:
     decisions = caching if isinstance(caching, dict) else {}
     found = [(role, decisions.get(role)) for role in _ROLES]
     return [
-        Fact(f"Prompt cache, {role}", ("used: " if item.get("point") is True else "not used: ") + _label(reason, 200))
+        Fact(f"Prompt cache, {role}", ("used: " if item.get("point") is True else "not used: ") + label(reason, 200))
         for role, item in found
         if isinstance(item, dict) and (reason := item.get("reason"))
     ]
@@ -251,8 +221,8 @@ def models_considered(report: dict[str, Any]) -> Table:
     return Table.of(
         [
             (
-                _label(model.get("role"), 40),
-                _label(model.get("model"), 160),
+                label(model.get("role"), 40),
+                label(model.get("model"), 160),
                 model.get("usable"),
                 short(model.get("reason") or ""),
             )
@@ -261,63 +231,19 @@ def models_considered(report: dict[str, Any]) -> Table:
     )
 
 
-def file_facts(report: dict[str, Any]) -> Table:
-    """List the run's files, with links to the console where there is an account behind them."""
-    files = report.get("files")
-    named = files.items() if isinstance(files, dict) else ()
-    is_real = report.get("simulated") is not True
-    return Table.of(
-        [
-            Fact(
-                short(name, 80).replace("_", " "),
-                _label(uri, 400),
-                is_code=True,
-                link=_console(uri) if is_real else "",
-            )
-            for name, uri in named
-        ]
-    )
-
-
-def _console(uri: object) -> str:
-    """Give the address of an object or a folder in the S3 console; empty for what is no S3 address."""
-    found = _S3_URI.fullmatch(uri) if isinstance(uri, str) else None
-    if not found:
-        return ""
-    kind = "buckets" if found["key"].endswith("/") else "object"
-    return f"https://console.aws.amazon.com/s3/{kind}/{found['bucket']}?prefix={quote(found['key'], safe='')}"
-
-
 def run_facts(report: dict[str, Any]) -> list[Fact]:
     """Say which run this is, when it was and whom the student would replace."""
     facts = [
-        Fact("Run", _label(report.get("run_id"), 120), is_code=True),
+        Fact("Run", label(report.get("run_id"), 120), is_code=True),
         Fact("Attempt", count(report.get("attempt"))),
         Fact("Began", moment(short(report.get("created_at") or "", 60))),
     ]
     if report.get("ended_at"):
         facts.append(Fact("Ended", moment(short(report.get("ended_at"), 60))))
     if report.get("environment"):
-        facts.insert(1, Fact("Environment", _label(report.get("environment"), 40)))
+        facts.insert(1, Fact("Environment", label(report.get("environment"), 40)))
     previous = pick(report, "champion_before", "run_id")
-    return [*facts, Fact("Champion before", _label(previous, 120), is_code=True)] if previous else facts
-
-
-def _source_facts(report: dict[str, Any]) -> list[Fact]:
-    source = pick(report, "source")
-    if not isinstance(source, dict):
-        return []
-    uri = f"s3://{source.get('bucket') or ''}/{source.get('key') or ''}"
-    link = _console(uri) if report.get("simulated") is not True else ""
-    facts = [
-        Fact("Prompts", _label(uri, 500), is_code=True, link=link),
-        Fact("Version", _label(source.get("version"), 120), is_code=True),
-    ]
-    task = source.get("task_version")
-    return [
-        *facts,
-        Fact("task.json", f"version {short(task, 120)}" if task else "none: the defaults apply", is_code=bool(task)),
-    ]
+    return [*facts, Fact("Champion before", label(previous, 120), is_code=True)] if previous else facts
 
 
 def _gate(report: dict[str, Any]) -> list[GateLine]:
@@ -325,7 +251,7 @@ def _gate(report: dict[str, Any]) -> list[GateLine]:
 
 
 def _gate_line(line: dict[str, Any]) -> GateLine:
-    rule = _label(line.get("rule"), 200)
+    rule = label(line.get("rule"), 200)
     slice_name = rule.removeprefix("slices.")
     unknown = f"Slice {slice_name} at least" if slice_name != rule else rule.replace("_", " ")
     name, text = _RULES.get(rule, (unknown, _guess(rule)))
@@ -357,5 +283,6 @@ def _guess(rule: str) -> Callable[[object], str]:
     return percent if any(word in rule for word in ("validity", "reduction", "share", "rate")) else plain
 
 
-def _label(value: object, characters: int) -> str:
+def label(value: object, characters: int) -> str:
+    """Prepare the value of a fact, which may be missing."""
     return NOT_MEASURED if value is None or value == "" else short(value, characters)

@@ -133,13 +133,14 @@ def test_files_are_links_only_where_an_account_is_behind_them(sample: Sample) ->
     simulated, real = sample("measured"), sample("measured") | {"simulated": False}
     real["source"] |= {"bucket": "uploads", "key": "task/" + "p" * 600}
     real["files"] = {"report.json": "s3://runs/a b/é.json", "script": "javascript:alert(1)", "folder": "s3://runs/x/"}
+    version = real["source"]["version"]
 
     # When
     links = [item.attributes["href"] for item in Page(render_report(real)).elements if item.tag == "a"]
 
     # Then
     assert links == [
-        f"https://console.aws.amazon.com/s3/object/uploads?prefix=task%2F{'p' * 600}",
+        f"https://console.aws.amazon.com/s3/object/uploads?prefix=task%2F{'p' * 600}&versionId={version}",
         "https://console.aws.amazon.com/s3/object/runs?prefix=a%20b%2F%C3%A9.json",
         "https://console.aws.amazon.com/s3/buckets/runs?prefix=x%2F",
     ]
