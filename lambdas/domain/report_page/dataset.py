@@ -9,6 +9,30 @@ from lambdas.domain.report_page.files import console_link
 from lambdas.domain.report_page.sections import Fact, label
 from lambdas.domain.report_page.texts import sentence, short
 
+_MOST_SENTENCES = 6
+_ALWAYS = {
+    "lines": "Lines uploaded",
+    "rejected": "Rejected",
+    "duplicates": "Duplicates merged",
+    "train": "For training",
+}
+_RARE = {
+    "golden": "Golden answers",
+    "leaked": "Kept out: the holdout asks the same",
+    "secrets": "Rejected for a secret",
+    "secrets_allowed": "Used in spite of a secret",
+    "not_chosen": "Beyond the limits",
+}
+_LEFT_OUT = {
+    "rejected": "rejected",
+    "damaged": "of them no text or no JSON",
+    "secrets": "with a secret",
+    "secrets_allowed": "used in spite of a secret",
+    "duplicates": "merged as duplicates",
+    "not_chosen": "beyond the limit",
+}
+_TOLD_BY_WARNINGS = frozenset(("leaked", "secrets", "secrets_allowed"))
+_TOLD_BY_ADVICE = frozenset(("golden",))
 _HOLDOUTS = {"True": " (your own, trusted answers)", "False": " (held back from the upload)"}
 
 
@@ -17,26 +41,39 @@ def dataset_facts(report: dict[str, Any]) -> list[Fact]:
     dataset = pick(report, "dataset")
     if not isinstance(dataset, dict):
         return _source_facts(report)
-    names = {
-        "lines": "Lines uploaded",
-        "rejected": "Rejected",
-        "duplicates": "Duplicates merged",
-        "train": "For training",
-    }
-    facts = [Fact(name, count(dataset.get(key))) for key, name in names.items()]
-    rare = {
-        "golden": "Golden answers",
-        "leaked": "Kept out: the holdout asks the same",
-        "secrets": "Rejected for a secret",
-        "secrets_allowed": "Used in spite of a secret",
-        "not_chosen": "Beyond the limits",
-    }
-    facts += [Fact(name, count(dataset.get(key))) for key, name in rare.items() if dataset.get(key)]
+    warnings, advice = _sentences(dataset.get("warnings")), _sentences(dataset.get("advice"))
+    # Warnings and advice name these counts themselves: beside them they would be said twice.
+    told = (_TOLD_BY_WARNINGS if warnings else frozenset()) | (_TOLD_BY_ADVICE if advice else frozenset())
+    facts = [Fact(name, count(dataset.get(key))) for key, name in _ALWAYS.items()]
+    facts += [Fact(name, count(dataset[key])) for key, name in _RARE.items() if dataset.get(key) and key not in told]
     if dataset.get("not_chosen"):
         facts.append(Fact("Rule of choice", sentence(short(dataset.get("choice_rule") or "", 400))))
     own = _HOLDOUTS.get(str(dataset.get("own_holdout")), "")
     holdout = count(dataset.get("holdout"))
-    return [*facts, Fact("Holdout", holdout if holdout == NOT_MEASURED else holdout + own), *_source_facts(report)]
+    facts.append(Fact("Holdout", holdout if holdout == NOT_MEASURED else holdout + own))
+    facts += _holdout_file(dataset.get("holdout_file"), is_told=bool(warnings))
+    return [*facts, *_said("To mend", warnings), *_said("Advice", advice), *_source_facts(report)]
+
+
+def _holdout_file(counts: object, *, is_told: bool) -> list[Fact]:
+    """Count the lines of the task's own holdout; a warning has already said what became of them where there is one."""
+    if not isinstance(counts, dict):
+        return []
+    left = {key: name for key, name in _LEFT_OUT.items() if counts.get(key) and not (is_told and key != "damaged")}
+    named = [f"{count(counts[key])} {name}" for key, name in left.items()]
+    return [Fact("Lines of holdout.jsonl", "; ".join([count(counts.get("lines")), *named]))]
+
+
+def _sentences(texts: object) -> list[str]:
+    """Give the sentences that are there, fit for the page."""
+    found = [short(text, 400) for text in texts if text] if isinstance(texts, list) else []
+    return [sentence(text, ".") for text in found if text]
+
+
+def _said(name: str, sentences: list[str]) -> list[Fact]:
+    facts = [Fact(name, text) for text in sentences[:_MOST_SENTENCES]]
+    left = len(sentences) - len(facts)
+    return [*facts, Fact(name, f"and {count(left)} more in report.json")] if left else facts
 
 
 def _source_facts(report: dict[str, Any]) -> list[Fact]:
