@@ -17,6 +17,7 @@ _MINUS = "\N{MINUS SIGN}"
 _ALMOST_ALL, _ALMOST_NOTHING = 99.9, 0.1
 _SECONDS_FROM_MS = 10_000
 _WHOLE_DOLLARS_FROM = 1_000
+_NO_DECIMALS_FROM = 1_000
 
 
 def pick(document: object, *path: str) -> Any:  # noqa: ANN401 - the value of a JSON document
@@ -122,8 +123,9 @@ def count(value: float) -> str:
 
 @_measured
 def plain(value: float) -> str:
-    """Write a figure of unknown unit with four significant digits."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+    """Write a figure of unknown unit with four significant digits, from 1,000 on without decimals."""
+    is_whole = value == int(value) or abs(value) >= _NO_DECIMALS_FROM  # four digits of 250,000.5 would read 2.5e+05
+    return f"{value:,.0f}" if is_whole else f"{value:,.4g}"
 
 
 @_measured

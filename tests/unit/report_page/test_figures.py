@@ -165,6 +165,25 @@ def test_rounding_never_makes_a_failed_rule_look_kept(
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (250_000.5, "250,000"),
+        (-12_345.6, "-12,346"),
+        (1_234.5678, "1,235"),
+        (999.96, "1,000"),
+        (0.12345, "0.1235"),
+        (7, "7"),
+    ],
+)
+def test_a_large_figure_of_unknown_unit_is_not_in_powers_of_ten(value: float, expected: str) -> None:
+    # Given
+    # When
+    text = figures.plain(value)
+    # Then
+    assert text == expected
+
+
+@pytest.mark.parametrize(
     ("threshold", "bound", "expected"),
     [(0.2, 0.2031, "just above 0.20"), (0.2, 0.1996, "just below 0.20"), (0.2, 0.2, "0.20"), (0.2, 0.35, "0.35")],
 )
