@@ -12,6 +12,7 @@ from lambdas.domain.report_page.texts import short
 
 MOST_LINES = 30
 MOST_STAGES = 16
+NO_ESTIMATE = "none was made"
 _SAME_AMOUNT = 0.001
 
 
@@ -107,7 +108,7 @@ def read_ledger(report: dict[str, Any]) -> Ledger:
         lines=tuple(lines[:MOST_LINES]),
         left_out=max(len(lines) - MOST_LINES, 0),
         total=usd(total),
-        estimate=usd(estimate),
+        estimate=NO_ESTIMATE if estimate is None else usd(estimate),
         budget=usd(budget),
         note=_note(total, estimate, budget),
         bills=tuple(_bill(row) for row in rows_of(report.get("reconciliation"))[:MOST_STAGES]),

@@ -308,6 +308,15 @@ def test_estimates_are_shown_but_not_added_to_what_was_spent(sample: Sample) -> 
     assert "estimated, not in the total" in page.text
 
 
+def test_an_estimate_that_nobody_made_is_no_missing_measurement(sample: Sample) -> None:
+    # Given a run that ended before its plan
+    report = sample("failed") | {"estimate_usd": None}
+    # When
+    sums = " ".join(_page(report).all("dl", "sums")[0].text.split())
+    # Then
+    assert "Estimatenone was made" in sums
+
+
 def test_rules_that_were_not_passed_stand_first_and_are_never_cut_off(sample: Sample) -> None:
     # Given more rules than a table holds, of which the last ones were not passed
     report = sample("measured") | {"outcome": "REJECTED", "decision": "REJECT"}
@@ -347,6 +356,7 @@ def test_a_piece_of_a_simulated_page_still_says_so(sample: Sample) -> None:
     pieces = page.all("figure") + page.all("div", "tile")
     assert len(pieces) >= 8
     assert all("simulated" in piece.text for piece in pieces)
+    assert "The judge simulated" in [" ".join(heading.text.split()) for heading in page.all("h2")]
     assert page.all("body")[0].attributes["class"] == "is-simulated"
 
 
