@@ -117,12 +117,6 @@ def poll_loop(
     }
 
 
-def tries_in_a_row(seconds: int) -> int:
-    """Count the polls, one after the other, that may fail: an outage's worth, and no fewer than a Retry would give."""
-    fewest: int = RETRY["MaxAttempts"]
-    return 1 + max(fewest, -(-OUTAGE_SECONDS // seconds))
-
-
 def ask_again(loop: str, *, then: str) -> list[State]:
     """Catch what fails at a poll of paid work: a permanent error ends the run, any other is left to the next poll.
 
@@ -141,9 +135,14 @@ def ask_again(loop: str, *, then: str) -> list[State]:
     ]
 
 
-def out_of_reach(loop: str, *, limit: int, seconds: int, pause: str) -> State:
-    """Fail with the error of the last poll where too many failed one after the other, else pause before the next."""
-    over = f"${loop}_troubles >= {tries_in_a_row(seconds)} or ${loop}_polls >= {limit}"
+def out_of_reach(loop: str, *, limit: int, seconds: int | str, pause: str) -> State:
+    """Fail with the error of the last poll where too many failed one after the other, else pause before the next.
+
+    Too many are those of an outage, and no fewer than a Retry would give. ``seconds`` between polls may be a variable.
+    """
+    fewest, troubles = RETRY["MaxAttempts"], f"${loop}_troubles"
+    lasting = f"{troubles} > {fewest} and ({troubles} - 1) * {seconds} >= {OUTAGE_SECONDS}"
+    over = f"{lasting} or ${loop}_polls >= {limit}"
     failed = {"outcome": "FAILED", "failure": "{% $trouble %}"}
     ways_out = [{"Condition": f"{{% {over} %}}", "Assign": failed, "Next": "ReleaseResources"}]
     return {"Type": "Choice", "Choices": ways_out, "Default": pause}

@@ -53,12 +53,15 @@ class MachineTasks:
             **fields,
         }
 
-    def watching_task(self, folder: str, loop: str, *, check: str, in_trouble: str) -> State:
+    def watching_task(
+        self, folder: str, loop: str, *, check: str, in_trouble: str, assign: State | None = None
+    ) -> State:
         """Invoke a Lambda that watches paid work of hours: where it fails it is asked again at the next polls.
 
         A Retry long enough for an outage would begin anew at every poll, and could fill the execution's history.
         """
-        task = self.task(folder, Assign={**counted(f"{loop}_polls"), f"{loop}_troubles": 0}, Next=check)
+        counters = {**counted(f"{loop}_polls"), f"{loop}_troubles": 0}
+        task = self.task(folder, Assign={**counters, **(assign or {})}, Next=check)
         del task["Retry"]
         task["Catch"] = ask_again(loop, then=in_trouble)
         return task

@@ -140,6 +140,7 @@ class DistillationMachine(Construct):
             "failure": {},
             "teacher_polls": 0,
             "teacher_troubles": 0,
+            "teacher_wait": self._settings.teacher_poll_seconds,
             "distillation_polls": 0,
             "distillation_troubles": 0,
             "trouble": {},
@@ -187,11 +188,16 @@ class DistillationMachine(Construct):
         }
 
     def _run_teacher_batch(self) -> States:
-        every = self._settings.teacher_poll_seconds
+        # The deadline is the task's own, so the Lambda says how long to wait; what it said last holds after an error.
+        said = "$states.result.Payload.wait_seconds"
         loop = poll_loop(
             "RunTeacherBatch",
             self._tasks.watching_task(
-                "run_teacher_batch", "teacher", check="IsTeacherBatchCompleted", in_trouble="IsTeacherBatchOutOfReach"
+                "run_teacher_batch",
+                "teacher",
+                check="IsTeacherBatchCompleted",
+                in_trouble="IsTeacherBatchOutOfReach",
+                assign={"teacher_wait": f"{{% $exists({said}) ? {said} : $teacher_wait %}}"},
             ),
             check="IsTeacherBatchCompleted",
             # Past its limit nothing fails: what the batch did not give is asked on demand.
@@ -203,10 +209,10 @@ class DistillationMachine(Construct):
             # A broken answer gives no time to wait, and is no leave to buy on demand what a batch is answering.
             otherwise=unknown(then="ReleaseResources"),
             pause="WaitForTeacherBatch",
-            # The deadline is the task's own, so the Lambda says how long to wait; an error says nothing of it.
-            seconds=f"{{% $exists($states.input.wait_seconds) ? $states.input.wait_seconds : {every} %}}",
+            seconds="{% $teacher_wait %}",
         )
-        trouble = out_of_reach("teacher", limit=TEACHER_POLL_LIMIT, seconds=every, pause="WaitForTeacherBatch")
+        limit, pause = TEACHER_POLL_LIMIT, "WaitForTeacherBatch"
+        trouble = out_of_reach("teacher", limit=limit, seconds="$teacher_wait", pause=pause)
         return {**loop, "IsTeacherBatchOutOfReach": trouble}
 
     def _generate_teacher_data(self) -> States:

@@ -66,7 +66,8 @@ def _measure(
     """
     champion, rubric = champion_contestant(stage), stage.task.judge_rubric
     asked = [*required_contestants(stage), *([champion] if champion else [])]
-    by_id, timing = {record.id: record for record in records}, threading.Lock()
+    by_id = {record.id: record for record in records}
+    timing = {contestant.use.invoke_id: threading.Lock() for contestant in asked}
     judge = ModelChoice.from_document(stage.plan["models"]).judge
     use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
 
@@ -84,7 +85,7 @@ def _measure(
         found = answerer.ask(questions, contestant.use, shard, then=judged)
         timed: dict[str, Answer] = {}
         if contestant.role in TIMED_APART:
-            with timing:  # where teacher and baseline are one model, its times are bought once
+            with timing[contestant.use.invoke_id]:  # teacher and baseline may be one model
                 timed = time_batched(answerer, contestant, records, found, shard=shard, holdout=references.holdout)
         return _Answered(contestant, found, references.texts, timed)
 

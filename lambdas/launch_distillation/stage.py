@@ -12,6 +12,7 @@ from lambdas.domain.models import ModelChoice
 from lambdas.gateways.bedrock_control import JOB_ENDED, Found, JobRefused
 from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB
 from lambdas.launch_distillation.costs import record_costs
+from lambdas.launch_distillation.full_quota import wait_for_room
 from lambdas.launch_distillation.job_fact import record_job
 from lambdas.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
 from lambdas.launch_distillation.job_phases import job_phases
@@ -25,7 +26,7 @@ from lambdas.launch_distillation.second_try import (
     stop_when_stalled,
 )
 from lambdas.launch_distillation.way_of_training import explain_error, models_now, take_the_other_way
-from lambdas.pipeline import Result, Stage, waits_for_quota
+from lambdas.pipeline import Result, Stage
 
 MODEL_SEEN_WITHIN = timedelta(minutes=30)
 """How long a completed job's model may be missing from Bedrock's lists before it counts as lost."""
@@ -48,6 +49,8 @@ def execute(stage: Stage) -> Result:
     DistillationFailed
         The job of this attempt failed or stalled and a second one would not help or did not; Bedrock refused the
         request; or the job took fewer records than were sent.
+    QuotaTooLow
+        Jobs of others held the quota for half of the deadline.
     """
     models = models_now(stage)
     content = _content(stage, models)
@@ -101,7 +104,7 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
     except QuotaTooLow as full:
         # Jobs of others hold the quota, and what was bought for this one is kept: the next polls ask again.
         stage.pipeline.resources.released(job, stage.now())
-        return waits_for_quota(stage, full, job_name=name)
+        return wait_for_room(stage, full, name)
     except RetryLater as passing:
         raise RetryLater(explain_error(models, str(passing))) from passing
     stage.pipeline.resources.created(job, arn)

@@ -8,7 +8,7 @@ import pytest
 
 from lambdas.domain.errors import permanent_error_names
 from tests.stacks.asl_walk import TaskFailed, Walk, Walker
-from tests.stacks.test_state_machine_runs import NEVER, Results
+from tests.stacks.test_state_machine_runs import NEVER, WAIT_SECONDS, Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +50,15 @@ def walked(deployment: Deployment, results: Results) -> Walk:
 
 
 def seconds_between_polls(deployment: Deployment, stage: str) -> int:
-    settings = deployment.settings
-    return settings.teacher_poll_seconds if stage == "RunTeacherBatch" else settings.distillation_poll_seconds
+    return WAIT_SECONDS if stage == "RunTeacherBatch" else deployment.settings.distillation_poll_seconds
+
+
+def test_after_an_error_the_batch_is_polled_as_often_as_its_lambda_said(deployment: Deployment) -> None:
+    # Given a Lambda that spaces its polls by its task's deadline, and fails at some of them
+    walk = walked(deployment, Struck("RunTeacherBatch", lambda visit: 0 < visit <= 5, polls={"RunTeacherBatch": 10}))
+    # Then polls that fail do not use the deadline up any faster
+    assert walk.visits("RunTeacherBatch") == 16
+    assert walk.waited_seconds >= 15 * WAIT_SECONDS
 
 
 @pytest.mark.parametrize("stage", WATCHING)

@@ -237,7 +237,7 @@ def test_no_variable_is_called_like_a_function_of_jsonata(definition: Json) -> N
 def test_time_outs_are_constants_and_the_end_has_no_output(definition: Json) -> None:
     assert all(isinstance(value, int) for key, value in fields(definition) if key == "TimeoutSeconds")
     waits = {name: state["Seconds"] for name, state in all_states(definition) if state["Type"] == "Wait"}
-    assert "$states.input.wait_seconds" in waits.pop("WaitForTeacherBatch")  # the deadline is the task's own
+    assert waits.pop("WaitForTeacherBatch") == "{% $teacher_wait %}"  # the deadline is the task's own
     assert all(isinstance(seconds, int) for seconds in waits.values())
     assert definition["States"]["RunEnded"] == {"Type": "Succeed"}
 

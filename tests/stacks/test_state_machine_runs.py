@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NEVER = 10**9
+WAIT_SECONDS = 600
 LOOPS = {
     "LaunchDistillation": "distillation_deadline_hours",
     "DeployCandidate": "endpoint_deadline_minutes",
@@ -105,7 +106,7 @@ class Results:
         left = self._polls.get(state, 0)
         self._polls[state] = left - 1
         status = "IN_PROGRESS" if left > 0 else "COMPLETED"
-        return {"StatusCode": 200, "Payload": {"status": status, "wait_seconds": 600}}
+        return {"StatusCode": 200, "Payload": {"status": status, "wait_seconds": WAIT_SECONDS}}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.domain.errors import DistillationFailed, RetryLater
+from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
 from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED, RELEASED
 from lambdas.launch_distillation.job_fact import job_of_attempt
 from tests.unit.stages.training import launch, started
@@ -48,6 +48,30 @@ def test_a_quota_that_other_jobs_hold_is_waited_for(workshop: Workshop) -> None:
     assert launch(workshop, run)["status"] == "IN_PROGRESS"
     states = {item.kind: item.state for item in workshop.pipeline.resources.of_run(run.run_id)}
     assert states == {CUSTOM_MODEL: PLANNED, CUSTOMIZATION_JOB: CREATED}
+
+
+def test_a_quota_that_is_held_for_half_of_the_deadline_ends_the_run_before_a_training_that_could_not_end(
+    workshop: Workshop,
+) -> None:
+    # Given a deadline of 48 hours
+    run = workshop.run()
+    workshop.plan(run)
+    workshop.client.refuses["CreateModelCustomizationJob"] = "ServiceQuotaExceededException"
+    assert launch(workshop, run)["phase"] == "quota"
+
+    # When
+    workshop.pass_time(hours=24)
+    assert launch(workshop, run)["phase"] == "quota"
+    workshop.pass_time(hours=1)
+
+    # Then
+    with pytest.raises(QuotaTooLow, match=r"Ask for more in Service Quotas.*25 of the 48 hours.*None was paid"):
+        launch(workshop, run)
+
+    # And the next attempt waits anew
+    again = workshop.fail_and_retry(run)
+    workshop.plan(again)
+    assert launch(workshop, again)["phase"] == "quota"
 
 
 @pytest.mark.parametrize("training", ["distillation", "fine_tuning"])
