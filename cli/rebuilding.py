@@ -137,8 +137,7 @@ def _run(report: Report) -> Run:
     outcome = document.get("outcome") or FAILED
     reasons = document.get("reasons") or []
     endpoint = (document.get("endpoint") or {}).get("arn")
-    training = document.get("training") or {}
-    facts = {"custom_model_arn": report.model_arn, "job_name": training.get("job_name"), "endpoint_arn": endpoint}
+    facts = {"custom_model_arn": report.model_arn, "endpoint_arn": endpoint}
     return Run(
         run_id=report.run_id,
         task=report.task,
