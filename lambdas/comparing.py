@@ -28,6 +28,11 @@ def pinned_champion(stage: Stage) -> Champion | None:
     return Champion.from_item(document) if document else None
 
 
+def serves_this_student(stage: Stage, champion: Champion) -> bool:
+    """Tell whether the champion is the attempt's own student: then there is nothing to compare."""
+    return champion.model_arn == str(stage.run.facts["custom_model_arn"])
+
+
 def serving_task(stage: Stage, champion: Champion) -> TaskDefinition | None:
     """Give the task as the champion's own run knew it: callers ask the champion with that prompt.
 

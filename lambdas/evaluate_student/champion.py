@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from lambdas.comparing import pinned_champion, serving_task
+from lambdas.comparing import pinned_champion, serves_this_student, serving_task
 from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.measurements import CHAMPION
@@ -14,7 +14,6 @@ from lambdas.domain.model_ids import foundation_model_id
 from lambdas.domain.prompts import student_question
 from lambdas.evaluate_student.contestants import Contestant
 from lambdas.gateways.answerer import Answerer
-from lambdas.gateways.task_book import Champion
 from lambdas.gateways.till import ModelUse
 from lambdas.pipeline import Stage, logger
 
@@ -31,16 +30,16 @@ def champion_contestant(stage: Stage) -> Contestant | None:
         ``None`` where the task has none, it serves this very student, or it is left out.
     """
     champion = pinned_champion(stage)
-    if champion is None or champion.model_arn == stage.run.facts["custom_model_arn"]:
+    if champion is None or serves_this_student(stage, champion):
         return None
     if stage.pipeline.runs.find(_note_key(stage)) is not None:
         return None
     task, base = serving_task(stage, champion), foundation_model_id(champion.base_model)
     if task is None:
-        _leave_out(stage, champion, f"task.json of its run {champion.run_id}, with its prompt, is gone")
+        _leave_out(stage, champion.endpoint_arn, f"task.json of its run {champion.run_id}, with its prompt, is gone")
         return None
     if stage.pipeline.prices.find(base, "input") is None:
-        _leave_out(stage, champion, f"the price book has no price of {base}, of which it was made")
+        _leave_out(stage, champion.endpoint_arn, f"the price book has no price of {base}, of which it was made")
         return None
     use = ModelUse(
         stage=stage.name,
@@ -72,7 +71,7 @@ def ask_champion(
     RetryLater
         The Lambda's time is over.
     """
-    use, champion = contestant.use, pinned_champion(stage)
+    use = contestant.use
     known = answerer.known(questions, use, shard)
     for question in questions:
         if question.record_id in known:
@@ -83,23 +82,22 @@ def ask_champion(
     except (ModelUnavailable, RetryLater) as problem:
         if isinstance(problem, RetryLater) and not problem.busy:
             raise
-        _leave_out(stage, champion, str(problem))
+        _leave_out(stage, use.invoke_id, str(problem))
         return None
-    if missing and _is_being_replaced(stage, champion):
-        _leave_out(stage, champion, "its endpoint was being moved or replaced while it was measured")
+    if missing and _is_being_replaced(stage, use.identity):
+        _leave_out(stage, use.invoke_id, "its endpoint was being moved or replaced while it was measured")
         return None
     return Asked({**known, **asked.answers}, asked.failed)
 
 
-def _is_being_replaced(stage: Stage, pinned: Champion | None) -> bool:
+def _is_being_replaced(stage: Stage, model_arn: str) -> bool:
     now = stage.pipeline.tasks.state(stage.run.task)
     if now.lease_owner is not None and str(now.lease_expires) > stage.now():
         return True
-    return now.champion is None or pinned is None or now.champion.model_arn != pinned.model_arn
+    return now.champion is None or now.champion.model_arn != model_arn
 
 
-def _leave_out(stage: Stage, champion: Champion | None, reason: str) -> None:
-    endpoint = champion.endpoint_arn if champion else ""
+def _leave_out(stage: Stage, endpoint: str, reason: str) -> None:
     logger.warning("the champion is left out", extra={"endpoint": endpoint, "reason": reason})
     stage.pipeline.runs.write_json(_note_key(stage), {"role": CHAMPION, "model_id": endpoint, "reason": reason})
 

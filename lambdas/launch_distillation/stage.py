@@ -143,7 +143,7 @@ def _take_model(
 ) -> Result | None:
     """Take the student of a completed job, or wait for it; parameters and result as of :func:`_look_after`."""
     mine, ours = launched_in == stage.attempt, launched_in is not None
-    if mine:
+    if ours:
         record_costs(stage, models, job)
     model = stage.pipeline.bedrock.find_model(job.name)
     if model.status == "Creating" if model else _model_may_come(stage, job):
@@ -164,7 +164,7 @@ def _take_model(
         stage.progress(job_name=job.name, phase="completed")
         return {"status": "COMPLETED", "phase": "completed", "job_name": job.name}
     if loss is not None:
-        _pass_over(stage, models, job, loss, ours=ours, lossy=lossy)
+        _pass_over(stage, job, loss, lossy=lossy)
     return None  # no student to adopt: it lost too many records, or its model has been deleted since
 
 
@@ -217,10 +217,8 @@ def _under_way(stage: Stage, job: Found, *, stopped: bool) -> Result:
     return {"status": "IN_PROGRESS", "phase": phase, "job_name": job.name}
 
 
-def _pass_over(stage: Stage, models: ModelChoice, job: Found, loss: str, *, ours: bool, lossy: list[str]) -> None:
+def _pass_over(stage: Stage, job: Found, loss: str, *, lossy: list[str]) -> None:
     """Go on to the next name after a lossy job, once: what Bedrock drops twice it would drop again, for money."""
-    if ours:
-        record_costs(stage, models, job)
     pass_over(stage, job, loss)
     if lossy:
         refuse_student(loss, earlier=lossy)
@@ -228,12 +226,10 @@ def _pass_over(stage: Stage, models: ModelChoice, job: Found, loss: str, *, ours
 
 
 def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *, ours: bool) -> None:
-    """Write down the model, the facts of the job and, where it is this run's, its cost."""
+    """Write down the model and the facts of the job."""
     forget_failure(stage, job)
     model = stage.resource(CUSTOM_MODEL, job.name, arn=model_arn)
     stage.pipeline.resources.plan(model)
     stage.pipeline.resources.created(model, model_arn)
     stage.pipeline.registry.record_facts(stage.run.run_id, custom_model_arn=model_arn, training=models.training)
     record_job(stage, job, ours=ours)
-    if ours:
-        record_costs(stage, models, job)

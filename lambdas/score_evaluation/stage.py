@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from lambdas.calibrating import judge_scores, read_cases
-from lambdas.comparing import pinned_champion
+from lambdas.comparing import pinned_champion, serves_this_student
 from lambdas.domain import cascade
 from lambdas.domain.break_even import work_out
 from lambdas.domain.calibration import Agreement, drift
@@ -139,7 +139,7 @@ def _about_champion(
     left_out: Sequence[Mapping[str, str]],
 ) -> list[str]:
     """Say what a person must know of the champion that the student would replace."""
-    if champion is None or champion.model_arn == stage.run.facts["custom_model_arn"]:
+    if champion is None or serves_this_student(stage, champion):
         return []
     if CHAMPION in grouped:
         return worse_than_champion(grouped, stage.task.gate)

@@ -172,7 +172,7 @@ def monthly_costs(document: dict[str, Any], rows: list[ComparisonRow]) -> Monthl
         hourly * HOURS_A_MONTH if hourly else None,
         expected,
         positive(facts.get("requests_per_month_at_break_even")),
-        model_units=max(1, int(number(facts.get("model_units")) or 1)),
+        model_units=model_units(document),
         capacity=positive(facts.get("unit_requests_per_month")),
         others=others if own in OTHER else {},
         term=TERMS.get(str(own), ""),
@@ -307,6 +307,11 @@ def commitment_term(document: dict[str, Any]) -> str | None:
     """Name the term for which the task's throughput is bound; ``None`` where it can be deleted at any time."""
     term = str(pick(document, "break_even", "commitment"))
     return TERMS.get(term) if term != "none" else None
+
+
+def model_units(document: dict[str, Any]) -> int:
+    """Give the task's model units; one where the report does not tell them."""
+    return max(1, int(number(pick(document, "break_even", "model_units")) or 1))
 
 
 def positive(value: object) -> float | None:

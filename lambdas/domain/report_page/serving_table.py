@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.report_page.break_even import NAMES, TERMS, positive
+from lambdas.domain.report_page.break_even import NAMES, TERMS, model_units, positive
 from lambdas.domain.report_page.figures import count, number, pick, plain, rows_of, usd
 from lambdas.domain.report_page.texts import short
 from lambdas.domain.unit_capacity import pays_up_to_volume
@@ -41,9 +41,8 @@ def serving_table(document: dict[str, Any]) -> ServingTable | None:
     on_demand = [("teacher", "teacher"), ("baseline", "baseline"), ("student", "student_on_demand")]
     rows = [ServingRow(NAMES[key], usd(per_1k.get(role)), usd(pick(monthly, key)), "", "") for role, key in on_demand]
     found = rows_of(pick(document, "break_even", "throughputs"))
-    units = max(1, int(number(pick(document, "break_even", "model_units")) or 1))
     capacity = positive(pick(document, "break_even", "unit_requests_per_month"))
-    rows += [_throughput_row(row, units, capacity) for row in found]
+    rows += [_throughput_row(row, model_units(document), capacity) for row in found]
     unknown = any(row.get("units_at_break_even") == "unknown" for row in found)
     return ServingTable(tuple(rows), _recovery(pick(document, "break_even", "months_to_recover")), unknown)
 

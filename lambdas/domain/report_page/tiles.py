@@ -55,7 +55,8 @@ def key_figures(report: dict[str, Any], rows: list[ComparisonRow]) -> tuple[Tile
 def _savings(report: dict[str, Any], rows: list[ComparisonRow], student: ComparisonRow) -> Tile:
     """Say what a month saves at the expected volume in the mode to be served, else what a request saves."""
     mode = str(pick(report, "break_even", "mode") or "on_demand")
-    costs, notes = monthly_costs(report, rows), tuple[str, ...]()
+    costs = monthly_costs(report, rows)
+    notes: tuple[str, ...]
     if costs is None or not costs.expected:
         rival, share = "baseline", student.cost_reduction_vs_baseline
         if share is None:
