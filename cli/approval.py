@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cli.errors import NOT_SO, CliError
 from cli.reports import read_document
 from cli.screen import SIMULATED
-from lambdas.gateways.registry import Run
+from lambdas.gateways.registry.runs import Run
 
 if TYPE_CHECKING:
     from cli.session import Session

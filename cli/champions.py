@@ -11,10 +11,10 @@ from cli.errors import NOT_SO, CliError
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session, why_option
 from lambdas.domain.identity import task_slug
-from lambdas.domain.idle import DELETE_IDLE, DELETE_UNUSED, REPORT
-from lambdas.domain.report_page.figures import moment
-from lambdas.gateways.resource_book import ResourceBook
-from lambdas.gateways.task_book import Champion, TaskBook
+from lambdas.domain.report.figures import moment
+from lambdas.domain.serving.idle_rules import DELETE_IDLE, DELETE_UNUSED, REPORT
+from lambdas.gateways.registry.resources import ResourceBook
+from lambdas.gateways.registry.tasks import Champion, TaskBook
 
 
 @click.command()

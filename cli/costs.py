@@ -11,8 +11,8 @@ from rich.table import Table
 from cli.run_ids import all_runs
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.domain.report_page.figures import usd
+from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.domain.report.figures import usd
 
 Costs = dict[str, dict[str, float]]
 

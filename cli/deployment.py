@@ -16,10 +16,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli.errors import NOT_SO, NOT_THERE, UNKNOWN_RUN, CliError, NotDeployedError
-from lambdas.domain.settings import Settings
-from lambdas.gateways.registry import Registry
-from lambdas.gateways.storage import Bucket
-from lambdas.gateways.table import Table
+from lambdas.domain.task.settings import Settings
+from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.runs import Registry
+from lambdas.gateways.registry.table import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -13,16 +13,16 @@ from rich.text import Text
 from cli.environment_files import CDK_FILE, read_settings
 from cli.errors import NOT_SO, NotDeployedError
 from cli.session import Session, pass_session
-from lambdas.check_run.model_catalog import ModelCatalog
 from lambdas.domain.errors import InvalidSettings
-from lambdas.domain.models import problem_with
-from lambdas.domain.quotas import how_to_ask
-from lambdas.gateways.storage import error_code
-from lambdas.pipeline import utc_now
+from lambdas.domain.task.model_choice import problem_with
+from lambdas.domain.task.quotas import how_to_ask
+from lambdas.gateways.aws.storage import error_code
+from lambdas.workflow.model_catalog import ModelCatalog
+from lambdas.workflow.stage import utc_now
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _SYMBOLS = {OK: ("✔", "green"), WARNING: ("!", "yellow"), PROBLEM: ("✘", "bold red")}

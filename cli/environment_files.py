@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from lambdas.domain.errors import InvalidSettings
-from lambdas.domain.settings import Settings
+from lambdas.domain.task.settings import Settings
 
 CDK_FILE = Path("cdk.json")
 LOCAL_FILE = Path(__file__).resolve().parents[1] / "local" / "environments.json"

@@ -14,22 +14,22 @@ from cli.environment_files import read_settings
 from cli.errors import NOT_SO, CliError, NotDeployedError, aws_problems_explained
 from cli.session import Session, pass_session
 from cli.submission import Submission, check_folder
-from lambdas.check_run.model_catalog import ModelCatalog
-from lambdas.domain.budget import Way, ways_to_fit
-from lambdas.domain.calibration import read_calibration
+from lambdas.domain.costs.budget import Way, ways_to_fit
+from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
+from lambdas.domain.costs.token_estimate import METHOD
 from lambdas.domain.errors import InvalidSettings, PipelineError
-from lambdas.domain.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
+from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.identity import Upload
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.report_page.figures import usd
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_modes import check_mode
-from lambdas.domain.tokens import METHOD
-from lambdas.gateways.task_book import TaskBook
-from lambdas.pipeline import utc_now
+from lambdas.domain.report.figures import usd
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.label_modes import check_mode
+from lambdas.gateways.registry.tasks import TaskBook
+from lambdas.workflow.model_catalog import ModelCatalog
+from lambdas.workflow.stage import utc_now
 
 if TYPE_CHECKING:
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
 
 NOT_IN_IT = (
     "Not in it: what serving costs after a promotion (the report's break-even), a few cents of AWS around Bedrock, and "

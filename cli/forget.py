@@ -11,9 +11,9 @@ import click
 from cli.errors import NOT_SO, CliError
 from cli.run_ids import all_runs, resolve
 from cli.session import Session, pass_session, run_argument, yes_option
-from lambdas.gateways.registry import ENDED, Run
-from lambdas.gateways.resource_book import RELEASED, ResourceBook
-from lambdas.gateways.task_book import TaskBook
+from lambdas.gateways.registry.resources import RELEASED, ResourceBook
+from lambdas.gateways.registry.runs import ENDED, Run
+from lambdas.gateways.registry.tasks import TaskBook
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from cli.errors import NOT_SO, USAGE, CliError
 from cli.submission import CALIBRATION_FILE, HOLDOUT_FILE, TASK_FILE, check_key, existing, put_task_files, uploaded
-from lambdas.domain.calibration import read_calibration
 from lambdas.domain.errors import InvalidTaskDefinition, InvalidUpload
+from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.identity import LOGS_SUFFIX, Upload
-from lambdas.domain.log_request import LogRequest, LogSource
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.task.log_request import LogRequest, LogSource
+from lambdas.domain.task.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

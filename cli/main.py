@@ -28,7 +28,7 @@ from cli.submission import Submission, check_folder, left_from_before, rejection
 from cli.teardown import teardown
 from cli.validation import SHOWN_PROBLEMS, validate_files
 from cli.watching import exit_code, print_outcome, watch_run
-from lambdas.domain.invocation_log import OPERATIONS
+from lambdas.domain.logs.log_entry import OPERATIONS
 
 
 class Verbs(click.Group):

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.errors import NOT_SO, CliError
-from lambdas.domain.report_page.figures import count, duration, number, rows_of, usd
-from lambdas.gateways.registry import ENDED, QUEUED, Registry, Run
+from lambdas.domain.report.figures import count, duration, number, rows_of, usd
+from lambdas.gateways.registry.runs import ENDED, QUEUED, Registry, Run
 
 CLAIM_SECONDS = 180.0
 """How long an upload may take to become a run before a person should look."""

@@ -13,13 +13,13 @@ import click
 from cli.rebuilding import Rebuilt, Report, Served, kept_until, rebuild
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
-from lambdas.domain.idle import Thing
-from lambdas.gateways.bedrock_control import BedrockControl
-from lambdas.gateways.inventory import Inventory
-from lambdas.gateways.registry import Registry
-from lambdas.gateways.resource_book import CUSTOM_MODEL, THROUGHPUT, ResourceBook
-from lambdas.gateways.task_book import TaskBook
-from lambdas.pipeline import iso, utc_now
+from lambdas.domain.serving.idle_rules import Thing
+from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.registry.inventory import Inventory
+from lambdas.gateways.registry.resources import CUSTOM_MODEL, THROUGHPUT, ResourceBook
+from lambdas.gateways.registry.runs import Registry
+from lambdas.gateways.registry.tasks import TaskBook
+from lambdas.workflow.stage import iso, utc_now
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.identity import Upload
-from lambdas.domain.idle import Thing
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.gateways.registry import ENDED, FAILED, PROMOTED, Run
-from lambdas.gateways.resource_book import (
+from lambdas.domain.serving.idle_rules import Thing
+from lambdas.gateways.registry.resources import (
     CREATED,
     CUSTOM_MODEL,
     DEPLOYMENT,
@@ -24,7 +23,8 @@ from lambdas.gateways.resource_book import (
     THROUGHPUT,
     Resource,
 )
-from lambdas.gateways.task_book import Champion
+from lambdas.gateways.registry.runs import ENDED, FAILED, PROMOTED, Run
+from lambdas.gateways.registry.tasks import Champion
 
 MODES = {THROUGHPUT: "provisioned_throughput", DEPLOYMENT: "on_demand"}
 UNDER_WAY = "the registry was lost while this attempt was under way; it was rebuilt from an unfinished report"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import NOT_SO, CliError
-from lambdas.gateways.registry import Run
-from lambdas.gateways.storage import Bucket
+from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.runs import Run
 
 DEFAULT_FOLDER = Path(".local") / "report"
 _PAGE, _DOCUMENT = "report.html", "report.json"

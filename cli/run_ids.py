@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cli.errors import UNKNOWN_RUN, CliError
-from lambdas.gateways.registry import ENDED, QUEUED, RUNNING, Registry, Run
+from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 
 LATEST = "latest"
 _SHOWN = 5

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lambdas.domain.comparison import comparison_columns, comparison_rows
-from lambdas.domain.report_page.figures import moment, number, usd
-from lambdas.domain.report_page.verdict import read_verdict
-from lambdas.gateways.registry import Run
+from lambdas.domain.report.comparison import comparison_columns, comparison_rows
+from lambdas.domain.report.figures import moment, number, usd
+from lambdas.domain.report.verdict import read_verdict
+from lambdas.gateways.registry.runs import Run
 
 _PLAIN_WIDTH = 200
 _WIDTH_FOR_MODELS = 140

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import NOT_SO, NOT_THERE, USAGE, CliError
-from lambdas.domain.calibration import read_calibration
-from lambdas.domain.datasets import Dataset, build_dataset
+from lambdas.domain.dataset.builder import Dataset, build_dataset
+from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
+from lambdas.domain.evaluation.judge_calibration import read_calibration
+from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, check_sizes
 from lambdas.domain.identity import Upload
-from lambdas.domain.line_reader import read_lines
-from lambdas.domain.sizes import check_damage, check_secrets, check_sizes
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_modes import check_source
-from lambdas.gateways.storage import Bucket
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.label_modes import check_source
+from lambdas.gateways.aws.storage import Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,12 +11,12 @@ import click
 from cli.errors import NOT_SO, CliError
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session, yes_option
-from lambdas.domain.idle import Thing
-from lambdas.gateways.bedrock_control import BedrockControl
-from lambdas.gateways.inventory import Inventory
-from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB
-from lambdas.pipeline import iso, utc_now
-from lambdas.release_resources.deleter import Deleter
+from lambdas.domain.serving.idle_rules import Thing
+from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.registry.inventory import Inventory
+from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB
+from lambdas.workflow.serving.deleter import Deleter
+from lambdas.workflow.stage import iso, utc_now
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment

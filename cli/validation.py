@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import NOT_SO, USAGE, CliError
-from lambdas.domain.datasets import Dataset, DatasetCounts, build_dataset
+from lambdas.domain.dataset.builder import Dataset, DatasetCounts, build_dataset
+from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
-from lambdas.domain.line_reader import read_lines
-from lambdas.domain.sizes import check_damage, check_minimum, check_secrets, left_out, size_warnings, usable_prompts
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_modes import check_source
+from lambdas.domain.evaluation.sample_sizes import (
+    check_damage,
+    check_minimum,
+    check_secrets,
+    left_out,
+    size_warnings,
+    usable_prompts,
+)
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.label_modes import check_source
 
 SHOWN_PROBLEMS = 20
 """Most rejected lines that are shown to a person; ``--json`` gives all of them."""

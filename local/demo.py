@@ -17,7 +17,7 @@ from cli.reports import save_report
 from cli.screen import console, print_report
 from cli.submission import check_folder, upload
 from cli.watching import watch_run
-from lambdas.gateways.registry import PROMOTED, Run
+from lambdas.gateways.registry.runs import PROMOTED, Run
 from local.embedded_aws.deploy import ROOT, deployed
 from local.embedded_aws.processes import EmbeddedAwsError
 

@@ -11,7 +11,7 @@ from stacks.node import use_bundled_node
 
 use_bundled_node()
 
-from lambdas.domain.settings import Settings
+from lambdas.domain.task.settings import Settings
 from review.assembly import Assembly
 from review.diagrams import diagrams
 from review.files import REPOSITORY, write

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.domain.prices import HOURS_A_MONTH
+from lambdas.domain.prices.price_book import HOURS_A_MONTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lambdas.domain.prices import PriceBook
+    from lambdas.domain.prices.price_book import PriceBook
     from review.assembly import Assembly, Resource
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")

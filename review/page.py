@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from lambdas.domain import report_page
-from lambdas.domain.report_page.render import templates_in
+from lambdas.domain import report
+from lambdas.domain.report.render import templates_in
 from review import access, exposure, idle_cost
 from review.purposes import purpose, stage_purpose
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from lambdas.domain.prices import PriceBook
+    from lambdas.domain.prices.price_book import PriceBook
     from review.assembly import Assembly, Resource
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_REPORT_STYLE = Path(report_page.__file__).parent / "templates" / "style.css"
+_REPORT_STYLE = Path(report.__file__).parent / "templates" / "style.css"
 
 
 def review_page(assembly: Assembly, book: PriceBook, *, environment: str) -> str:

@@ -74,6 +74,6 @@ def purpose(assembly: Assembly, resource: Resource) -> str | None:
 
 def stage_purpose(function: Resource) -> str | None:
     """Give what a Lambda does: the first sentence of its method in ``stacks/stage_permissions.py``."""
-    folder = str(function.properties["Handler"]).split(".")[1]
+    folder = str(function.properties["Handler"]).split(".")[2]
     text = (getattr(StagePermissions, folder, None).__doc__ or "").strip()
     return text.partition("\n")[0].removesuffix(".") or None

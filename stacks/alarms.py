@@ -15,7 +15,7 @@ from lambdas.domain.model_ids import foundation_model_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
     from stacks.pipeline_stack import PipelineStack
 
 FIVE_MINUTES, HOUR = 300, 3600

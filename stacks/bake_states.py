@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stacks.asl import State, States, completed, given_up, wait
 
 if TYPE_CHECKING:
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
 
 
 def bake_states(settings: Settings, bake: State) -> States:

@@ -16,7 +16,7 @@ from stacks.permissions import Permission, allow, keep_reasons, policy_document
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
     from stacks.data_stack import DataExports
 
 

@@ -9,16 +9,16 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from lambdas.domain import metrics
-from lambdas.domain.measurements import CHAMPION, REQUIRED
+from lambdas.domain.evaluation.measurements import CHAMPION, REQUIRED
 from lambdas.domain.metrics import ENVIRONMENT, NAMESPACE, Metric
-from lambdas.gateways.endpoint_metrics import NAMESPACE as BEDROCK
-from lambdas.gateways.endpoint_metrics import STATISTICS
+from lambdas.gateways.aws.endpoint_metrics import NAMESPACE as BEDROCK
+from lambdas.gateways.aws.endpoint_metrics import STATISTICS
 from stacks.alarms import BUDGET_PERCENT, FIVE_MINUTES, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
     from stacks.pipeline_stack import PipelineStack
 
 Widget = dict[str, Any]

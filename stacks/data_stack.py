@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import Environment
     from constructs import Construct
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
 
 REGISTRY_INDEX = "by_state"
 

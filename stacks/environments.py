@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.domain.errors import InvalidSettings
-from lambdas.domain.settings import Settings
+from lambdas.domain.task.settings import Settings
 from stacks.data_stack import DataStack
 from stacks.operations_stack import OperationsStack
 from stacks.pipeline_stack import PipelineStack

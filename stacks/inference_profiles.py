@@ -16,7 +16,7 @@ from stacks.model_access import ModelAccess
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
 
 MAX_NAME = 64
 """Longest inferenceProfileName (service model of Amazon Bedrock), ``([0-9a-zA-Z][ _-]?)+``."""

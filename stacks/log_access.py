@@ -9,7 +9,7 @@ from stacks.permissions import Permission, allow
 if TYPE_CHECKING:
     from aws_cdk import Stack
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
 
 _LOG_KEYS = "Bedrock makes the keys of its logs; the wildcard covers what it delivers for this account and Region."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
+from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
 from stacks.asl import FAILED, GO_ON, NO_RETRY, RETRY, RUN, State, States, ask_again, counted
 
 if TYPE_CHECKING:

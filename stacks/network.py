@@ -14,7 +14,7 @@ from stacks.acknowledgements import acknowledge_wildcards
 from stacks.permissions import Permission, allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
-    from lambdas.domain.settings import Vpc
+    from lambdas.domain.task.settings import Vpc
 
 INTERFACES = ("bedrock", "bedrock-runtime", "lambda", "monitoring", "servicequotas", "sns", "ssm", "states")
 """What the Lambdas call; logs, traces, dead letters and the key are used by AWS itself, outside the subnets."""

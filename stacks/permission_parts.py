@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import Stack
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
     from stacks.data_stack import DataExports
 
 RUN_KEYS = "Keys of runs are made at run time; the wildcard covers one prefix of one bucket."

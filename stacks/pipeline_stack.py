@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aws_cdk import Environment
     from constructs import Construct
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
     from stacks.data_stack import DataExports, DataStack
     from stacks.network import Network
 
@@ -139,7 +139,7 @@ class PipelineStack(Stack):
     ) -> tuple[StageFunction, StageFunction, StageFunction]:
         """Make the Lambdas that events and people invoke: they know the machine, which does not know them."""
         may, arn = self._allowed, machine.machine.state_machine_arn
-        _, rollback = self._stage("roll_back_champion", may.roll_back_champion(), LONGEST)
+        _, rollback = self._stage("roll_back_champion", may.roll_back_champion(), LONGEST, operation=True)
         release, report = stages["release_resources"].function, stages["publish_report"].function
         functions = {
             "STATE_MACHINE_ARN": arn,
@@ -153,17 +153,17 @@ class PipelineStack(Stack):
         reconcile = may.reconcile_runs(arn, machine.executions, called, topic)
         approvals = {"APPROVALS_TABLE": self._data.approvals_table}
         _, start_run = self._stage(
-            "start_run", may.start_run(arn), SHORT, {"STATE_MACHINE_ARN": arn}, asynchronous=True
+            "start_run", may.start_run(arn), SHORT, {"STATE_MACHINE_ARN": arn}, operation=True, asynchronous=True
         )
-        _, answer = self._stage("answer_approval", may.answer_approval(), SHORT, approvals)
-        _, reconciler = self._stage("reconcile_runs", reconcile, LONGEST, functions, asynchronous=True)
+        _, answer = self._stage("answer_approval", may.answer_approval(), SHORT, approvals, operation=True)
+        _, reconciler = self._stage("reconcile_runs", reconcile, LONGEST, functions, operation=True, asynchronous=True)
         self._output("RollbackFunction", rollback.function.function_name)
         return start_run, answer, reconciler
 
     def _reap_idle_throughput(self) -> StageFunction:
         topic = self.topic.topic_arn
-        may = self._allowed.reap_idle_throughput(topic)
-        _, reap = self._stage("reap_idle_throughput", may, LONGEST, {"TOPIC_ARN": topic}, asynchronous=True)
+        may, environment = self._allowed.reap_idle_throughput(topic), {"TOPIC_ARN": topic}
+        _, reap = self._stage("reap_idle_throughput", may, LONGEST, environment, operation=True, asynchronous=True)
         return reap
 
     def _stage(
@@ -173,6 +173,7 @@ class PipelineStack(Stack):
         timeout: Duration,
         environment: Mapping[str, str] | None = None,
         *,
+        operation: bool = False,
         memory: int = 512,
         asynchronous: bool = False,
     ) -> tuple[str, StageFunction]:
@@ -180,6 +181,7 @@ class PipelineStack(Stack):
             self,
             folder.title().replace("_", ""),
             folder=folder,
+            layer="operations" if operation else "states",
             runtime=self._runtime,
             permissions=permissions,
             timeout=timeout,

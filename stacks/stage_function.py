@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sqs as sqs
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
     from stacks.network import Network
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -80,14 +80,16 @@ def shared_layer(scope: Construct) -> lambda_.ILayerVersion:
 
 
 class StageFunction(Construct):
-    """A Lambda whose code is one folder under ``lambdas/``.
+    """A Lambda whose code is one folder under ``lambdas/states`` or ``lambdas/operations``.
 
     Parameters
     ----------
     scope, construct_id
         As everywhere in CDK.
     folder : str
-        Folder under ``lambdas/``.
+        Name of its folder.
+    layer : str
+        Folder of that folder under ``lambdas/``: ``states``, or ``operations`` for what events and people invoke.
     runtime : Runtime
         What all Lambdas share.
     permissions : list of Permission
@@ -108,6 +110,7 @@ class StageFunction(Construct):
         construct_id: str,
         *,
         folder: str,
+        layer: str,
         runtime: Runtime,
         permissions: list[Permission],
         timeout: Duration,
@@ -133,7 +136,7 @@ class StageFunction(Construct):
             description=f"Distillation: {folder}",
             runtime=runtime.python,
             architecture=runtime.architecture,
-            handler=f"lambdas.{folder}.handler.handler",
+            handler=f"lambdas.{layer}.{folder}.handler.handler",
             code=runtime.code,
             layers=[runtime.layer],
             # Every statement is written here; nothing may add its own to the role.

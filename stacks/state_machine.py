@@ -13,8 +13,8 @@ from aws_cdk import Stack
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT
-from lambdas.domain.settings import TEACHER_POLL_LIMIT
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT
+from lambdas.domain.task.settings import TEACHER_POLL_LIMIT
 from stacks.asl import (
     FAILED,
     INPUT,
@@ -42,7 +42,7 @@ from stacks.machine_tasks import MachineTasks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
     from stacks.stage_function import Runtime, StageFunction
 
 ENDED_WELL = ["PROMOTED", "REJECTED", "EXPIRED"]

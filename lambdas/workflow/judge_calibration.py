@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from lambdas.domain.calibration import CalibrationCase, read_calibration
-from lambdas.domain.judging import case_question, read_verdict, verdict_problem
-from lambdas.domain.models import ModelChoice
-from lambdas.gateways.till import ModelUse
-from lambdas.pipeline import Stage
+from lambdas.domain.evaluation.judge import case_question, read_verdict, verdict_problem
+from lambdas.domain.evaluation.judge_calibration import CalibrationCase, read_calibration
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.answering.answer_recorder import ModelUse
+from lambdas.workflow.stage import Stage
 
 _SHARD = "0-0"
 """Calibration cases belong to no partition of the records; they are few and lie together."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lambdas.domain.errors import InvalidUpload
-from lambdas.domain.log_request import LogRequest
-from lambdas.gateways import clients
-from lambdas.gateways.log_bucket import LogBucket
-from lambdas.pipeline import Stage
+from lambdas.domain.task.log_request import LogRequest
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.log_bucket import LogBucket
+from lambdas.workflow.stage import Stage
 
 MAX_REQUEST_BYTES = 64 * 1024
 

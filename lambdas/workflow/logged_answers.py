@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lambdas.domain.logged_answers import FILE, LoggedAnswer, LoggedAnswers
-from lambdas.domain.prompts import teacher_question
-from lambdas.domain.records import Record
-from lambdas.pipeline import Stage
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.logs.logged_answers import FILE, LoggedAnswer, LoggedAnswers
+from lambdas.domain.questions.prompts import teacher_question
+from lambdas.workflow.stage import Stage
 
 
 def known_from_logs(stage: Stage, teacher: str, records: Sequence[Record]) -> dict[str, LoggedAnswer]:

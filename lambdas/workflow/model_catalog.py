@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.model_ids import foundation_model_id, is_profile, model_family
-from lambdas.domain.models import ModelChoice, ModelFacts, choose_models
-from lambdas.domain.quotas import NO_COMMITMENT_QUOTA
-from lambdas.gateways.storage import error_code
+from lambdas.domain.task.model_choice import ModelChoice, ModelFacts, choose_models
+from lambdas.domain.task.quotas import NO_COMMITMENT_QUOTA
+from lambdas.gateways.aws.storage import error_code
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_service_quotas import ServiceQuotasClient
 
-    from lambdas.domain.settings import Settings
+    from lambdas.domain.task.settings import Settings
 
 _ACCESS = {
     "agreementAvailability": "has no agreement in this account; accept it once in the Bedrock console, Model catalog",

@@ -6,18 +6,18 @@ import hashlib
 import json
 from typing import Any
 
-from lambdas.domain.break_even import throughput_usage, with_stated_price
-from lambdas.domain.cascade import with_months
-from lambdas.domain.ledger import LedgerEntry, summed, total_usd
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prices import UNITS, PriceLine
-from lambdas.domain.prompt_caching import explain
-from lambdas.domain.reconciliation import reconcile
-from lambdas.domain.report_page.render import render_report
-from lambdas.domain.serving_costs import Student, months_to_recover, throughputs
-from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
-from lambdas.launch_distillation.job_fact import job_of_attempt
-from lambdas.pipeline import Stage
+from lambdas.domain.costs.ledger import LedgerEntry, summed, total_usd
+from lambdas.domain.costs.prompt_caching import explain
+from lambdas.domain.costs.reconciliation import reconcile
+from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
+from lambdas.domain.gate.cascade import with_months
+from lambdas.domain.prices.price_book import UNITS, PriceLine
+from lambdas.domain.report.render import render_report
+from lambdas.domain.serving.break_even import throughput_usage, with_stated_price
+from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.workflow.stage import Stage
+from lambdas.workflow.training.job_fact import job_of_attempt
 
 SCHEMA_VERSION = 1
 

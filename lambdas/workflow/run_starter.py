@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.domain.identity import Upload, execution_name
-from lambdas.gateways.registry import ENDED, QUEUED, RUNNING, Registry, Run
-from lambdas.gateways.storage import Bucket, error_code
+from lambdas.gateways.aws.storage import Bucket, error_code
+from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

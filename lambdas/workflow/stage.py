@@ -14,22 +14,22 @@ from aws_lambda_powertools import Logger
 from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.errors import AttemptSuperseded, QuotaTooLow
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.gateways import clients
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.answerer import Answerer, Limits
-from lambdas.gateways.bedrock_control import BedrockControl
-from lambdas.gateways.environment import Environment
-from lambdas.gateways.failure_store import FailureStore
-from lambdas.gateways.meter import Meter
-from lambdas.gateways.registry import RUNNING, Registry, Run
-from lambdas.gateways.resource_book import CREATED, PLANNED, Resource, ResourceBook
-from lambdas.gateways.shard_failures import ShardFailures
-from lambdas.gateways.storage import Bucket
-from lambdas.gateways.table import Table
-from lambdas.gateways.task_book import TaskBook
-from lambdas.gateways.till import Books, Kept
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.gateways.answering.answer_recorder import Books, Kept
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.gateways.answering.answerer import Answerer, Limits
+from lambdas.gateways.answering.failure_store import FailureStore
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.aws.environment import Environment
+from lambdas.gateways.aws.metric_writer import Meter
+from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.resources import CREATED, PLANNED, Resource, ResourceBook
+from lambdas.gateways.registry.runs import RUNNING, Registry, Run
+from lambdas.gateways.registry.shard_failures import ShardFailures
+from lambdas.gateways.registry.table import Table
+from lambdas.gateways.registry.tasks import TaskBook
 
 Result = dict[str, Any]
 

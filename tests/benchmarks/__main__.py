@@ -32,7 +32,7 @@ def main() -> None:
             "synth_vs_one_bucket", f"{ratio:.2f}", "ratio", "the process of app.py, the layer not installed; aim 1.6"
         )
         slowest = slowest_handler(assembly / PIPELINE_TEMPLATE, workdir / "imports")
-        made = f"lambdas.{slowest.folder}.handler with its clients {', '.join(slowest.clients)}; aim 1.5"
+        made = f"{slowest.folder} with its clients {', '.join(slowest.clients)}; aim 1.5"
         figure("handler_import_vs_boto3_max", f"{slowest.ratio:.2f}", "ratio", made)
         for name, value, unit in intake.measure(workdir / "intake"):
             made = "every check and the split against a bare json.loads loop; aim 3.0, and 150 MB for 1,000,000 records"

@@ -21,17 +21,17 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from lambdas.domain.datasets import to_json_lines
-from lambdas.domain.records import Record, parse_line
-from lambdas.domain.settings import Settings
-from lambdas.domain.shards import shards
-from lambdas.evaluate_student import stage as evaluate_student
-from lambdas.gateways.table import BY_STATE, Table
-from lambdas.generate_teacher_data import stage as generate_teacher_data
-from lambdas.pipeline import Pipeline, Result, Stage
+from lambdas.domain.dataset.builder import to_json_lines
+from lambdas.domain.dataset.records import Record, parse_line
+from lambdas.domain.dataset.shards import shards
+from lambdas.domain.task.settings import Settings
+from lambdas.gateways.registry.table import BY_STATE, Table
+from lambdas.states.evaluate_student import stage as evaluate_student
+from lambdas.states.generate_teacher_data import stage as generate_teacher_data
+from lambdas.workflow.stage import Pipeline, Result, Stage
 from local.embedded_aws.lifecycle import EmbeddedAws
-from tests.unit.gateways.embedded_table import keys
-from tests.unit.stages.workshop import MemoryBucket, Workshop, environment
+from tests.unit.gateways.registry.embedded_table import keys
+from tests.unit.support.workshop import MemoryBucket, Workshop, environment
 
 SECONDS, QUOTA = 0.8, 40
 PROMPTS, HOLDOUT = 2_400, 1_000

@@ -26,7 +26,7 @@ _CLIENTS = {
     "ssm": "ssm",
     "states": "step_functions",
 }
-"""Prefix of an action to the function in ``lambdas.gateways.clients`` that makes the client."""
+"""Prefix of an action to the function in ``lambdas.gateways.aws.clients`` that makes the client."""
 _NOT_CALLED = frozenset({"iam", "kms", "logs", "sqs", "xray"})
 """What a role may do without a client of the handler's: the services do it in its name."""
 
@@ -37,7 +37,7 @@ class Slowest(NamedTuple):
     Attributes
     ----------
     folder : str
-        Its folder under ``lambdas/``.
+        The name of its folder.
     clients : list of str
         The clients that it makes.
     ratio : float
@@ -83,7 +83,7 @@ def clients_by_handler(template: Json) -> dict[str, list[str]]:
     Returns
     -------
     dict
-        Folder to names of functions in ``lambdas.gateways.clients``, sorted.
+        Folder to names of functions in ``lambdas.gateways.aws.clients``, sorted.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def clients_by_handler(template: Json) -> dict[str, list[str]]:
     resources = template["Resources"]
     found: dict[str, list[str]] = {}
     for function in (item["Properties"] for item in resources.values() if item["Type"] == "AWS::Lambda::Function"):
-        folder = function["Handler"].split(".")[1]
+        folder = function["Handler"].split(".")[2]
         role = resources[function["Role"]["Fn::GetAtt"][0]]["Properties"]
         statements = [line for policy in role["Policies"] for line in policy["PolicyDocument"]["Statement"]]
         found[folder] = sorted({name for line in statements for name in _clients(line["Action"])})
@@ -114,7 +114,7 @@ def _clients(actions: str | list[str]) -> set[str]:
 
 def _code(folder: str, clients: list[str]) -> str:
     made = "".join(f"; clients.{name}()" for name in clients)
-    return f"import lambdas.{folder}.handler; from lambdas.gateways import clients{made}"
+    return f"import {HANDLERS[folder]}; from lambdas.gateways.aws import clients{made}"
 
 
 def _seconds(python: LambdaLike, code: str) -> float:

@@ -24,8 +24,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from lambdas.domain.datasets import build_dataset
-from lambdas.domain.line_reader import HashedStream, read_lines
+from lambdas.domain.dataset.builder import build_dataset
+from lambdas.domain.dataset.line_reader import HashedStream, read_lines
 from tests.benchmarks.layer import REPOSITORY
 from tests.benchmarks.measuring import interleaved
 

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCK = REPOSITORY / "lambdas" / "requirements.lock"
-HANDLERS = sorted(path.parent.name for path in (REPOSITORY / "lambdas").glob("*/handler.py"))
-"""Folders of the Lambdas."""
+HANDLERS = {
+    path.parent.name: ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+    for path in sorted((REPOSITORY / "lambdas").glob("*/*/handler.py"))
+}
+"""Module of each handler, by the name of its folder."""
 
 # Clients ask for a region when they are made; nothing is ever called with these credentials.
 _VARIABLES = {

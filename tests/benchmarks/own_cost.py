@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.datasets import HOLDOUT_SHARE
-from lambdas.domain.estimate import CONTESTANTS
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.settings import Settings
-from lambdas.domain.shards import RECORDS_A_SHARD, shard_widths
-from lambdas.gateways.till import FLUSH_EVERY
+from lambdas.domain.costs.estimate import CONTESTANTS
+from lambdas.domain.dataset.builder import HOLDOUT_SHARE
+from lambdas.domain.dataset.shards import RECORDS_A_SHARD, shard_widths
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.task.settings import Settings
+from lambdas.gateways.answering.answer_recorder import FLUSH_EVERY
 from tests.benchmarks.transitions import count_transitions
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.model_ids import foundation_model_id
-from lambdas.gateways.table import Table
-from lambdas.launch_distillation.job_request import job_request
+from lambdas.gateways.registry.table import Table
+from lambdas.states.launch_distillation.job_request import job_request
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.control import SimulatorControl
 from local.bedrock_simulator.objects import MemoryObjectStore
@@ -28,7 +28,7 @@ from local.embedded_aws.lifecycle import EmbeddedAws
 from tests.end_to_end.account import EXAMPLE, example_lines
 from tests.simulator.conftest import DictPolicies
 from tests.simulator.teacher_stages import MODELS, Outcome, TeacherStages
-from tests.unit.gateways.embedded_table import create_registry
+from tests.unit.gateways.registry.embedded_table import create_registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from tests.benchmarks.transitions import states_of_chain
 def template(*actions: str | list[str]) -> dict[str, Any]:
     statements = [{"Effect": "Allow", "Action": action, "Resource": "*"} for action in actions]
     role = {"Policies": [{"PolicyName": "Stage", "PolicyDocument": {"Statement": statements}}]}
-    function = {"Handler": "lambdas.check_run.handler.handler", "Role": {"Fn::GetAtt": ["Role", "Arn"]}}
+    function = {"Handler": "lambdas.states.check_run.handler.handler", "Role": {"Fn::GetAtt": ["Role", "Arn"]}}
     return {
         "Resources": {
             "Role": {"Type": "AWS::IAM::Role", "Properties": role},

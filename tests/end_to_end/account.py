@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lambdas.domain.costs.ledger import AT_MOST
 from lambdas.domain.identity import Upload, execution_name
-from lambdas.domain.ledger import AT_MOST
-from lambdas.gateways.registry import ENDED, Registry, Run
-from lambdas.gateways.resource_book import JOBS, ResourceBook
-from lambdas.gateways.table import Table
+from lambdas.gateways.registry.resources import JOBS, ResourceBook
+from lambdas.gateways.registry.runs import ENDED, Registry, Run
+from lambdas.gateways.registry.table import Table
 from local.bedrock_simulator.control import SimulatorControl
 from local.embedded_aws.lifecycle import EmbeddedAws
 

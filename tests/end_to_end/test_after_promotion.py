@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.gateways.registry import Run
+from lambdas.gateways.registry.runs import Run
 from tests.end_to_end.account import Account, example_lines, lenient, until
 
 pytestmark = pytest.mark.end_to_end

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdas.domain.identity import Upload
-from lambdas.gateways.registry import ENDED, QUEUED
+from lambdas.gateways.registry.runs import ENDED, QUEUED
 from tests.end_to_end.account import Account, example_lines, lenient, until
 
 SLOTS = ("SLOTS", "SLOTS")

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from cli.main import cli
 from lambdas.domain.bedrock_names import resource_tags
-from lambdas.gateways.registry import Run
+from lambdas.gateways.registry.runs import Run
 from local.embedded_aws.deploy import deployed
 from tests.end_to_end.account import Account, example_lines, lenient, until
 from tests.end_to_end.conftest import SIMULATOR

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lambdas.gateways.registry import Run
+from lambdas.gateways.registry.runs import Run
 from tests.end_to_end.account import EXAMPLE, Account, example_lines, lenient, until
 
 pytestmark = pytest.mark.end_to_end

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
-from lambdas.domain.latency_sample import TIMED_RECORDS
+from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS
 from local.bedrock_simulator.rules.video_search_intent import answer
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.end_to_end.account import Account, example_lines, lenient
 from tests.end_to_end.conftest import LOG_SOURCE
-from tests.unit.domain.log_samples import NOVA, converse, log_object
+from tests.unit.domain.logs.log_samples import NOVA, converse, log_object
 
 pytestmark = pytest.mark.end_to_end
 

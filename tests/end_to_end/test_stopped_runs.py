@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.latency_sample import TIMED_RECORDS
-from lambdas.domain.settings import Settings
+from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS
+from lambdas.domain.task.settings import Settings
 from tests.end_to_end.account import Account, example_lines, lenient, until
 
 pytestmark = pytest.mark.end_to_end

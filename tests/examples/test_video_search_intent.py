@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.calibration import agreement, read_calibration
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.evaluation.judge_calibration import agreement, read_calibration
+from lambdas.domain.task.task_definition import TaskDefinition
 from local.bedrock_simulator.brains.judge import Case, judge
 from local.bedrock_simulator.rules import video_search_intent as rules
 

@@ -12,7 +12,7 @@ from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.end_to_end.account import EXAMPLE, example_lines, lenient
 from tests.faults.machine import Execution
 from tests.faults.world import World
-from tests.unit.domain.log_samples import converse, log_object
+from tests.unit.domain.logs.log_samples import converse, log_object
 
 LOG_SOURCE = {"bucket": "team-invocation-logs", "prefix": "app"}
 LOG_HOUR = f"app/AWSLogs/{ACCOUNT}/BedrockModelInvocationLogs/{REGION}/2026/11/02/09"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.ledger import AT_MOST
+from lambdas.domain.costs.ledger import AT_MOST
 from local.bedrock_simulator.brains.base import estimate_tokens
 from local.bedrock_simulator.rules import video_search_intent
 from tests.end_to_end.account import EXAMPLE, example_lines, lenient
@@ -17,7 +17,7 @@ from tests.faults import long_answers
 from tests.faults.scenarios import LOG_HOUR, LOG_SOURCE, finish
 from tests.faults.world import World, deployed
 from tests.stacks.templates import Deployment
-from tests.unit.domain.log_samples import converse, log_object
+from tests.unit.domain.logs.log_samples import converse, log_object
 
 ERROR = 0.25
 """By how much of the bill an estimate may be off."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from lambdas.domain.ledger import AT_MOST
-from lambdas.gateways.registry import RETRYABLE
+from lambdas.domain.costs.ledger import AT_MOST
+from lambdas.gateways.registry.runs import RETRYABLE
 from local.bedrock_simulator.protocol.service import Request
 from tests.faults.scenarios import finish, upload
 from tests.faults.strikes import ANSWER_LOST, DIES, KILL, SERVICE, Fault

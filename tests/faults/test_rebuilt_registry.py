@@ -8,7 +8,7 @@ import pytest
 
 from cli.deployment import Deployment as Place
 from cli.rebuild import rebuilt_registry, write_missing
-from lambdas.domain.settings import Settings
+from lambdas.domain.task.settings import Settings
 from tests.faults.scenarios import finish, upload
 from tests.faults.world import World, deployed
 from tests.stacks.templates import Deployment

@@ -18,11 +18,12 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-import lambdas.pipeline
+import lambdas.workflow.stage
 from lambdas.domain.identity import Upload
-from lambdas.gateways import clients, purchase, shared_limit
-from lambdas.gateways.registry import ENDED, Registry, Run
-from lambdas.gateways.task_book import TaskBook
+from lambdas.gateways.answering import call_scheduler, shared_limit
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.runs import ENDED, Registry, Run
+from lambdas.gateways.registry.tasks import TaskBook
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.protocol.service import Request
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
@@ -31,7 +32,7 @@ from tests.faults.hurry import FastQueues, FastTime, without_pause
 from tests.faults.machine import Execution, Json, TaskFailed
 from tests.faults.strikes import LambdaDied, Striker
 from tests.stacks.templates import Deployment, text_of
-from tests.unit.gateways.embedded_table import create_registry, keys
+from tests.unit.gateways.registry.embedded_table import create_registry, keys
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:distillation"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:notifications"
@@ -63,10 +64,14 @@ UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopp
 
 @dataclass(frozen=True)
 class Function:
-    """One Lambda of the templates: its folder and its variables."""
+    """One Lambda of the templates: its module and its variables."""
 
-    folder: str
+    module: str
     variables: Mapping[str, str]
+
+    @property
+    def folder(self) -> str:
+        return self.module.split(".")[2]
 
 
 class World:
@@ -102,7 +107,7 @@ class World:
         self.running = ""
         self._functions = dict(_functions(deployment, {**PSEUDO, **self._make_profiles(deployment)}))
         for function in self._functions.values():  # now: whatever is imported later is imported in every copy
-            importlib.import_module(f"lambdas.{function.folder}.handler")
+            importlib.import_module(function.module)
         self._words: dict[str, Any] = {}
         self.aws.serve("lambda", self._lambda)
         self.aws.serve("sfn", self._step_functions)
@@ -244,8 +249,8 @@ class World:
         """Run a handler as a cold Lambda does; its exception becomes the error that Step Functions sees."""
         striker, before, caller = self.striker, self.striker.state, self.running
         striker.state, self.running = state, function.folder
-        lambdas.pipeline.pipeline.cache_clear()
-        handler = importlib.import_module(f"lambdas.{function.folder}.handler").handler
+        lambdas.workflow.stage.pipeline.cache_clear()
+        handler = importlib.import_module(function.module).handler
         context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: LAMBDA_MS)
         try:
             with mock.patch.dict(os.environ, function.variables), redirect_stdout(self.log):
@@ -259,7 +264,7 @@ class World:
         finally:
             striker.dead = False
             striker.state, self.running = before, caller
-            lambdas.pipeline.pipeline.cache_clear()
+            lambdas.workflow.stage.pipeline.cache_clear()
 
     def _lambda(self, operation: str, request: Request) -> Answer:
         assert operation == "Invoke", operation
@@ -320,12 +325,12 @@ class World:
 def _functions(deployment: Deployment, known: Mapping[str, str]) -> Iterator[tuple[str, Function]]:
     """Find the Lambdas by what refers to them: their versions in the definition, their names in variables."""
     functions = deployment.of_type("AWS::Lambda::Function", "pipeline")
-    folders = {name: str(made["Handler"]).split(".")[1] for name, made in functions.items()}
-    known = {**known, **folders}
+    modules = {name: str(made["Handler"]).removesuffix(".handler") for name, made in functions.items()}
+    known = {**known, **{name: module.split(".")[2] for name, module in modules.items()}}
     made = {}
     for name, properties in functions.items():
         variables = {key: _value(key, value, known) for key, value in properties["Environment"]["Variables"].items()}
-        made[name] = Function(folders[name], variables)
+        made[name] = Function(modules[name], variables)
         yield f"<{name}>", made[name]
     for version, properties in deployment.of_type("AWS::Lambda::Version", "pipeline").items():
         yield f"<{version}>", made[properties["FunctionName"]["Ref"]]
@@ -342,15 +347,15 @@ def _value(key: str, value: object, known: Mapping[str, str]) -> str:
 def deployed(deployment: Deployment) -> Iterator[World]:
     """Deploy into this process; the pipeline's clients, clock and pauses are the world's until the end."""
     world = World(deployment)
-    handler = lambdas.pipeline.logger.registered_handler
-    timed = partial(lambdas.pipeline.Pipeline, now=world.clock.now)
+    handler = lambdas.workflow.stage.logger.registered_handler
+    timed = partial(lambdas.workflow.stage.Pipeline, now=world.clock.now)
     makers = [value for value in vars(clients).values() if hasattr(value, "cache_clear")]
     with (
         mock.patch.object(clients, "session", return_value=world.aws.session),
-        mock.patch.object(lambdas.pipeline, "Pipeline", timed),
+        mock.patch.object(lambdas.workflow.stage, "Pipeline", timed),
         mock.patch.object(handler, "stream", world.log),
-        mock.patch.object(purchase, "time", FastTime),
-        mock.patch.object(purchase, "queue", FastQueues),
+        mock.patch.object(call_scheduler, "time", FastTime),
+        mock.patch.object(call_scheduler, "queue", FastQueues),
         mock.patch.object(shared_limit, "time", FastTime),
         mock.patch.object(time, "sleep", without_pause),
     ):

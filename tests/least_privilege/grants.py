@@ -156,4 +156,4 @@ def _one_by_one(conditions: Json) -> Iterator[Json]:
 
 
 def _folder(function: Json) -> str:
-    return str(function["Handler"]).split(".")[1]
+    return str(function["Handler"]).split(".")[2]

@@ -16,27 +16,27 @@ from unittest import mock
 
 import boto3
 
-from lambdas.check_run.stage import execute as check_run
-from lambdas.collect_teacher_data.stage import execute as collect_teacher_data
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import RetryLater
 from lambdas.domain.identity import Upload
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.records import Record
-from lambdas.gateways import clients
-from lambdas.gateways.bedrock_control import BedrockControl
-from lambdas.gateways.registry import Run
-from lambdas.gateways.storage import Bucket
-from lambdas.gateways.table import Table
-from lambdas.generate_teacher_data.stage import execute as generate_teacher_data
-from lambdas.pipeline import Pipeline, Result, Stage, iso
-from lambdas.prepare_dataset.stage import execute as prepare_dataset
-from lambdas.run_teacher_batch.stage import execute as run_teacher_batch
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.runs import Run
+from lambdas.gateways.registry.table import Table
+from lambdas.states.check_run.stage import execute as check_run
+from lambdas.states.collect_teacher_data.stage import execute as collect_teacher_data
+from lambdas.states.generate_teacher_data.stage import execute as generate_teacher_data
+from lambdas.states.prepare_dataset.stage import execute as prepare_dataset
+from lambdas.states.run_teacher_batch.stage import execute as run_teacher_batch
+from lambdas.workflow.stage import Pipeline, Result, Stage, iso
 from local.bedrock_simulator.catalog import REGION
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.objects import MemoryObjectStore
 from stacks.asl import RETRY
-from tests.unit.stages.workshop import environment
+from tests.unit.support.workshop import environment
 
 RUNS_BUCKET = "distillation-runs-000000000000"
 MOST_POLLS, MOST_TRIES = 400, RETRY["MaxAttempts"] + 1

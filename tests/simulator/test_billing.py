@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.prompts import training_line
-from lambdas.domain.records import parse_line
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.training_cost import TrainingVolume
+from lambdas.domain.costs.training_cost import TrainingVolume
+from lambdas.domain.dataset.records import parse_line
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.questions.prompts import training_line
+from lambdas.domain.task.task_definition import TaskDefinition
 from local.bedrock_simulator.control import Charge
 from tests.simulator import toy
 from tests.simulator.conftest import JOB_SECONDS, Account, refusal

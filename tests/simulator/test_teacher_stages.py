@@ -10,16 +10,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from lambdas.domain import call_limit
-from lambdas.domain.prompts import teacher_question
-from lambdas.domain.records import WHOLE_RANGE
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.table import Table
+from lambdas.domain.dataset.records import WHOLE_RANGE
+from lambdas.domain.questions import concurrency_limit
+from lambdas.domain.questions.prompts import teacher_question
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.gateways.registry.table import Table
 from tests.simulator import toy
 from tests.simulator.conftest import Account
 from tests.simulator.teacher_stages import MODELS, Outcome, TeacherStages
-from tests.unit.gateways.embedded_table import dynamodb, table
+from tests.unit.gateways.registry.embedded_table import dynamodb, table
 
 __all__ = ["dynamodb", "table"]
 
@@ -36,8 +36,8 @@ HOUR = 3600.0
 @pytest.fixture
 def stages(account: Account, table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[TeacherStages]:
     # Pauses after throttles as they are, only shorter.
-    monkeypatch.setattr(call_limit, "FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(call_limit, "LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(concurrency_limit, "FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(concurrency_limit, "LONGEST_PAUSE_S", 0.05)
     made = TeacherStages(account.url, account.objects, account.clock, table)
     with made.connected():
         yield made

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain import call_limit
-from lambdas.gateways.table import Table
-from lambdas.publish_report.stage import execute as publish_report
+from lambdas.domain.questions import concurrency_limit
+from lambdas.gateways.registry.table import Table
+from lambdas.states.publish_report.stage import execute as publish_report
 from local.bedrock_simulator.brains.judge import Case, judge
 from tests.report_fields import documented, names_in, section_of
 from tests.simulator import toy
 from tests.simulator.conftest import Account
 from tests.simulator.verdict_stages import VerdictStages
-from tests.unit.gateways.embedded_table import dynamodb, table
+from tests.unit.gateways.registry.embedded_table import dynamodb, table
 
 __all__ = ["dynamodb", "table"]
 
@@ -27,8 +27,8 @@ TASK: dict[str, Any] = {"teacher_system_prompt": toy.LONG_PROMPT, "student_syste
 
 @pytest.fixture
 def stages(account: Account, table: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[VerdictStages]:
-    monkeypatch.setattr(call_limit, "FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(call_limit, "LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(concurrency_limit, "FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(concurrency_limit, "LONGEST_PAUSE_S", 0.05)
     made = VerdictStages(account.url, account.objects, account.clock, table)
     with made.connected():
         yield made

@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lambdas.calibrate_judge.stage import execute as calibrate_judge
-from lambdas.deploy_candidate.stage import execute as deploy_candidate
-from lambdas.evaluate_student.stage import execute as evaluate_student
-from lambdas.gateways.registry import Run
-from lambdas.launch_distillation.stage import execute as launch_distillation
-from lambdas.score_evaluation.stage import execute as score_evaluation
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.calibrate_judge.stage import execute as calibrate_judge
+from lambdas.states.deploy_candidate.stage import execute as deploy_candidate
+from lambdas.states.evaluate_student.stage import execute as evaluate_student
+from lambdas.states.launch_distillation.stage import execute as launch_distillation
+from lambdas.states.score_evaluation.stage import execute as score_evaluation
 from tests.simulator.teacher_stages import MOST_POLLS, TeacherStages
 
 POLL_SECONDS = 10.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App
 
-from lambdas.domain.settings import Settings
+from lambdas.domain.task.settings import Settings
 from stacks.environments import CONTEXT_KEY, add_environment, read_environments
 
 if TYPE_CHECKING:

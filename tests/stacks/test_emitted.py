@@ -9,13 +9,13 @@ import pytest
 from lambdas.domain import metrics
 from lambdas.domain.metrics import NAMESPACE
 from tests.stacks.shown import Shown, dashboard, emitted, shown_by, watched_by, widgets_with_metrics
-from tests.unit.gateways.embedded_table import dynamodb, table
-from tests.unit.stages.conftest import workshop
-from tests.unit.stages.measured import measure_everything
+from tests.unit.conftest import workshop
+from tests.unit.gateways.registry.embedded_table import dynamodb, table
+from tests.unit.support.measured import measure_everything
 
 if TYPE_CHECKING:
     from tests.stacks.templates import Deployment, Json
-    from tests.unit.stages.workshop import Workshop
+    from tests.unit.support.workshop import Workshop
 
 __all__ = ["dynamodb", "table", "workshop"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.errors import InvalidSettings
-from lambdas.domain.settings import OF_THE_STACKS, Settings
+from lambdas.domain.task.settings import OF_THE_STACKS, Settings
 from review.assembly import Assembly
 from review.exposure import public
 from review.idle_cost import idle_cost

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lambdas.domain.settings import Settings
-from lambdas.start_run.retry import RELEASED_EVERY
+from lambdas.domain.task.settings import Settings
+from lambdas.operations.start_run.retry import RELEASED_EVERY
 from tests.stacks.templates import Deployment, synthesize, text_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambdas.domain.prices import PriceBook
+from lambdas.domain.prices.price_book import PriceBook
 from review.access import acknowledgements, roles
 from review.assembly import Assembly
 from review.diagrams import diagrams, state_machine

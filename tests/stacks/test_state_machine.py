@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonata import Jsonata  # type: ignore[import-untyped]
 
+from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.domain.errors import OutOfTime, permanent_error_names
-from lambdas.domain.shards import TOLERATED_FAILURE_PERCENT
 from stacks.asl import SHARD_HOURS
 from tests.stacks.templates import REPOSITORY, Deployment, Json, all_states
 
@@ -125,8 +125,8 @@ def test_a_task_invokes_the_published_version_of_the_lambda_in_the_folder_of_its
         # When
         version = versions[task["Arguments"]["FunctionName"].strip("<>")]
         # Then
-        assert functions[version["FunctionName"]["Ref"]]["Handler"] == f"lambdas.{folder}.handler.handler"
-        assert (REPOSITORY / "lambdas" / folder).is_dir()
+        assert functions[version["FunctionName"]["Ref"]]["Handler"] == f"lambdas.states.{folder}.handler.handler"
+        assert (REPOSITORY / "lambdas" / "states" / folder).is_dir()
 
 
 def test_a_published_version_outlives_the_next_deployment(deployment: Deployment) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lambdas.domain.settings import MAX_HISTORY_EVENTS, TEACHER_POLL_LIMIT
+from lambdas.domain.task.settings import MAX_HISTORY_EVENTS, TEACHER_POLL_LIMIT
 from tests.stacks.asl_walk import TaskFailed, Walk, Walker
 from tests.stacks.templates import Deployment, Json
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambdas.domain.metrics import NAMESPACE
-from lambdas.domain.settings import Settings
-from lambdas.gateways.endpoint_metrics import STATISTICS
+from lambdas.domain.task.settings import Settings
+from lambdas.gateways.aws.endpoint_metrics import STATISTICS
 from stacks.alarms import MOST_QUERY_CHARACTERS, endpoint_errors_query
 from tests.stacks.shown import dashboard, shown_by, watched_by, widgets_with_metrics
 from tests.stacks.templates import REPOSITORY, Deployment, listed, synthesize, text_of

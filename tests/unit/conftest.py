@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.gateways.table import Table
-from tests.unit.gateways.embedded_table import dynamodb, table
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.table import Table
+from tests.unit.gateways.registry.embedded_table import dynamodb, table
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["dynamodb", "table", "workshop"]
 

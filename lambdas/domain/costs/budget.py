@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from lambdas.domain.costs.estimate import Estimate, RunToCome
 from lambdas.domain.errors import BudgetExceeded, PriceMissing
-from lambdas.domain.estimate import Estimate, RunToCome
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.sizes import holdout_records_needed, training_records_needed
-from lambdas.domain.teacher_batch import SHORTEST_DEADLINE_HOURS, BatchLimits
+from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, training_records_needed
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.training.batch_inference import SHORTEST_DEADLINE_HOURS, BatchLimits
 
 BATCH_DEADLINE_HOURS = 24
 """The default of ``teacher_data.deadline_hours``, which leaves a batch enough time."""

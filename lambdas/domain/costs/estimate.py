@@ -6,19 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lambdas.domain.answers import Question
-from lambdas.domain.calibration import CalibrationCase
-from lambdas.domain.judging import case_question, judge_question
-from lambdas.domain.latency_sample import TIMED_RECORDS, identity_for_timing
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.prompt_caching import decide
-from lambdas.domain.prompts import student_question, teacher_question
-from lambdas.domain.records import Record
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_batch import BatchLimits, why_on_demand
-from lambdas.domain.teacher_modes import bedrock_asks_teacher, records_to_ask
-from lambdas.domain.tokens import (
+from lambdas.domain.costs.prompt_caching import decide
+from lambdas.domain.costs.token_estimate import (
     CHARACTERS_A_TOKEN,
     METHOD,
     TOKEN_ERROR,
@@ -29,6 +18,17 @@ from lambdas.domain.tokens import (
     question_tokens,
     shared_tokens,
 )
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.evaluation.judge import case_question, judge_question
+from lambdas.domain.evaluation.judge_calibration import CalibrationCase
+from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS, identity_for_timing
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.questions.answers import Question
+from lambdas.domain.questions.prompts import student_question, teacher_question
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.batch_inference import BatchLimits, why_on_demand
+from lambdas.domain.training.label_modes import bedrock_asks_teacher, records_to_ask
 
 TRAINING_EPOCHS = 2
 """Passes over the training set that Nova takes by default (Nova user guide, hyperparameters)."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from lambdas.domain.answers import Answer
-from lambdas.domain.prices import PriceBook
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.questions.answers import Answer
 
 AT_MOST = "at most"
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.domain.answers import Question
-from lambdas.domain.judging import judge_question
+from lambdas.domain.dataset.records import Record, Turn
+from lambdas.domain.evaluation.judge import judge_question
 from lambdas.domain.model_ids import foundation_model_id
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prompts import student_question, teacher_question
-from lambdas.domain.records import Record, Turn
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.questions.answers import Question
+from lambdas.domain.questions.prompts import student_question, teacher_question
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.task_definition import TaskDefinition
 
 CHARACTERS_A_TOKEN = 5.0
 """Ordinary English has about four: at five, a beginning said to be long enough is long enough."""

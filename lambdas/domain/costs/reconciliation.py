@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lambdas.domain.ledger import AT_MOST, LedgerEntry
+from lambdas.domain.costs.ledger import AT_MOST, LedgerEntry
 
 TEACHER_ANSWERS = "RunTeacherBatch, GenerateTeacherData"
 """What a batch leaves out is asked on demand, so the two stages are foreseen as one."""

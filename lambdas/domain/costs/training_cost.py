@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lambdas.domain.estimate import TRAINING_EPOCHS
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.tokens import ANSWER_TOKENS_GUESS, text_tokens
+from lambdas.domain.costs.estimate import TRAINING_EPOCHS
+from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.domain.costs.token_estimate import ANSWER_TOKENS_GUESS, text_tokens
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.task.model_choice import ModelChoice
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingVolume:
-    """Tokens of a training file, by the rule of :mod:`~lambdas.domain.tokens`.
+    """Tokens of a training file, by the rule of :mod:`~lambdas.domain.costs.token_estimate`.
 
     Attributes
     ----------

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.domain.choice import CHOICE_RULE, Choice
-from lambdas.domain.line_errors import DamagedLine, RejectedLine, SecretLine
-from lambdas.domain.records import MISSPELT_VERSION, SCHEMA_VERSION, Record, RecordParser
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine, SecretLine
+from lambdas.domain.dataset.records import MISSPELT_VERSION, SCHEMA_VERSION, Record, RecordParser
+from lambdas.domain.dataset.sampling import CHOICE_RULE, Choice
+from lambdas.domain.task.task_definition import TaskDefinition
 
 HOLDOUT_SHARE = 0.2
 """Share of the prompts that is kept apart. Part of the split rule: changing it needs a new ``SPLIT_RULE`` version."""
@@ -203,7 +203,7 @@ def build_dataset(
     Parameters
     ----------
     lines : iterable of bytes
-        What :func:`~lambdas.domain.line_reader.read_lines` yields.
+        What :func:`~lambdas.domain.dataset.line_reader.read_lines` yields.
     reject : callable
         Called with ``{"line", "reason"}`` (and ``"file"`` for the holdout file) for every line that is not used.
     own_holdout : iterable of bytes, optional

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
+from lambdas.domain.dataset.records import MAX_LINE_BYTES
 from lambdas.domain.errors import InvalidUpload
-from lambdas.domain.records import MAX_LINE_BYTES
 
 CHUNK_BYTES = 256 * 1024
 """Bytes that are read at once. No more than this and one line is held."""

@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from lambdas.domain.line_errors import DamagedLine, RejectedLine, SecretLine
-from lambdas.domain.normal_form import content_identity, normal_bytes, prompt_identity
-from lambdas.domain.output_check import OutputChecker
-from lambdas.domain.secret_finder import may_hold_secret, secret_kinds
-from lambdas.domain.strict_json import decoded, quickly_decoded, refuse_repeated_keys
-from lambdas.domain.text_rules import reserved_word, stray_character
+from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine, SecretLine
+from lambdas.domain.dataset.normalization import content_identity, normal_bytes, prompt_identity
+from lambdas.domain.dataset.strict_json import decoded, quickly_decoded, refuse_repeated_keys
+from lambdas.domain.text.output_schema import OutputChecker
+from lambdas.domain.text.secret_scan import may_hold_secret, secret_kinds
+from lambdas.domain.text.text_rules import reserved_word, stray_character
 
 SCHEMA_VERSION = "bedrock-conversation-2024"
 

@@ -6,7 +6,7 @@ import itertools
 from bisect import bisect_right
 from operator import itemgetter
 
-from lambdas.domain.records import Record
+from lambdas.domain.dataset.records import Record
 
 EVEN_SHARE = 5
 """One place in so many is shared evenly among the slices, so that a rare one is not lost."""

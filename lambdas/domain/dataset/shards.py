@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lambdas.domain.records import PARTITIONS, Record
+from lambdas.domain.dataset.records import PARTITIONS, Record
 
 RECORDS_A_SHARD = {"teacher": 250, "holdout": 90}
 """Most records that one Lambda answers while there are partitions for it; at the largest sizes, 391 for the teacher,

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lambdas.domain.line_errors import DamagedLine, RejectedLine
+from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine
 
 
 def _no_constant(name: str) -> None:

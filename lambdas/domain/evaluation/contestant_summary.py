@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.bootstrap import unseen_share
-from lambdas.domain.judging import HIGHEST, LOWEST
-from lambdas.domain.measurements import Measurement
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.task_metric import measure_task
+from lambdas.domain.evaluation.confidence_bounds import unseen_share
+from lambdas.domain.evaluation.judge import HIGHEST, LOWEST
+from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.evaluation.task_metric import measure_task
+from lambdas.domain.prices.price_book import PriceBook
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Shares at which a distribution of latencies is told."""
@@ -42,7 +42,7 @@ class ContestantSummary:
     mean_score : float or None
         Mean judge score, 1 to 5; ``None`` without a score. Its ``ci95`` is the normal approximation, too narrow where
         scores hardly differ and so widened by what so few of them need not have shown
-        (:func:`~lambdas.domain.bootstrap.unseen_share`).
+        (:func:`~lambdas.domain.evaluation.confidence_bounds.unseen_share`).
     schema_validity, validity_after_repair : float
         Share of answers that keep the task's output schema, 0 to 1: as they are, and after the documented repair.
     task_metric : dict or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.domain.task_metric import field_differences
+from lambdas.domain.evaluation.task_metric import field_differences
 
 
 def disagreement(schema: dict[str, Any] | None, answer: str, golden: str, max_difference: float) -> str | None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
-from lambdas.domain.answers import Answer, Question, Tool
+from lambdas.domain.dataset.records import Record, Turn
 from lambdas.domain.identity import digest
 from lambdas.domain.model_ids import model_family
-from lambdas.domain.records import Record, Turn
+from lambdas.domain.questions.answers import Answer, Question, Tool
 
 LOWEST, HIGHEST = 1, 5
 """Scores that a judge may give."""

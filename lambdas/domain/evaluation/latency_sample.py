@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lambdas.domain.answers import Answer
-from lambdas.domain.records import Record
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.questions.answers import Answer
 
 TIMED_RECORDS = 100
 """Holdout records whose latency is enough: about as few as a 95th percentile can be read from."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from lambdas.domain.errors import EvaluationIncomplete
-from lambdas.domain.judging import HIGHEST, LOWEST
+from lambdas.domain.evaluation.judge import HIGHEST, LOWEST
 
 STUDENT, UNDISTILLED, TEACHER, BASELINE, CHAMPION = "student", "undistilled_student", "teacher", "baseline", "champion"
 

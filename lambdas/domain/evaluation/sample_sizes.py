@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 
-from lambdas.domain.bootstrap import ALPHA, unseen_share
-from lambdas.domain.datasets import Dataset, DatasetCounts
+from lambdas.domain.dataset.builder import Dataset, DatasetCounts
 from lambdas.domain.errors import DatasetRefused, InvalidUpload, SecretsFound
-from lambdas.domain.judging import MOST_DIFFERENCE
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.evaluation.confidence_bounds import ALPHA, unseen_share
+from lambdas.domain.evaluation.judge import MOST_DIFFERENCE
+from lambdas.domain.task.task_definition import TaskDefinition
 
 MIN_TRAINING_RECORDS = 100
 """Fewest prompt-response pairs of a Nova distillation (Nova user guide, prepare data for distillation)."""
@@ -33,7 +33,7 @@ def holdout_records_needed(margin: float, spread: float = ASSUMED_SPREAD) -> int
 
     The sample size of a paired non-inferiority test with a normal approximation,
     ``((z_alpha + z_power) * spread / margin) ** 2``; more where that few records could hide, unseen, answers that are
-    bad enough to break the margin (:func:`~lambdas.domain.bootstrap.mean_bounds`).
+    bad enough to break the margin (:func:`~lambdas.domain.evaluation.confidence_bounds.mean_bounds`).
     """
     by_spread = max(math.ceil(((_Z_ALPHA + _Z_POWER) * spread / margin) ** 2), 1)
     enough = most = max(by_spread, records_that_show(margin, 0.0))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lambdas.domain.answer_repair import read_object
+from lambdas.domain.text.answer_repair import read_object
 
 Kind = Literal["number", "choice"]
 Path = tuple[str, ...]

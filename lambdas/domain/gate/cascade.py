@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lambdas.domain.answer_repair import read_object
-from lambdas.domain.bootstrap import Bounds, mean_bounds
-from lambdas.domain.evaluation import percentile, request_usd
-from lambdas.domain.measurements import Measurement
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.task_definition import CascadeRules
+from lambdas.domain.evaluation.confidence_bounds import Bounds, mean_bounds
+from lambdas.domain.evaluation.contestant_summary import percentile, request_usd
+from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.task.task_definition import CascadeRules
+from lambdas.domain.text.answer_repair import read_object
 
 CURVE_POINTS = 20
 """Thresholds of the confidence field that are tried: quantiles of what the student said."""

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambdas.domain.bootstrap import Bounds, mean_bounds
-from lambdas.domain.calibration import Agreement
-from lambdas.domain.evaluation import ContestantSummary
-from lambdas.domain.gate_line import ROUNDING, GateLine, at_least, at_most
-from lambdas.domain.judging import LOWEST, MOST_DIFFERENCE, MOST_FAILURES
-from lambdas.domain.measurements import CHAMPION, Measurement, paired_differences, worst_differences
-from lambdas.domain.sizes import holdout_records_needed, records_that_show
-from lambdas.domain.task_definition import GateRules
+from lambdas.domain.evaluation.confidence_bounds import Bounds, mean_bounds
+from lambdas.domain.evaluation.contestant_summary import ContestantSummary
+from lambdas.domain.evaluation.judge import LOWEST, MOST_DIFFERENCE, MOST_FAILURES
+from lambdas.domain.evaluation.judge_calibration import Agreement
+from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, paired_differences, worst_differences
+from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, records_that_show
+from lambdas.domain.gate.rule_result import ROUNDING, GateLine, at_least, at_most
+from lambdas.domain.task.task_definition import GateRules
 
 FEWEST_IN_A_SLICE = 10
 """Records below which the mean of a slice says nothing."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lambdas.domain.break_even import BreakEven
-from lambdas.domain.evaluation import ContestantSummary
-from lambdas.domain.gate_line import GateLine, at_least
-from lambdas.domain.measurements import Measurement
-from lambdas.domain.quality import JudgeRecord, judge_lines, quality_lines, unbelieved
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.evaluation.contestant_summary import ContestantSummary
+from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.gate.quality_rules import JudgeRecord, judge_lines, quality_lines, unbelieved
+from lambdas.domain.gate.rule_result import GateLine, at_least
+from lambdas.domain.serving.break_even import BreakEven
+from lambdas.domain.task.task_definition import TaskDefinition
 
 FEWEST_TIMED = 10
 """Answers whose latency counts, below which their mean says nothing; all of them where the holdout has fewer."""

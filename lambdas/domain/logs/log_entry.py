@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lambdas.domain.line_errors import RejectedLine
-from lambdas.domain.records import SCHEMA_VERSION
+from lambdas.domain.dataset.line_errors import RejectedLine
+from lambdas.domain.dataset.records import SCHEMA_VERSION
 
 OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import IO, Any, cast
 
-from lambdas.domain.invocation_log import answer_of, check_entry, is_error, prompt_of
-from lambdas.domain.line_errors import RejectedLine
-from lambdas.domain.line_reader import CHUNK_BYTES
-from lambdas.domain.log_request import LogRequest
-from lambdas.domain.records import MAX_LINE_BYTES
+from lambdas.domain.dataset.line_errors import RejectedLine
+from lambdas.domain.dataset.line_reader import CHUNK_BYTES
+from lambdas.domain.dataset.records import MAX_LINE_BYTES
+from lambdas.domain.logs.log_entry import answer_of, check_entry, is_error, prompt_of
+from lambdas.domain.task.log_request import LogRequest
 
 MAX_ENTRY_BYTES = 1024 * 1024
 """Longest entry, and longest offloaded body, that is looked at. Bedrock keeps bodies of up to 100 KB in the entry."""

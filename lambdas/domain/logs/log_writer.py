@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lambdas.domain.logged_answers import LoggedAnswer
-from lambdas.domain.prompts import student_question
-from lambdas.domain.records import Record
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.logs.logged_answers import LoggedAnswer
+from lambdas.domain.questions.prompts import student_question
+from lambdas.domain.task.task_definition import TaskDefinition
 
 ENTRIES_AN_OBJECT = 1_000
 """15,000 pairs, the most of a job, lie in 15 objects."""

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.domain.answers import Answer, Question
 from lambdas.domain.model_ids import model_behind
+from lambdas.domain.questions.answers import Answer, Question
 
 FILE = "logged_answers.jsonl"
 """Beside the dataset; there only for tasks whose teacher data take logged answers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
+from lambdas.domain.prices.price_book import HOURS_A_MONTH, PriceBook
 
 _MINUTES_AN_HOUR = 60
 

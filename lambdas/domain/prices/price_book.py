@@ -95,7 +95,7 @@ class PriceBook:
     @classmethod
     def shipped(cls, region: str = HOME_REGION) -> Self:
         """Read what ``price_book.json``, which ships with the pipeline, says of a Region; of some it says nothing."""
-        text = resources.files("lambdas.domain").joinpath("price_book.json").read_text(encoding="utf-8")
+        text = resources.files("lambdas.domain.prices").joinpath("price_book.json").read_text(encoding="utf-8")
         book = json.loads(text)
         lines = [PriceLine(**line) for line in book["prices"] if line["region"] == region]
         units = [ModelUnit(**unit) for unit in book["model_units"] if unit["region"] == region]

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from lambdas.domain.dataset.records import Turn
 from lambdas.domain.identity import digest
-from lambdas.domain.records import Turn
 
 KEY_VERSION = 1
 """Version of the content keys. It changes only when what a model sees changes, never because our code does."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lambdas.domain.answers import Answer, Question
-from lambdas.domain.output_check import OutputChecker
-from lambdas.domain.records import Record
-from lambdas.domain.refusals import is_refusal
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.text_rules import reserved_word
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.questions.answers import Answer, Question
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.text.output_schema import OutputChecker
+from lambdas.domain.text.refusals import is_refusal
+from lambdas.domain.text.text_rules import reserved_word
 
 ANSWER_TOKENS = 1000
 """Most tokens of an answer; the same for every contestant and for Bedrock's own teacher calls."""

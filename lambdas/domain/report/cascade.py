@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.report_page.figures import (
+from lambdas.domain.report.figures import (
     NOT_MEASURED,
     axis_usd,
     count,
@@ -19,8 +19,8 @@ from lambdas.domain.report_page.figures import (
     score,
     usd,
 )
-from lambdas.domain.report_page.scales import LinearScale, LogScale, Tick
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report.scales import LinearScale, LogScale, Tick
+from lambdas.domain.report.texts import short
 
 PLOT_WIDTH, PLOT_HEIGHT = 1000, 240
 """Units of the plot; the height is also its height in pixels."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.comparison import ComparisonRow, reduction
-from lambdas.domain.report_page.figures import (
+from lambdas.domain.report.comparison import ComparisonRow, reduction
+from lambdas.domain.report.figures import (
     axis_usd,
     change,
     milliseconds,
@@ -20,7 +20,7 @@ from lambdas.domain.report_page.figures import (
     score,
     usd,
 )
-from lambdas.domain.report_page.scales import LinearScale, LogScale, Tick, linear_ticks
+from lambdas.domain.report.scales import LinearScale, LogScale, Tick, linear_ticks
 
 _COLUMN_SHARE_SHOWN = 0.015
 

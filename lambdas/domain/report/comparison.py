@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lambdas.domain.report_page.figures import change, milliseconds, number, percent, pick, rows_of, score, usd
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report.figures import change, milliseconds, number, percent, pick, rows_of, score, usd
+from lambdas.domain.report.texts import short
 
 ROLE_NAMES = {
     "student": "Student",

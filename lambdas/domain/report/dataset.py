@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.domain.report_page.figures import NOT_MEASURED, count, pick
-from lambdas.domain.report_page.files import console_link
-from lambdas.domain.report_page.sections import Fact, label
-from lambdas.domain.report_page.texts import sentence, short
+from lambdas.domain.report.figures import NOT_MEASURED, count, pick
+from lambdas.domain.report.files import console_link
+from lambdas.domain.report.sections import Fact, label
+from lambdas.domain.report.texts import sentence, short
 
 _MOST_SENTENCES = 6
 _ALWAYS = {

@@ -6,9 +6,9 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from lambdas.domain.report_page.figures import pick, rows_of
-from lambdas.domain.report_page.sections import Fact, Table, label
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report.figures import pick, rows_of
+from lambdas.domain.report.sections import Fact, Table, label
+from lambdas.domain.report.texts import short
 
 _MEASURING = frozenset(("CalibrateJudge", "EvaluateStudent"))
 """Stages that write measurements before there are contestants; a run that failed in one of them has some."""

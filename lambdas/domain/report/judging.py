@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lambdas.domain.comparison import ROLE_NAMES, ComparisonRow
-from lambdas.domain.report_page.figures import NOT_MEASURED, count, number, percent, pick, plain, rows_of, score
-from lambdas.domain.report_page.sections import Fact, Table
-from lambdas.domain.report_page.texts import sentence, short
+from lambdas.domain.report.comparison import ROLE_NAMES, ComparisonRow
+from lambdas.domain.report.figures import NOT_MEASURED, count, number, percent, pick, plain, rows_of, score
+from lambdas.domain.report.sections import Fact, Table
+from lambdas.domain.report.texts import sentence, short
 
 _MEASURES: tuple[tuple[str, str, str, Callable[[object], str]], ...] = (
     ("numbers", "mean_absolute_error", "mean absolute error", plain),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.comparison import short_model
-from lambdas.domain.report_page.figures import NOT_MEASURED, count, number, percent, plain, rows_of, usd
-from lambdas.domain.report_page.scales import LinearScale
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report.comparison import short_model
+from lambdas.domain.report.figures import NOT_MEASURED, count, number, percent, plain, rows_of, usd
+from lambdas.domain.report.scales import LinearScale
+from lambdas.domain.report.texts import short
 
 MOST_LINES = 30
 MOST_STAGES = 16

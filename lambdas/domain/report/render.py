@@ -11,15 +11,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lambdas.domain.comparison import ROLE_NAMES, comparison_columns, comparison_rows
-from lambdas.domain.report_page import break_even, cascade, charts, dataset, files, judging, sections, training
-from lambdas.domain.report_page.figures import NOT_MEASURED, pick, usd
-from lambdas.domain.report_page.ledger import read_ledger
-from lambdas.domain.report_page.resources import resources_left
-from lambdas.domain.report_page.serving_table import serving_table
-from lambdas.domain.report_page.texts import short
-from lambdas.domain.report_page.tiles import key_figures
-from lambdas.domain.report_page.verdict import read_verdict
+from lambdas.domain.report import break_even, cascade, charts, dataset, files, judging, sections, training
+from lambdas.domain.report.comparison import ROLE_NAMES, comparison_columns, comparison_rows
+from lambdas.domain.report.figures import NOT_MEASURED, pick, usd
+from lambdas.domain.report.ledger import read_ledger
+from lambdas.domain.report.resources import resources_left
+from lambdas.domain.report.serving_table import serving_table
+from lambdas.domain.report.texts import short
+from lambdas.domain.report.tiles import key_figures
+from lambdas.domain.report.verdict import read_verdict
 
 MOST_CONTESTANTS = 8
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.domain.comparison import short_model
-from lambdas.domain.report_page.figures import NOT_MEASURED, moment, number, rows_of, usd
-from lambdas.domain.report_page.sections import Table
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report.comparison import short_model
+from lambdas.domain.report.figures import NOT_MEASURED, moment, number, rows_of, usd
+from lambdas.domain.report.sections import Table
+from lambdas.domain.report.texts import short
 
 _NO_PRICE = "not known"
 _WITHOUT_HOURLY_PRICE = {

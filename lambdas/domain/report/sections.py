@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.domain.report_page.figures import (
+from lambdas.domain.report.figures import (
     NOT_MEASURED,
     count,
     duration,
@@ -18,8 +18,8 @@ from lambdas.domain.report_page.figures import (
     rows_of,
     score,
 )
-from lambdas.domain.report_page.texts import ShownText, sentence, short, shown
-from lambdas.domain.report_page.training_way import way_of_training
+from lambdas.domain.report.texts import ShownText, sentence, short, shown
+from lambdas.domain.report.training_way import way_of_training
 
 MOST_ROWS = 30
 """Longest table; what is left out is counted under it and stands in report.json."""

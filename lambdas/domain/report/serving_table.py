@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.report_page.break_even import NAMES, TERMS, model_units, positive
-from lambdas.domain.report_page.figures import count, number, pick, plain, rows_of, usd
-from lambdas.domain.report_page.texts import short
-from lambdas.domain.unit_capacity import pays_up_to_volume
+from lambdas.domain.prices.model_units import pays_up_to_volume
+from lambdas.domain.report.break_even import NAMES, TERMS, model_units, positive
+from lambdas.domain.report.figures import count, number, pick, plain, rows_of, usd
+from lambdas.domain.report.texts import short
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.comparison import ComparisonRow
-from lambdas.domain.report_page.break_even import monthly_costs
-from lambdas.domain.report_page.figures import NOT_MEASURED, change, large_count, milliseconds, pick, score, usd
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report.break_even import monthly_costs
+from lambdas.domain.report.comparison import ComparisonRow
+from lambdas.domain.report.figures import NOT_MEASURED, change, large_count, milliseconds, pick, score, usd
+from lambdas.domain.report.texts import short
 
 _MONTH_KEYS = {"on_demand": "student_on_demand", "provisioned_throughput": "student_provisioned_throughput"}
 

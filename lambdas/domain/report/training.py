@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.report_page.figures import (
+from lambdas.domain.report.figures import (
     NOT_MEASURED,
     count,
     duration,
@@ -16,9 +16,9 @@ from lambdas.domain.report_page.figures import (
     plain,
     rows_of,
 )
-from lambdas.domain.report_page.scales import LinearScale, Tick, linear_ticks
-from lambdas.domain.report_page.sections import Fact, Table
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report.scales import LinearScale, Tick, linear_ticks
+from lambdas.domain.report.sections import Fact, Table
+from lambdas.domain.report.texts import short
 
 LOSS_WIDTH, LOSS_HEIGHT = 1000, 160
 UNKNOWN = "unknown: the job's output has no counts"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.domain.report_page.figures import NOT_MEASURED, count, number, pick
-from lambdas.domain.report_page.texts import short
+from lambdas.domain.report.figures import NOT_MEASURED, count, number, pick
+from lambdas.domain.report.texts import short
 
 
 def way_of_training(report: dict[str, Any]) -> str:

@@ -6,11 +6,11 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.approval_message import COMMITMENT_DAYS
-from lambdas.domain.prices import HOURS_A_MONTH
-from lambdas.domain.report_page.break_even import commitment_term
-from lambdas.domain.report_page.figures import number, pick, usd
-from lambdas.domain.report_page.texts import sentence, short
+from lambdas.domain.prices.price_book import HOURS_A_MONTH
+from lambdas.domain.report.break_even import commitment_term
+from lambdas.domain.report.figures import number, pick, usd
+from lambdas.domain.report.texts import sentence, short
+from lambdas.domain.serving.approval_message import COMMITMENT_DAYS
 
 _SYMBOLS = {"PROMOTED": "✓", "REJECTED": "✕", "EXPIRED": "◷", "FAILED": "!", "AWAITING APPROVAL": "…", "UNDER WAY": "…"}
 _MEANINGS = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lambdas.domain.break_even import advice, pays_up_to
-from lambdas.domain.notification import subject_line
-from lambdas.domain.task_definition import Serving
+from lambdas.domain.serving.break_even import advice, pays_up_to
+from lambdas.domain.serving.notification import subject_line
+from lambdas.domain.task.task_definition import Serving
 
 COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 """Days that a commitment binds; Bedrock names the exact end in ``commitmentExpirationTime`` once it is bought."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.domain.prices import HOURS_A_MONTH
+from lambdas.domain.prices.price_book import HOURS_A_MONTH
 
 MAX_SUBJECT = 100
 """SNS takes subjects of fewer than 100 ASCII characters (SNS API reference, Publish)."""
@@ -49,7 +49,7 @@ def idle_message(
     ----------
     environment : str
     findings : list of dict
-        As :meth:`~lambdas.domain.idle.Finding.to_document` gives them.
+        As :meth:`~lambdas.domain.serving.idle_rules.Finding.to_document` gives them.
     usd_per_hour : float
         What they still bill by the hour, as far as it is known.
     simulated : bool

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lambdas.domain.break_even import throughput_usage
-from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
-from lambdas.domain.unit_capacity import pays_from, requests_a_month, units_needed
+from lambdas.domain.prices.model_units import pays_from, requests_a_month, units_needed
+from lambdas.domain.prices.price_book import HOURS_A_MONTH, PriceBook
+from lambdas.domain.serving.break_even import throughput_usage
 
 COMMITMENTS = ("none", "OneMonth", "SixMonths")
 """Terms of a provisioned throughput (Amazon Bedrock API reference, CreateProvisionedModelThroughput)."""

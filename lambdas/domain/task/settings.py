@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidSettings
-from lambdas.domain.log_request import LogSource
-from lambdas.domain.prices import ModelUnit, PriceBook, PriceLine
+from lambdas.domain.prices.price_book import ModelUnit, PriceBook, PriceLine
+from lambdas.domain.task.log_request import LogSource
 
 MAX_HISTORY_EVENTS = 15_000
 """Worst case that settings may reach, of the 25,000 events that Step Functions allows an execution (service quotas)."""

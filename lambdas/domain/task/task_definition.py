@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidTaskDefinition
-from lambdas.domain.output_check import InvalidSchema, OutputChecker
-from lambdas.domain.secret_finder import secret_kinds
-from lambdas.domain.text_rules import reserved_word, stray_character
+from lambdas.domain.text.output_schema import InvalidSchema, OutputChecker
+from lambdas.domain.text.secret_scan import secret_kinds
+from lambdas.domain.text.text_rules import reserved_word, stray_character
 
 DEFAULT_RUBRIC = """\
 5: says the same as the reference, complete and correct, in the form that was asked for.

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
-from lambdas.domain.answers import Answer, Question
 from lambdas.domain.model_ids import foundation_model_id
+from lambdas.domain.questions.answers import Answer, Question
 
 SHORTEST_DEADLINE_HOURS = 1.0
 """Below it no batch is begun: Bedrock promises a batch within a day, and most take minutes to hours."""

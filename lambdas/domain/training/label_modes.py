@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition
-from lambdas.domain.records import Record
-from lambdas.domain.sizes import training_records_needed
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.evaluation.sample_sizes import training_records_needed
+from lambdas.domain.task.task_definition import TaskDefinition
 
 
 def records_to_ask(train: list[Record], holdout: list[Record], task: TaskDefinition) -> list[Record]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from lambdas.domain.agreement import disagreement
-from lambdas.domain.answers import Asked
+from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import TeacherDataRefused
-from lambdas.domain.output_check import OutputChecker
-from lambdas.domain.prompts import drop_reason, training_line
-from lambdas.domain.records import Record
-from lambdas.domain.sizes import MIN_TRAINING_RECORDS, records_that_show
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_modes import labelled_ids
+from lambdas.domain.evaluation.golden_agreement import disagreement
+from lambdas.domain.evaluation.sample_sizes import MIN_TRAINING_RECORDS, records_that_show
+from lambdas.domain.questions.answers import Asked
+from lambdas.domain.questions.prompts import drop_reason, training_line
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.text.output_schema import OutputChecker
+from lambdas.domain.training.label_modes import labelled_ids
 
 _WHAT_TO_DO = (
     "Training was not started. See dropped.jsonl; mend 'teacher_system_prompt' or 'output_schema' so that the teacher "

@@ -11,10 +11,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from lambdas.domain.dataset.records import SCHEMA_VERSION
 from lambdas.domain.errors import TeacherDataRefused
-from lambdas.domain.records import SCHEMA_VERSION
-from lambdas.domain.sizes import MIN_TRAINING_RECORDS
-from lambdas.domain.text_rules import reserved_word
+from lambdas.domain.evaluation.sample_sizes import MIN_TRAINING_RECORDS
+from lambdas.domain.text.text_rules import reserved_word
 
 MAX_PAIRS = 15_000
 """Most records of a Nova distillation (Nova user guide, prepare data for distillation)."""

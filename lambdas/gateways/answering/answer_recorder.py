@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.domain.answers import Answer
-from lambdas.domain.ledger import entry_for_answers
-from lambdas.gateways.failure_store import Failure
-from lambdas.gateways.purchase import Bought, Event
+from lambdas.domain.costs.ledger import entry_for_answers
+from lambdas.domain.questions.answers import Answer
+from lambdas.gateways.answering.call_scheduler import Bought, Event
+from lambdas.gateways.answering.failure_store import Failure
 
 if TYPE_CHECKING:
-    from lambdas.domain.prices import PriceBook
-    from lambdas.gateways.answer_store import AnswerStore
-    from lambdas.gateways.failure_store import FailureStore
-    from lambdas.gateways.registry import Registry
+    from lambdas.domain.prices.price_book import PriceBook
+    from lambdas.gateways.answering.answer_store import AnswerStore
+    from lambdas.gateways.answering.failure_store import FailureStore
+    from lambdas.gateways.registry.runs import Registry
 
 FLUSH_EVERY = 50
 """Answers after which a batch is stored: what a crash can lose at most."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from lambdas.domain.answers import Answer
-from lambdas.domain.records import PARTITIONS, partition_of
-from lambdas.gateways.storage import Bucket
+from lambdas.domain.dataset.records import PARTITIONS, partition_of
+from lambdas.domain.questions.answers import Answer
+from lambdas.gateways.aws.storage import Bucket
 
 ANSWERS_AN_OBJECT = 250
 """About how many answers one object holds: few puts, and no shard reads much that is not its own."""

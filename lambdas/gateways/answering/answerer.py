@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from lambdas.domain.answers import Answer, Asked, Question
-from lambdas.domain.call_limit import CallLimit
-from lambdas.domain.prompt_caching import decide
-from lambdas.gateways.open_asking import OpenAsking, settle
-from lambdas.gateways.purchase import FIRST_BACKOFF_S, Purchase, Request
-from lambdas.gateways.shared_limit import SharedLimit
-from lambdas.gateways.till import Books, ModelUse, Till
+from lambdas.domain.costs.prompt_caching import decide
+from lambdas.domain.questions.answers import Answer, Asked, Question
+from lambdas.domain.questions.concurrency_limit import CallLimit
+from lambdas.gateways.answering.answer_recorder import Books, ModelUse, Till
+from lambdas.gateways.answering.call_scheduler import FIRST_BACKOFF_S, Purchase, Request
+from lambdas.gateways.answering.shared_limit import SharedLimit
+from lambdas.gateways.answering.streaming import OpenAsking, settle
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.domain.answers import Answer, Question
-from lambdas.domain.call_limit import Started
 from lambdas.domain.errors import ModelUnavailable, OutOfTime, RetryLater
-from lambdas.gateways.clients import LONGEST_CALL_S
-from lambdas.gateways.converse import Answered, Broken, Outcome, Refused, Throttled, call
-from lambdas.gateways.shared_limit import SharedLimit
+from lambdas.domain.questions.answers import Answer, Question
+from lambdas.domain.questions.concurrency_limit import Started
+from lambdas.gateways.answering.converse import Answered, Broken, Outcome, Refused, Throttled, call
+from lambdas.gateways.answering.shared_limit import SharedLimit
+from lambdas.gateways.aws.clients import LONGEST_CALL_S
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient

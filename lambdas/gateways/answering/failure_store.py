@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from lambdas.gateways.storage import Bucket
+from lambdas.gateways.aws.storage import Bucket
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from lambdas.domain.call_limit import CallLimit, Started
+from lambdas.domain.questions.concurrency_limit import CallLimit, Started
 
 
 class SharedLimit:

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
-from lambdas.domain.answers import Answer, Question
 from lambdas.domain.errors import ModelUnavailable, RetryLater
-from lambdas.gateways.purchase import Purchase
-from lambdas.gateways.till import Till
+from lambdas.domain.questions.answers import Answer, Question
+from lambdas.gateways.answering.answer_recorder import Till
+from lambdas.gateways.answering.call_scheduler import Purchase
 
 
 def settle(purchase: Purchase, till: Till) -> None:

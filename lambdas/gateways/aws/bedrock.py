@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, TASK_TAG
 from lambdas.domain.errors import QuotaTooLow, RetryLater
-from lambdas.gateways.storage import error_code
+from lambdas.gateways.aws.storage import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient

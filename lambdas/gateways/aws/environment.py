@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from lambdas.domain.settings import Settings
+from lambdas.domain.task.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

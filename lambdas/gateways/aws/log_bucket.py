@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from botocore.exceptions import ClientError
 
-from lambdas.gateways.storage import error_code
+from lambdas.gateways.aws.storage import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, RUN_TAG, TASK_TAG
-from lambdas.domain.break_even import throughput_usage
-from lambdas.domain.idle import Thing
-from lambdas.domain.prices import HOURS_A_MONTH, PriceBook
-from lambdas.gateways.bedrock_control import BATCH_ENDED, DEAD
-from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
+from lambdas.domain.prices.price_book import HOURS_A_MONTH, PriceBook
+from lambdas.domain.serving.break_even import throughput_usage
+from lambdas.domain.serving.idle_rules import Thing
+from lambdas.gateways.aws.bedrock import BATCH_ENDED, DEAD
+from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient

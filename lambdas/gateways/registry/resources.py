@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.errors import HourlyLimitExceeded, RetryLater
-from lambdas.gateways.items import Item, known_fields
-from lambdas.gateways.table import ConditionFailed, Table
+from lambdas.gateways.registry.items import Item, known_fields
+from lambdas.gateways.registry.table import ConditionFailed, Table
 
 PLANNED, CREATED, IN_USE, KEPT, RELEASED = "PLANNED", "CREATED", "IN_USE", "KEPT", "RELEASED"
 

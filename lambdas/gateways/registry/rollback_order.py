@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from lambdas.gateways.items import Item, known_fields
+from lambdas.gateways.registry.items import Item, known_fields
 
 if TYPE_CHECKING:
-    from lambdas.gateways.task_book import Champion
+    from lambdas.gateways.registry.tasks import Champion
 
 
 def rollback_owner(task: str) -> str:

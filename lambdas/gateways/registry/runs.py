@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
-from lambdas.domain.ledger import LedgerEntry
 from lambdas.domain.run_files import RunFiles
-from lambdas.gateways.items import Item, known_fields
-from lambdas.gateways.resource_book import LAMBDA_LIFE
-from lambdas.gateways.table import ConditionFailed, Table
+from lambdas.gateways.registry.items import Item, known_fields
+from lambdas.gateways.registry.resources import LAMBDA_LIFE
+from lambdas.gateways.registry.table import ConditionFailed, Table
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
 PROMOTED, REJECTED, EXPIRED, FAILED = "PROMOTED", "REJECTED", "EXPIRED", "FAILED"

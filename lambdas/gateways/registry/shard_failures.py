@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
-from lambdas.gateways.items import Item
-from lambdas.gateways.registry import run_key
-from lambdas.gateways.table import ConditionFailed, Table
+from lambdas.gateways.registry.items import Item
+from lambdas.gateways.registry.runs import run_key
+from lambdas.gateways.registry.table import ConditionFailed, Table
 
 AFTER_A_FAILURE = {":release": "ReleaseResources", ":report": "PublishReport"}
 """Stages of a run whose map has failed."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
-from lambdas.gateways.items import Item, from_values, to_values
-from lambdas.gateways.storage import error_code
+from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.registry.items import Item, from_values, to_values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

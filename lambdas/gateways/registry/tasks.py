@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
-from lambdas.gateways.items import Item, known_fields
-from lambdas.gateways.rollback_order import RollbackOrder
-from lambdas.gateways.table import ConditionFailed, Table
+from lambdas.gateways.registry.items import Item, known_fields
+from lambdas.gateways.registry.rollback_order import RollbackOrder
+from lambdas.gateways.registry.table import ConditionFailed, Table
 
 CALLERS_NOTICE = timedelta(hours=1)
 """How long a replaced endpoint is left to callers that have not read the changed pointer yet."""

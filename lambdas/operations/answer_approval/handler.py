@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.answer_approval.stage import Word, answer
-from lambdas.gateways import clients
-from lambdas.gateways.approvals import Approvals
-from lambdas.pipeline import logger, pipeline
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.approvals import Approvals
+from lambdas.operations.answer_approval.stage import Word, answer
+from lambdas.workflow.stage import logger, pipeline
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
-    """Approve or reject; the fields are those of :class:`lambdas.answer_approval.stage.Word`."""
+    """Approve or reject; the fields are those of :class:`lambdas.operations.answer_approval.stage.Word`."""
     line = pipeline()
     approvals = Approvals(clients.dynamodb(), line.environment.approvals_table)
     given = answer(line, approvals, clients.step_functions(), Word.from_event(event))

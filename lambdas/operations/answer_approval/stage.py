@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import AnswerRefused
-from lambdas.gateways.approvals import Approvals, PendingApproval
-from lambdas.gateways.storage import error_code
-from lambdas.pipeline import Pipeline, Result, iso
+from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.registry.approvals import Approvals, PendingApproval
+from lambdas.workflow.stage import Pipeline, Result, iso
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.domain.idle import REPORT
-from lambdas.gateways import clients
-from lambdas.gateways.endpoint_metrics import Usage
-from lambdas.gateways.inventory import Inventory
-from lambdas.pipeline import iso, logger, pipeline
-from lambdas.reap_idle_throughput.stage import Reaper
-from lambdas.reap_idle_throughput.telling import measure, tell
+from lambdas.domain.serving.idle_rules import REPORT
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.endpoint_metrics import Usage
+from lambdas.gateways.registry.inventory import Inventory
+from lambdas.operations.reap_idle_throughput.stage import Reaper
+from lambdas.operations.reap_idle_throughput.telling import measure, tell
+from lambdas.workflow.stage import iso, logger, pipeline
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type

@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import PromotionFailed
 from lambdas.domain.identity import digest
-from lambdas.gateways.bedrock_control import DEAD
-from lambdas.gateways.resource_book import DEPLOYMENT, IN_USE, Resource
-from lambdas.gateways.task_book import Champion
-from lambdas.pipeline import Pipeline, Stage, iso
-from lambdas.promote_student.pointer import publish_pointer
-from lambdas.promote_student.smoke_test import smoke_test
+from lambdas.gateways.aws.bedrock import DEAD
+from lambdas.gateways.registry.resources import DEPLOYMENT, IN_USE, Resource
+from lambdas.gateways.registry.tasks import Champion
+from lambdas.workflow.serving.pointer import publish_pointer
+from lambdas.workflow.serving.smoke_test import smoke_test
+from lambdas.workflow.stage import Pipeline, Stage, iso
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient

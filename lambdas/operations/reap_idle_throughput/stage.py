@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import PipelineError, RetryLater
-from lambdas.domain.idle import (
+from lambdas.domain.serving.idle_rules import (
     END_OF_LIFE,
     REVIEW_DUE,
     UNUSED,
@@ -22,14 +22,14 @@ from lambdas.domain.idle import (
     review_due,
     usd_per_hour,
 )
-from lambdas.gateways.endpoint_metrics import Usage
-from lambdas.gateways.inventory import Inventory
-from lambdas.gateways.registry import ENDED
-from lambdas.gateways.resource_book import DEPLOYMENT, ENDPOINTS, JOBS, KEPT, THROUGHPUT, Resource
-from lambdas.gateways.task_book import Champion, TaskState
-from lambdas.pipeline import Pipeline, Result, iso, logger
-from lambdas.reap_idle_throughput.move import MOVED, move_on_demand
-from lambdas.release_resources.deleter import Deleter
+from lambdas.gateways.aws.endpoint_metrics import Usage
+from lambdas.gateways.registry.inventory import Inventory
+from lambdas.gateways.registry.resources import DEPLOYMENT, ENDPOINTS, JOBS, KEPT, THROUGHPUT, Resource
+from lambdas.gateways.registry.runs import ENDED
+from lambdas.gateways.registry.tasks import Champion, TaskState
+from lambdas.operations.reap_idle_throughput.move import MOVED, move_on_demand
+from lambdas.workflow.serving.deleter import Deleter
+from lambdas.workflow.stage import Pipeline, Result, iso, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient

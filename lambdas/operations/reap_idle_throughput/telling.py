@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lambdas.domain.idle import BILLING
 from lambdas.domain.metrics import IDLE_THROUGHPUTS, IDLE_USD_PER_HOUR, Measured
-from lambdas.domain.notification import idle_message
-from lambdas.gateways import clients
-from lambdas.gateways.resource_book import THROUGHPUT
-from lambdas.pipeline import Pipeline, Result
+from lambdas.domain.serving.idle_rules import BILLING
+from lambdas.domain.serving.notification import idle_message
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.resources import THROUGHPUT
+from lambdas.workflow.stage import Pipeline, Result
 
 
 def tell(line: Pipeline, result: Result) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lambdas.domain.ledger import total_usd
+from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.metrics import budget_used
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import Pipeline
+from lambdas.gateways.registry.runs import Run
+from lambdas.workflow.stage import Pipeline
 
 
 def measure_budget(line: Pipeline, run: Run) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.gateways import clients
-from lambdas.pipeline import logger, pipeline
-from lambdas.reconcile_runs.stage import Reconciler
-from lambdas.start_run.stage import Starter
+from lambdas.gateways.aws import clients
+from lambdas.operations.reconcile_runs.stage import Reconciler
+from lambdas.workflow.run_starter import Starter
+from lambdas.workflow.stage import logger, pipeline
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type

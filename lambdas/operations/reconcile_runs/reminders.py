@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lambdas.domain.approval_message import reminder_message
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import Pipeline
+from lambdas.domain.serving.approval_message import reminder_message
+from lambdas.gateways.registry.runs import Run
+from lambdas.workflow.stage import Pipeline
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

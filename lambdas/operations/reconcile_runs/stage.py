@@ -10,15 +10,15 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.identity import execution_name
 from lambdas.domain.metrics import RUNS_ENDED
-from lambdas.gateways import clients
-from lambdas.gateways.registry import ENDED, FAILED, RUNNING, Run
-from lambdas.gateways.resource_book import IN_USE, KEPT
-from lambdas.gateways.storage import error_code
-from lambdas.gateways.task_book import TaskState
-from lambdas.pipeline import Pipeline, Result, iso, logger
-from lambdas.reconcile_runs.budget import measure_budget
-from lambdas.reconcile_runs.reminders import remind
-from lambdas.start_run.stage import Starter
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.registry.resources import IN_USE, KEPT
+from lambdas.gateways.registry.runs import ENDED, FAILED, RUNNING, Run
+from lambdas.gateways.registry.tasks import TaskState
+from lambdas.operations.reconcile_runs.budget import measure_budget
+from lambdas.operations.reconcile_runs.reminders import remind
+from lambdas.workflow.run_starter import Starter
+from lambdas.workflow.stage import Pipeline, Result, iso, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

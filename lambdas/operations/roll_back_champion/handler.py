@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.pipeline import logger, pipeline
-from lambdas.roll_back_champion.stage import roll_back
+from lambdas.workflow.serving.rollback import roll_back
+from lambdas.workflow.stage import logger, pipeline
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.domain.identity import Upload
-from lambdas.gateways import clients
-from lambdas.pipeline import iso, logger, pipeline
-from lambdas.start_run.retry import check_released
-from lambdas.start_run.stage import Starter, claim_upload
+from lambdas.gateways.aws import clients
+from lambdas.operations.start_run.retry import check_released
+from lambdas.workflow.run_starter import Starter, claim_upload
+from lambdas.workflow.stage import iso, logger, pipeline
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type

@@ -1,6 +1,6 @@
 """Lambda handler of the state BakeStudent."""
 
-from lambdas.bake_student.stage import execute
-from lambdas.pipeline import stage_handler
+from lambdas.states.bake_student.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("BakeStudent", execute)

@@ -8,13 +8,13 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import RollbackRefused, StudentRolledBack
-from lambdas.domain.notification import serving_message
-from lambdas.endpoints import evaluated_p95_ms
-from lambdas.gateways import clients
-from lambdas.gateways.endpoint_metrics import Traffic, read_traffic
-from lambdas.gateways.task_book import Champion
-from lambdas.pipeline import Result, Stage, logger
-from lambdas.roll_back_champion.stage import roll_back
+from lambdas.domain.serving.notification import serving_message
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.endpoint_metrics import Traffic, read_traffic
+from lambdas.gateways.registry.tasks import Champion
+from lambdas.workflow.serving.endpoints import evaluated_p95_ms
+from lambdas.workflow.serving.rollback import roll_back
+from lambdas.workflow.stage import Result, Stage, logger
 
 BAKING, ROLLING_BACK, COMPLETED = "BAKING", "ROLLING_BACK", "COMPLETED"
 

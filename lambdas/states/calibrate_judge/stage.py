@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lambdas.calibrating import judge_scores, read_cases
-from lambdas.domain.calibration import agreement
-from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, reasons
-from lambdas.domain.judging import judge_facts
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.quality import JudgeRecord, agreement_lines, calibration_document
-from lambdas.pipeline import Result, Stage
-from lambdas.reporting import publish
+from lambdas.domain.evaluation.judge import judge_facts
+from lambdas.domain.evaluation.judge_calibration import agreement
+from lambdas.domain.gate.quality_rules import JudgeRecord, agreement_lines, calibration_document
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, reasons
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.workflow.judge_calibration import judge_scores, read_cases
+from lambdas.workflow.report import publish
+from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:

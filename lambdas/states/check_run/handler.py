@@ -1,6 +1,6 @@
 """Lambda handler of the state CheckRun."""
 
-from lambdas.check_run.stage import execute
-from lambdas.pipeline import stage_handler
+from lambdas.states.check_run.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("CheckRun", execute)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lambdas.check_run.model_catalog import ModelCatalog
-from lambdas.comparing import serving_task
-from lambdas.domain.answers import Answer, Question
-from lambdas.domain.break_even import throughput_usage
-from lambdas.domain.budget import check_budget
-from lambdas.domain.calibration import read_calibration
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.costs.budget import check_budget
+from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
+from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import WHOLE_RANGE, Record
 from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
-from lambdas.domain.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
-from lambdas.domain.judging import judge_question
-from lambdas.domain.latency_sample import identity_for_timing
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prompts import student_question, teacher_question
-from lambdas.domain.quotas import how_to_ask
-from lambdas.domain.records import WHOLE_RANGE, Record
-from lambdas.domain.settings import Settings
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_modes import check_logged, check_mode
-from lambdas.gateways import clients
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.logged_answer_file import known_from_logs
-from lambdas.pipeline import Result, Stage
+from lambdas.domain.evaluation.judge import judge_question
+from lambdas.domain.evaluation.judge_calibration import read_calibration
+from lambdas.domain.evaluation.latency_sample import identity_for_timing
+from lambdas.domain.questions.answers import Answer, Question
+from lambdas.domain.questions.prompts import student_question, teacher_question
+from lambdas.domain.serving.break_even import throughput_usage
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.quotas import how_to_ask
+from lambdas.domain.task.settings import Settings
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.label_modes import check_logged, check_mode
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.gateways.aws import clients
+from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.model_catalog import ModelCatalog
+from lambdas.workflow.serving.pinned_champion import serving_task
+from lambdas.workflow.stage import Result, Stage
 
 Answers = dict[str, Answer]
 """By content key."""

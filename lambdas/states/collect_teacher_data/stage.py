@@ -6,21 +6,21 @@ import hashlib
 import json
 from typing import Any
 
-from lambdas.collect_teacher_data.training_log import write_training_log
-from lambdas.domain.answers import Asked
-from lambdas.domain.datasets import from_json_lines
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prompts import teacher_question
-from lambdas.domain.records import WHOLE_RANGE, Record
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_data import Collected, check_drops, check_references, collect, drop_rate
-from lambdas.domain.training_cost import TrainingVolume
-from lambdas.domain.training_file import check_training_file
-from lambdas.domain.training_log import why_not_logged
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.failure_store import FailureStore
-from lambdas.logged_answer_file import known_from_logs
-from lambdas.pipeline import Result, Stage
+from lambdas.domain.costs.training_cost import TrainingVolume
+from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import WHOLE_RANGE, Record
+from lambdas.domain.logs.log_writer import why_not_logged
+from lambdas.domain.questions.answers import Asked
+from lambdas.domain.questions.prompts import teacher_question
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.teacher_data import Collected, check_drops, check_references, collect, drop_rate
+from lambdas.domain.training.training_file import check_training_file
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.gateways.answering.failure_store import FailureStore
+from lambdas.states.collect_teacher_data.training_log import write_training_log
+from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:

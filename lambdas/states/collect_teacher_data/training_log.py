@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from lambdas.domain.dataset.records import Record
 from lambdas.domain.identity import digest
-from lambdas.domain.logged_answers import LoggedAnswer
-from lambdas.domain.records import Record
-from lambdas.domain.teacher_data import Collected
-from lambdas.domain.training_log import LogPlace, log_entry, log_objects
-from lambdas.pipeline import Stage
+from lambdas.domain.logs.log_writer import LogPlace, log_entry, log_objects
+from lambdas.domain.logs.logged_answers import LoggedAnswer
+from lambdas.domain.training.teacher_data import Collected
+from lambdas.workflow.stage import Stage
 
 
 def write_training_log(

@@ -1,6 +1,6 @@
 """Lambda handler of the state DeployCandidate."""
 
-from lambdas.deploy_candidate.stage import execute
-from lambdas.pipeline import stage_handler
+from lambdas.states.deploy_candidate.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("DeployCandidate", execute)

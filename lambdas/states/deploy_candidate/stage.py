@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from lambdas.comparing import pin_champion
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
 from lambdas.domain.errors import DeploymentFailed, QuotaTooLow
 from lambdas.domain.identity import digest
-from lambdas.endpoints import closed_when_refused
-from lambdas.gateways.bedrock_control import DEAD
-from lambdas.gateways.resource_book import DEPLOYMENT, Resource
-from lambdas.pipeline import Result, Stage, waits_for_quota
+from lambdas.gateways.aws.bedrock import DEAD
+from lambdas.gateways.registry.resources import DEPLOYMENT, Resource
+from lambdas.workflow.serving.endpoints import closed_when_refused
+from lambdas.workflow.serving.pinned_champion import pin_champion
+from lambdas.workflow.stage import Result, Stage, waits_for_quota
 
 SEEN_WITHIN = timedelta(minutes=5)
 """How long Bedrock may not know a deployment that it has just created, before it counts as gone."""

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from lambdas.comparing import pinned_champion, serves_this_student, serving_task
-from lambdas.domain.answers import Answer, Asked, Question
 from lambdas.domain.errors import ModelUnavailable, RetryLater
-from lambdas.domain.measurements import CHAMPION
+from lambdas.domain.evaluation.measurements import CHAMPION
 from lambdas.domain.model_ids import foundation_model_id
-from lambdas.domain.prompts import student_question
-from lambdas.evaluate_student.contestants import Contestant
-from lambdas.gateways.answerer import Answerer
-from lambdas.gateways.till import ModelUse
-from lambdas.pipeline import Stage, logger
+from lambdas.domain.questions.answers import Answer, Asked, Question
+from lambdas.domain.questions.prompts import student_question
+from lambdas.gateways.answering.answer_recorder import ModelUse
+from lambdas.gateways.answering.answerer import Answerer
+from lambdas.states.evaluate_student.contestants import Contestant
+from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student, serving_task
+from lambdas.workflow.stage import Stage, logger
 
 CALLS_AT_ONCE = 2
 """Calls under way at a champion's endpoint, a Lambda: it serves callers, who must not be throttled by a comparison."""

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from lambdas.domain.answers import Question
-from lambdas.domain.measurements import BASELINE, STUDENT, TEACHER, UNDISTILLED
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prompts import student_question, teacher_question
-from lambdas.domain.records import Record
-from lambdas.gateways.till import ModelUse
-from lambdas.pipeline import Stage
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.evaluation.measurements import BASELINE, STUDENT, TEACHER, UNDISTILLED
+from lambdas.domain.questions.answers import Question
+from lambdas.domain.questions.prompts import student_question, teacher_question
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.answering.answer_recorder import ModelUse
+from lambdas.workflow.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
 """Lambda handler of the state EvaluateStudent."""
 
-from lambdas.evaluate_student.stage import execute
-from lambdas.pipeline import stage_handler
+from lambdas.states.evaluate_student.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("EvaluateStudent", execute)

@@ -8,21 +8,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lambdas.domain.answer_repair import repaired
-from lambdas.domain.answers import Answer, Asked, Question
-from lambdas.domain.datasets import from_json_lines
-from lambdas.domain.judging import LOWEST, judge_question, read_verdict, verdict_problem
-from lambdas.domain.measurements import CHAMPION, STUDENT, Measurement
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.output_check import OutputChecker
-from lambdas.domain.records import Record
-from lambdas.evaluate_student.batched_latency import TIMED_APART, time_batched
-from lambdas.evaluate_student.champion import ask_champion, champion_contestant
-from lambdas.evaluate_student.contestants import Contestant, required_contestants
-from lambdas.gateways.answerer import Answerer
-from lambdas.gateways.open_asking import OpenAsking
-from lambdas.gateways.till import ModelUse
-from lambdas.pipeline import Result, Stage
+from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.evaluation.judge import LOWEST, judge_question, read_verdict, verdict_problem
+from lambdas.domain.evaluation.measurements import CHAMPION, STUDENT, Measurement
+from lambdas.domain.questions.answers import Answer, Asked, Question
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.text.answer_repair import repaired
+from lambdas.domain.text.output_schema import OutputChecker
+from lambdas.gateways.answering.answer_recorder import ModelUse
+from lambdas.gateways.answering.answerer import Answerer
+from lambdas.gateways.answering.streaming import OpenAsking
+from lambdas.states.evaluate_student.batched_latency import TIMED_APART, time_batched
+from lambdas.states.evaluate_student.champion import ask_champion, champion_contestant
+from lambdas.states.evaluate_student.contestants import Contestant, required_contestants
+from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:

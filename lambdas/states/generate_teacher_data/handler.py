@@ -1,6 +1,6 @@
 """Lambda handler of the state GenerateTeacherData."""
 
-from lambdas.generate_teacher_data.stage import execute
-from lambdas.pipeline import stage_handler
+from lambdas.states.generate_teacher_data.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("GenerateTeacherData", execute)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lambdas.domain.datasets import from_json_lines
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prompts import teacher_question
-from lambdas.gateways.till import ModelUse
-from lambdas.logged_answer_file import known_from_logs
-from lambdas.pipeline import Result, Stage
+from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.questions.prompts import teacher_question
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.answering.answer_recorder import ModelUse
+from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:

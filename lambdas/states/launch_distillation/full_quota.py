@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambdas.domain.errors import QuotaTooLow
-from lambdas.pipeline import Result, Stage, seconds_between, waits_for_quota
+from lambdas.workflow.stage import Result, Stage, seconds_between, waits_for_quota
 
 _SINCE = "quota_wait"
 

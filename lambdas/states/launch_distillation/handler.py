@@ -1,6 +1,6 @@
 """Lambda handler of the state LaunchDistillation."""
 
-from lambdas.launch_distillation.stage import execute
-from lambdas.pipeline import stage_handler
+from lambdas.states.launch_distillation.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("LaunchDistillation", execute)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from lambdas.domain.errors import DistillationFailed
-from lambdas.domain.training_output import (
+from lambdas.domain.training.training_output import (
     MANIFEST_FILE,
     METRICS_FILE,
     LossCurve,
@@ -13,8 +13,8 @@ from lambdas.domain.training_output import (
     read_losses,
     training_document,
 )
-from lambdas.gateways.bedrock_control import Found
-from lambdas.pipeline import Stage
+from lambdas.gateways.aws.bedrock import Found
+from lambdas.workflow.stage import Stage
 
 _VALIDATION = "/validation"
 

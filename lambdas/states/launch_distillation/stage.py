@@ -8,16 +8,13 @@ from typing import NoReturn
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
 from lambdas.domain.identity import digest
-from lambdas.domain.models import ModelChoice
-from lambdas.gateways.bedrock_control import JOB_ENDED, Found, JobRefused
-from lambdas.gateways.resource_book import CUSTOM_MODEL, CUSTOMIZATION_JOB
-from lambdas.launch_distillation.costs import record_costs
-from lambdas.launch_distillation.full_quota import wait_for_room
-from lambdas.launch_distillation.job_fact import record_job
-from lambdas.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
-from lambdas.launch_distillation.job_phases import job_phases
-from lambdas.launch_distillation.job_request import job_request, trains_on_logs
-from lambdas.launch_distillation.second_try import (
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.aws.bedrock import JOB_ENDED, Found, JobRefused
+from lambdas.gateways.registry.resources import CUSTOM_MODEL, CUSTOMIZATION_JOB
+from lambdas.states.launch_distillation.full_quota import wait_for_room
+from lambdas.states.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
+from lambdas.states.launch_distillation.job_request import job_request, trains_on_logs
+from lambdas.states.launch_distillation.second_try import (
     TRIES,
     failed_tries,
     forget_failure,
@@ -25,8 +22,11 @@ from lambdas.launch_distillation.second_try import (
     pass_over,
     stop_when_stalled,
 )
-from lambdas.launch_distillation.way_of_training import explain_error, models_now, take_the_other_way
-from lambdas.pipeline import Result, Stage
+from lambdas.workflow.stage import Result, Stage
+from lambdas.workflow.training.job_costs import record_costs
+from lambdas.workflow.training.job_fact import record_job
+from lambdas.workflow.training.job_phases import job_phases
+from lambdas.workflow.training.training_method import explain_error, models_now, take_the_other_way
 
 MODEL_SEEN_WITHIN = timedelta(minutes=30)
 """How long a completed job's model may be missing from Bedrock's lists before it counts as lost."""

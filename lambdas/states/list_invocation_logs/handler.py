@@ -1,6 +1,6 @@
 """Lambda handler of the state ListInvocationLogs."""
 
-from lambdas.list_invocation_logs.stage import execute
-from lambdas.pipeline import stage_handler
+from lambdas.states.list_invocation_logs.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("ListInvocationLogs", execute)

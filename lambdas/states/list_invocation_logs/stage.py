@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lambdas.domain.errors import InvalidUpload
-from lambdas.gateways.log_bucket import LogBucket, LogObject
-from lambdas.log_source import open_source, read_request
-from lambdas.pipeline import Result, Stage
+from lambdas.gateways.aws.log_bucket import LogBucket, LogObject
+from lambdas.workflow.log_source import open_source, read_request
+from lambdas.workflow.stage import Result, Stage
 
 MAX_OBJECTS = 50_000
 MAX_BYTES = 20 * 1024**3

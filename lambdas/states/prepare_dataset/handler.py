@@ -1,6 +1,6 @@
 """Lambda handler of the state PrepareDataset."""
 
-from lambdas.pipeline import stage_handler
-from lambdas.prepare_dataset.stage import execute
+from lambdas.states.prepare_dataset.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("PrepareDataset", execute)

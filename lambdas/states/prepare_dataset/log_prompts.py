@@ -7,15 +7,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lambdas.domain.datasets import Dataset, build_dataset
-from lambdas.domain.line_errors import RejectedLine
-from lambdas.domain.log_reader import LogCounts, written
-from lambdas.domain.logged_answers import LoggedAnswers
-from lambdas.domain.records import Record, RecordParser
+from lambdas.domain.dataset.builder import Dataset, build_dataset
+from lambdas.domain.dataset.line_errors import RejectedLine
+from lambdas.domain.dataset.records import Record, RecordParser
+from lambdas.domain.logs.log_reader import LogCounts, written
+from lambdas.domain.logs.logged_answers import LoggedAnswers
 from lambdas.domain.run_files import RunFiles
-from lambdas.domain.secret_finder import secret_kinds
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.gateways.storage import Bucket
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.text.secret_scan import secret_kinds
+from lambdas.gateways.aws.storage import Bucket
 
 Reject = Callable[[dict[str, Any]], None]
 

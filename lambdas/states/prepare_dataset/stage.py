@@ -6,21 +6,21 @@ import hashlib
 import tempfile
 from typing import IO, Any
 
-from lambdas.domain.calibration import MOST_BYTES, read_calibration
-from lambdas.domain.datasets import Dataset, build_dataset, rejection_line, to_json_lines
+from lambdas.domain.dataset.builder import Dataset, build_dataset, rejection_line, to_json_lines
+from lambdas.domain.dataset.line_reader import HashedStream, read_lines
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.dataset.shards import shards
 from lambdas.domain.errors import InvalidUpload
-from lambdas.domain.line_reader import HashedStream, read_lines
-from lambdas.domain.logged_answers import FILE as LOGGED_ANSWERS
-from lambdas.domain.records import Record
+from lambdas.domain.evaluation.judge_calibration import MOST_BYTES, read_calibration
+from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, check_sizes
+from lambdas.domain.logs.logged_answers import FILE as LOGGED_ANSWERS
 from lambdas.domain.run_files import RunFiles
-from lambdas.domain.shards import shards
-from lambdas.domain.sizes import check_damage, check_secrets, check_sizes
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_modes import records_to_ask
-from lambdas.gateways.registry import Run
-from lambdas.gateways.storage import Bucket
-from lambdas.pipeline import Result, Stage
-from lambdas.prepare_dataset.log_prompts import LogPrompts, build_from_logs
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.label_modes import records_to_ask
+from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.prepare_dataset.log_prompts import LogPrompts, build_from_logs
+from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:

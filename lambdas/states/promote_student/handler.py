@@ -1,6 +1,6 @@
 """Lambda handler of the state PromoteStudent."""
 
-from lambdas.pipeline import stage_handler
-from lambdas.promote_student.stage import execute
+from lambdas.states.promote_student.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("PromoteStudent", execute)

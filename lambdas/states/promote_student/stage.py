@@ -8,13 +8,21 @@ from functools import partial
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PromotionFailed, QuotaTooLow
 from lambdas.domain.identity import digest
-from lambdas.domain.models import ModelChoice
-from lambdas.endpoints import MODE_KIND, READY, believe, buy, endpoint_resource, find_endpoint, why_not_moved
-from lambdas.gateways.bedrock_control import DEAD, Found
-from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, THROUGHPUT, Resource
-from lambdas.gateways.task_book import Champion
-from lambdas.pipeline import Result, Stage, iso
-from lambdas.promote_student.pointer import publish_pointer
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.aws.bedrock import DEAD, Found
+from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, IN_USE, THROUGHPUT, Resource
+from lambdas.gateways.registry.tasks import Champion
+from lambdas.workflow.serving.endpoints import (
+    MODE_KIND,
+    READY,
+    believe,
+    buy,
+    endpoint_resource,
+    find_endpoint,
+    why_not_moved,
+)
+from lambdas.workflow.serving.pointer import publish_pointer
+from lambdas.workflow.stage import Result, Stage, iso
 
 
 def execute(stage: Stage) -> Result:

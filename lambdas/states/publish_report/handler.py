@@ -1,6 +1,6 @@
 """Lambda handler of the state PublishReport."""
 
-from lambdas.pipeline import stage_handler
-from lambdas.publish_report.stage import execute
+from lambdas.states.publish_report.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("PublishReport", execute)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lambdas.domain.ledger import total_usd
+from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.metrics import RUN_SECONDS, RUNS_ENDED, Measured, budget_used, measure_contestants
-from lambdas.gateways.registry import PROMOTED
-from lambdas.pipeline import Stage, seconds_between
+from lambdas.gateways.registry.runs import PROMOTED
+from lambdas.workflow.stage import Stage, seconds_between
 
 
 def measure_run(stage: Stage, outcome: str) -> Iterator[Measured]:

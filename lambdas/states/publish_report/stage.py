@@ -7,13 +7,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE
-from lambdas.domain.notification import outcome_message
-from lambdas.domain.shards import MAP_FAILED, explain_tolerance
-from lambdas.gateways import clients
-from lambdas.pipeline import Result, Stage, logger
-from lambdas.publish_report.measures import measure_run
-from lambdas.reporting import publish
+from lambdas.domain.dataset.shards import MAP_FAILED, explain_tolerance
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
+from lambdas.domain.serving.notification import outcome_message
+from lambdas.gateways.aws import clients
+from lambdas.states.publish_report.measures import measure_run
+from lambdas.workflow.report import publish
+from lambdas.workflow.stage import Result, Stage, logger
 
 _WITHOUT_A_WORD = (
     "a shard ended without a word, as one that is out of memory or time; the log group of its Lambda says more. Retry: "

@@ -1,6 +1,6 @@
 """Lambda handler of the state ReadInvocationLogs."""
 
-from lambdas.pipeline import stage_handler
-from lambdas.read_invocation_logs.stage import execute
+from lambdas.states.read_invocation_logs.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("ReadInvocationLogs", execute)

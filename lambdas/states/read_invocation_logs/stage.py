@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 
-from lambdas.domain.log_reader import LogReader, shard_line
-from lambdas.log_source import open_source, read_request
-from lambdas.pipeline import Result, Stage
+from lambdas.domain.logs.log_reader import LogReader, shard_line
+from lambdas.workflow.log_source import open_source, read_request
+from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:

@@ -1,6 +1,6 @@
 """Lambda handler of the state ReleaseResources."""
 
-from lambdas.pipeline import stage_handler
-from lambdas.release_resources.stage import execute
+from lambdas.states.release_resources.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("ReleaseResources", execute)

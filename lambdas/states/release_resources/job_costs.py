@@ -7,12 +7,12 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import PipelineError
-from lambdas.domain.models import ModelChoice
-from lambdas.gateways.resource_book import BATCH_JOB, CUSTOMIZATION_JOB, JOBS, Resource
-from lambdas.launch_distillation.costs import record_costs
-from lambdas.launch_distillation.way_of_training import models_now
-from lambdas.pipeline import Stage, logger
-from lambdas.run_teacher_batch.harvest import read_output, record_batch_cost
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOMIZATION_JOB, JOBS, Resource
+from lambdas.workflow.stage import Stage, logger
+from lambdas.workflow.training.batch_harvest import read_output, record_batch_cost
+from lambdas.workflow.training.job_costs import record_costs
+from lambdas.workflow.training.training_method import models_now
 
 
 def record_job_cost(stage: Stage, resource: Resource) -> None:

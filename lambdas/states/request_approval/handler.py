@@ -1,6 +1,6 @@
 """Lambda handler of the state RequestApproval."""
 
-from lambdas.pipeline import stage_handler
-from lambdas.request_approval.stage import execute
+from lambdas.states.request_approval.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("RequestApproval", execute)

@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.approval_message import ApprovalRequest, approval_message
-from lambdas.gateways import clients
-from lambdas.gateways.approvals import Approvals, PendingApproval
-from lambdas.pipeline import Result, Stage, iso, logger
+from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.approvals import Approvals, PendingApproval
+from lambdas.workflow.stage import Result, Stage, iso, logger
 
 
 def execute(stage: Stage) -> Result:

@@ -8,18 +8,18 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.answers import KEY_VERSION, Question
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.identity import digest
-from lambdas.domain.teacher_batch import BatchLimits, InputLine, input_line, split, why_on_demand
-from lambdas.gateways import clients
-from lambdas.gateways.bedrock_control import BATCH_ENDED, Found
-from lambdas.gateways.resource_book import BATCH_JOB
-from lambdas.gateways.storage import error_code
-from lambdas.pipeline import Stage, iso
-from lambdas.run_teacher_batch.asking import Asking
-from lambdas.run_teacher_batch.batch_state import BATCH, ON_DEMAND, RUNNING, BatchJob, TeacherBatch
-from lambdas.run_teacher_batch.harvest import harvest, harvest_unknown
+from lambdas.domain.questions.answers import KEY_VERSION, Question
+from lambdas.domain.training.batch_inference import BatchLimits, InputLine, input_line, split, why_on_demand
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.bedrock import BATCH_ENDED, Found
+from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.registry.resources import BATCH_JOB
+from lambdas.workflow.stage import Stage, iso
+from lambdas.workflow.training.batch_harvest import harvest, harvest_unknown
+from lambdas.workflow.training.batch_state import BATCH, ON_DEMAND, RUNNING, BatchJob, TeacherBatch
+from lambdas.workflow.training.teacher_questions import Asking
 
 LONGEST_TRIES = 5
 """Names for one content: a job that failed keeps its name, so that the next try needs another."""

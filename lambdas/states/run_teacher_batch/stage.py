@@ -9,14 +9,14 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
 from lambdas.domain.errors import QuotaTooLow, TeacherBatchLost
-from lambdas.gateways.bedrock_control import BATCH_ENDED, Found
-from lambdas.gateways.resource_book import BATCH_JOB
-from lambdas.gateways.storage import error_code
-from lambdas.pipeline import Result, Stage
-from lambdas.run_teacher_batch.asking import Asking
-from lambdas.run_teacher_batch.batch_state import ENDED, PLANNED, RUNNING, BatchJob, TeacherBatch
-from lambdas.run_teacher_batch.harvest import NOT_FOUND, harvest, harvest_unknown
-from lambdas.run_teacher_batch.planning import plan_batch
+from lambdas.gateways.aws.bedrock import BATCH_ENDED, Found
+from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.registry.resources import BATCH_JOB
+from lambdas.states.run_teacher_batch.planning import plan_batch
+from lambdas.workflow.stage import Result, Stage
+from lambdas.workflow.training.batch_harvest import NOT_FOUND, harvest, harvest_unknown
+from lambdas.workflow.training.batch_state import ENDED, PLANNED, RUNNING, BatchJob, TeacherBatch
+from lambdas.workflow.training.teacher_questions import Asking
 
 REFUSED = ("ValidationException", "AccessDeniedException", "ResourceNotFoundException", "ConflictException")
 """Refusals of CreateModelInvocationJob for good: a model or an account without batch inference, a stranger's name."""

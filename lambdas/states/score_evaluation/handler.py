@@ -1,6 +1,6 @@
 """Lambda handler of the state ScoreEvaluation."""
 
-from lambdas.pipeline import stage_handler
-from lambdas.score_evaluation.stage import execute
+from lambdas.states.score_evaluation.stage import execute
+from lambdas.workflow.stage import stage_handler
 
 handler = stage_handler("ScoreEvaluation", execute)

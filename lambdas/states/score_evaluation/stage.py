@@ -7,24 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lambdas.calibrating import judge_scores, read_cases
-from lambdas.comparing import pinned_champion, serves_this_student
-from lambdas.domain import cascade
-from lambdas.domain.break_even import work_out
-from lambdas.domain.calibration import Agreement, drift
-from lambdas.domain.evaluation import summarise
-from lambdas.domain.gate import judge_gate, needed_approvals
-from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, GateLine, decide, reasons
-from lambdas.domain.judging import judge_facts
-from lambdas.domain.measurements import CHAMPION, Measurement, check_complete, worst_answers
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.evaluation.contestant_summary import summarise
+from lambdas.domain.evaluation.judge import judge_facts
+from lambdas.domain.evaluation.judge_calibration import Agreement, drift
+from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, check_complete, worst_answers
+from lambdas.domain.gate import cascade
+from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, GateLine, decide, reasons
+from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.model_ids import foundation_model_id
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.quality import JudgeRecord, calibration_document, worse_than_champion
-from lambdas.domain.records import Record
-from lambdas.gateways.registry import UNDECIDED
-from lambdas.gateways.task_book import Champion
-from lambdas.pipeline import Result, Stage
-from lambdas.reporting import publish
+from lambdas.domain.serving.break_even import work_out
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.registry.runs import UNDECIDED
+from lambdas.gateways.registry.tasks import Champion
+from lambdas.workflow.judge_calibration import judge_scores, read_cases
+from lambdas.workflow.report import publish
+from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student
+from lambdas.workflow.stage import Result, Stage
 
 MAX_REASONS = 5
 

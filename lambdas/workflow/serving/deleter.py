@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
-from lambdas.gateways.bedrock_control import BATCH_ENDED, JOB_ENDED, BedrockControl, Found
-from lambdas.gateways.resource_book import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
+from lambdas.gateways.aws.bedrock import BATCH_ENDED, JOB_ENDED, BedrockControl, Found
+from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
 
 
 class Billable(Protocol):
@@ -14,7 +14,7 @@ class Billable(Protocol):
 
     @property
     def kind(self) -> str:
-        """One of the kinds of :mod:`~lambdas.gateways.resource_book`."""
+        """One of the kinds of :mod:`~lambdas.gateways.registry.resources`."""
 
     @property
     def name(self) -> str:

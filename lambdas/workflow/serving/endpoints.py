@@ -10,20 +10,20 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.answers import Answer
 from lambdas.domain.bedrock_names import client_token, resource_tags
-from lambdas.domain.break_even import throughput_usage
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.costs.ledger import entry_for_answers
+from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
-from lambdas.domain.ledger import entry_for_answers
-from lambdas.domain.quotas import how_to_ask
-from lambdas.gateways import clients
-from lambdas.gateways.bedrock_control import REFUSALS, Found
-from lambdas.gateways.resource_book import DEPLOYMENT, THROUGHPUT, Resource
-from lambdas.gateways.storage import error_code
-from lambdas.pipeline import Stage
-from lambdas.promote_student.smoke_test import QUESTIONS, Expected, same_answer, smoke_test
-from lambdas.release_resources.deleter import Deleter
+from lambdas.domain.questions.answers import Answer
+from lambdas.domain.serving.break_even import throughput_usage
+from lambdas.domain.task.quotas import how_to_ask
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.bedrock import REFUSALS, Found
+from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.registry.resources import DEPLOYMENT, THROUGHPUT, Resource
+from lambdas.workflow.serving.deleter import Deleter
+from lambdas.workflow.serving.smoke_test import QUESTIONS, Expected, same_answer, smoke_test
+from lambdas.workflow.stage import Stage
 
 READY = {THROUGHPUT: "InService", DEPLOYMENT: "Active"}
 MODE_KIND = {"provisioned_throughput": THROUGHPUT, "on_demand": DEPLOYMENT}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lambdas.domain.errors import InvalidTaskDefinition
 from lambdas.domain.run_files import RunFiles
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.gateways.task_book import Champion
-from lambdas.pipeline import Stage
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.gateways.registry.tasks import Champion
+from lambdas.workflow.stage import Stage
 
 _PINNED = "champion_before"
 

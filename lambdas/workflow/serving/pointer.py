@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lambdas.domain.prompts import INFERENCE_PARAMETERS
-from lambdas.gateways import clients
-from lambdas.gateways.task_book import Champion
-from lambdas.pipeline import Stage
+from lambdas.domain.questions.prompts import INFERENCE_PARAMETERS
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.tasks import Champion
+from lambdas.workflow.stage import Stage
 
 
 def publish_pointer(stage: Stage, champion: Champion) -> None:

@@ -17,13 +17,21 @@ from typing import Any
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PipelineError, PromotionFailed, RollbackRefused
 from lambdas.domain.identity import digest
-from lambdas.endpoints import MODE_KIND, READY, believe, buy, endpoint_resource, find_endpoint, why_not_moved
-from lambdas.gateways.bedrock_control import DEAD, Found
-from lambdas.gateways.resource_book import IN_USE, THROUGHPUT, Resource
-from lambdas.gateways.rollback_order import RollbackOrder, rollback_owner
-from lambdas.gateways.task_book import RESTORED, ROLLED_BACK, Champion, TaskState
-from lambdas.pipeline import Pipeline, Result, Stage, iso
-from lambdas.promote_student.pointer import publish_pointer
+from lambdas.gateways.aws.bedrock import DEAD, Found
+from lambdas.gateways.registry.resources import IN_USE, THROUGHPUT, Resource
+from lambdas.gateways.registry.rollback_order import RollbackOrder, rollback_owner
+from lambdas.gateways.registry.tasks import RESTORED, ROLLED_BACK, Champion, TaskState
+from lambdas.workflow.serving.endpoints import (
+    MODE_KIND,
+    READY,
+    believe,
+    buy,
+    endpoint_resource,
+    find_endpoint,
+    why_not_moved,
+)
+from lambdas.workflow.serving.pointer import publish_pointer
+from lambdas.workflow.stage import Pipeline, Result, Stage, iso
 
 IN_PROGRESS, COMPLETED, FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.answers import Answer
+from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import PromotionFailed, RetryLater
-from lambdas.domain.output_check import OutputChecker
-from lambdas.domain.prompts import student_question
-from lambdas.domain.records import Record
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.gateways.converse import PASSING
-from lambdas.gateways.storage import error_code
+from lambdas.domain.questions.answers import Answer
+from lambdas.domain.questions.prompts import student_question
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.text.output_schema import OutputChecker
+from lambdas.gateways.answering.converse import PASSING
+from lambdas.gateways.aws.storage import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from lambdas.domain.answers import Question
 from lambdas.domain.bedrock_names import RUN_TAG, s3_uri
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.domain.teacher_batch import BatchOutput
-from lambdas.gateways.bedrock_control import Found
-from lambdas.pipeline import Stage
-from lambdas.run_teacher_batch.asking import Asking
+from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.domain.questions.answers import Question
+from lambdas.domain.training.batch_inference import BatchOutput
+from lambdas.gateways.aws.bedrock import Found
+from lambdas.workflow.stage import Stage
+from lambdas.workflow.training.teacher_questions import Asking
 
 MANIFEST = "manifest.json.out"
 OUTPUT_SUFFIX = ".jsonl.out"

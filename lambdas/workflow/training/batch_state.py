@@ -31,7 +31,7 @@ class BatchJob:
     missed : int
         How often the service did not know the job, one time after the other.
     counts : dict of str to int
-        What its output had (:class:`~lambdas.domain.teacher_batch.BatchOutput`).
+        What its output had (:class:`~lambdas.domain.training.batch_inference.BatchOutput`).
     """
 
     name: str

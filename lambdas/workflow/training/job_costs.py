@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lambdas.domain.ledger import AT_MOST, LedgerEntry
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.teacher_modes import bedrock_asks_teacher
-from lambdas.domain.training_cost import TrainingVolume
-from lambdas.gateways.bedrock_control import Found
-from lambdas.launch_distillation.job_phases import has_ended, may_have_begun
-from lambdas.pipeline import Stage
+from lambdas.domain.costs.ledger import AT_MOST, LedgerEntry
+from lambdas.domain.costs.training_cost import TrainingVolume
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.training.label_modes import bedrock_asks_teacher
+from lambdas.gateways.aws.bedrock import Found
+from lambdas.workflow.stage import Stage
+from lambdas.workflow.training.job_phases import has_ended, may_have_begun
 
 STAGE = "LaunchDistillation"
 """The stage that pays for a job, whoever writes it down."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.gateways.bedrock_control import Found
-from lambdas.launch_distillation.job_phases import job_phases
-from lambdas.pipeline import Stage
+from lambdas.gateways.aws.bedrock import Found
+from lambdas.workflow.stage import Stage
+from lambdas.workflow.training.job_phases import job_phases
 
 JOB_FACT = "customization_job"
 

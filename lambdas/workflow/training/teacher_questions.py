@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from lambdas.domain.answers import Answer, Question
-from lambdas.domain.datasets import from_json_lines
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prompts import teacher_question
-from lambdas.domain.records import WHOLE_RANGE
-from lambdas.domain.teacher_modes import records_to_ask
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.logged_answer_file import known_from_logs
-from lambdas.pipeline import Stage
+from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import WHOLE_RANGE
+from lambdas.domain.questions.answers import Answer, Question
+from lambdas.domain.questions.prompts import teacher_question
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.training.label_modes import records_to_ask
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 from lambdas.domain.errors import DistillationFailed
-from lambdas.domain.models import ModelChoice
-from lambdas.pipeline import Stage
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.workflow.stage import Stage
 
 _ABOUT_THE_PAIR = re.compile(
     # No part of a name: those of our bucket, role and jobs may have such words in them.

@@ -10,7 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 LAMBDAS = sorted(
     "".join(word.capitalize() for word in path.parent.name.split("_"))
-    for path in (REPOSITORY / "lambdas").glob("*/handler.py")
+    for path in (REPOSITORY / "lambdas").glob("*/*/handler.py")
 )
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from cli.deployment import Deployment
 from cli.main import cli
 from cli.session import Session
-from lambdas.gateways.items import to_values
+from lambdas.gateways.registry.items import to_values
 
 OUTPUTS = {
     "data": {"UploadsBucket": "uploads", "RunsBucket": "runs", "RegistryTable": "registry"},

@@ -8,8 +8,8 @@ from typing import Any
 
 from click.testing import Result
 
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.gateways.items import to_values
+from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.gateways.registry.items import to_values
 from tests.unit.cli.conftest import FakeAws, ended, make_run
 
 Call = Callable[..., Result]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.gateways.registry import Run
+from lambdas.gateways.registry.runs import Run
 from local.demo import _last_line
 from tests.unit.cli.conftest import ended
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from click.testing import Result
 
-from lambdas.domain.settings import Settings
-from lambdas.gateways.items import to_values
+from lambdas.domain.task.settings import Settings
+from lambdas.gateways.registry.items import to_values
 from tests.unit.cli.conftest import FakeAws, ended, make_run
 
 Call = Callable[..., Result]

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 from lambdas.domain.identity import Upload
-from lambdas.domain.settings import Settings
+from lambdas.domain.task.settings import Settings
 from tests.unit.cli.conftest import FakeAws
 
 RANGE = ("--from", "2026-11-01T00:00:00Z", "--to", "2026-11-02T00:00:00Z")

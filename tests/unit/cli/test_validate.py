@@ -12,7 +12,7 @@ from click.testing import Result
 
 from cli.validation import SHOWN_PROBLEMS
 from tests.unit.cli.conftest import FakeAws
-from tests.unit.domain.secret_samples import SECRETS
+from tests.unit.domain.text.secret_samples import SECRETS
 
 
 def prompts(folder: Path, count: int, *more: str, name: str = "prompts.jsonl", word: str = "cats") -> str:

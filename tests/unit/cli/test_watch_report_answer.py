@@ -10,7 +10,7 @@ from click.testing import Result
 
 from cli.errors import CliError
 from cli.progress import age, describe, follow
-from lambdas.gateways.registry import Run
+from lambdas.gateways.registry.runs import Run
 from tests.unit.cli.conftest import FakeAws, ended, make_run, sha256
 
 RUN = "greetings-aaaa11112222"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from lambdas.domain.evaluation import ContestantSummary, summarise
-from lambdas.domain.measurements import Measurement
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.records import Record, parse_line
+from lambdas.domain.dataset.records import Record, parse_line
+from lambdas.domain.evaluation.contestant_summary import ContestantSummary, summarise
+from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.task.model_choice import ModelChoice
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 PREMIER = "us.amazon.nova-premier-v1:0"

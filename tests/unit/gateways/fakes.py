@@ -8,11 +8,11 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.answers import Question
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.gateways.answer_store import PROBE
-from lambdas.gateways.registry import Registry
-from lambdas.gateways.storage import Bucket
+from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.domain.questions.answers import Question
+from lambdas.gateways.answering.answer_store import PROBE
+from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.runs import Registry
 
 
 class MemoryBucket:

@@ -7,11 +7,11 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.answer_approval.stage import Word, answer
 from lambdas.domain.errors import AnswerRefused
-from lambdas.gateways.approvals import PendingApproval
-from lambdas.gateways.registry import Run
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.approvals import PendingApproval
+from lambdas.gateways.registry.runs import Run
+from lambdas.operations.answer_approval.stage import Word, answer
+from tests.unit.support.workshop import Workshop
 
 HASH = "ab" * 32
 

@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.identity import Upload, execution_name
-from lambdas.gateways.registry import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
-from lambdas.pipeline import iso
-from lambdas.start_run.stage import Starter, claim_upload
-from tests.unit.stages.test_start_and_reconcile import MACHINE, FakeStepFunctions, Office
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
+from lambdas.workflow.run_starter import Starter, claim_upload
+from lambdas.workflow.stage import iso
+from tests.unit.operations.test_start_and_reconcile import MACHINE, FakeStepFunctions, Office
+from tests.unit.support.workshop import Workshop
 
 MAX_RUNNING = 2
 KEYS = ("video/a.jsonl", "video/b+c d%20e.jsonl", "Ton\u00e4/\u591c.jsonl", "audio/" + "\u00e9" * 500 + ".jsonl.gz")

@@ -11,9 +11,8 @@ import pytest
 
 from lambdas.domain.bedrock_names import resource_tags
 from lambdas.domain.errors import ChampionChanged
-from lambdas.gateways.inventory import Inventory
-from lambdas.gateways.registry import FAILED, Run
-from lambdas.gateways.resource_book import (
+from lambdas.gateways.registry.inventory import Inventory
+from lambdas.gateways.registry.resources import (
     BATCH_JOB,
     CUSTOM_MODEL,
     CUSTOMIZATION_JOB,
@@ -23,10 +22,11 @@ from lambdas.gateways.resource_book import (
     RELEASED,
     THROUGHPUT,
 )
-from lambdas.gateways.rollback_order import RollbackOrder
-from lambdas.pipeline import iso
-from lambdas.reap_idle_throughput.stage import Reaper
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.rollback_order import RollbackOrder
+from lambdas.gateways.registry.runs import FAILED, Run
+from lambdas.operations.reap_idle_throughput.stage import Reaper
+from lambdas.workflow.stage import iso
+from tests.unit.support.workshop import Workshop
 
 SERVING = "dev-video-old"
 """Name of the champion's throughput, as the workshop crowns it."""
@@ -250,7 +250,7 @@ def test_a_champion_nobody_confirms_moves_to_a_deployment_and_its_throughput_goe
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ssm = Ssm()
-    monkeypatch.setattr("lambdas.gateways.clients.ssm", lambda: ssm)
+    monkeypatch.setattr("lambdas.gateways.aws.clients.ssm", lambda: ssm)
     _, arn = promoted(yard)
     yard.calls.counts[arn] = 100.0
     yard.workshop.pass_time(days=91)

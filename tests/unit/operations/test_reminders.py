@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import iso
-from lambdas.reconcile_runs.reminders import remind
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import Run
+from lambdas.operations.reconcile_runs.reminders import remind
+from lambdas.workflow.stage import iso
+from tests.unit.support.workshop import Workshop
 
 
 class Mail:

@@ -11,16 +11,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import LeaseTaken, RetryRefused
-from lambdas.gateways.bedrock_control import BedrockControl
-from lambdas.gateways.registry import FAILED, Registry, Run
-from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, PLANNED, THROUGHPUT
-from lambdas.gateways.task_book import TaskBook
-from lambdas.pipeline import iso
-from lambdas.release_resources.stage import execute as release_resources
-from lambdas.start_run.retry import RELEASED_EVERY, check_released
-from tests.unit.stages.fake_bedrock import refuse
-from tests.unit.stages.test_promote_student import champion, evaluated, parameters, promote, promoted, students
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, PLANNED, THROUGHPUT
+from lambdas.gateways.registry.runs import FAILED, Registry, Run
+from lambdas.gateways.registry.tasks import TaskBook
+from lambdas.operations.start_run.retry import RELEASED_EVERY, check_released
+from lambdas.states.release_resources.stage import execute as release_resources
+from lambdas.workflow.stage import iso
+from tests.unit.states.test_promote_student import champion, evaluated, parameters, promote, promoted, students
+from tests.unit.support.fake_bedrock import refuse
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["parameters", "students"]
 

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import Upload, execution_name
-from lambdas.gateways.registry import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
-from lambdas.gateways.resource_book import CUSTOM_MODEL, DEPLOYMENT, IN_USE, KEPT, THROUGHPUT
-from lambdas.reconcile_runs.stage import Reconciler
-from lambdas.start_run.stage import Starter, claim_upload
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, IN_USE, KEPT, THROUGHPUT
+from lambdas.gateways.registry.runs import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
+from lambdas.operations.reconcile_runs.stage import Reconciler
+from lambdas.workflow.run_starter import Starter, claim_upload
+from tests.unit.support.workshop import Workshop
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:machine"
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from lambdas.gateways.bedrock_control import BedrockControl
-from lambdas.gateways.registry import FAILED, Run
-from lambdas.gateways.resource_book import BATCH_JOB, CREATED, CUSTOMIZATION_JOB, PLANNED, RELEASED, ResourceBook
-from lambdas.launch_distillation.stage import execute as launch
-from lambdas.release_resources.stage import execute as release_resources
-from tests.unit.stages.batches import dataset, small_jobs, step
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.registry.resources import BATCH_JOB, CREATED, CUSTOMIZATION_JOB, PLANNED, RELEASED, ResourceBook
+from lambdas.gateways.registry.runs import FAILED, Run
+from lambdas.states.launch_distillation.stage import execute as launch
+from lambdas.states.release_resources.stage import execute as release_resources
+from tests.unit.support.batches import dataset, small_jobs, step
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["small_jobs"]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lambdas.bake_student.stage import execute
 from lambdas.domain.errors import StudentRolledBack
-from lambdas.gateways import clients
-from lambdas.gateways.endpoint_metrics import NAMESPACE
-from lambdas.gateways.registry import Run
-from tests.unit.stages.test_promote_student import champion, parameters, promoted, students
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.endpoint_metrics import NAMESPACE
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.bake_student.stage import execute
+from tests.unit.states.test_promote_student import champion, parameters, promoted, students
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["parameters", "students"]
 

@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain import latency_sample
-from lambdas.domain.answers import Answer
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import RetryLater
-from lambdas.domain.latency_sample import LATENCY_CALLS
-from lambdas.domain.measurements import Measurement
-from lambdas.domain.prompts import teacher_question
-from lambdas.gateways import clients, purchase
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.registry import Run
+from lambdas.domain.evaluation import latency_sample
+from lambdas.domain.evaluation.latency_sample import LATENCY_CALLS
+from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.questions.answers import Answer
+from lambdas.domain.questions.prompts import teacher_question
+from lambdas.gateways.answering import call_scheduler
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.runs import Run
 from tests.unit.gateways.fakes import converse_answer, refusal
-from tests.unit.stages.test_evaluate_student import JUDGE, RECORDS, SHARD, decided, measured, ready
-from tests.unit.stages.workshop import Workshop
+from tests.unit.states.test_evaluate_student import JUDGE, RECORDS, SHARD, decided, measured, ready
+from tests.unit.support.workshop import Workshop
 
 TEACHER, BASELINE = "us.amazon.nova-pro-v1:0", "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 SAMPLE = 20
@@ -57,7 +58,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Models:
     found = Models()
     monkeypatch.setattr(clients, "bedrock_runtime", lambda: found)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    monkeypatch.setattr(purchase, "MAX_STREAK", 1)  # more of them take minutes
+    monkeypatch.setattr(call_scheduler, "MAX_STREAK", 1)  # more of them take minutes
     monkeypatch.setattr(latency_sample, "TIMED_RECORDS", SAMPLE)
     return found
 

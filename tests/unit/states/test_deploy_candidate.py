@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.deploy_candidate.stage import execute as deploy
 from lambdas.domain.errors import DeploymentFailed
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import Result
-from tests.unit.stages.test_promote_student import evaluated, parameters, students
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.deploy_candidate.stage import execute as deploy
+from lambdas.workflow.stage import Result
+from tests.unit.states.test_promote_student import evaluated, parameters, students
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["parameters", "students"]
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from lambdas.calibrate_judge.stage import execute as calibrate
-from lambdas.comparing import pin_champion
 from lambdas.domain.errors import ModelUnavailable
-from lambdas.domain.measurements import Measurement
+from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.run_files import RunFiles
-from lambdas.evaluate_student.stage import execute as evaluate
-from lambdas.gateways import clients, purchase
-from lambdas.gateways.registry import Run
-from lambdas.score_evaluation.stage import execute as score
+from lambdas.gateways.answering import call_scheduler
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.calibrate_judge.stage import execute as calibrate
+from lambdas.states.evaluate_student.stage import execute as evaluate
+from lambdas.states.score_evaluation.stage import execute as score
+from lambdas.workflow.serving.pinned_champion import pin_champion
 from tests.unit.gateways.fakes import converse_answer, refusal
-from tests.unit.stages.workshop import Workshop
+from tests.unit.support.workshop import Workshop
 
 SHARD = "00-15"
 RECORDS = 60
@@ -141,7 +142,7 @@ def test_a_judge_that_fails_on_some_answers_is_counted_and_its_mean_is_not_taken
     workshop: Workshop, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a judge whose calls fail each time for a tenth of the records
-    monkeypatch.setattr(purchase, "MAX_BROKEN", 2)  # more of them take seconds
+    monkeypatch.setattr(call_scheduler, "MAX_BROKEN", 2)  # more of them take seconds
     run = ready(workshop, calibration=False)
     tried: Counter[str] = Counter()
 

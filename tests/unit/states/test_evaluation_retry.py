@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from lambdas.domain.errors import RetryLater
-from lambdas.evaluate_student.stage import execute as evaluate
-from lambdas.gateways import clients, till
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import Stage
+from lambdas.gateways.answering import answer_recorder
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.evaluate_student.stage import execute as evaluate
+from lambdas.workflow.stage import Stage
 from tests.unit.gateways.fakes import converse_answer
-from tests.unit.stages.test_evaluate_student import JUDGE, RECORDS, SHARD, measured, ready
-from tests.unit.stages.workshop import Workshop
+from tests.unit.states.test_evaluate_student import JUDGE, RECORDS, SHARD, measured, ready
+from tests.unit.support.workshop import Workshop
 
 
 class Models:
@@ -68,7 +69,7 @@ def test_a_shard_that_dies_is_retried_without_asking_stored_answers_again(
 ) -> None:
     # Given a Lambda that is killed while it stores its ninth batch
     run = ready(workshop, calibration=False)
-    monkeypatch.setattr(till, "FLUSH_EVERY", 10)
+    monkeypatch.setattr(answer_recorder, "FLUSH_EVERY", 10)
     save, writes, lock = workshop.bucket.write, 0, threading.Lock()
 
     def write(key: str, content: bytes, content_type: str = "application/x-ndjson") -> None:

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas import pipeline
+from lambdas.domain.dataset.shards import MAP_FAILED
 from lambdas.domain.errors import ModelUnavailable, RetryLater
-from lambdas.domain.shards import MAP_FAILED
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import Stage
-from lambdas.publish_report.stage import execute as publish
-from lambdas.release_resources.stage import execute as release
-from tests.unit.stages.fake_bedrock import refuse
-from tests.unit.stages.test_evaluate_student import SHARD, decided, known_scores, measured, ready
-from tests.unit.stages.test_evaluate_student import Models as Scripted
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.publish_report.stage import execute as publish
+from lambdas.states.release_resources.stage import execute as release
+from lambdas.workflow import stage
+from lambdas.workflow.stage import Stage
+from tests.unit.states.test_evaluate_student import SHARD, decided, known_scores, measured, ready
+from tests.unit.states.test_evaluate_student import Models as Scripted
+from tests.unit.support.fake_bedrock import refuse
+from tests.unit.support.workshop import Workshop
 
 RAISED = {"Error": MAP_FAILED, "Cause": "The specified tolerated failure threshold was exceeded"}
 
@@ -32,11 +32,11 @@ class Context:
 
 @pytest.fixture
 def line(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "pipeline", lambda: workshop.pipeline)
+    monkeypatch.setattr(stage, "pipeline", lambda: workshop.pipeline)
 
 
 def handler(execute: Any, name: str) -> Any:
-    return pipeline.stage_handler(name, execute)
+    return stage.stage_handler(name, execute)
 
 
 def event(run: Run, **payload: str) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def test_an_error_outside_a_map_says_nothing_of_shards(workshop: Workshop) -> No
 def test_report_and_page_say_that_every_shard_was_measured(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given
     models = Scripted(known_scores)
-    monkeypatch.setattr("lambdas.gateways.clients.bedrock_runtime", lambda: models)
+    monkeypatch.setattr("lambdas.gateways.aws.clients.bedrock_runtime", lambda: models)
     run = ready(workshop, calibration=False)
     measured(workshop, run)
     assert workshop.bucket.find(run.files.evaluation(1, f"{SHARD}.jsonl"))

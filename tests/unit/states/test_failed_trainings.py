@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from lambdas.domain.costs.ledger import AT_MOST
 from lambdas.domain.errors import DistillationFailed, RetryLater
-from lambdas.domain.ledger import AT_MOST
-from lambdas.gateways.registry import FAILED
-from lambdas.release_resources.stage import execute as release_resources
-from lambdas.reporting import gather
-from tests.unit.stages.training import launch, started
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import FAILED
+from lambdas.states.release_resources.stage import execute as release_resources
+from lambdas.workflow.report import gather
+from tests.unit.support.training import launch, started
+from tests.unit.support.workshop import Workshop
 
 
 @pytest.mark.parametrize("status", ["Failed", "Stopped"])

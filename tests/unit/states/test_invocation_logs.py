@@ -10,18 +10,18 @@ from typing import IO, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import Upload
-from lambdas.gateways.log_bucket import LogBucket, LogObject
-from lambdas.gateways.registry import Run
-from lambdas.list_invocation_logs import stage as listing
-from lambdas.logged_answer_file import known_from_logs
-from lambdas.pipeline import Stage
-from lambdas.prepare_dataset.stage import execute as prepare
-from lambdas.read_invocation_logs import stage as reading
-from tests.unit.domain.log_samples import NOVA, converse, log_object
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.aws.log_bucket import LogBucket, LogObject
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.list_invocation_logs import stage as listing
+from lambdas.states.prepare_dataset.stage import execute as prepare
+from lambdas.states.read_invocation_logs import stage as reading
+from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.stage import Stage
+from tests.unit.domain.logs.log_samples import NOVA, converse, log_object
+from tests.unit.support.workshop import Workshop
 
 REQUEST = {"bucket": "logs", "from": "2026-11-02T09:00:00Z", "to": "2026-11-02T10:00:00Z"}
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lambdas.deploy_candidate.stage import execute as deploy
-from lambdas.gateways.resource_book import ResourceBook
-from lambdas.release_resources.stage import execute as release
-from lambdas.roll_back_champion.stage import roll_back
-from tests.unit.stages.test_promote_student import evaluated, parameters, promote, promoted, students
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.resources import ResourceBook
+from lambdas.states.deploy_candidate.stage import execute as deploy
+from lambdas.states.release_resources.stage import execute as release
+from lambdas.workflow.serving.rollback import roll_back
+from tests.unit.states.test_promote_student import evaluated, parameters, promote, promoted, students
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["parameters", "students"]
 

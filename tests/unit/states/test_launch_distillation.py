@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
-from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED, RELEASED
-from lambdas.launch_distillation.job_fact import job_of_attempt
-from tests.unit.stages.training import launch, started
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.resources import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED, RELEASED
+from lambdas.workflow.training.job_fact import job_of_attempt
+from tests.unit.support.training import launch, started
+from tests.unit.support.workshop import Workshop
 
 
 def test_a_create_that_may_have_made_something_leaves_the_plan_as_its_trace(workshop: Workshop) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lambdas.domain.errors import TeacherBatchLost
-from lambdas.gateways.registry import Run
-from lambdas.run_teacher_batch.stage import NOT_FOUND_POLLS
-from tests.unit.stages.batches import USD, batch, finish, paid, prepared, run_to_the_end, small_jobs, step, stored
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.run_teacher_batch.stage import NOT_FOUND_POLLS
+from tests.unit.support.batches import USD, batch, finish, paid, prepared, run_to_the_end, small_jobs, step, stored
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["small_jobs"]
 

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from lambdas.domain.errors import DistillationFailed
-from lambdas.launch_distillation.second_try import TRIES
-from tests.unit.stages.training import launch, started
-from tests.unit.stages.workshop import Workshop
+from lambdas.states.launch_distillation.second_try import TRIES
+from tests.unit.support.training import launch, started
+from tests.unit.support.workshop import Workshop
 
 
 def complete(workshop: Workshop, name: str) -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from lambdas.domain.errors import DistillationFailed
-from lambdas.gateways.registry import Run
-from lambdas.gateways.resource_book import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, KEPT, RELEASED
-from lambdas.release_resources.stage import execute as release
-from tests.unit.stages.training import launch, started
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.resources import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, KEPT, RELEASED
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.release_resources.stage import execute as release
+from tests.unit.support.training import launch, started
+from tests.unit.support.workshop import Workshop
 
 MANIFEST = "fileName,totalProcessedRecordCount,acceptedRecordCount,partiallyAcceptedRecordCount,rejectedRecordCount\n"
 

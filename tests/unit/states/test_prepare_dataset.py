@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.dataset.records import SCHEMA_VERSION
 from lambdas.domain.errors import DatasetRefused, InvalidUpload, SecretsFound
 from lambdas.domain.identity import Upload
-from lambdas.domain.records import SCHEMA_VERSION
-from lambdas.gateways.registry import Run
-from lambdas.prepare_dataset.stage import execute
-from tests.unit.domain.secret_samples import SECRETS
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.prepare_dataset.stage import execute
+from tests.unit.domain.text.secret_samples import SECRETS
+from tests.unit.support.workshop import Workshop
 
 KEY = SECRETS["AWS Access Key"]
 

@@ -11,25 +11,26 @@ from typing import Any
 
 import pytest
 
-from lambdas.deploy_candidate.stage import execute as deploy
-from lambdas.domain.answers import Answer
-from lambdas.domain.datasets import from_json_lines
+from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import ChampionChanged, RetryLater
-from lambdas.domain.measurements import REQUIRED
-from lambdas.domain.prompts import student_question
+from lambdas.domain.evaluation.measurements import REQUIRED
+from lambdas.domain.questions.answers import Answer
+from lambdas.domain.questions.prompts import student_question
 from lambdas.domain.run_files import RunFiles
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.evaluate_student.champion import CALLS_AT_ONCE
-from lambdas.evaluate_student.stage import execute as evaluate
-from lambdas.gateways import clients, purchase
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import iso
-from lambdas.promote_student.stage import execute as promote
-from lambdas.score_evaluation.stage import execute as score
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.gateways.answering import call_scheduler
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.deploy_candidate.stage import execute as deploy
+from lambdas.states.evaluate_student.champion import CALLS_AT_ONCE
+from lambdas.states.evaluate_student.stage import execute as evaluate
+from lambdas.states.promote_student.stage import execute as promote
+from lambdas.states.score_evaluation.stage import execute as score
+from lambdas.workflow.stage import iso
 from tests.unit.gateways.fakes import converse_answer, refusal
-from tests.unit.stages.test_evaluate_student import CHAMPIONS_PROMPT, JUDGE, RECORDS, SHARD, decided, measured, ready
-from tests.unit.stages.workshop import Workshop
+from tests.unit.states.test_evaluate_student import CHAMPIONS_PROMPT, JUDGE, RECORDS, SHARD, decided, measured, ready
+from tests.unit.support.workshop import Workshop
 
 ENDPOINT = "arn:champion-endpoint"
 LEFT_OUT = "Nothing shows how the student compares with the champion that it would replace, of run video-older: "
@@ -70,8 +71,8 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Models:
     found = Models()
     monkeypatch.setattr(clients, "bedrock_runtime", lambda: found)
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    monkeypatch.setattr(purchase, "MAX_STREAK", 1)  # more of them take minutes
-    monkeypatch.setattr(purchase, "MAX_BROKEN", 1)
+    monkeypatch.setattr(call_scheduler, "MAX_STREAK", 1)  # more of them take minutes
+    monkeypatch.setattr(call_scheduler, "MAX_BROKEN", 1)
     return found
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, PromotionFailed, QuotaTooLow, RollbackRefused
-from lambdas.gateways import clients
-from lambdas.gateways.registry import Run
-from lambdas.gateways.resource_book import THROUGHPUT, Resource
-from lambdas.promote_student.stage import execute
-from lambdas.roll_back_champion.stage import roll_back
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.resources import THROUGHPUT, Resource
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.promote_student.stage import execute
+from lambdas.workflow.serving.rollback import roll_back
 from tests.unit.gateways.fakes import converse_answer
-from tests.unit.stages.fake_bedrock import ACCOUNT
-from tests.unit.stages.workshop import Workshop
+from tests.unit.support.fake_bedrock import ACCOUNT
+from tests.unit.support.workshop import Workshop
 
 RECORD = {"id": "0" * 16, "turns": [["user", "red cats"]]}
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.deploy_candidate.stage import execute as deploy
 from lambdas.domain.errors import QuotaTooLow, RetryLater
-from lambdas.gateways.registry import Run
-from lambdas.gateways.resource_book import PLANNED, RELEASED, ResourceBook
-from tests.unit.stages.test_promote_student import evaluated, parameters, promote, students
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.resources import PLANNED, RELEASED, ResourceBook
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.deploy_candidate.stage import execute as deploy
+from tests.unit.states.test_promote_student import evaluated, parameters, promote, students
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["parameters", "students"]
 

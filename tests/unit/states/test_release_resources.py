@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.gateways.registry import Run
-from lambdas.gateways.resource_book import (
+from lambdas.gateways.registry.resources import (
     CREATED,
     CUSTOM_MODEL,
     CUSTOMIZATION_JOB,
@@ -16,9 +15,10 @@ from lambdas.gateways.resource_book import (
     RELEASED,
     THROUGHPUT,
 )
-from lambdas.pipeline import Result
-from lambdas.release_resources.stage import execute
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.release_resources.stage import execute
+from lambdas.workflow.stage import Result
+from tests.unit.support.workshop import Workshop
 
 COMPLETED = {"status": "COMPLETED", "released": 0, "pending": 0}
 

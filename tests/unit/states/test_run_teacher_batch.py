@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.stages.batches import (
+from tests.unit.support.batches import (
     TOKENS_IN,
     TOKENS_OUT,
     USD,
@@ -22,7 +22,7 @@ from tests.unit.stages.batches import (
     step,
     stored,
 )
-from tests.unit.stages.workshop import Workshop
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["small_jobs"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lambdas.gateways.resource_book import BATCH_JOB, CREATED
-from tests.unit.stages.batches import (
+from lambdas.gateways.registry.resources import BATCH_JOB, CREATED
+from tests.unit.support.batches import (
     answered,
     batch,
     finish,
@@ -12,7 +12,7 @@ from tests.unit.stages.batches import (
     step,
     stored,
 )
-from tests.unit.stages.workshop import Workshop
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["small_jobs"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lambdas.domain.errors import RetryLater
-from lambdas.gateways.resource_book import BATCH_JOB, PLANNED, RELEASED
-from lambdas.release_resources.deleter import Deleter
-from tests.unit.stages.batches import (
+from lambdas.gateways.registry.resources import BATCH_JOB, PLANNED, RELEASED
+from lambdas.workflow.serving.deleter import Deleter
+from tests.unit.support.batches import (
     USD,
     answered,
     batch,
@@ -20,7 +20,7 @@ from tests.unit.stages.batches import (
     step,
     stored,
 )
-from tests.unit.stages.workshop import Workshop
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["small_jobs"]
 

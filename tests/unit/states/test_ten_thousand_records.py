@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.datasets import to_json_lines
-from lambdas.domain.measurements import REQUIRED, Measurement
-from lambdas.domain.records import Record
-from lambdas.domain.shards import shards
-from lambdas.evaluate_student.stage import execute as evaluate
-from lambdas.gateways import clients
-from lambdas.gateways.registry import Run
-from lambdas.score_evaluation.stage import execute as score
+from lambdas.domain.dataset.builder import to_json_lines
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.dataset.shards import shards
+from lambdas.domain.evaluation.measurements import REQUIRED, Measurement
+from lambdas.gateways.aws import clients
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.evaluate_student.stage import execute as evaluate
+from lambdas.states.score_evaluation.stage import execute as score
 from tests.unit.domain.samples import records
-from tests.unit.stages.test_evaluate_student import Models, known_scores, ready
-from tests.unit.stages.workshop import Workshop
+from tests.unit.states.test_evaluate_student import Models, known_scores, ready
+from tests.unit.support.workshop import Workshop
 
 RECORDS, AT_ONCE = 10_000, 4
 MOST_BYTES_OF_A_CHILD = 200

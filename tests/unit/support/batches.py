@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.answers import Answer, Question
-from lambdas.domain.datasets import to_json_lines
-from lambdas.domain.records import WHOLE_RANGE, Record, Turn
-from lambdas.domain.teacher_batch import BatchLimits
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import Result
-from lambdas.run_teacher_batch import planning
-from lambdas.run_teacher_batch.stage import execute
-from tests.unit.stages.workshop import Workshop
+from lambdas.domain.dataset.builder import to_json_lines
+from lambdas.domain.dataset.records import WHOLE_RANGE, Record, Turn
+from lambdas.domain.questions.answers import Answer, Question
+from lambdas.domain.training.batch_inference import BatchLimits
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.run_teacher_batch import planning
+from lambdas.states.run_teacher_batch.stage import execute
+from lambdas.workflow.stage import Result
+from tests.unit.support.workshop import Workshop
 
 TEACHER = "us.amazon.nova-pro-v1:0"
 TOKENS_IN, TOKENS_OUT = 200, 50

@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.gateways.registry import Run
-from lambdas.launch_distillation.second_try import stop_when_stalled
-from lambdas.publish_report.stage import execute as publish_report
-from lambdas.reap_idle_throughput.telling import measure
-from lambdas.reconcile_runs.budget import measure_budget
-from tests.unit.stages.workshop import Workshop
+from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.gateways.registry.runs import Run
+from lambdas.operations.reap_idle_throughput.telling import measure
+from lambdas.operations.reconcile_runs.budget import measure_budget
+from lambdas.states.launch_distillation.second_try import stop_when_stalled
+from lambdas.states.publish_report.stage import execute as publish_report
+from tests.unit.support.workshop import Workshop
 
-SAMPLE = Path(__file__).parents[1] / "report_page" / "samples" / "measured.json"
+SAMPLE = Path(__file__).parents[1] / "domain" / "report" / "samples" / "measured.json"
 QUESTION = "customer invoice refund"
 
 

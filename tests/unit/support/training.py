@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lambdas.gateways.registry import Run
-from lambdas.launch_distillation.stage import execute
-from lambdas.pipeline import Result
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.launch_distillation.stage import execute
+from lambdas.workflow.stage import Result
+from tests.unit.support.workshop import Workshop
 
 
 def launch(workshop: Workshop, run: Run) -> Result:

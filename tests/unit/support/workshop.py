@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from lambdas.domain.identity import Upload
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.settings import Settings
-from lambdas.gateways.bedrock_control import BedrockControl
-from lambdas.gateways.environment import Environment
-from lambdas.gateways.registry import FAILED, Run
-from lambdas.gateways.resource_book import CREATED, Resource
-from lambdas.gateways.storage import Bucket
-from lambdas.gateways.table import Table
-from lambdas.gateways.task_book import Champion
-from lambdas.pipeline import Pipeline, Stage, iso
-from tests.unit.stages.fake_bedrock import START, FakeBedrock
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.settings import Settings
+from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.aws.environment import Environment
+from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.resources import CREATED, Resource
+from lambdas.gateways.registry.runs import FAILED, Run
+from lambdas.gateways.registry.table import Table
+from lambdas.gateways.registry.tasks import Champion
+from lambdas.workflow.stage import Pipeline, Stage, iso
+from tests.unit.support.fake_bedrock import START, FakeBedrock
 
 VOLUME = {"records": 1_000, "prompt_tokens": 60_000.0, "answer_tokens": 40_000.0}
 """What the training file of the workshop comes to."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.gateways import clients
-from lambdas.promote_student.pointer import publish_pointer
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.aws import clients
+from lambdas.workflow.serving.pointer import publish_pointer
+from tests.unit.support.workshop import Workshop
 
 
 class FakeParameters:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from lambdas.domain.errors import PromotionFailed, QuotaTooLow
-from lambdas.gateways.registry import Run
-from lambdas.pipeline import Result
-from lambdas.release_resources.stage import execute as release
-from lambdas.roll_back_champion.stage import roll_back
-from tests.unit.stages.fake_bedrock import ACCOUNT
-from tests.unit.stages.test_promote_student import (
+from lambdas.gateways.registry.runs import Run
+from lambdas.states.release_resources.stage import execute as release
+from lambdas.workflow.serving.rollback import roll_back
+from lambdas.workflow.stage import Result
+from tests.unit.states.test_promote_student import (
     Parameters,
     Students,
     champion,
@@ -20,7 +19,8 @@ from tests.unit.stages.test_promote_student import (
     promoted,
     students,
 )
-from tests.unit.stages.workshop import Workshop
+from tests.unit.support.fake_bedrock import ACCOUNT
+from tests.unit.support.workshop import Workshop
 
 __all__ = ["parameters", "students"]
 

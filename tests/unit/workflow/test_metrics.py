@@ -10,13 +10,13 @@ import pytest
 
 from lambdas.domain import metrics
 from lambdas.domain.metrics import Metric, measure_contestants
-from lambdas.gateways.meter import Meter
-from lambdas.gateways.registry import FAILED
-from lambdas.publish_report.stage import execute as publish_report
-from lambdas.reap_idle_throughput.telling import measure
-from lambdas.reconcile_runs.budget import measure_budget
-from tests.unit.stages.measured import QUESTION, end, measure_everything, paid, stall
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.aws.metric_writer import Meter
+from lambdas.gateways.registry.runs import FAILED
+from lambdas.operations.reap_idle_throughput.telling import measure
+from lambdas.operations.reconcile_runs.budget import measure_budget
+from lambdas.states.publish_report.stage import execute as publish_report
+from tests.unit.support.measured import QUESTION, end, measure_everything, paid, stall
+from tests.unit.support.workshop import Workshop
 
 Capture = pytest.CaptureFixture[str]
 

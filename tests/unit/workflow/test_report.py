@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.break_even import advice, with_stated_price
-from lambdas.domain.prices import HOURS_A_MONTH
-from lambdas.reporting import gather
-from tests.unit.stages.workshop import Workshop
+from lambdas.domain.prices.price_book import HOURS_A_MONTH
+from lambdas.domain.serving.break_even import advice, with_stated_price
+from lambdas.workflow.report import gather
+from tests.unit.support.workshop import Workshop
 
 UNKNOWN = {
     "mode": "provisioned_throughput",

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from lambdas.domain.errors import DistillationFailed
-from lambdas.gateways.registry import Run
-from lambdas.reporting import gather
-from tests.unit.stages.training import launch, started
-from tests.unit.stages.workshop import Workshop
+from lambdas.gateways.registry.runs import Run
+from lambdas.workflow.report import gather
+from tests.unit.support.training import launch, started
+from tests.unit.support.workshop import Workshop
 
 OF_THE_REPORT = {"mode": "label", "drop_rate": 0, "batch": {}, "dropped": 0, "drop_reasons": {}}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.dataset.records import Record, Turn
 from lambdas.domain.errors import PromotionFailed, RetryLater
-from lambdas.domain.records import Record, Turn
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.promote_student.smoke_test import QUESTIONS, Expected, smoke_test
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.workflow.serving.smoke_test import QUESTIONS, Expected, smoke_test
 from tests.unit.gateways.fakes import converse_answer, refusal
 
 TASK = TaskDefinition.from_text(b'{"output_schema": {"type": "object"}}')

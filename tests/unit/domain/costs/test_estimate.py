@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.budget import check_budget, ways_to_fit
-from lambdas.domain.calibration import CalibrationCase
+from lambdas.domain.costs.budget import check_budget, ways_to_fit
+from lambdas.domain.costs.estimate import ChampionToCome, RunToCome
+from lambdas.domain.costs.token_estimate import answer_size, question_tokens
+from lambdas.domain.dataset.records import parse_line
 from lambdas.domain.errors import BudgetExceeded, PriceMissing
-from lambdas.domain.estimate import ChampionToCome, RunToCome
-from lambdas.domain.judging import judge_question
-from lambdas.domain.latency_sample import identity_for_timing
-from lambdas.domain.prompts import student_question, teacher_question
-from lambdas.domain.records import parse_line
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.tokens import answer_size, question_tokens
+from lambdas.domain.evaluation.judge import judge_question
+from lambdas.domain.evaluation.judge_calibration import CalibrationCase
+from lambdas.domain.evaluation.latency_sample import identity_for_timing
+from lambdas.domain.questions.prompts import student_question, teacher_question
+from lambdas.domain.task.task_definition import TaskDefinition
 from tests.unit.domain.samples import BOOK, HAIKU, MICRO, models, records
 
 LONG_PROMPT = "be thorough " * 100

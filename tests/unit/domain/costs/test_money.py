@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.datasets import Dataset, DatasetCounts
+from lambdas.domain.costs.ledger import LedgerEntry, summed, total_usd
+from lambdas.domain.dataset.builder import Dataset, DatasetCounts
 from lambdas.domain.errors import DatasetRefused, PriceMissing
-from lambdas.domain.ledger import LedgerEntry, summed, total_usd
-from lambdas.domain.prices import UNITS, PriceLine
-from lambdas.domain.settings import Settings
-from lambdas.domain.sizes import check_sizes, holdout_records_needed, training_records_needed
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.evaluation.sample_sizes import check_sizes, holdout_records_needed, training_records_needed
+from lambdas.domain.prices.price_book import UNITS, PriceLine
+from lambdas.domain.task.settings import Settings
+from lambdas.domain.task.task_definition import TaskDefinition
 from tests.unit.domain.samples import BOOK, HAIKU, MICRO, records
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 ENTRIES = st.lists(
     st.builds(
@@ -96,7 +96,8 @@ def test_a_summed_ledger_has_the_same_total_and_one_line_a_stage_model_and_kind(
 
 def test_the_price_book_has_each_price_once_and_for_a_region() -> None:
     # Given the file as it ships
-    document = json.loads(resources.files("lambdas.domain").joinpath("price_book.json").read_text(encoding="utf-8"))
+    shipped = resources.files("lambdas.domain.prices").joinpath("price_book.json")
+    document = json.loads(shipped.read_text(encoding="utf-8"))
 
     # When / Then
     keys = [(line["region"], line["model"], line["usage"]) for line in document["prices"]]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.domain.answers import Question
-from lambdas.domain.judging import judge_question
-from lambdas.domain.models import ModelChoice
-from lambdas.domain.prompt_caching import decide, explain
-from lambdas.domain.records import Turn, parse_line
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.costs.prompt_caching import decide, explain
+from lambdas.domain.dataset.records import Turn, parse_line
+from lambdas.domain.evaluation.judge import judge_question
+from lambdas.domain.questions.answers import Question
+from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.task_definition import TaskDefinition
 
 PRO, HAIKU = "us.amazon.nova-pro-v1:0", "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 SONNET = "us.anthropic.claude-sonnet-4-6"

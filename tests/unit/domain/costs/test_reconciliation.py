@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.ledger import LedgerEntry, total_usd
-from lambdas.domain.reconciliation import TEACHER_ANSWERS, reconcile
-from tests.unit.domain.test_money import ENTRIES
+from lambdas.domain.costs.ledger import LedgerEntry, total_usd
+from lambdas.domain.costs.reconciliation import TEACHER_ANSWERS, reconcile
+from tests.unit.domain.costs.test_money import ENTRIES
 
 
 def line(stage: str, usd: float, calls: float = 10.0) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from lambdas.domain.prompts import training_line
-from lambdas.domain.records import parse_line
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.training_cost import TrainingVolume
+from lambdas.domain.costs.training_cost import TrainingVolume
+from lambdas.domain.dataset.records import parse_line
+from lambdas.domain.questions.prompts import training_line
+from lambdas.domain.task.task_definition import TaskDefinition
 from tests.unit.domain.samples import BOOK, models
 
 TASK = TaskDefinition.from_document({"student_system_prompt": "s" * 40})

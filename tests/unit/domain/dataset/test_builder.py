@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain import datasets, records
-from lambdas.domain.datasets import Dataset, build_dataset, from_json_lines, to_json_lines
+from lambdas.domain.dataset import builder, records
+from lambdas.domain.dataset.builder import Dataset, build_dataset, from_json_lines, to_json_lines
+from lambdas.domain.dataset.line_reader import read_lines
+from lambdas.domain.dataset.records import MAX_LINE_BYTES
+from lambdas.domain.dataset.strict_json import decoded, quickly_decoded
 from lambdas.domain.errors import InvalidUpload
-from lambdas.domain.line_reader import read_lines
-from lambdas.domain.records import MAX_LINE_BYTES
-from lambdas.domain.strict_json import decoded, quickly_decoded
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.task.task_definition import TaskDefinition
 
 GOOD = b'{"prompt": "red cats"}'
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)
@@ -174,14 +174,14 @@ def test_any_bytes_are_read_to_their_end_or_refused_as_a_file(content: bytes) ->
 
 def test_the_same_prompts_in_another_order_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given more prompts than the holdout takes
-    monkeypatch.setattr(datasets, "MAX_HOLDOUT_RECORDS", 1_000)
+    monkeypatch.setattr(builder, "MAX_HOLDOUT_RECORDS", 1_000)
     lines = prompts(6_000)
 
     # When
     forwards, backwards = build(lines)[0], build(lines[::-1])[0]
 
     # Then
-    assert len(forwards.holdout) == datasets.MAX_HOLDOUT_RECORDS
+    assert len(forwards.holdout) == builder.MAX_HOLDOUT_RECORDS
     assert to_json_lines(forwards.train) == to_json_lines(backwards.train)
     assert to_json_lines(forwards.holdout) == to_json_lines(backwards.holdout)
     assert forwards.summary() == backwards.summary()

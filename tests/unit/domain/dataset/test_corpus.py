@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.datasets import Dataset, build_dataset
+from lambdas.domain.dataset.builder import Dataset, build_dataset
+from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import InvalidUpload
-from lambdas.domain.line_reader import read_lines
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.task.task_definition import TaskDefinition
 
-CORPUS = Path(__file__).resolve().parents[2] / "corpus"
+CORPUS = Path(__file__).resolve().parents[3] / "corpus"
 LABEL = {"type": "object", "required": ["label"], "properties": {"label": {"type": "string"}}}
 
 USED = {"bom.jsonl": 1, "crlf.jsonl": 1, "no_last_line_end.jsonl": 2, "blank_lines.jsonl": 1, "empty.jsonl": 0}

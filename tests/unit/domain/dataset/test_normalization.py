@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.normal_form import content_identity, normal_bytes, normalise
-from lambdas.domain.records import parse_line
+from lambdas.domain.dataset.normalization import content_identity, normal_bytes, normalise
+from lambdas.domain.dataset.records import parse_line
 
 
 def by_definition(text: str) -> str:

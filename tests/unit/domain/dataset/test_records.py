@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.line_errors import RejectedLine
-from lambdas.domain.records import MAX_LINE_BYTES, PARTITIONS, Record, RecordParser, parse_line
-from lambdas.domain.strict_json import decoded, quickly_decoded
-from lambdas.domain.text_rules import RESERVED_WORDS
+from lambdas.domain.dataset.line_errors import RejectedLine
+from lambdas.domain.dataset.records import MAX_LINE_BYTES, PARTITIONS, Record, RecordParser, parse_line
+from lambdas.domain.dataset.strict_json import decoded, quickly_decoded
+from lambdas.domain.text.text_rules import RESERVED_WORDS
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambdas.domain.choice import EVEN_SHARE, Choice
-from lambdas.domain.records import Record, parse_line
+from lambdas.domain.dataset.records import Record, parse_line
+from lambdas.domain.dataset.sampling import EVEN_SHARE, Choice
 
 
 def record(number: int, kind: str | None = None) -> Record:

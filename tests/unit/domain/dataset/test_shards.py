@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.records import PARTITIONS
-from lambdas.domain.shards import LEAST_RECORDS_A_SHARD, RECORDS_A_SHARD, shard_widths, shards
+from lambdas.domain.dataset.records import PARTITIONS
+from lambdas.domain.dataset.shards import LEAST_RECORDS_A_SHARD, RECORDS_A_SHARD, shard_widths, shards
 from tests.unit.domain.samples import records
 
 

@@ -14,13 +14,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.answers import Answer
 from lambdas.domain.errors import EvaluationIncomplete
-from lambdas.domain.evaluation import percentile, summarise
-from lambdas.domain.judging import JUDGE_PROMPT_VERSION, InvalidVerdict, judge_facts, judge_question, read_verdict
-from lambdas.domain.measurements import REQUIRED, Measurement, check_complete, paired_differences, worst_answers
-from lambdas.domain.output_check import InvalidSchema, OutputChecker
-from lambdas.domain.prompts import drop_reason
+from lambdas.domain.evaluation.contestant_summary import percentile, summarise
+from lambdas.domain.evaluation.judge import (
+    JUDGE_PROMPT_VERSION,
+    InvalidVerdict,
+    judge_facts,
+    judge_question,
+    read_verdict,
+)
+from lambdas.domain.evaluation.measurements import (
+    REQUIRED,
+    Measurement,
+    check_complete,
+    paired_differences,
+    worst_answers,
+)
+from lambdas.domain.questions.answers import Answer
+from lambdas.domain.questions.prompts import drop_reason
+from lambdas.domain.text.output_schema import InvalidSchema, OutputChecker
 from tests.unit.domain.samples import BOOK, MICRO, records
 
 SONNET = "us.anthropic.claude-sonnet-4-6"

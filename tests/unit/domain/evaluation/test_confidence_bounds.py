@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambdas.domain import bootstrap
-from lambdas.domain.bootstrap import binomial, mean_bounds
-from lambdas.domain.sizes import ASSUMED_SPREAD, holdout_records_needed
+from lambdas.domain.evaluation import confidence_bounds
+from lambdas.domain.evaluation.confidence_bounds import binomial, mean_bounds
+from lambdas.domain.evaluation.sample_sizes import ASSUMED_SPREAD, holdout_records_needed
 
 SIMULATIONS = 800
 POPULATION = [(-2, 0.04), (-1, 0.14), (0, 0.618), (1, 0.142), (2, 0.06)]
@@ -131,7 +131,7 @@ def test_with_the_records_that_are_planned_an_equal_student_passes_in_eighty_per
     margin: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given equals whose differences have the spread that is planned with
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 500)
+    monkeypatch.setattr(confidence_bounds, "RESAMPLES", 500)
     shares = [ASSUMED_SPREAD**2 / 2, 1 - ASSUMED_SPREAD**2, ASSUMED_SPREAD**2 / 2]
     random, size = Random(5), holdout_records_needed(margin)  # noqa: S311 - a simulation
 
@@ -145,7 +145,7 @@ def test_with_the_records_that_are_planned_an_equal_student_passes_in_eighty_per
 
 def error_rates(population: list[tuple[int, float]], size: int, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float]:
     """Give how often a student passes whose true mean difference is the margin, and how often it is shown worse."""
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 500)
+    monkeypatch.setattr(confidence_bounds, "RESAMPLES", 500)
     values, shares = [value for value, _ in population], [share for _, share in population]
     truth = sum(value * share for value, share in population)
     random = Random(3)  # noqa: S311 - a simulation

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.calibration import CalibrationCase, agreement, drift, read_calibration
 from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.evaluation.judge_calibration import CalibrationCase, agreement, drift, read_calibration
 
 
 def line(number: int, **changes: Any) -> str:

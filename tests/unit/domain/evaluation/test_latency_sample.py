@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.answers import Answer
-from lambdas.domain.latency_sample import TIMED_RECORDS, records_to_time
-from lambdas.domain.records import Record
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS, records_to_time
+from lambdas.domain.questions.answers import Answer
 from tests.unit.domain.samples import records
 
 RECORDS = records(400)

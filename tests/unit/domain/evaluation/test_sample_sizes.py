@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lambdas.domain.datasets import Dataset, DatasetCounts
+from lambdas.domain.dataset.builder import Dataset, DatasetCounts
 from lambdas.domain.errors import DatasetRefused, InvalidUpload
-from lambdas.domain.sizes import check_damage, check_minimum, check_sizes, size_warnings
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.evaluation.sample_sizes import check_damage, check_minimum, check_sizes, size_warnings
+from lambdas.domain.task.task_definition import TaskDefinition
 from tests.unit.domain.samples import records
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.answer_repair import read_object, repaired
-from lambdas.domain.task_metric import FieldDifference, field_differences, measure_task, measured_fields
+from lambdas.domain.evaluation.task_metric import FieldDifference, field_differences, measure_task, measured_fields
+from lambdas.domain.text.answer_repair import read_object, repaired
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

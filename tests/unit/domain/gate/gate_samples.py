@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.domain.break_even import BreakEven, work_out
-from lambdas.domain.calibration import Agreement
-from lambdas.domain.gate import judge_gate
-from lambdas.domain.gate_line import GateLine
-from lambdas.domain.measurements import Measurement
-from lambdas.domain.quality import JudgeRecord
-from lambdas.domain.task_definition import TaskDefinition
+from lambdas.domain.evaluation.judge_calibration import Agreement
+from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.gate.quality_rules import JudgeRecord
+from lambdas.domain.gate.rule_result import GateLine
+from lambdas.domain.gate.rules import judge_gate
+from lambdas.domain.serving.break_even import BreakEven, work_out
+from lambdas.domain.task.task_definition import TaskDefinition
 from tests.unit.domain.samples import BOOK, MICRO, summaries
 
 GOOD_JUDGE = Agreement(

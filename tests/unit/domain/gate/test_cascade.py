@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.cascade import REASONS, what_if, with_months
-from lambdas.domain.measurements import Measurement
-from lambdas.domain.task_definition import CascadeRules
+from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.gate.cascade import REASONS, what_if, with_months
+from lambdas.domain.task.task_definition import CascadeRules
 from tests.unit.domain.samples import BOOK, MICRO, PREMIER
 
 RULES = CascadeRules(confidence_field="confidence", below=0.5)

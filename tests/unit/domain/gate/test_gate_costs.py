@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.break_even import BreakEven, pays_up_to, with_stated_price, work_out
-from lambdas.domain.gate import judge_gate, needed_approvals
-from lambdas.domain.gate_line import GateLine, reasons
-from lambdas.domain.prices import HOURS_A_MONTH, ModelUnit, PriceLine
-from lambdas.domain.quality import JudgeRecord
-from lambdas.domain.task_definition import TaskDefinition
-from tests.unit.domain.gate_samples import failed, line_of
+from lambdas.domain.gate.quality_rules import JudgeRecord
+from lambdas.domain.gate.rule_result import GateLine, reasons
+from lambdas.domain.gate.rules import judge_gate, needed_approvals
+from lambdas.domain.prices.price_book import HOURS_A_MONTH, ModelUnit, PriceLine
+from lambdas.domain.serving.break_even import BreakEven, pays_up_to, with_stated_price, work_out
+from lambdas.domain.task.task_definition import TaskDefinition
+from tests.unit.domain.gate.gate_samples import failed, line_of
 from tests.unit.domain.samples import BOOK, MICRO, grouped, published
 
 HOUR = PriceLine(

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from lambdas.domain.break_even import work_out
-from lambdas.domain.gate import judge_gate
-from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons
-from lambdas.domain.quality import JudgeRecord
-from lambdas.domain.task_definition import TaskDefinition
-from tests.unit.domain.gate_samples import GOOD_JUDGE, failed, gate, line_of
+from lambdas.domain.gate.quality_rules import JudgeRecord
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons
+from lambdas.domain.gate.rules import judge_gate
+from lambdas.domain.serving.break_even import work_out
+from lambdas.domain.task.task_definition import TaskDefinition
+from tests.unit.domain.gate.gate_samples import GOOD_JUDGE, failed, gate, line_of
 from tests.unit.domain.samples import BOOK, MICRO, grouped, summaries
 
 

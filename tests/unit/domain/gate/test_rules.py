@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.break_even import work_out
-from lambdas.domain.evaluation import summarise
-from lambdas.domain.gate import judge_gate, reduction
-from lambdas.domain.gate_line import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons
-from lambdas.domain.quality import JudgeRecord, worse_than_champion
-from lambdas.domain.task_definition import TaskDefinition
-from tests.unit.domain.gate_samples import failed, gate, line_of
+from lambdas.domain.evaluation.contestant_summary import summarise
+from lambdas.domain.gate.quality_rules import JudgeRecord, worse_than_champion
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons
+from lambdas.domain.gate.rules import judge_gate, reduction
+from lambdas.domain.serving.break_even import work_out
+from lambdas.domain.task.task_definition import TaskDefinition
+from tests.unit.domain.gate.gate_samples import failed, gate, line_of
 from tests.unit.domain.samples import BOOK, HAIKU, MICRO, PUBLISHED, grouped, measured, published, summaries
 
 

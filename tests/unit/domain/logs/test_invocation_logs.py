@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambdas.domain.dataset.records import parse_line
 from lambdas.domain.errors import InvalidSettings, InvalidUpload
-from lambdas.domain.log_reader import MAX_ENTRY_BYTES, LogReader, shard_line
-from lambdas.domain.log_request import LogRequest
-from lambdas.domain.logged_answers import LoggedAnswers
+from lambdas.domain.logs.log_reader import MAX_ENTRY_BYTES, LogReader, shard_line
+from lambdas.domain.logs.logged_answers import LoggedAnswers
 from lambdas.domain.model_ids import model_behind
-from lambdas.domain.prompts import teacher_question
-from lambdas.domain.records import parse_line
-from lambdas.domain.settings import Settings
-from lambdas.domain.task_definition import TaskDefinition
-from tests.unit.domain.log_samples import (
+from lambdas.domain.questions.prompts import teacher_question
+from lambdas.domain.task.log_request import LogRequest
+from lambdas.domain.task.settings import Settings
+from lambdas.domain.task.task_definition import TaskDefinition
+from tests.unit.domain.logs.log_samples import (
     CLAUDE,
     NOVA,
     Json,

@@ -8,14 +8,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.answers import Answer
-from lambdas.domain.invocation_log import answer_of, check_entry, prompt_of
-from lambdas.domain.log_request import LogRequest
-from lambdas.domain.logged_answers import LoggedAnswer
-from lambdas.domain.prompts import training_line
-from lambdas.domain.records import Record, Turn
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.training_log import (
+from lambdas.domain.dataset.records import Record, Turn
+from lambdas.domain.logs.log_entry import answer_of, check_entry, prompt_of
+from lambdas.domain.logs.log_writer import (
     ENTRIES_AN_OBJECT,
     NOT_LOGGED,
     SEVERAL_TURNS,
@@ -25,7 +20,12 @@ from lambdas.domain.training_log import (
     log_objects,
     why_not_logged,
 )
-from tests.unit.stages.fake_bedrock import check_request
+from lambdas.domain.logs.logged_answers import LoggedAnswer
+from lambdas.domain.questions.answers import Answer
+from lambdas.domain.questions.prompts import training_line
+from lambdas.domain.task.log_request import LogRequest
+from lambdas.domain.task.task_definition import TaskDefinition
+from tests.unit.support.fake_bedrock import check_request
 
 TEACHER = "us.amazon.nova-pro-v1:0"
 PLACE = LogPlace(account="111122223333", region="us-east-1", teacher=TEACHER, metadata={"app": "search"})

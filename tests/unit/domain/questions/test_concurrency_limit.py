@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.call_limit import FIRST_LIMIT, CallLimit
-from lambdas.domain.records import Record, parse_line
-from lambdas.domain.shards import shards
-from tests.unit.domain.virtual_time import ask
+from lambdas.domain.dataset.records import Record, parse_line
+from lambdas.domain.dataset.shards import shards
+from lambdas.domain.questions.concurrency_limit import FIRST_LIMIT, CallLimit
+from tests.unit.domain.questions.virtual_time import ask
 
 
 def workers(count: int, most: int = 64, *, models: int = 1, seed: int = 0) -> list[list[CallLimit]]:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lambdas.domain.call_limit import CallLimit, Started
+from lambdas.domain.questions.concurrency_limit import CallLimit, Started
 
 THROTTLE_SECONDS = 0.005
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.report_page.page_reader import SAMPLES
+from tests.unit.domain.report.page_reader import SAMPLES
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.comparison import comparison_rows
-from lambdas.domain.report_page.break_even import PLOT_HEIGHT, THROUGHPUT, break_even_chart
-from lambdas.domain.report_page.charts import cost_chart, latency_chart, quality_chart
-from lambdas.domain.report_page.figures import plain
-from lambdas.domain.report_page.scales import LogScale, linear_ticks
+from lambdas.domain.report.break_even import PLOT_HEIGHT, THROUGHPUT, break_even_chart
+from lambdas.domain.report.charts import cost_chart, latency_chart, quality_chart
+from lambdas.domain.report.comparison import comparison_rows
+from lambdas.domain.report.figures import plain
+from lambdas.domain.report.scales import LogScale, linear_ticks
 
 Sample = Callable[[str], dict[str, Any]]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.comparison import comparison_columns, comparison_rows, reduction, short_model
-from lambdas.domain.report_page.render import render_report
-from tests.unit.report_page.page_reader import Page
+from lambdas.domain.report.comparison import comparison_columns, comparison_rows, reduction, short_model
+from lambdas.domain.report.render import render_report
+from tests.unit.domain.report.page_reader import Page
 
 Sample = Callable[[str], dict[str, Any]]
 

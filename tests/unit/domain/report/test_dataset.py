@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.datasets import Dataset, DatasetCounts
-from lambdas.domain.report_page.dataset import dataset_facts
-from lambdas.domain.report_page.render import render_report
+from lambdas.domain.dataset.builder import Dataset, DatasetCounts
+from lambdas.domain.report.dataset import dataset_facts
+from lambdas.domain.report.render import render_report
 
 COUNTS = {"lines": 1_249, "rejected": 0, "duplicates": 0, "train": 979, "holdout": 270, "own_holdout": True}
 LOST = {

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.report_fields import documented, names_in, section_of
-from tests.unit.report_page.page_reader import SAMPLES
+from tests.unit.domain.report.page_reader import SAMPLES
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.glob("*.json")))

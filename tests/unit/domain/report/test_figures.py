@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.report_page import figures
-from lambdas.domain.report_page.sections import gate_lines
+from lambdas.domain.report import figures
+from lambdas.domain.report.sections import gate_lines
 
 
 @pytest.mark.parametrize("form", [figures.usd, figures.milliseconds, figures.percent, figures.score, figures.count])

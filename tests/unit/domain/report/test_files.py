@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.report_page.dataset import dataset_facts
-from lambdas.domain.report_page.files import console_link, file_facts
-from lambdas.domain.report_page.render import render_report
-from tests.unit.report_page.page_reader import Page
+from lambdas.domain.report.dataset import dataset_facts
+from lambdas.domain.report.files import console_link, file_facts
+from lambdas.domain.report.render import render_report
+from tests.unit.domain.report.page_reader import Page
 
 Sample = Callable[[str], dict[str, Any]]
 KEYS = {

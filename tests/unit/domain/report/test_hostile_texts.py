@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.domain.report_page.render import render_report
-from lambdas.domain.report_page.texts import MAX_BYTES, MAX_CHARACTERS, MAX_LINES, short, shown
-from tests.unit.report_page.page_reader import SAMPLES, Page
+from lambdas.domain.report.render import render_report
+from lambdas.domain.report.texts import MAX_BYTES, MAX_CHARACTERS, MAX_LINES, short, shown
+from tests.unit.domain.report.page_reader import SAMPLES, Page
 
 Sample = Callable[[str], dict[str, Any]]
 

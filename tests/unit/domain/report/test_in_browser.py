@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.report_page.figures import milliseconds, percent, score, usd
-from lambdas.domain.report_page.render import render_report
-from tests.unit.report_page.page_reader import Page
+from lambdas.domain.report.figures import milliseconds, percent, score, usd
+from lambdas.domain.report.render import render_report
+from tests.unit.domain.report.page_reader import Page
 
 Sample = Callable[[str], dict[str, Any]]
 BROWSER = next(

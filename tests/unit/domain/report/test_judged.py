@@ -6,11 +6,11 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from lambdas.domain.comparison import comparison_rows
-from lambdas.domain.report_page.charts import latency_chart
-from lambdas.domain.report_page.judging import judge_facts, task_measures
-from lambdas.domain.report_page.render import render_report
-from tests.unit.report_page.page_reader import Page
+from lambdas.domain.report.charts import latency_chart
+from lambdas.domain.report.comparison import comparison_rows
+from lambdas.domain.report.judging import judge_facts, task_measures
+from lambdas.domain.report.render import render_report
+from tests.unit.domain.report.page_reader import Page
 
 Sample = Callable[[str], dict[str, Any]]
 

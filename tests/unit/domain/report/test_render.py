@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.report_page.render import render_report
-from tests.unit.report_page.page_reader import SAMPLES, Page
+from lambdas.domain.report.render import render_report
+from tests.unit.domain.report.page_reader import SAMPLES, Page
 
 Sample = Callable[[str], dict[str, Any]]
 NAMES = sorted(path.stem for path in SAMPLES.glob("*.json"))

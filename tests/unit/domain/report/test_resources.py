@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.report_page.render import render_report
-from lambdas.domain.report_page.resources import resources_left
-from tests.unit.report_page.page_reader import Page
+from lambdas.domain.report.render import render_report
+from lambdas.domain.report.resources import resources_left
+from tests.unit.domain.report.page_reader import Page
 
 Sample = Callable[[str], dict[str, Any]]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.report_page.sections import training_facts, training_phases
-from lambdas.domain.report_page.training import LOSS_HEIGHT, UNKNOWN, failed_tries, loss_chart, outcome_facts
+from lambdas.domain.report.sections import training_facts, training_phases
+from lambdas.domain.report.training import LOSS_HEIGHT, UNKNOWN, failed_tries, loss_chart, outcome_facts
 
 
 def report(**training: Any) -> dict[str, Any]:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.comparison import comparison_rows
-from lambdas.domain.gate_line import GateLine, reasons
-from lambdas.domain.report_page.break_even import break_even_chart
-from lambdas.domain.report_page.judging import quality_note
-from lambdas.domain.report_page.serving_table import serving_table
-from lambdas.domain.report_page.tiles import key_figures
-from lambdas.domain.report_page.verdict import read_verdict
-from lambdas.domain.unit_capacity import pays_up_to_volume
-from tests.unit.report_page.test_judged import text_of
+from lambdas.domain.gate.rule_result import GateLine, reasons
+from lambdas.domain.prices.model_units import pays_up_to_volume
+from lambdas.domain.report.break_even import break_even_chart
+from lambdas.domain.report.comparison import comparison_rows
+from lambdas.domain.report.judging import quality_note
+from lambdas.domain.report.serving_table import serving_table
+from lambdas.domain.report.tiles import key_figures
+from lambdas.domain.report.verdict import read_verdict
+from tests.unit.domain.report.test_judged import text_of
 
 Sample = Callable[[str], dict[str, Any]]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.approval_message import ApprovalRequest, approval_message, reminder_message
-from lambdas.domain.break_even import advice
-from lambdas.domain.task_definition import Serving
+from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message, reminder_message
+from lambdas.domain.serving.break_even import advice
+from lambdas.domain.task.task_definition import Serving
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 HASH = "ab" * 32

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.domain.idle import (
+from lambdas.domain.serving.idle_rules import (
     DELETE_IDLE,
     DELETE_UNUSED,
     END_OF_LIFE,

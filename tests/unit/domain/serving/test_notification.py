@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.notification import outcome_message
+from lambdas.domain.serving.notification import outcome_message
 
 
 def outcome(**changes: Any) -> tuple[str, str]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.prices import HOURS_A_MONTH, ModelUnit, PriceBook, PriceLine
-from lambdas.domain.serving_costs import Student, months_to_recover, throughputs
+from lambdas.domain.prices.price_book import HOURS_A_MONTH, ModelUnit, PriceBook, PriceLine
+from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
 from tests.unit.domain.samples import MICRO
 
 STUDENT = Student(model=MICRO, tokens_per_request=100, usd_per_request=1e-5, model_units=1, expected=None)

@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.model_ids import foundation_model_id, model_family
-from lambdas.domain.models import ModelChoice, ModelFacts, choose_models
+from lambdas.domain.task.model_choice import ModelChoice, ModelFacts, choose_models
 from tests.unit.domain.samples import HAIKU, MICRO, PREMIER
 
 NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import InvalidSettings
-from lambdas.domain.settings import MAX_HISTORY_EVENTS, Settings
+from lambdas.domain.task.settings import MAX_HISTORY_EVENTS, Settings
 
 LINE = {"model": "m", "usage": "input", "usd": 1.5, "unit": "million tokens", "source": "a page", "date": "2026-09-01"}
 

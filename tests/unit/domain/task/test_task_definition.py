@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import InvalidTaskDefinition
-from lambdas.domain.task_definition import CascadeRules, TaskDefinition
+from lambdas.domain.task.task_definition import CascadeRules, TaskDefinition
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

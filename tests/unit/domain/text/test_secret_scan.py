@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from lambdas.domain.datasets import Dataset, build_dataset, rejection_line, to_json_lines
+from lambdas.domain.dataset.builder import Dataset, build_dataset, rejection_line, to_json_lines
+from lambdas.domain.dataset.records import SCHEMA_VERSION
 from lambdas.domain.errors import InvalidTaskDefinition, SecretsFound
-from lambdas.domain.records import SCHEMA_VERSION
-from lambdas.domain.secret_finder import _DETECTORS, _beginnings_of_jwts, _detector, may_hold_secret, secret_kinds
-from lambdas.domain.sizes import check_secrets
-from lambdas.domain.task_definition import TaskDefinition
-from tests.unit.domain.secret_samples import ENCRYPTED_KEY, HARMLESS, SECRETS
+from lambdas.domain.evaluation.sample_sizes import check_secrets
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.text.secret_scan import _DETECTORS, _beginnings_of_jwts, _detector, may_hold_secret, secret_kinds
+from tests.unit.domain.text.secret_samples import ENCRYPTED_KEY, HARMLESS, SECRETS
 
 KEY = SECRETS["AWS Access Key"]
 KINDS = pytest.mark.parametrize("kind", SECRETS)
@@ -186,8 +186,8 @@ def test_the_library_is_imported_only_when_a_line_may_hold_a_secret() -> None:
     # Given a fresh process that reads an ordinary prompt, then one with a key
     code = f"""
 import sys
-from lambdas.domain.datasets import build_dataset
-import lambdas.prepare_dataset.handler
+from lambdas.domain.dataset.builder import build_dataset
+import lambdas.states.prepare_dataset.handler
 for prompt in (b"red cats running along the beach", {KEY.encode()!r}):
     build_dataset([b'{{"prompt": "' + prompt + b'"}}'], lambda _: None)
     print("detect_secrets" in sys.modules)

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.answers import Question, Tool
-from lambdas.domain.records import Turn
-from lambdas.domain.teacher_batch import BatchLimits, BatchOutput, InputLine, input_line, split, why_on_demand
+from lambdas.domain.dataset.records import Turn
+from lambdas.domain.questions.answers import Question, Tool
+from lambdas.domain.training.batch_inference import (
+    BatchLimits,
+    BatchOutput,
+    InputLine,
+    input_line,
+    split,
+    why_on_demand,
+)
 
 TEACHER = "us.amazon.nova-pro-v1:0"
 

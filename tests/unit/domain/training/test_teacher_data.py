@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.answers import Answer, Asked
+from lambdas.domain.dataset.records import Record, Turn
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, TeacherDataRefused
-from lambdas.domain.records import Record, Turn
-from lambdas.domain.refusals import is_refusal
-from lambdas.domain.task_definition import TaskDefinition
-from lambdas.domain.teacher_data import check_drops, check_references, collect, drop_rate
-from lambdas.domain.teacher_modes import check_logged, check_mode, labelled_ids, records_to_ask
-from lambdas.domain.training_log import NOT_LOGGED, why_not_logged
+from lambdas.domain.logs.log_writer import NOT_LOGGED, why_not_logged
+from lambdas.domain.questions.answers import Answer, Asked
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.text.refusals import is_refusal
+from lambdas.domain.training.label_modes import check_logged, check_mode, labelled_ids, records_to_ask
+from lambdas.domain.training.teacher_data import check_drops, check_references, collect, drop_rate
 
 GOOD = Answer(
     key="k",

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import TeacherDataRefused
-from lambdas.domain.training_file import check_training_file, record_problem
+from lambdas.domain.training.training_file import check_training_file, record_problem
 from local.bedrock_simulator.customization.training_data import read
 
 ANY_JSON = st.recursive(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.training_output import (
+from lambdas.domain.training.training_output import (
     LossCurve,
     LossPoint,
     RecordCounts,

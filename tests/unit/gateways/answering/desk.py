@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from lambdas.domain.answers import Question
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.records import Turn
-from lambdas.gateways.answer_store import AnswerStore
-from lambdas.gateways.answerer import Answerer, Limits
-from lambdas.gateways.failure_store import FailureStore
-from lambdas.gateways.till import Books, Kept, ModelUse
+from lambdas.domain.dataset.records import Turn
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.questions.answers import Question
+from lambdas.gateways.answering.answer_recorder import Books, Kept, ModelUse
+from lambdas.gateways.answering.answer_store import AnswerStore
+from lambdas.gateways.answering.answerer import Answerer, Limits
+from lambdas.gateways.answering.failure_store import FailureStore
 from tests.unit.gateways.fakes import FakeRuntime, MemoryBucket, MemoryLedger, converse_answer
 
 TEACHER = "us.amazon.nova-pro-v1:0"

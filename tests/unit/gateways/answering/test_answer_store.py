@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lambdas.domain.answers import Answer
-from lambdas.domain.records import WHOLE_RANGE, partition_of
-from lambdas.gateways.answer_store import AnswerStore
+from lambdas.domain.dataset.records import WHOLE_RANGE, partition_of
+from lambdas.domain.questions.answers import Answer
+from lambdas.gateways.answering.answer_store import AnswerStore
 from tests.unit.gateways.fakes import MemoryBucket
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from lambdas.domain import call_limit
 from lambdas.domain.errors import ModelUnavailable, OutOfTime, RetryLater
-from lambdas.gateways.answerer import Limits
-from lambdas.gateways.purchase import MAX_BROKEN, MAX_STREAK, REFUSALS_OF_THE_MODEL
-from tests.unit.gateways.desk import TEACHER, USE, Desk, good, questions
+from lambdas.domain.questions import concurrency_limit
+from lambdas.gateways.answering.answerer import Limits
+from lambdas.gateways.answering.call_scheduler import MAX_BROKEN, MAX_STREAK, REFUSALS_OF_THE_MODEL
+from tests.unit.gateways.answering.desk import TEACHER, USE, Desk, good, questions
 from tests.unit.gateways.fakes import FakeRuntime, converse_answer, refusal
 
 
@@ -33,8 +33,8 @@ def test_a_model_that_refuses_for_good_ends_the_stage_at_once(code: str) -> None
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_limit, "FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr(call_limit, "LONGEST_PAUSE_S", 0.002)
+    monkeypatch.setattr(concurrency_limit, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(concurrency_limit, "LONGEST_PAUSE_S", 0.002)
 
 
 @pytest.mark.usefixtures("short_pauses")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.answers import Asked, Question
-from lambdas.domain.records import Turn
-from lambdas.gateways.answer_store import PROBE
-from lambdas.gateways.till import FLUSH_EVERY, ModelUse
-from tests.unit.gateways.desk import TEACHER, USE, Desk, good, questions
+from lambdas.domain.dataset.records import Turn
+from lambdas.domain.questions.answers import Asked, Question
+from lambdas.gateways.answering.answer_recorder import FLUSH_EVERY, ModelUse
+from lambdas.gateways.answering.answer_store import PROBE
+from tests.unit.gateways.answering.desk import TEACHER, USE, Desk, good, questions
 from tests.unit.gateways.fakes import FakeRuntime, converse_answer
 
 

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from lambdas.domain.answers import Answer, Question
-from lambdas.domain.judging import InvalidVerdict, judge_question, read_verdict
-from lambdas.domain.prices import PriceBook
-from lambdas.domain.records import Turn, parse_line
-from lambdas.gateways.purchase import MAX_UNUSABLE
-from lambdas.gateways.till import ModelUse
-from tests.unit.gateways.desk import TEACHER, USE, Desk, good, questions
+from lambdas.domain.dataset.records import Turn, parse_line
+from lambdas.domain.evaluation.judge import InvalidVerdict, judge_question, read_verdict
+from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.questions.answers import Answer, Question
+from lambdas.gateways.answering.answer_recorder import ModelUse
+from lambdas.gateways.answering.call_scheduler import MAX_UNUSABLE
+from tests.unit.gateways.answering.desk import TEACHER, USE, Desk, good, questions
 from tests.unit.gateways.fakes import FakeRuntime, converse_answer
 
 

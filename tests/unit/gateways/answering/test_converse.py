@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.gateways.converse import retry_after
+from lambdas.gateways.answering.converse import retry_after
 from tests.unit.gateways.fakes import refusal
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import ModelUnavailable, RetryLater
-from lambdas.domain.ledger import LedgerEntry
-from lambdas.gateways.purchase import REFUSALS_OF_THE_MODEL
-from lambdas.gateways.till import FLUSH_EVERY
-from tests.unit.gateways.desk import USE, Desk, good, questions
+from lambdas.gateways.answering.answer_recorder import FLUSH_EVERY
+from lambdas.gateways.answering.call_scheduler import REFUSALS_OF_THE_MODEL
+from tests.unit.gateways.answering.desk import USE, Desk, good, questions
 from tests.unit.gateways.fakes import FakeRuntime, converse_answer, refusal
 
 Buys = Callable[[Desk, FakeRuntime, int], None]

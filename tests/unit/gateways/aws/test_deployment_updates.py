@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from lambdas.gateways.bedrock_control import BedrockControl
-from tests.unit.stages.fake_bedrock import START, FakeBedrock
+from lambdas.gateways.aws.bedrock import BedrockControl
+from tests.unit.support.fake_bedrock import START, FakeBedrock
 
 
 @pytest.mark.parametrize(

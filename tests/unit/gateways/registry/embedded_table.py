@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lambdas.gateways.table import BY_STATE, Table
+from lambdas.gateways.registry.table import BY_STATE, Table
 from local.embedded_aws.lifecycle import EmbeddedAws
 
 if TYPE_CHECKING:

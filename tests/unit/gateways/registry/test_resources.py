@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lambdas.gateways.resource_book import (
+from lambdas.gateways.registry.resources import (
     CREATED,
     CUSTOM_MODEL,
     DEPLOYMENT,
@@ -17,7 +17,7 @@ from lambdas.gateways.resource_book import (
     Resource,
     ResourceBook,
 )
-from lambdas.gateways.table import Table
+from lambdas.gateways.registry.table import Table
 
 NOW, LATER = "2026-09-01T10:00:00.000Z", "2026-09-01T11:00:00.000Z"
 MODEL = Resource(

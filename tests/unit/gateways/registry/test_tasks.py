@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
-from lambdas.gateways.table import Table
-from lambdas.gateways.task_book import Champion, TaskBook, TaskState
+from lambdas.gateways.registry.table import Table
+from lambdas.gateways.registry.tasks import Champion, TaskBook, TaskState
 
 NOW, LATER, LAST = "2026-09-01T10:00:00.000Z", "2026-09-01T11:00:00.000Z", "2026-09-01T12:00:00.000Z"
 

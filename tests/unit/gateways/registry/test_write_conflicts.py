@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.gateways import table as table_module
-from lambdas.gateways.table import CONFLICT_TRIES, ConditionFailed, Table
+from lambdas.gateways.registry import table as table_module
+from lambdas.gateways.registry.table import CONFLICT_TRIES, ConditionFailed, Table
 
 CONFLICT = {"Code": "TransactionConflict"}
 CONDITION = {"Code": "ConditionalCheckFailed"}

@@ -1,0 +1,1 @@
+"""Estimate, ledger, budget and reconciliation."""

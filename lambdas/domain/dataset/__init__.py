@@ -1,0 +1,1 @@
+"""From uploaded lines to training and held-out records."""

@@ -1,0 +1,1 @@
+"""Answers measured, judged and summarised with confidence bounds."""

@@ -1,0 +1,1 @@
+"""Invocation logs as a source of records and as a training file."""

@@ -1,0 +1,1 @@
+"""What serves a task, what it costs, and when it is idle."""

@@ -1,0 +1,1 @@
+"""What a person decides: task definition, settings, models, quotas."""

@@ -1,0 +1,1 @@
+"""Rules about one text: schema, repair, refusals, secrets."""

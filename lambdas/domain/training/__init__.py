@@ -1,0 +1,1 @@
+"""Teacher data, training file and what a job reports of it."""

@@ -1,0 +1,1 @@
+"""The registry table: runs, tasks, resources, approvals."""

@@ -1,0 +1,1 @@
+"""What events and people invoke beside the machine, a folder each: leaves that nothing else imports."""

@@ -1,0 +1,1 @@
+"""Endpoints of candidate and champion: made, tested, pointed at, rolled back, deleted."""

@@ -1,0 +1,1 @@
+"""The teacher batch and the customization job, as several states see them."""
