@@ -42,10 +42,11 @@ test: setup ## every test, the end-to-end run on the embedded AWS included
 faults: setup ## what can go wrong in every state: <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--all: each error of each class)
 	$(BIN)/python -m tests.faults $(ARGS)
 
-check: setup ## format, lint, types, secrets, licences, known vulnerabilities
+check: setup ## format, lint, types, import contracts, secrets, licences, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m checks secrets licences vulnerabilities
 
 format: setup ## format, and mend what the linter can mend

@@ -6,8 +6,8 @@ use_bundled_node()
 
 from aws_cdk import App
 
+from stacks.access.rule_packs import enforce_rule_packs
 from stacks.environments import CONTEXT_KEY, add_environment, read_environments
-from stacks.rule_packs import enforce_rule_packs
 
 app = App()
 for name, settings in read_environments(app.node.try_get_context(CONTEXT_KEY)).items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stacks.permissions import REASONS
+from stacks.access.permissions import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

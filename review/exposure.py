@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from review.access import conditions, listed, principals
-from stacks.own_rules import for_everybody, no_public_endpoint
+from stacks.access.own_rules import for_everybody, no_public_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

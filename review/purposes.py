@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.stage_permissions import StagePermissions
+from stacks.access.stage_permissions import StagePermissions
 
 if TYPE_CHECKING:
     from review.assembly import Assembly, Resource
@@ -73,7 +73,7 @@ def purpose(assembly: Assembly, resource: Resource) -> str | None:
 
 
 def stage_purpose(function: Resource) -> str | None:
-    """Give what a Lambda does: the first sentence of its method in ``stacks/stage_permissions.py``."""
+    """Give what a Lambda does: the first sentence of its method in ``stacks/access/stage_permissions.py``."""
     folder = str(function.properties["Handler"]).split(".")[2]
     text = (getattr(StagePermissions, folder, None).__doc__ or "").strip()
     return text.partition("\n")[0].removesuffix(".") or None

@@ -9,7 +9,7 @@ from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 
-from stacks.data_key import DataKey
+from stacks.access.data_key import DataKey
 
 if TYPE_CHECKING:
     from aws_cdk import Environment

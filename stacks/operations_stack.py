@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_sns as sns
 
-from stacks.alarms import Alarms
-from stacks.dashboard import Dashboard
+from stacks.monitoring.alarms import Alarms
+from stacks.monitoring.dashboard import Dashboard
 
 if TYPE_CHECKING:
     from aws_cdk import Environment

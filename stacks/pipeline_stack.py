@@ -11,14 +11,14 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from stacks.acknowledgements import acknowledge, acknowledge_wildcards
-from stacks.bedrock_roles import BatchRole, CustomizationRole
-from stacks.inference_profiles import InferenceProfiles
-from stacks.permissions import Permission, allow, keep_reasons, policy_document
-from stacks.stage_function import Runtime, StageFunction, shared_code, shared_layer
-from stacks.stage_permissions import StagePermissions
-from stacks.state_machine import DistillationMachine
-from stacks.triggers import Triggers
+from stacks.access.acknowledgements import acknowledge, acknowledge_wildcards
+from stacks.access.bedrock_roles import BatchRole, CustomizationRole
+from stacks.access.inference_profiles import InferenceProfiles
+from stacks.access.permissions import Permission, allow, keep_reasons, policy_document
+from stacks.access.stage_permissions import StagePermissions
+from stacks.machine.stage_function import Runtime, StageFunction, shared_code, shared_layer
+from stacks.machine.state_machine import DistillationMachine
+from stacks.machine.triggers import Triggers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from lambdas.domain.task.settings import Settings
+    from stacks.access.network import Network
     from stacks.data_stack import DataExports, DataStack
-    from stacks.network import Network
 
 SHORT, MEDIUM, LONGEST = Duration.minutes(2), Duration.minutes(5), Duration.minutes(15)
 LARGE = 1769
@@ -218,7 +218,7 @@ class PipelineStack(Stack):
         vpc = settings.network()
         if vpc is None:
             return None
-        from stacks.network import Network  # noqa: PLC0415 - the library's EC2 part is large, and most need none of it
+        from stacks.access.network import Network  # noqa: PLC0415 - the library's EC2 part is large, and most need none of it
 
         return Network(self, "Network", vpc=vpc)
 

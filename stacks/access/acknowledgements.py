@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from constructs import IConstruct
 
-    from stacks.permissions import Permission
+    from stacks.access.permissions import Permission
 
 
 def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:

@@ -8,10 +8,10 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge_wildcards
-from stacks.data_key import ENCRYPT_AND_DECRYPT
-from stacks.model_access import ModelAccess
-from stacks.permissions import Permission, allow, keep_reasons, policy_document
+from stacks.access.acknowledgements import acknowledge_wildcards
+from stacks.access.data_key import ENCRYPT_AND_DECRYPT
+from stacks.access.model_access import ModelAccess
+from stacks.access.permissions import Permission, allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_bedrock as bedrock
 from constructs import Construct
 
-from stacks.model_access import ModelAccess
+from stacks.access.model_access import ModelAccess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.permissions import Permission, allow
+from stacks.access.permissions import Permission, allow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

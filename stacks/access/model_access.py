@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdas.domain.model_ids import foundation_model_id, is_profile
-from stacks.permissions import Permission, allow
+from stacks.access.permissions import Permission, allow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,8 +10,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge_wildcards
-from stacks.permissions import Permission, allow, keep_reasons, policy_document
+from stacks.access.acknowledgements import acknowledge_wildcards
+from stacks.access.permissions import Permission, allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
     from lambdas.domain.task.settings import Vpc

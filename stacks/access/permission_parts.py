@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stacks.access.log_access import LogAccess
+from stacks.access.model_access import ModelAccess
+from stacks.access.permissions import Permission, allow
 from stacks.data_stack import REGISTRY_INDEX
-from stacks.log_access import LogAccess
-from stacks.model_access import ModelAccess
-from stacks.permissions import Permission, allow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

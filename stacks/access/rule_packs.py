@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Validations
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
-from stacks.own_rules import OwnRules
+from stacks.access.own_rules import OwnRules
 
 if TYPE_CHECKING:
     from aws_cdk import App

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stacks.permission_parts import NO_RESOURCE, PermissionParts, of_bedrock, without_resource
-from stacks.permissions import Permission, allow
+from stacks.access.permission_parts import NO_RESOURCE, PermissionParts, of_bedrock, without_resource
+from stacks.access.permissions import Permission, allow
 
 
 class StagePermissions(PermissionParts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.asl import State, States, completed, given_up, wait
+from stacks.machine.asl import State, States, completed, given_up, wait
 
 if TYPE_CHECKING:
     from lambdas.domain.task.settings import Settings

@@ -14,7 +14,7 @@ from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-LAMBDAS = Path(__file__).resolve().parent.parent / "lambdas"
+LAMBDAS = Path(__file__).resolve().parents[2] / "lambdas"
 PYTHON = "3.14"
 PLATFORM = "manylinux2014_aarch64"
 LAYOUT = 1

@@ -8,15 +8,15 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge_wildcards
-from stacks.permissions import allow, keep_reasons, policy_document
+from stacks.access.acknowledgements import acknowledge_wildcards
+from stacks.access.permissions import allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aws_cdk import aws_stepfunctions as sfn
 
-    from stacks.stage_function import StageFunction
+    from stacks.machine.stage_function import StageFunction
 
 # Step Functions developer guide, "Using CloudWatch Logs to log execution history".
 _LOG_DELIVERY = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
-from stacks.asl import FAILED, GO_ON, NO_RETRY, RETRY, RUN, State, States, ask_again, counted
+from stacks.machine.asl import FAILED, GO_ON, NO_RETRY, RETRY, RUN, State, States, ask_again, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stacks.stage_function import StageFunction
+    from stacks.machine.stage_function import StageFunction
 
 TASK_MARGIN_SECONDS = 30
 """How much longer a Task may take than its Lambda, so that the Lambda's own time-out is what is reported."""

@@ -13,11 +13,11 @@ from constructs import Construct
 
 from lambdas.domain.bedrock_names import STAGE_TAG
 from lambdas.domain.metrics import NAMESPACE
-from stacks.acknowledgements import acknowledge, acknowledge_wildcards
-from stacks.dependency_layer import DependencyLayer
-from stacks.key_access import data_key
-from stacks.log_groups import log_group
-from stacks.permissions import Permission, allow, keep_reasons, policy_document
+from stacks.access.acknowledgements import acknowledge, acknowledge_wildcards
+from stacks.access.key_access import data_key
+from stacks.access.permissions import Permission, allow, keep_reasons, policy_document
+from stacks.machine.dependency_layer import DependencyLayer
+from stacks.monitoring.log_groups import log_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
 
     from lambdas.domain.task.settings import Settings
-    from stacks.network import Network
+    from stacks.access.network import Network
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 ONLY_ASKED = (
     "Invoked by callers that wait and get the error themselves; Lambda uses a dead letter queue for events alone."
 )

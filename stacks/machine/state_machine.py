@@ -15,7 +15,7 @@ from constructs import Construct
 
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT
 from lambdas.domain.task.settings import TEACHER_POLL_LIMIT
-from stacks.asl import (
+from stacks.machine.asl import (
     FAILED,
     INPUT,
     NO_RETRY,
@@ -34,16 +34,16 @@ from stacks.asl import (
     poll_loop,
     unknown,
 )
-from stacks.bake_states import bake_states
-from stacks.log_groups import log_group
-from stacks.machine_role import MachineRole
-from stacks.machine_tasks import MachineTasks
+from stacks.machine.bake_states import bake_states
+from stacks.machine.machine_role import MachineRole
+from stacks.machine.machine_tasks import MachineTasks
+from stacks.monitoring.log_groups import log_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambdas.domain.task.settings import Settings
-    from stacks.stage_function import Runtime, StageFunction
+    from stacks.machine.stage_function import Runtime, StageFunction
 
 ENDED_WELL = ["PROMOTED", "REJECTED", "EXPIRED"]
 """Outcomes with which the execution succeeds: the pipeline did its work."""

@@ -13,7 +13,7 @@ from lambdas.domain.evaluation.measurements import CHAMPION, REQUIRED
 from lambdas.domain.metrics import ENVIRONMENT, NAMESPACE, Metric
 from lambdas.gateways.aws.endpoint_metrics import NAMESPACE as BEDROCK
 from lambdas.gateways.aws.endpoint_metrics import STATISTICS
-from stacks.alarms import BUDGET_PERCENT, FIVE_MINUTES, HOUR
+from stacks.monitoring.alarms import BUDGET_PERCENT, FIVE_MINUTES, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

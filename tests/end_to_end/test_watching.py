@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.domain.metrics import JOBS_STALLED, NAMESPACE
 from tests.end_to_end.account import example_lines, lenient
-from tests.stacks.shown import Shown, emitted, shown_by, widgets_with_metrics
+from tests.stacks.monitoring.shown import Shown, emitted, shown_by, widgets_with_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

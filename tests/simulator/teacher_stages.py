@@ -35,7 +35,7 @@ from lambdas.workflow.stage import Pipeline, Result, Stage, iso
 from local.bedrock_simulator.catalog import REGION
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.objects import MemoryObjectStore
-from stacks.asl import RETRY
+from stacks.machine.asl import RETRY
 from tests.unit.support.workshop import environment
 
 RUNS_BUCKET = "distillation-runs-000000000000"

@@ -13,7 +13,7 @@ import pytest
 
 from local.embedded_aws.deploy import ROOT
 from local.embedded_aws.lifecycle import clean_environment
-from stacks.dependency_layer import PYTHON
+from stacks.machine.dependency_layer import PYTHON
 from stacks.node import bundled_node
 
 pytestmark = pytest.mark.end_to_end

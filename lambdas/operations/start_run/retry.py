@@ -11,7 +11,7 @@ from lambdas.gateways.registry.runs import ENDED, Run
 from lambdas.gateways.registry.tasks import TaskState
 
 RELEASED_EVERY = timedelta(minutes=5)
-"""The schedule of ReconcileRuns (stacks/triggers.py)."""
+"""The schedule of ReconcileRuns (stacks/machine/triggers.py)."""
 
 
 def check_released(run: Run, resources: Iterable[Resource], task: TaskState, now: datetime) -> None:

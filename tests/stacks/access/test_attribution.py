@@ -11,8 +11,8 @@ import pytest
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.model_ids import is_profile
 from lambdas.gateways.aws.environment import Environment
+from stacks.access.inference_profiles import profile_name
 from stacks.environments import read_environments
-from stacks.inference_profiles import profile_name
 from tests.stacks.templates import Deployment, listed, synthesize, text_of
 
 if TYPE_CHECKING:

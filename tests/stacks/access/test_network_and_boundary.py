@@ -16,8 +16,8 @@ from review.assembly import Assembly
 from review.exposure import public
 from review.idle_cost import idle_cost
 from review.purposes import purpose
-from stacks.network import GATEWAYS, INTERFACES
-from stacks.rule_packs import enforce_rule_packs
+from stacks.access.network import GATEWAYS, INTERFACES
+from stacks.access.rule_packs import enforce_rule_packs
 from tests.stacks.templates import Deployment, build, listed, synthesize, text_of
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/team/boundary"

@@ -11,8 +11,8 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
-from stacks.own_rules import RULES, violations
-from stacks.rule_packs import enforce_rule_packs
+from stacks.access.own_rules import RULES, violations
+from stacks.access.rule_packs import enforce_rule_packs
 from tests.stacks.templates import Deployment, Json
 
 TRUST = {"StringEquals": {"aws:SourceAccount": "1"}, "ArnEquals": {"aws:SourceArn": "arn:aws:bedrock:*:1:*"}}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from constructs import Node
 
-from stacks import acknowledgements
-from stacks.rule_packs import enforce_rule_packs
+from stacks.access import acknowledgements
+from stacks.access.rule_packs import enforce_rule_packs
 from tests.stacks.templates import Deployment, build
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_nothing_is_looked_up_at_synth(tmp_path: Path) -> None:
 
 def test_nothing_of_this_machine_is_in_the_assembly(tmp_path: Path) -> None:
     # Given
-    here = str(acknowledgements.__file__).removesuffix("/stacks/acknowledgements.py")
+    here = str(acknowledgements.__file__).removesuffix("/stacks/access/acknowledgements.py")
     # When
     build({"dev": {}}, tmp_path).synth()
     # Then; the layer, which is not installed here, is the one asset that would lie outside the assembly

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from aws_cdk import DockerImage
 
-from stacks.dependency_layer import LAMBDAS, PLATFORM, PYTHON, PipInstall, _content_hash, _remove_traces_of_this_machine
+from stacks.machine.dependency_layer import (
+    LAMBDAS,
+    PLATFORM,
+    PYTHON,
+    PipInstall,
+    _content_hash,
+    _remove_traces_of_this_machine,
+)
 
 
 def test_a_lock_that_cannot_be_installed_is_an_error_with_pip_s_own_words(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambdas.domain.errors import permanent_error_names
-from tests.stacks.asl_walk import TaskFailed, Walk, Walker
-from tests.stacks.test_state_machine_runs import NEVER, WAIT_SECONDS, Results
+from tests.stacks.machine.asl_walk import TaskFailed, Walk, Walker
+from tests.stacks.machine.test_state_machine_runs import NEVER, WAIT_SECONDS, Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from jsonata import Jsonata  # type: ignore[import-untyped]
 
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.domain.errors import OutOfTime, permanent_error_names
-from stacks.asl import SHARD_HOURS
+from stacks.machine.asl import SHARD_HOURS
 from tests.stacks.templates import REPOSITORY, Deployment, Json, all_states
 
 if TYPE_CHECKING:

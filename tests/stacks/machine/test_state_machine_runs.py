@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambdas.domain.task.settings import MAX_HISTORY_EVENTS, TEACHER_POLL_LIMIT
-from tests.stacks.asl_walk import TaskFailed, Walk, Walker
+from tests.stacks.machine.asl_walk import TaskFailed, Walk, Walker
 from tests.stacks.templates import Deployment, Json
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from lambdas.domain import metrics
 from lambdas.domain.metrics import NAMESPACE
-from tests.stacks.shown import Shown, dashboard, emitted, shown_by, watched_by, widgets_with_metrics
+from tests.stacks.monitoring.shown import Shown, dashboard, emitted, shown_by, watched_by, widgets_with_metrics
 from tests.unit.conftest import workshop
 from tests.unit.gateways.registry.embedded_table import dynamodb, table
 from tests.unit.support.measured import measure_everything

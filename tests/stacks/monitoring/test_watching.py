@@ -10,8 +10,8 @@ import pytest
 from lambdas.domain.metrics import NAMESPACE
 from lambdas.domain.task.settings import Settings
 from lambdas.gateways.aws.endpoint_metrics import STATISTICS
-from stacks.alarms import MOST_QUERY_CHARACTERS, endpoint_errors_query
-from tests.stacks.shown import dashboard, shown_by, watched_by, widgets_with_metrics
+from stacks.monitoring.alarms import MOST_QUERY_CHARACTERS, endpoint_errors_query
+from tests.stacks.monitoring.shown import dashboard, shown_by, watched_by, widgets_with_metrics
 from tests.stacks.templates import REPOSITORY, Deployment, listed, synthesize, text_of
 
 if TYPE_CHECKING:

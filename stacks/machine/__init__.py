@@ -1,0 +1,1 @@
+"""The state machine: its states, its Lambdas, what triggers it."""
