@@ -215,7 +215,7 @@ def waits_for_quota(stage: Stage, full: QuotaTooLow, **details: object) -> Resul
 
 
 @cache
-def pipeline() -> Pipeline:
+def deployed_pipeline() -> Pipeline:
     """Give the one pipeline of this Lambda's process."""
     return Pipeline(environment=Environment.read())
 
@@ -256,12 +256,12 @@ def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Ma
     def handler(event: Mapping[str, Any], context: Any) -> Result:  # noqa: ANN401 - Lambda's context has no type
         run_id, attempt = str(event["run_id"]), int(event["attempt"])
         logger.append_keys(run_id=run_id, attempt=attempt, stage=name)
-        run = pipeline().registry.run(run_id)
+        run = deployed_pipeline().registry.run(run_id)
         if run.attempt != attempt:
             raise AttemptSuperseded(f"attempt {attempt} of run '{run_id}' was superseded by attempt {run.attempt}")
         stage = Stage(
             name=name,
-            pipeline=pipeline(),
+            pipeline=deployed_pipeline(),
             run=run,
             attempt=attempt,
             payload=event,

@@ -249,7 +249,7 @@ class World:
         """Run a handler as a cold Lambda does; its exception becomes the error that Step Functions sees."""
         striker, before, caller = self.striker, self.striker.state, self.running
         striker.state, self.running = state, function.folder
-        lambdas.workflow.stage.pipeline.cache_clear()
+        lambdas.workflow.stage.deployed_pipeline.cache_clear()
         handler = importlib.import_module(function.module).handler
         context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: LAMBDA_MS)
         try:
@@ -264,7 +264,7 @@ class World:
         finally:
             striker.dead = False
             striker.state, self.running = before, caller
-            lambdas.workflow.stage.pipeline.cache_clear()
+            lambdas.workflow.stage.deployed_pipeline.cache_clear()
 
     def _lambda(self, operation: str, request: Request) -> Answer:
         assert operation == "Invoke", operation

@@ -65,7 +65,7 @@ class Word:
         )
 
 
-def answer(line: Pipeline, approvals: Approvals, step_functions: SFNClient, word: Word) -> Result:
+def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, word: Word) -> Result:
     """Answer a request for approval.
 
     Raises
@@ -74,7 +74,7 @@ def answer(line: Pipeline, approvals: Approvals, step_functions: SFNClient, word
         Nothing waits, report or champion have changed, a price or an explicit word is missing, or somebody answered
         before.
     """
-    run = line.registry.run(word.run_id)
+    run = pipeline.registry.run(word.run_id)
     if word.answer not in ANSWERS:
         raise AnswerRefused(f"the answer is {word.answer[:20]!r}, allowed: {', '.join(ANSWERS)}")
     pending = approvals.find(word.run_id)
@@ -85,18 +85,18 @@ def answer(line: Pipeline, approvals: Approvals, step_functions: SFNClient, word
         message = f"the report of run '{word.run_id}' is no longer the one you read; read it again, then answer"
         raise AnswerRefused(message)
     if word.answer == APPROVED:
-        _check_champion(line, run.task, word, pending)
+        _check_champion(pipeline, run.task, word, pending)
         _check_price(word, pending)
         _check_explicit(word, pending)
     approval = {
         "answer": word.answer,
         "why": word.why,
-        "at": iso(line.now()),
+        "at": iso(pipeline.now()),
         "report_sha256": word.report_sha256,
         "explicitly": word.explicitly,
         "usd_per_unit_hour": word.hourly_price if pending.price_wanted else None,
     }
-    line.registry.record_facts(word.run_id, approval=approval)
+    pipeline.registry.record_facts(word.run_id, approval=approval)
     try:
         step_functions.send_task_success(taskToken=pending.task_token, output=json.dumps({"answer": word.answer}))
     except ClientError as problem:
@@ -108,8 +108,8 @@ def answer(line: Pipeline, approvals: Approvals, step_functions: SFNClient, word
     return {"run_id": word.run_id, "answer": word.answer}
 
 
-def _check_champion(line: Pipeline, task: str, word: Word, pending: PendingApproval) -> None:
-    champion = line.tasks.state(task).champion
+def _check_champion(pipeline: Pipeline, task: str, word: Word, pending: PendingApproval) -> None:
+    champion = pipeline.tasks.state(task).champion
     serving = champion.run_id if champion else None
     if word.expected_champion == pending.expected_champion == serving:
         return

@@ -9,7 +9,7 @@ from lambdas.gateways.aws.endpoint_metrics import Usage
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.operations.reap_idle_throughput.stage import Reaper
 from lambdas.operations.reap_idle_throughput.telling import measure, tell
-from lambdas.workflow.stage import iso, logger, pipeline
+from lambdas.workflow.stage import deployed_pipeline, iso, logger
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
@@ -18,18 +18,20 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
     ``{}`` does what the settings say; ``{"reap": "report"}`` (or another value of that setting) asks for it once;
     ``{"confirm": task, "run_id": run, "why": text}`` confirms a champion.
     """
-    line = pipeline()
-    settings = line.environment.settings
+    pipeline = deployed_pipeline()
+    settings = pipeline.environment.settings
     if "confirm" in event:
-        line.tasks.confirm(str(event["confirm"]), str(event["run_id"]), iso(line.now()), str(event.get("why", "")))
+        pipeline.tasks.confirm(
+            str(event["confirm"]), str(event["run_id"]), iso(pipeline.now()), str(event.get("why", ""))
+        )
         return {"task": event["confirm"], "confirmed": event["run_id"]}
-    inventory = Inventory(clients.bedrock(), line.environment.name, line.prices, settings.student_model)
-    reaper = Reaper(line, inventory, Usage(clients.cloudwatch()), clients.bedrock(), clients.bedrock_runtime())
+    inventory = Inventory(clients.bedrock(), pipeline.environment.name, pipeline.prices, settings.student_model)
+    reaper = Reaper(pipeline, inventory, Usage(clients.cloudwatch()), clients.bedrock(), clients.bedrock_runtime())
     by_hand = "reap" in event
     reap = str(event.get("reap", settings.reap))
     result = reaper.reap(reap, look_only=by_hand and reap == REPORT)
-    line.meter.emit_all(measure(result))
+    pipeline.meter.emit_all(measure(result))
     if not by_hand:  # whoever asked by hand reads the answer
-        tell(line, result)
+        tell(pipeline, result)
     logger.info("looked for what idles", extra={"findings": len(result["findings"])})
     return result

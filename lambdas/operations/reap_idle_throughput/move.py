@@ -28,12 +28,12 @@ LEASE = timedelta(hours=2)
 ON_DEMAND = "on_demand"
 
 
-def move_on_demand(line: Pipeline, runtime: BedrockRuntimeClient, task: str, champion: Champion, why: str) -> str:
+def move_on_demand(pipeline: Pipeline, runtime: BedrockRuntimeClient, task: str, champion: Champion, why: str) -> str:
     """Bring the move one step further; called again until it is done.
 
     Parameters
     ----------
-    line : Pipeline
+    pipeline : Pipeline
     runtime : bedrock-runtime client
     task : str
     champion : Champion
@@ -53,24 +53,24 @@ def move_on_demand(line: Pipeline, runtime: BedrockRuntimeClient, task: str, cha
     PromotionFailed
         The deployment failed or does not answer well: the throughput goes on serving.
     """
-    run = line.registry.run(champion.run_id)
-    stage = Stage(name="ReapIdleThroughput", pipeline=line, run=run, attempt=run.attempt)
-    owner, now = f"reap-{champion.run_id}", line.now()
-    line.tasks.take_lease(task, owner, champion.run_id, iso(now), iso(now + LEASE))
+    run = pipeline.registry.run(champion.run_id)
+    stage = Stage(name="ReapIdleThroughput", pipeline=pipeline, run=run, attempt=run.attempt)
+    owner, now = f"reap-{champion.run_id}", pipeline.now()
+    pipeline.tasks.take_lease(task, owner, champion.run_id, iso(now), iso(now + LEASE))
     deployment = _deployment(stage, champion)
     arn = str(deployment.arn)
-    line.tasks.begin_move(task, owner, arn)
+    pipeline.tasks.begin_move(task, owner, arn)
     if not _is_active(stage, deployment):
         return MOVING
-    records = from_json_lines(line.runs.read(run.files.dataset("holdout.jsonl")))
+    records = from_json_lines(pipeline.runs.read(run.files.dataset("holdout.jsonl")))
     smoke_test(runtime, arn, records, stage.task)
     moved = replace(champion, endpoint_arn=arn, endpoint_name=deployment.name, mode=ON_DEMAND)
     # The pointer goes first: a crash before the registry's word leaves callers on an endpoint that exists and is tried
     # again, while the other way round the old endpoint could go with callers still on it.
     publish_pointer(stage, moved)
-    line.resources.mark(deployment, IN_USE)
-    line.tasks.finish_move(task, owner, moved, champion.endpoint_arn, stage.now(), why)
-    line.tasks.drop_lease(task, owner)
+    pipeline.resources.mark(deployment, IN_USE)
+    pipeline.tasks.finish_move(task, owner, moved, champion.endpoint_arn, stage.now(), why)
+    pipeline.tasks.drop_lease(task, owner)
     return MOVED
 
 

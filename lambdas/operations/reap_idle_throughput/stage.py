@@ -41,7 +41,7 @@ class Reaper:
 
     Parameters
     ----------
-    line : Pipeline
+    pipeline : Pipeline
     inventory : Inventory
     usage : Usage
     bedrock : Bedrock client
@@ -52,15 +52,15 @@ class Reaper:
 
     def __init__(
         self,
-        line: Pipeline,
+        pipeline: Pipeline,
         inventory: Inventory,
         usage: Usage,
         bedrock: BedrockClient,
         runtime: BedrockRuntimeClient,
     ) -> None:
-        self._line, self._inventory, self._usage = line, inventory, usage
+        self._pipeline, self._inventory, self._usage = pipeline, inventory, usage
         self._bedrock, self._runtime = bedrock, runtime
-        self._settings = line.environment.settings
+        self._settings = pipeline.environment.settings
 
     def reap(self, reap: str, *, look_only: bool = False) -> Result:
         """Judge everything and act.
@@ -77,7 +77,7 @@ class Reaper:
         dict
             ``findings`` and what they still bill, ``usd_per_hour``.
         """
-        tasks = {task: self._line.tasks.state(task) for task in self._line.tasks.all_tasks()}
+        tasks = {task: self._pipeline.tasks.state(task) for task in self._pipeline.tasks.all_tasks()}
         things = [*self._inventory.jobs(), *self._inventory.things()]
         due = list(self._due(things, tasks))
         # Who is due for review is not found twice for being idle besides.
@@ -94,10 +94,10 @@ class Reaper:
     # Finding
 
     def _idle(self, things: list[Thing], tasks: dict[str, TaskState]) -> list[Finding]:
-        now, hours = self._line.now(), self._settings.idle_hours
+        now, hours = self._pipeline.now(), self._settings.idle_hours
         callable_arns = [thing.arn for thing in things if thing.kind in ENDPOINTS]
         calls = self._usage.invocations(callable_arns, now, hours)
-        written_down = list(self._line.resources.open())
+        written_down = list(self._pipeline.resources.open())
         judged = (
             judge_thing(
                 _priced(thing, written_down), self._use(thing, tasks, written_down, calls), now=now, idle_hours=hours
@@ -109,7 +109,7 @@ class Reaper:
     def _use(
         self, thing: Thing, tasks: dict[str, TaskState], written_down: list[Resource], calls: dict[str, float]
     ) -> Use:
-        now = self._line.now()
+        now = self._pipeline.now()
         task = tasks.get(thing.task or "", TaskState())
         serving = task.champion is not None and thing.arn == task.champion.endpoint_arn
         # Another run may have adopted what this one made: the registry, not the tag alone, knows all of them.
@@ -127,11 +127,11 @@ class Reaper:
         )
 
     def _is_under_way(self, run_id: str) -> bool:
-        run = self._line.registry.find(run_id)
+        run = self._pipeline.registry.find(run_id)
         return run is not None and run.state != ENDED
 
     def _due(self, things: list[Thing], tasks: dict[str, TaskState]) -> Iterator[Finding]:
-        now = self._line.now()
+        now = self._pipeline.now()
         bound = {thing.arn for thing in things if thing.committed_until and thing.committed_until > now}
         days = self._settings.review_after_days
         for name, task in tasks.items():
@@ -147,7 +147,7 @@ class Reaper:
                 yield replace(finding, deletable=champion.endpoint_arn not in bound)
 
     def _aging(self, tasks: dict[str, TaskState]) -> Iterator[Finding]:
-        soon = self._line.now() + timedelta(days=self._settings.end_of_life_notice_days)
+        soon = self._pipeline.now() + timedelta(days=self._settings.end_of_life_notice_days)
         ends: dict[str, datetime | None] = {}
         for name, task in tasks.items():
             if task.champion is None:
@@ -171,7 +171,7 @@ class Reaper:
 
     def _about_champion(self, reason: str, task: str, champion: Champion, explanation: str) -> Finding:
         # The run that made the endpoint may be an earlier one than the champion's.
-        known = (item.usd_per_hour for item in self._line.resources.open() if item.arn == champion.endpoint_arn)
+        known = (item.usd_per_hour for item in self._pipeline.resources.open() if item.arn == champion.endpoint_arn)
         price = next(known, None)
         return Finding(
             reason=reason,
@@ -199,18 +199,18 @@ class Reaper:
         return self._moved(finding, champion)
 
     def _deleted(self, finding: Finding) -> Finding:
-        gone = Deleter(self._line.bedrock).delete(finding)
+        gone = Deleter(self._pipeline.bedrock).delete(finding)
         if not gone:
             why = "it is being stopped" if finding.kind in JOBS else "the service refuses to delete it for now"
             return replace(finding, explanation=f"{finding.explanation}; {why}")
-        for item in list(self._line.resources.open()):
+        for item in list(self._pipeline.resources.open()):
             if (item.kind, item.name) == (finding.kind, finding.name):
-                self._line.resources.released(item, iso(self._line.now()))
+                self._pipeline.resources.released(item, iso(self._pipeline.now()))
         return replace(finding, done="stopped" if finding.kind in JOBS else "deleted")
 
     def _moved(self, finding: Finding, champion: Champion) -> Finding:
         try:
-            status = move_on_demand(self._line, self._runtime, str(finding.task), champion, finding.explanation)
+            status = move_on_demand(self._pipeline, self._runtime, str(finding.task), champion, finding.explanation)
         except (PipelineError, RetryLater) as problem:
             return replace(finding, explanation=f"{finding.explanation}; it could not be moved: {problem}")
         done = "moved to an on-demand deployment" if status == MOVED else ""

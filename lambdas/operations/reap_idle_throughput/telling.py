@@ -10,9 +10,9 @@ from lambdas.gateways.registry.resources import THROUGHPUT
 from lambdas.workflow.stage import Pipeline, Result
 
 
-def tell(line: Pipeline, result: Result) -> None:
+def tell(pipeline: Pipeline, result: Result) -> None:
     """Send a message where there is something to tell; no finding, no message."""
-    environment = line.environment
+    environment = pipeline.environment
     if not result["findings"] or not environment.topic_arn:
         return
     subject, text = idle_message(

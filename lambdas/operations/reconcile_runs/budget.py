@@ -8,8 +8,8 @@ from lambdas.gateways.registry.runs import Run
 from lambdas.workflow.stage import Pipeline
 
 
-def measure_budget(line: Pipeline, run: Run) -> None:
+def measure_budget(pipeline: Pipeline, run: Run) -> None:
     """Emit the share of the budget that a run has spent; before CheckRun has read the budget, nothing was."""
     budget_usd = run.facts.get("budget_usd")
     if budget_usd:
-        line.meter.emit_all([budget_used(total_usd(line.registry.ledger(run.run_id)), float(budget_usd))])
+        pipeline.meter.emit_all([budget_used(total_usd(pipeline.registry.ledger(run.run_id)), float(budget_usd))])

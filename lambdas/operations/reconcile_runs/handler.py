@@ -6,16 +6,18 @@ from typing import Any
 from lambdas.gateways.aws import clients
 from lambdas.operations.reconcile_runs.stage import Reconciler
 from lambdas.workflow.run_starter import Starter
-from lambdas.workflow.stage import logger, pipeline
+from lambdas.workflow.stage import deployed_pipeline, logger
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
     """Close the run of an ended execution (``Execution Status Change``), or look after all runs (any other event)."""
-    line = pipeline()
-    environment = line.environment
+    pipeline = deployed_pipeline()
+    environment = pipeline.environment
     step_functions = clients.step_functions()
-    starter = Starter(line.registry, step_functions, environment.state_machine_arn, environment.settings.max_running)
-    reconciler = Reconciler(line, step_functions, clients.lambdas(), starter)
+    starter = Starter(
+        pipeline.registry, step_functions, environment.state_machine_arn, environment.settings.max_running
+    )
+    reconciler = Reconciler(pipeline, step_functions, clients.lambdas(), starter)
     detail = event.get("detail") or {}
     result = reconciler.execution_ended(detail) if "executionArn" in detail else reconciler.look_after_all()
     logger.info("reconciled", extra={"result": result})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
-def remind(line: Pipeline, sns: Callable[[], SNSClient], run: Run) -> bool:
+def remind(pipeline: Pipeline, sns: Callable[[], SNSClient], run: Run) -> bool:
     """Send the reminder if it is due and was not sent before.
 
     It is claimed before it is sent: a crash in between loses a reminder, which the request's own message outweighs; the
@@ -25,16 +25,16 @@ def remind(line: Pipeline, sns: Callable[[], SNSClient], run: Run) -> bool:
     bool
         Whether a reminder was sent.
     """
-    settings, expires = line.environment.settings, str(run.progress.get("expires") or "")
+    settings, expires = pipeline.environment.settings, str(run.progress.get("expires") or "")
     if run.progress.get("stage") != "RequestApproval" or not expires or settings.approval_reminder_hours == 0:
         return False
-    left = datetime.fromisoformat(expires) - line.now()
+    left = datetime.fromisoformat(expires) - pipeline.now()
     if not timedelta() < left <= timedelta(hours=settings.approval_reminder_hours):
         return False
-    if not line.registry.claim_reminder(run.run_id, run.attempt):
+    if not pipeline.registry.claim_reminder(run.run_id, run.attempt):
         return False
     subject, text = reminder_message(
-        environment=line.environment.name, run_id=run.run_id, task=run.task, expires=expires
+        environment=pipeline.environment.name, run_id=run.run_id, task=run.task, expires=expires
     )
-    sns().publish(TopicArn=line.environment.topic_arn, Subject=subject, Message=text)
+    sns().publish(TopicArn=pipeline.environment.topic_arn, Subject=subject, Message=text)
     return True

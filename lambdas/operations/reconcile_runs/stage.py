@@ -37,42 +37,45 @@ class Reconciler:
 
     Parameters
     ----------
-    line : Pipeline
+    pipeline : Pipeline
     step_functions : Step Functions client
     functions : Lambda client
         Invokes ReleaseResources and PublishReport, so that their roles, not this one's, can delete and write.
     starter : Starter
     """
 
-    def __init__(self, line: Pipeline, step_functions: SFNClient, functions: LambdaClient, starter: Starter) -> None:
-        self._line, self._step_functions, self._functions, self._starter = line, step_functions, functions, starter
+    def __init__(
+        self, pipeline: Pipeline, step_functions: SFNClient, functions: LambdaClient, starter: Starter
+    ) -> None:
+        self._pipeline, self._starter = pipeline, starter
+        self._step_functions, self._functions = step_functions, functions
 
     def execution_ended(self, detail: Mapping[str, Any]) -> Result:
         """Close the run of an execution and start the next in the queue."""
         given = json.loads(detail["input"])
-        run = self._line.registry.find(str(given["run_id"]))
+        run = self._pipeline.registry.find(str(given["run_id"]))
         closed = bool(run and run.attempt == int(given["attempt"]) and self._close(run, str(detail["status"])))
         return {"closed": closed, "started": self._starter.start_queued(self._now())}
 
     def look_after_all(self) -> Result:
         """Close ended runs, start missing executions, release leftovers, start the queue."""
         closed, released, reminded = [], [], []
-        for run_id in sorted(self._line.registry.slots()):
-            run = self._line.registry.run(run_id)
+        for run_id in sorted(self._pipeline.registry.slots()):
+            run = self._pipeline.registry.run(run_id)
             status = self._execution_status(run)
             if status is None and run.state == RUNNING:
                 self._starter.start(run, self._now())
             elif status != RUNNING and self._close(run, status or FAILED):
                 closed.append(run_id)
             elif status == RUNNING:
-                measure_budget(self._line, run)
+                measure_budget(self._pipeline, run)
                 if self._remind(run):
                     reminded.append(run_id)
         for run in self._with_leftovers():
             self._release(run, run.outcome or FAILED)
             released.append(run.run_id)
-        for task in list(self._line.tasks.open_rollbacks()):
-            self._invoke(self._line.environment.rollback_function, {"task": task})
+        for task in list(self._pipeline.tasks.open_rollbacks()):
+            self._invoke(self._pipeline.environment.rollback_function, {"task": task})
         started = self._starter.start_queued(self._now())
         return {"closed": closed, "released": released, "reminded": reminded, "started": started}
 
@@ -82,42 +85,42 @@ class Reconciler:
             self._release(run, FAILED)
             error = {"Error": f"Execution.{status}", "Cause": WHY.get(status, status)}
             payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": FAILED, "error": error}
-            self._invoke(self._line.environment.report_function, payload)
+            self._invoke(self._pipeline.environment.report_function, payload)
             # Where the report could not be written: only an ended run is released again by the schedule, and retried.
             reason = f"{error['Cause']}; its report could not be written"
-            if self._line.registry.end(run.run_id, run.attempt, FAILED, reason, self._now(), None):
-                self._line.meter.emit(RUNS_ENDED, 1, FAILED)
-        self._line.registry.free_slot(run.run_id)
+            if self._pipeline.registry.end(run.run_id, run.attempt, FAILED, reason, self._now(), None):
+                self._pipeline.meter.emit(RUNS_ENDED, 1, FAILED)
+        self._pipeline.registry.free_slot(run.run_id)
         return True
 
     def _remind(self, run: Run) -> bool:
         try:
-            return remind(self._line, clients.sns, run)
+            return remind(self._pipeline, clients.sns, run)
         except ClientError:
             logger.exception("a reminder could not be sent")  # runs still have to be looked after
             return False
 
     def _release(self, run: Run, outcome: str) -> None:
         payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": outcome}
-        self._invoke(self._line.environment.release_function, payload)
+        self._invoke(self._pipeline.environment.release_function, payload)
 
     def _with_leftovers(self) -> list[Run]:
         """Find ended runs with resources that should be gone, or whose keeping time has passed."""
         found: dict[str, Run] = {}
         tasks: dict[str, TaskState] = {}
-        for resource in self._line.resources.open():
-            task = tasks.setdefault(resource.task, self._line.tasks.state(resource.task))
+        for resource in self._pipeline.resources.open():
+            task = tasks.setdefault(resource.task, self._pipeline.tasks.state(resource.task))
             waiting = resource.state == KEPT and str(resource.keep_until) > self._now()
-            serving = resource.state == IN_USE and task.uses(resource.arn, self._line.now())
+            serving = resource.state == IN_USE and task.uses(resource.arn, self._pipeline.now())
             if serving or waiting or task.rollback or resource.run_id in found:
                 continue
-            run = self._line.registry.find(resource.run_id)
+            run = self._pipeline.registry.find(resource.run_id)
             if run and run.state == ENDED:
                 found[run.run_id] = run
         return list(found.values())
 
     def _execution_status(self, run: Run) -> str | None:
-        machine = self._line.environment.state_machine_arn
+        machine = self._pipeline.environment.state_machine_arn
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{execution_name(run.run_id, run.attempt)}"
         try:
             return self._step_functions.describe_execution(executionArn=arn)["status"]
@@ -135,4 +138,4 @@ class Reconciler:
             )
 
     def _now(self) -> str:
-        return iso(self._line.now())
+        return iso(self._pipeline.now())

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.workflow.serving.rollback import roll_back
-from lambdas.workflow.stage import logger, pipeline
+from lambdas.workflow.stage import deployed_pipeline, logger
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
     """Bring a rollback one step further: ``{"task", "to"?, "why"?}``; to be called again while it is IN_PROGRESS."""
-    result = roll_back(pipeline(), str(event["task"]), event.get("to") or None, str(event.get("why") or "")[:500])
+    result = roll_back(
+        deployed_pipeline(), str(event["task"]), event.get("to") or None, str(event.get("why") or "")[:500]
+    )
     logger.info("rollback", extra={"result": result})
     return result

@@ -7,24 +7,24 @@ from lambdas.domain.identity import Upload
 from lambdas.gateways.aws import clients
 from lambdas.operations.start_run.retry import check_released
 from lambdas.workflow.run_starter import Starter, claim_upload
-from lambdas.workflow.stage import iso, logger, pipeline
+from lambdas.workflow.stage import deployed_pipeline, iso, logger
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
     """Start the run of an upload (``Object Created`` event), or retry one (``{"retry": run_id}``)."""
-    line = pipeline()
-    now = iso(line.now())
+    pipeline = deployed_pipeline()
+    now = iso(pipeline.now())
     starter = Starter(
-        line.registry,
+        pipeline.registry,
         clients.step_functions(),
-        line.environment.state_machine_arn,
-        line.environment.settings.max_running,
+        pipeline.environment.state_machine_arn,
+        pipeline.environment.settings.max_running,
     )
     if "retry" in event:
         run_id = str(event["retry"])
-        earlier = line.registry.run(run_id)
-        check_released(earlier, line.resources.of_run(run_id), line.tasks.state(earlier.task), line.now())
-        run = line.registry.begin_retry(run_id, now)
+        earlier = pipeline.registry.run(run_id)
+        check_released(earlier, pipeline.resources.of_run(run_id), pipeline.tasks.state(earlier.task), pipeline.now())
+        run = pipeline.registry.begin_retry(run_id, now)
     else:
         # S3 sends keys to EventBridge literally: they must not be URL-decoded (S3 user guide, EventBridge).
         detail = event["detail"]
@@ -33,6 +33,6 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
         if not upload.starts_a_run():
             logger.info("the object starts no run", extra={"upload": upload.key})
             return {"run_id": None, "state": "IGNORED"}
-        run = claim_upload(line.registry, line.uploads, upload, now)
+        run = claim_upload(pipeline.registry, pipeline.uploads, upload, now)
     state = starter.start(run, now)
     return {"run_id": run.run_id, "attempt": run.attempt, "state": state}

@@ -36,12 +36,12 @@ from lambdas.workflow.stage import Pipeline, Result, Stage, iso
 IN_PROGRESS, COMPLETED, FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
 
 
-def roll_back(line: Pipeline, task: str, to_run: str | None, why: str, owner: str | None = None) -> Result:
+def roll_back(pipeline: Pipeline, task: str, to_run: str | None, why: str, owner: str | None = None) -> Result:
     """Bring a rollback one step further, beginning it where none is under way.
 
     Parameters
     ----------
-    line : Pipeline
+    pipeline : Pipeline
     task : str
         Task slug.
     to_run : str or None
@@ -63,38 +63,38 @@ def roll_back(line: Pipeline, task: str, to_run: str | None, why: str, owner: st
     RollbackRefused, LeaseTaken
         Nothing was changed.
     """
-    state = line.tasks.state(task)
+    state = pipeline.tasks.state(task)
     if state.rollback is None and state.champion is not None and state.champion.run_id == to_run:
         # Asked again after the answer was lost: it must not roll forward.
         endpoint = state.champion.endpoint_arn
-        if _serves(line, state.champion):
+        if _serves(pipeline, state.champion):
             return {"status": COMPLETED, "from_run": None, "to_run": to_run, "endpoint_arn": endpoint}
-    order = state.rollback or _begin(line, task, state, to_run, why, owner or rollback_owner(task))
+    order = state.rollback or _begin(pipeline, task, state, to_run, why, owner or rollback_owner(task))
     if to_run and to_run != order.to_run:
         raise RollbackRefused(f"task '{task}' is being rolled back to run {order.to_run}; wait until that has ended")
-    state = line.tasks.state(task)
+    state = pipeline.tasks.state(task)
     if state.champion is not None and order.is_done(state.champion):
-        return _end(line, task, order, state.champion)  # a crash came after the registry's word
+        return _end(pipeline, task, order, state.champion)  # a crash came after the registry's word
     known = [*([state.champion] if state.champion and order.restores else []), *state.former]
     target = next((one for one in known if one.run_id == order.to_run), None)
     if state.champion is None or state.champion.run_id != order.from_run or target is None:
-        line.tasks.end_rollback(task, order.owner)
+        pipeline.tasks.end_rollback(task, order.owner)
         message = (
             f"task '{task}' has another champion than when the rollback to run {order.to_run} was ordered; order again"
         )
         raise RollbackRefused(message)
-    _hold_lease(line, task, order.owner, order.from_run)
-    return _Rollback(line, task, order, state.champion, target).step()
+    _hold_lease(pipeline, task, order.owner, order.from_run)
+    return _Rollback(pipeline, task, order, state.champion, target).step()
 
 
-def _begin(line: Pipeline, task: str, state: TaskState, to_run: str | None, why: str, owner: str) -> RollbackOrder:
+def _begin(pipeline: Pipeline, task: str, state: TaskState, to_run: str | None, why: str, owner: str) -> RollbackOrder:
     if state.champion is None:
         raise RollbackRefused(f"task '{task}' has no champion, so there is nothing to roll back")
     target = _target(task, state.champion, state, to_run)
-    _hold_lease(line, task, owner, state.champion.run_id)
-    now = iso(line.now())
+    _hold_lease(pipeline, task, owner, state.champion.run_id)
+    now = iso(pipeline.now())
     order = RollbackOrder(to_run=target, from_run=state.champion.run_id, why=why, at=now, owner=owner)
-    line.tasks.order_rollback(task, order)
+    pipeline.tasks.order_rollback(task, order)
     return order
 
 
@@ -125,20 +125,20 @@ def _target(task: str, champion: Champion, state: TaskState, to_run: str | None)
     return state.previous.run_id
 
 
-def _serves(line: Pipeline, champion: Champion) -> bool:
-    found = line.bedrock.find_endpoint(champion.endpoint_arn, throughput=champion.on_throughput)
+def _serves(pipeline: Pipeline, champion: Champion) -> bool:
+    found = pipeline.bedrock.find_endpoint(champion.endpoint_arn, throughput=champion.on_throughput)
     return found is not None and found.status != DEAD
 
 
-def _hold_lease(line: Pipeline, task: str, owner: str, champion_run: str) -> None:
-    now = line.now()
-    expires = now + timedelta(minutes=2 * line.environment.settings.endpoint_deadline_minutes)
-    line.tasks.take_lease(task, owner, champion_run, iso(now), iso(expires))
+def _hold_lease(pipeline: Pipeline, task: str, owner: str, champion_run: str) -> None:
+    now = pipeline.now()
+    expires = now + timedelta(minutes=2 * pipeline.environment.settings.endpoint_deadline_minutes)
+    pipeline.tasks.take_lease(task, owner, champion_run, iso(now), iso(expires))
 
 
-def _end(line: Pipeline, task: str, order: RollbackOrder, champion: Champion) -> Result:
-    publish_pointer(_stage_of(line, order.to_run), champion)
-    line.tasks.end_rollback(task, order.owner)
+def _end(pipeline: Pipeline, task: str, order: RollbackOrder, champion: Champion) -> Result:
+    publish_pointer(_stage_of(pipeline, order.to_run), champion)
+    pipeline.tasks.end_rollback(task, order.owner)
     ended = {"from_run": order.from_run, "to_run": order.to_run, "endpoint_arn": champion.endpoint_arn}
     if order.gave_up:
         reason = f"{order.gave_up}; the champion of run {order.from_run} goes on serving, at {champion.endpoint_arn}"
@@ -146,16 +146,18 @@ def _end(line: Pipeline, task: str, order: RollbackOrder, champion: Champion) ->
     return {**ended, "status": COMPLETED}
 
 
-def _stage_of(line: Pipeline, run_id: str) -> Stage:
+def _stage_of(pipeline: Pipeline, run_id: str) -> Stage:
     """Frame the run whose student comes back: its prompt, its holdout, its evaluation."""
-    run = line.registry.run(run_id)
-    return Stage(name="RollBackChampion", pipeline=line, run=run, attempt=run.attempt)
+    run = pipeline.registry.run(run_id)
+    return Stage(name="RollBackChampion", pipeline=pipeline, run=run, attempt=run.attempt)
 
 
 class _Rollback:
-    def __init__(self, line: Pipeline, task: str, order: RollbackOrder, serving: Champion, target: Champion) -> None:
-        self._line, self._task, self._order, self._serving, self._target = line, task, order, serving, target
-        self._stage = _stage_of(line, target.run_id)
+    def __init__(
+        self, pipeline: Pipeline, task: str, order: RollbackOrder, serving: Champion, target: Champion
+    ) -> None:
+        self._pipeline, self._task, self._order, self._serving, self._target = pipeline, task, order, serving, target
+        self._stage = _stage_of(pipeline, target.run_id)
 
     def step(self) -> Result:
         if self._order.failed is not None:
@@ -181,22 +183,22 @@ class _Rollback:
         if arn is not None:
             return self._stage.resource(kind, self._serving.endpoint_name, arn=arn)
         content = digest(self._target.model_arn, self._order.at, length=16)
-        name = content_name(self._line.environment.name, self._task, content, "rollback")
+        name = content_name(self._pipeline.environment.name, self._task, content, "rollback")
         if self._order.endpoint_name != name:
             self._note(endpoint_name=name)
-        resource = self._line.resources.plan(endpoint_resource(self._stage, kind, name))
+        resource = self._pipeline.resources.plan(endpoint_resource(self._stage, kind, name))
         if resource.arn is None:
             if self._stage.task.serving.commitment != "none":
                 message = "the former champion's throughput had a commitment, which nobody approved again"
                 raise PromotionFailed(f"{message}; retry its run to ask for approval")
             bought = buy(self._stage, resource, self._target.model_arn)
-            self._line.resources.created(resource, bought)
+            self._pipeline.resources.created(resource, bought)
             resource = endpoint_resource(self._stage, kind, name, arn=bought)
         return resource
 
     def _shared_endpoint(self) -> str | None:
         same = (self._serving.mode, self._serving.base_model) == (self._target.mode, self._target.base_model)
-        if same and self._order.endpoint_name is None and _serves(self._line, self._serving):
+        if same and self._order.endpoint_name is None and _serves(self._pipeline, self._serving):
             return self._serving.endpoint_arn
         return None
 
@@ -207,7 +209,7 @@ class _Rollback:
         if self._order.asked:
             raise PromotionFailed(f"Bedrock did not move endpoint {found.name}: {why_not_moved(found)}")
         throughput = resource.kind == THROUGHPUT
-        self._line.bedrock.point_endpoint(found.arn, self._target.model_arn, throughput=throughput)
+        self._pipeline.bedrock.point_endpoint(found.arn, self._target.model_arn, throughput=throughput)
         self._note(asked=True)
         return False
 
@@ -216,22 +218,22 @@ class _Rollback:
             self._target,
             endpoint_arn=found.arn,
             endpoint_name=found.name,
-            promoted_at=self._target.promoted_at if self._order.restores else iso(self._line.now()),
+            promoted_at=self._target.promoted_at if self._order.restores else iso(self._pipeline.now()),
             rolled_back_at=None,
         )
-        self._line.tasks.crown(
+        self._pipeline.tasks.crown(
             self._task,
             self._order.owner,
             champion,
-            iso(self._line.now()),
-            keep=self._line.environment.settings.keep_champions,
+            iso(self._pipeline.now()),
+            keep=self._pipeline.environment.settings.keep_champions,
             action=RESTORED if self._order.restores else ROLLED_BACK,
             why=self._order.why,
         )
-        for item in self._line.resources.of_run(self._target.run_id):
+        for item in self._pipeline.resources.of_run(self._target.run_id):
             if item.name == resource.name:
-                self._line.resources.mark(item, IN_USE)
-        return _end(self._line, self._task, self._order, champion)
+                self._pipeline.resources.mark(item, IN_USE)
+        return _end(self._pipeline, self._task, self._order, champion)
 
     def _put_back(self) -> Result:
         """Point the present champion's endpoint at its own model again; what was bought goes by the next release.
@@ -239,20 +241,20 @@ class _Rollback:
         Where that endpoint has failed under the move, the order becomes one to serve the champion by another.
         """
         throughput = self._serving.on_throughput
-        found = self._line.bedrock.find_endpoint(self._serving.endpoint_arn, throughput=throughput)
+        found = self._pipeline.bedrock.find_endpoint(self._serving.endpoint_arn, throughput=throughput)
         if found is not None and found.status in ("Updating", "Creating"):
             return self._under_way()
         dead = found is None or found.status == DEAD
         if dead and not self._order.restores:
             run, why = self._order.from_run, f"its endpoint failed in the rollback to run {self._order.to_run}"
-            at, owner, gave_up = iso(self._line.now()), self._order.owner, self._order.failed
+            at, owner, gave_up = iso(self._pipeline.now()), self._order.owner, self._order.failed
             order = RollbackOrder(to_run=run, from_run=run, why=why, at=at, owner=owner, gave_up=gave_up)
-            self._line.tasks.order_rollback(self._task, order)
+            self._pipeline.tasks.order_rollback(self._task, order)
             return {"status": IN_PROGRESS, "from_run": run, "to_run": run}
         if not dead and found is not None and found.model_arn != self._serving.model_arn:
-            self._line.bedrock.point_endpoint(found.arn, self._serving.model_arn, throughput=throughput)
+            self._pipeline.bedrock.point_endpoint(found.arn, self._serving.model_arn, throughput=throughput)
             return self._under_way()
-        self._line.tasks.end_rollback(self._task, self._order.owner)
+        self._pipeline.tasks.end_rollback(self._task, self._order.owner)
         reason = f"{self._order.failed}; the champion of run {self._order.from_run} goes on serving"
         if dead:
             reason = (
@@ -263,7 +265,7 @@ class _Rollback:
 
     def _note(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the order
         self._order = replace(self._order, **changes)
-        self._line.tasks.order_rollback(self._task, self._order)
+        self._pipeline.tasks.order_rollback(self._task, self._order)
 
     def _under_way(self) -> Result:
         return {"status": IN_PROGRESS, "from_run": self._order.from_run, "to_run": self._order.to_run}

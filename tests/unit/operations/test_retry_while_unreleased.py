@@ -44,9 +44,9 @@ def release(workshop: Workshop, run: Run) -> dict[str, Any]:
 
 
 def check(workshop: Workshop, run: Run) -> None:
-    line = workshop.pipeline
-    resources = line.resources.of_run(run.run_id)
-    check_released(line.registry.run(run.run_id), resources, line.tasks.state(run.task), line.now())
+    pipeline = workshop.pipeline
+    resources = pipeline.resources.of_run(run.run_id)
+    check_released(pipeline.registry.run(run.run_id), resources, pipeline.tasks.state(run.task), pipeline.now())
 
 
 def refused_until(workshop: Workshop, run: Run, match: str) -> datetime:

@@ -31,8 +31,8 @@ class Context:
 
 
 @pytest.fixture
-def line(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "pipeline", lambda: workshop.pipeline)
+def in_this_process(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "deployed_pipeline", lambda: workshop.pipeline)
 
 
 def handler(execute: Any, name: str) -> Any:
@@ -84,7 +84,7 @@ def test_a_shard_that_died_without_a_word_is_told_by_its_map(workshop: Workshop)
     assert report["error"]["message"].endswith("(0% of the shards may fail: one that does ends the run)")
 
 
-@pytest.mark.usefixtures("line")
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize("ends_well", [True, False])
 def test_what_a_shard_said_before_it_was_retried_well_is_not_told_of_another_one(
     workshop: Workshop, ends_well: bool
@@ -106,7 +106,7 @@ def test_what_a_shard_said_before_it_was_retried_well_is_not_told_of_another_one
     assert report["error"]["name"] == (MAP_FAILED if ends_well else "RetryLater")
 
 
-@pytest.mark.usefixtures("line")
+@pytest.mark.usefixtures("in_this_process")
 def test_a_defect_in_a_shard_is_named_too(workshop: Workshop) -> None:
     # Given
     run = workshop.run()
@@ -126,7 +126,7 @@ def test_a_defect_in_a_shard_is_named_too(workshop: Workshop) -> None:
     assert "AccessDenied" in report["error"]["message"]
 
 
-@pytest.mark.usefixtures("line")
+@pytest.mark.usefixtures("in_this_process")
 def test_what_outlives_its_failed_map_does_not_hide_why_it_failed(workshop: Workshop) -> None:
     # Given a shard that failed, and another one whose Lambda goes on while the candidate is deleted
     run = workshop.run()
