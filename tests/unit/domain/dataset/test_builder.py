@@ -47,10 +47,11 @@ def ids(dataset: Dataset) -> tuple[list[str], list[str]]:
     [
         ('{"prompt": "a"}\n'.encode("utf-16"), "UTF-16"),
         ('\ufeff{"prompt": "a"}\n'.encode("utf-16-be"), "UTF-16"),
-        (gzip.compress('{"prompt": "a"}\n'.encode("utf-16")), "UTF-16"),
+        (gzip.compress('{"prompt": "a"}\n'.encode("utf-16"), mtime=0), "UTF-16"),
         (b"PK\x03\x04 and so on", "a zip archive"),
         (b"\x89PNG\r\n\x1a\n", "an image"),
     ],
+    ids=["utf-16", "utf-16-be", "utf-16 in gzip", "zip", "png"],
 )
 def test_another_kind_of_file_is_named(content: bytes, kind: str) -> None:
     # Given a file that is no JSON Lines / When / Then
