@@ -5,15 +5,12 @@ Prices per token, for training and for storage are in ``catalog.json`` with thei
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile, TokenPrice
-from local.bedrock_simulator.records import BillingEntry
-
-if TYPE_CHECKING:
-    from local.bedrock_simulator.world import World
+from local.bedrock_simulator.records import BillingEntry, Payer, Tokens
+from local.bedrock_simulator.world import World
 
 _MILLION = 1_000_000
 _THOUSAND = 1_000
@@ -23,37 +20,6 @@ _MONTH_SECONDS = 730 * _HOUR_SECONDS
 # Batch inference costs half the on-demand price (Amazon Bedrock pricing).
 ON_DEMAND, BATCH = 1.0, 0.5
 STORAGE, THROUGHPUT = "custom_model_storage", "provisioned_throughput"
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Tokens of one or more requests; ``input`` has none that were read from the prompt cache or written to it."""
-
-    input: int = 0
-    output: int = 0
-    requests: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-    cache_write_hour: int = 0
-
-    def to_metrics(self) -> dict[str, int]:
-        """Return the counts by the names that Bedrock's metrics have."""
-        write = self.cache_write + self.cache_write_hour
-        cached = {"CacheReadInputTokenCount": self.cache_read, "CacheWriteInputTokenCount": write}
-        counts = {"InputTokenCount": self.input, "OutputTokenCount": self.output}
-        return counts | {name: count for name, count in cached.items() if count}
-
-    def share(self, part: float) -> Tokens:
-        """Return the part of these tokens that had been used when something was stopped."""
-        return Tokens(round(self.input * part), round(self.output * part), round(self.requests * part))
-
-
-@dataclass(frozen=True)
-class Payer:
-    """On whose account of use an entry is booked."""
-
-    resource: str
-    caller: str | None
 
 
 def inference(

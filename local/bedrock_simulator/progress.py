@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from local.bedrock_simulator import billing
-from local.bedrock_simulator.billing import Payer
 from local.bedrock_simulator.brains.base import Brain
 from local.bedrock_simulator.catalog import arn
 from local.bedrock_simulator.customization import work
 from local.bedrock_simulator.customization.job import Job, Outcome
 from local.bedrock_simulator.fault_kinds import INTERNAL_ERROR, PHASES
 from local.bedrock_simulator.objects import ObjectMissingError, ObjectStore, split_uri
+from local.bedrock_simulator.records import Payer
 from local.bedrock_simulator.world import CustomModel, Deployment, Throughput, World
 
 _UNDER_WAY = ("InProgress", "Stopping")

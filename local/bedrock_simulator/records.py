@@ -13,6 +13,37 @@ _BODIES = frozenset({"messages", "system", "toolConfig", "additionalModelRequest
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """Tokens of one or more requests; ``input`` has none that were read from the prompt cache or written to it."""
+
+    input: int = 0
+    output: int = 0
+    requests: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_hour: int = 0
+
+    def to_metrics(self) -> dict[str, int]:
+        """Return the counts by the names that Bedrock's metrics have."""
+        write = self.cache_write + self.cache_write_hour
+        cached = {"CacheReadInputTokenCount": self.cache_read, "CacheWriteInputTokenCount": write}
+        counts = {"InputTokenCount": self.input, "OutputTokenCount": self.output}
+        return counts | {name: count for name, count in cached.items() if count}
+
+    def share(self, part: float) -> Tokens:
+        """Return the part of these tokens that had been used when something was stopped."""
+        return Tokens(round(self.input * part), round(self.output * part), round(self.requests * part))
+
+
+@dataclass(frozen=True)
+class Payer:
+    """On whose account of use an entry is booked."""
+
+    resource: str
+    caller: str | None
+
+
+@dataclass(frozen=True)
 class CallEntry:
     """One request, refused or not."""
 

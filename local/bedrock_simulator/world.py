@@ -9,25 +9,23 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
+from local.bedrock_simulator.batch.job import BatchJob
+from local.bedrock_simulator.brains.base import Brain
 from local.bedrock_simulator.catalog import Catalog, FoundationModel, InferenceProfile, foundation_model_arn
 from local.bedrock_simulator.catalog import arn as resource_arn
 from local.bedrock_simulator.clock import Clock
+from local.bedrock_simulator.customization.job import Job
 from local.bedrock_simulator.errors import ServiceError, conflict, quota_exceeded, validation
+from local.bedrock_simulator.protocol.service import Params
 from local.bedrock_simulator.records import BillingEntry
 from local.bedrock_simulator.settings import Settings
-
-if TYPE_CHECKING:
-    from local.bedrock_simulator.batch.job import BatchJob
-    from local.bedrock_simulator.brains.base import Brain
-    from local.bedrock_simulator.customization.job import Job
 
 # "You exceeded the maximum number of tags": 50 a resource, although the model's list allows 200.
 MAX_TAGS = 50
 _DEFAULT_PAGE = 100
 Item = TypeVar("Item")
-Params = dict[str, Any]
 
 
 @dataclass

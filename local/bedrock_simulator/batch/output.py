@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from local.bedrock_simulator.batch.job import BatchJob, Counts
 from local.bedrock_simulator.batch.records import Answered, failed
-from local.bedrock_simulator.billing import Tokens
 from local.bedrock_simulator.brains.base import Chance
+from local.bedrock_simulator.records import Tokens
 
 MANIFEST = "manifest.json.out"
 

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 
 from local.bedrock_simulator import billing
 from local.bedrock_simulator.batch import output, records
+from local.bedrock_simulator.batch.answering import Answering
 from local.bedrock_simulator.batch.job import UNDER_WAY, BatchJob, Counts
 from local.bedrock_simulator.batch.output import Processed
-from local.bedrock_simulator.batch.records import Answered, Answering, InputFile, InputProblem, Limits, Record
-from local.bedrock_simulator.billing import Payer
+from local.bedrock_simulator.batch.records import Answered, InputFile, InputProblem, Limits, Record
 from local.bedrock_simulator.brains.base import Brain
 from local.bedrock_simulator.fault_kinds import INTERNAL_ERROR
 from local.bedrock_simulator.objects import ObjectMissingError, ObjectStore, split_uri
+from local.bedrock_simulator.records import Payer
 from local.bedrock_simulator.runtime.orders import Orders
 from local.bedrock_simulator.world import World
 

@@ -1,4 +1,4 @@
-"""Reads the input of a batch inference job and answers its records.
+"""The records of a batch inference job: its input is read and checked, and each comes to an answer or an error.
 
 Rules of the Bedrock user guide (batch-inference-data) and of the service model (``ModelInvocationJobStatus``): files
 end in ``.jsonl``; each line is a JSON object with ``modelInput`` and, if the caller likes, ``recordId``; whether
@@ -13,19 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock_simulator.brains.base import Brain, Chance
-from local.bedrock_simulator.catalog import FoundationModel
-from local.bedrock_simulator.errors import ServiceError, validation
-from local.bedrock_simulator.runtime import conversation, formats
-from local.bedrock_simulator.runtime.orders import Orders
-from local.bedrock_simulator.world import Params
+from local.bedrock_simulator.brains.base import Chance
+from local.bedrock_simulator.protocol.service import Params
 
-CONVERSE = "Converse"
-_CODES, _SERVER_ERROR = {"ValidationException": 400, "ModelErrorException": 424}, 500
 # The service gives a record without an id one of eleven letters and digits, as the guide's examples have.
 _ID_LETTERS, _ID_LENGTH = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 11
-# Converse-format records refuse these with 400 (user guide, batch-inference: neither tools nor structured output).
-_REFUSED_FIELDS = ("toolConfig", "outputConfig")
 
 
 class InputProblem(ValueError):
@@ -107,43 +99,6 @@ def read(files: Sequence[InputFile], limits: Limits) -> list[Record]:
     if len(records) > limits.max_job_records:
         raise InputProblem(f"The job has {len(records)} records; the quota is {limits.max_job_records:.0f} a job.")
     return records
-
-
-@dataclass(frozen=True)
-class Answering:
-    """Answers the records of one job as the on-demand call would be, without tools, caching or latency.
-
-    ``kind`` is the job's ``modelInvocationType``.
-    """
-
-    kind: str
-    model: FoundationModel
-    brain: Brain
-    orders: Orders
-
-    def answer(self, record: Record) -> Answered:
-        """Answer one record; what it gets wrong is its error."""
-        try:
-            return self._answer(record)
-        except ServiceError as refused:
-            return failed(record, _CODES.get(refused.code, _SERVER_ERROR), refused.message)
-
-    def _answer(self, record: Record) -> Answered:
-        wire, model = formats.of(self.model), self.model
-        if self.kind == CONVERSE:
-            for name in _REFUSED_FIELDS:
-                if name in record.model_input:
-                    raise validation(f"The field {name} is not supported for batch inference.")
-            params = formats.checked(record.model_input)
-        else:
-            params = wire.read(record.model_input)
-        conversation.check(params, model)
-        prompt = conversation.prompt_of(params, model)
-        self.orders.before_record(params, model, prompt.key)
-        reply = conversation.converse(params, model, self.brain, prompt)
-        reply = self.orders.after_record(params, model, reply)
-        output = reply.to_api(None) if self.kind == CONVERSE else wire.write(reply, model)
-        return Answered(record, output, None, reply.input_tokens, reply.output_tokens)
 
 
 def failed(record: Record, code: int, message: str) -> Answered:

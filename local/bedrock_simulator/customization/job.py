@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from local.bedrock_simulator.billing import Tokens
 from local.bedrock_simulator.brains.student import Student
 from local.bedrock_simulator.catalog import FoundationModel, InferenceProfile
 from local.bedrock_simulator.fault_kinds import PHASES
 from local.bedrock_simulator.faults import Fault
+from local.bedrock_simulator.records import Tokens
 from local.bedrock_simulator.settings import Durations
 
 _SHARES = {"validation": 0.1, "dataProcessing": 0.3, "training": 0.6}

@@ -9,13 +9,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from local.bedrock_simulator.billing import Tokens
 from local.bedrock_simulator.brains.base import Brain, Prompt, estimate_tokens
 from local.bedrock_simulator.brains.student import Pair, Student
 from local.bedrock_simulator.customization import training_data
 from local.bedrock_simulator.customization.job import Job, Outcome
 from local.bedrock_simulator.customization.label_faults import fewer_records, worse_labels
 from local.bedrock_simulator.customization.training_data import TrainingFile, TrainingRecord
+from local.bedrock_simulator.records import Tokens
 
 _DEFAULT_EPOCHS = 2
 _CHARACTERS_PER_TOKEN = 4

@@ -11,10 +11,9 @@ from local.bedrock_simulator.operations.foundation import require_access, requir
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.operations.targets import resolve
 from local.bedrock_simulator.policies import Permission
-from local.bedrock_simulator.protocol.service import Call
+from local.bedrock_simulator.protocol.service import Call, Params
 from local.bedrock_simulator.runtime.target import Target
 from local.bedrock_simulator.world import (
-    Params,
     checked_tags,
     earlier,
     new_id,

@@ -7,11 +7,10 @@ from datetime import timedelta
 from local.bedrock_simulator.catalog import ACCOUNT, arn
 from local.bedrock_simulator.errors import conflict, not_found, validation
 from local.bedrock_simulator.operations.host import Host
-from local.bedrock_simulator.protocol.service import Call
+from local.bedrock_simulator.protocol.service import Call, Params
 from local.bedrock_simulator.world import (
     CustomModel,
     Deployment,
-    Params,
     Update,
     earlier,
     new_id,

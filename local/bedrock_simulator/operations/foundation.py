@@ -9,9 +9,9 @@ from typing import Any
 from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.errors import ServiceError, not_found, validation
 from local.bedrock_simulator.operations.host import Host
-from local.bedrock_simulator.protocol.service import Call
+from local.bedrock_simulator.protocol.service import Call, Params
 from local.bedrock_simulator.settings import ModelState
-from local.bedrock_simulator.world import Params, World
+from local.bedrock_simulator.world import World
 
 END_OF_LIFE = (
     "This model version has reached the end of its life. "

@@ -11,11 +11,12 @@ from local.bedrock_simulator.faults import Faults
 from local.bedrock_simulator.objects import ObjectStore
 from local.bedrock_simulator.policies import Permission
 from local.bedrock_simulator.progress import Progress
+from local.bedrock_simulator.protocol.service import Params
 from local.bedrock_simulator.runtime.caching import PromptCache
 from local.bedrock_simulator.runtime.metrics import Metrics
 from local.bedrock_simulator.runtime.orders import Orders
 from local.bedrock_simulator.runtime.throttle import Throttle
-from local.bedrock_simulator.world import Params, World
+from local.bedrock_simulator.world import World
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from local.bedrock_simulator.objects import ObjectMissingError, split_uri
 from local.bedrock_simulator.operations.foundation import details_of, require_access, require_alive
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.operations.targets import invocation_permissions
-from local.bedrock_simulator.protocol.service import Call
+from local.bedrock_simulator.protocol.service import Call, Params
 from local.bedrock_simulator.world import (
-    Params,
     checked_tags,
     earlier,
     new_id,

@@ -6,10 +6,9 @@ from local.bedrock_simulator.catalog import InferenceProfile, arn, foundation_mo
 from local.bedrock_simulator.errors import conflict, not_found, validation
 from local.bedrock_simulator.operations.foundation import require_alive
 from local.bedrock_simulator.operations.host import Host
-from local.bedrock_simulator.protocol.service import Call
+from local.bedrock_simulator.protocol.service import Call, Params
 from local.bedrock_simulator.world import (
     ApplicationProfile,
-    Params,
     checked_tags,
     earlier,
     new_id,

@@ -8,8 +8,7 @@ from local.bedrock_simulator.catalog import ACCOUNT, REGION, Quota
 from local.bedrock_simulator.errors import ServiceError
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.policies import Permission
-from local.bedrock_simulator.protocol.service import Call
-from local.bedrock_simulator.world import Params
+from local.bedrock_simulator.protocol.service import Call, Params
 
 _SERVICE = "bedrock"
 _PAGE = 100

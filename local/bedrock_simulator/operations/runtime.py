@@ -7,15 +7,14 @@ import time
 from dataclasses import replace
 
 from local.bedrock_simulator import billing
-from local.bedrock_simulator.billing import Payer, Tokens
 from local.bedrock_simulator.operations.foundation import state_of
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.operations.targets import require_answering, resolve
-from local.bedrock_simulator.protocol.service import Call
+from local.bedrock_simulator.protocol.service import Call, Params
+from local.bedrock_simulator.records import Payer, Tokens
 from local.bedrock_simulator.runtime import caching, conversation, formats
 from local.bedrock_simulator.runtime.conversation import Reply
 from local.bedrock_simulator.runtime.target import Target
-from local.bedrock_simulator.world import Params
 
 _MILLISECONDS = 1000.0
 

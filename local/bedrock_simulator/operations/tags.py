@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from local.bedrock_simulator.errors import not_found
 from local.bedrock_simulator.operations.host import Host
-from local.bedrock_simulator.protocol.service import Call
-from local.bedrock_simulator.world import Params, tag
+from local.bedrock_simulator.protocol.service import Call, Params
+from local.bedrock_simulator.world import tag
 
 
 class Tags:

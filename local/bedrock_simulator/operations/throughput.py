@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from local.bedrock_simulator import billing
-from local.bedrock_simulator.billing import Payer
 from local.bedrock_simulator.catalog import FoundationModel, arn
 from local.bedrock_simulator.errors import conflict, not_found, validation
 from local.bedrock_simulator.operations.foundation import details_of, require_alive
 from local.bedrock_simulator.operations.host import Host
-from local.bedrock_simulator.protocol.service import Call
+from local.bedrock_simulator.protocol.service import Call, Params
+from local.bedrock_simulator.records import Payer
 from local.bedrock_simulator.world import (
-    Params,
     Throughput,
     Update,
     earlier,

@@ -18,7 +18,7 @@ from typing import Any
 from local.bedrock_simulator.brains.base import estimate_tokens
 from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.errors import access_denied, validation
-from local.bedrock_simulator.world import Params
+from local.bedrock_simulator.protocol.service import Params
 
 # As others met it, with 403 (the model has no prompt caching).
 NOT_ALLOWED = "You invoked an unsupported model or your request did not allow prompt caching. See the documentation."

@@ -13,8 +13,8 @@ from local.bedrock_simulator.brains.judge import TOOL as JUDGE_TOOL
 from local.bedrock_simulator.brains.judge import judge, read_case
 from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.errors import validation
+from local.bedrock_simulator.protocol.service import Params
 from local.bedrock_simulator.runtime.caching import CacheUse, input_tokens, without_points
-from local.bedrock_simulator.world import Params
 
 CHARACTERS_PER_TOKEN = 4
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.errors import ServiceError, validation
+from local.bedrock_simulator.protocol.service import Params
 from local.bedrock_simulator.protocol.shapes import converse_problems
 from local.bedrock_simulator.runtime.conversation import Reply
-from local.bedrock_simulator.world import Params
 
 _CLAUDE_VERSION = "bedrock-2023-05-31"
 _CLAUDE_STOPS = {

@@ -18,10 +18,10 @@ from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.clock import Clock
 from local.bedrock_simulator.errors import ServiceError, validation
 from local.bedrock_simulator.faults import Fault, Faults
+from local.bedrock_simulator.protocol.service import Params
 from local.bedrock_simulator.runtime.conversation import CHARACTERS_PER_TOKEN, Reply, forced_tool, question_of
 from local.bedrock_simulator.runtime.target import Target
 from local.bedrock_simulator.runtime.throttle import throttled
-from local.bedrock_simulator.world import Params
 
 REFUSAL = "I'm sorry, but I can't help with that request."
 _BLOCKED = "The generated text has been blocked by our content filters."
