@@ -13,8 +13,9 @@ from cli.session import Session, pass_session, why_option
 from lambdas.domain.identity import task_slug
 from lambdas.domain.report.figures import moment
 from lambdas.domain.serving.idle_rules import DELETE_IDLE, DELETE_UNUSED, REPORT
+from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import ResourceBook
-from lambdas.gateways.registry.tasks import Champion, TaskBook
+from lambdas.gateways.registry.tasks import TaskBook
 
 
 @click.command()

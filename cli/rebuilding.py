@@ -14,6 +14,7 @@ from typing import Any
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.identity import Upload
 from lambdas.domain.serving.idle_rules import Thing
+from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import (
     CREATED,
     CUSTOM_MODEL,
@@ -24,7 +25,6 @@ from lambdas.gateways.registry.resources import (
     Resource,
 )
 from lambdas.gateways.registry.runs import ENDED, FAILED, PROMOTED, Run
-from lambdas.gateways.registry.tasks import Champion
 
 MODES = {THROUGHPUT: "provisioned_throughput", DEPLOYMENT: "on_demand"}
 UNDER_WAY = "the registry was lost while this attempt was under way; it was rebuilt from an unfinished report"

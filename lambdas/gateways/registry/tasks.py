@@ -3,111 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Self
+from dataclasses import asdict
 
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
-from lambdas.gateways.registry.items import Item, known_fields
-from lambdas.gateways.registry.rollback_order import RollbackOrder
+from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState
+from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.table import ConditionFailed, Table
-
-CALLERS_NOTICE = timedelta(hours=1)
-"""How long a replaced endpoint is left to callers that have not read the changed pointer yet."""
 
 TASKS_GROUP = "TASKS"
 """State group of every task's item, so that all can be listed."""
 
-PROMOTED, ROLLED_BACK, RESTORED = "promoted", "rolled back", "restored"
-"""What a task's history says of a new champion, or of one whose failed endpoint was replaced."""
+HISTORY_PROMOTED, HISTORY_ROLLED_BACK, HISTORY_RESTORED = "promoted", "rolled back", "restored"
+HISTORY_MOVED, HISTORY_CONFIRMED = "moved on demand", "confirmed"
+"""Actions of a task's history, as stored: a new champion; a former one that came back; one whose failed endpoint was
+replaced, or that a rebuilt registry found; one that left its throughput; one that a person confirmed. The outcome of a
+run is another value, in capitals."""
 
 NO_CHAMPION = "none"
 """Stands for "no champion yet" in conditions, where an absent attribute cannot be compared."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Champion:
-    """The student that serves a task.
-
-    ``endpoint_arn`` is what callers use; ``model_arn`` the custom model behind it; ``base_model`` what it was
-    customized from; ``confirmed_at`` when a person last said that it shall go on. A former champion has
-    ``rolled_back_at`` where a rollback moved away from it: no rollback returns to it unless told so.
-    """
-
-    run_id: str
-    model_arn: str
-    base_model: str
-    endpoint_arn: str
-    endpoint_name: str
-    mode: str
-    promoted_at: str
-    confirmed_at: str | None = None
-    rolled_back_at: str | None = None
-
-    @classmethod
-    def from_item(cls, item: Item) -> Self:
-        """Read the map of a task's item."""
-        return cls(**known_fields(cls, item))
-
-    def to_document(self) -> dict[str, Any]:
-        """Give the champion as a map."""
-        return asdict(self)
-
-    @property
-    def on_throughput(self) -> bool:
-        """Whether a provisioned throughput serves it, else a deployment."""
-        return self.mode == "provisioned_throughput"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskState:
-    """What the registry knows of a task.
-
-    ``former`` champions keep their models, the latest one first. ``moving_to`` is the endpoint that a champion is being
-    moved to; ``moved_from`` the one that it was moved away from at ``moved_at``, which callers may still need for a
-    while.
-    """
-
-    champion: Champion | None = None
-    former: list[Champion] = field(default_factory=list)
-    rollback: RollbackOrder | None = None
-    lease_owner: str | None = None
-    lease_expires: str | None = None
-    moving_to: str | None = None
-    moved_from: str | None = None
-    moved_at: str | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-    def is_held_by(self, run_id: str) -> bool:
-        """Tell whether an attempt of a run holds the lease, or held it to its expiry and has not given it back."""
-        return self.lease_owner is not None and self.lease_owner.rpartition("-")[0] == run_id
-
-    @property
-    def previous(self) -> Champion | None:
-        """What a rollback returns to unless told otherwise: the latest that no rollback has moved away from."""
-        return next((one for one in self.former if one.rolled_back_at is None), None)
-
-    def uses(self, arn: str | None, now: datetime, *, name: str | None = None) -> bool:
-        """Tell whether a model or an endpoint serves the task, or is what a rollback returns to.
-
-        ``name`` knows an endpoint whose ARN has not been written down yet: one that a rollback is buying.
-
-        The models of former champions are kept; the previous one's endpoint, where it is another one than the
-        champion's, bills by the hour, so it stays only as long as callers need to notice the changed pointer.
-        """
-        if self.champion is None:
-            return False
-        if name is not None and self.rollback is not None and name == self.rollback.endpoint_name:
-            return self.rollback.failed is None
-        used = {self.champion.model_arn, self.champion.endpoint_arn, *(one.model_arn for one in self.former)}
-        noticed = datetime.fromisoformat(self.champion.promoted_at) + CALLERS_NOTICE
-        if self.former and now < noticed:
-            used.add(self.former[0].endpoint_arn)
-        if self.moving_to is not None:
-            used.add(self.moving_to)
-        if self.moved_from and self.moved_at and now < datetime.fromisoformat(self.moved_at) + CALLERS_NOTICE:
-            used.add(self.moved_from)
-        return arn in used
 
 
 class TaskBook:
@@ -189,7 +102,15 @@ class TaskBook:
             raise LeaseTaken(f"{message}; retry the run when it has ended") from None
 
     def crown(
-        self, task: str, owner: str, champion: Champion, now: str, *, keep: int, action: str = PROMOTED, why: str = ""
+        self,
+        task: str,
+        owner: str,
+        champion: Champion,
+        now: str,
+        *,
+        keep: int,
+        action: str = HISTORY_PROMOTED,
+        why: str = "",
     ) -> None:
         """Make a student the champion; only the holder of the lease may.
 
@@ -218,7 +139,7 @@ class TaskBook:
         entry = {"run_id": champion.run_id, "at": now, "action": action, **({"why": why} if why else {})}
         served = [*([state.champion] if state.champion else []), *state.former]
         former = [one.to_document() for one in served if one.run_id != champion.run_id][:keep]
-        if action == ROLLED_BACK and former:
+        if action == HISTORY_ROLLED_BACK and former:
             former[0]["rolled_back_at"] = now
         values = {
             ":champion": champion.to_document(),
@@ -253,7 +174,7 @@ class TaskBook:
             ":champion": champion.to_document(),
             ":run": champion.run_id,
             ":former": [one.to_document() for one in former],
-            ":history": [{"run_id": champion.run_id, "at": now, "action": "restored"}],
+            ":history": [{"run_id": champion.run_id, "at": now, "action": HISTORY_RESTORED}],
             ":empty": [],
             ":group": TASKS_GROUP,
             ":now": now,
@@ -329,7 +250,7 @@ class TaskBook:
             ":champion": champion.to_document(),
             ":left": left,
             ":now": now,
-            ":history": [{"run_id": champion.run_id, "at": now, "action": "moved on demand", "why": why}],
+            ":history": [{"run_id": champion.run_id, "at": now, "action": HISTORY_MOVED, "why": why}],
             ":empty": [],
         }
         expression = (
@@ -349,7 +270,7 @@ class TaskBook:
         values = {
             ":now": now,
             ":run": run_id,
-            ":history": [{"run_id": run_id, "at": now, "action": "confirmed", "why": why}],
+            ":history": [{"run_id": run_id, "at": now, "action": HISTORY_CONFIRMED, "why": why}],
             ":empty": [],
         }
         expression = "SET champion.confirmed_at = :now, history = list_append(if_not_exists(history, :empty), :history)"

@@ -11,8 +11,8 @@ from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import PromotionFailed
 from lambdas.domain.identity import digest
 from lambdas.gateways.aws.bedrock import DEAD
+from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import DEPLOYMENT, IN_USE, Resource
-from lambdas.gateways.registry.tasks import Champion
 from lambdas.workflow.serving.pointer import publish_pointer
 from lambdas.workflow.serving.smoke_test import smoke_test
 from lambdas.workflow.stage import Pipeline, Stage, iso

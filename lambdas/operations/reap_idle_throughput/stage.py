@@ -23,10 +23,10 @@ from lambdas.domain.serving.idle_rules import (
     usd_per_hour,
 )
 from lambdas.gateways.aws.endpoint_metrics import Usage
+from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import DEPLOYMENT, ENDPOINTS, JOBS, KEPT, THROUGHPUT, Resource
 from lambdas.gateways.registry.runs import ENDED
-from lambdas.gateways.registry.tasks import Champion, TaskState
 from lambdas.operations.reap_idle_throughput.move import MOVED, move_on_demand
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.stage import Pipeline, Result, iso, logger

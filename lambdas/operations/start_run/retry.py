@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from lambdas.domain.errors import RetryRefused
+from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.resources import CREATED, ENDPOINTS, PLANNED, Resource
 from lambdas.gateways.registry.runs import ENDED, Run
-from lambdas.gateways.registry.tasks import TaskState
 
 RELEASED_EVERY = timedelta(minutes=5)
 """The schedule of ReconcileRuns (stacks/machine/triggers.py)."""

@@ -11,7 +11,7 @@ from lambdas.domain.errors import RollbackRefused, StudentRolledBack
 from lambdas.domain.serving.notification import serving_message
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.endpoint_metrics import Traffic, read_traffic
-from lambdas.gateways.registry.tasks import Champion
+from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.serving.endpoints import evaluated_p95_ms
 from lambdas.workflow.serving.rollback import roll_back
 from lambdas.workflow.stage import Result, Stage, logger

@@ -10,8 +10,8 @@ from lambdas.domain.errors import PromotionFailed, QuotaTooLow
 from lambdas.domain.identity import digest
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.aws.bedrock import DEAD, Found
+from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, IN_USE, THROUGHPUT, Resource
-from lambdas.gateways.registry.tasks import Champion
 from lambdas.workflow.serving.endpoints import (
     MODE_KIND,
     READY,

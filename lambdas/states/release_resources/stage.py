@@ -10,10 +10,9 @@ from functools import partial
 from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.gateways.aws.bedrock import DEAD
+from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState, rollback_owner
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, Resource
-from lambdas.gateways.registry.rollback_order import RollbackOrder, rollback_owner
 from lambdas.gateways.registry.runs import ENDED
-from lambdas.gateways.registry.tasks import Champion, TaskState
 from lambdas.states.release_resources.job_costs import record_job_cost
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.stage import Result, Stage, iso

@@ -19,8 +19,8 @@ from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.model_ids import foundation_model_id
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.runs import UNDECIDED
-from lambdas.gateways.registry.tasks import Champion
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
 from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lambdas.domain.errors import InvalidTaskDefinition
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.task.task_definition import TaskDefinition
-from lambdas.gateways.registry.tasks import Champion
+from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.stage import Stage
 
 _PINNED = "champion_before"

@@ -7,7 +7,7 @@ from typing import Any
 
 from lambdas.domain.questions.prompts import INFERENCE_PARAMETERS
 from lambdas.gateways.aws import clients
-from lambdas.gateways.registry.tasks import Champion
+from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.stage import Stage
 
 

@@ -18,9 +18,9 @@ from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PipelineError, PromotionFailed, RollbackRefused
 from lambdas.domain.identity import digest
 from lambdas.gateways.aws.bedrock import DEAD, Found
+from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState, rollback_owner
 from lambdas.gateways.registry.resources import IN_USE, THROUGHPUT, Resource
-from lambdas.gateways.registry.rollback_order import RollbackOrder, rollback_owner
-from lambdas.gateways.registry.tasks import RESTORED, ROLLED_BACK, Champion, TaskState
+from lambdas.gateways.registry.tasks import HISTORY_RESTORED, HISTORY_ROLLED_BACK
 from lambdas.workflow.serving.endpoints import (
     MODE_KIND,
     READY,
@@ -227,7 +227,7 @@ class _Rollback:
             champion,
             iso(self._pipeline.now()),
             keep=self._pipeline.environment.settings.keep_champions,
-            action=RESTORED if self._order.restores else ROLLED_BACK,
+            action=HISTORY_RESTORED if self._order.restores else HISTORY_ROLLED_BACK,
             why=self._order.why,
         )
         for item in self._pipeline.resources.of_run(self._target.run_id):

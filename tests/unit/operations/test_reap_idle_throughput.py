@@ -11,6 +11,7 @@ import pytest
 
 from lambdas.domain.bedrock_names import resource_tags
 from lambdas.domain.errors import ChampionChanged
+from lambdas.gateways.registry.champions import RollbackOrder
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import (
     BATCH_JOB,
@@ -22,7 +23,6 @@ from lambdas.gateways.registry.resources import (
     RELEASED,
     THROUGHPUT,
 )
-from lambdas.gateways.registry.rollback_order import RollbackOrder
 from lambdas.gateways.registry.runs import FAILED, Run
 from lambdas.operations.reap_idle_throughput.stage import Reaper
 from lambdas.workflow.stage import iso

@@ -13,10 +13,10 @@ from lambdas.domain.task.settings import Settings
 from lambdas.gateways.aws.bedrock import BedrockControl
 from lambdas.gateways.aws.environment import Environment
 from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import CREATED, Resource
 from lambdas.gateways.registry.runs import FAILED, Run
 from lambdas.gateways.registry.table import Table
-from lambdas.gateways.registry.tasks import Champion
 from lambdas.workflow.stage import Pipeline, Stage, iso
 from tests.unit.support.fake_bedrock import START, FakeBedrock
 

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
+from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.table import Table
-from lambdas.gateways.registry.tasks import Champion, TaskBook, TaskState
+from lambdas.gateways.registry.tasks import TaskBook
 
 NOW, LATER, LAST = "2026-09-01T10:00:00.000Z", "2026-09-01T11:00:00.000Z", "2026-09-01T12:00:00.000Z"
 
