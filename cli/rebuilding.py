@@ -13,6 +13,7 @@ from typing import Any
 
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.identity import Upload
+from lambdas.domain.outcomes import FAILED, PROMOTED
 from lambdas.domain.serving.idle_rules import Thing
 from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import (
@@ -24,7 +25,7 @@ from lambdas.gateways.registry.resources import (
     THROUGHPUT,
     Resource,
 )
-from lambdas.gateways.registry.runs import ENDED, FAILED, PROMOTED, Run
+from lambdas.gateways.registry.runs import ENDED, Run
 
 MODES = {THROUGHPUT: "provisioned_throughput", DEPLOYMENT: "on_demand"}
 UNDER_WAY = "the registry was lost while this attempt was under way; it was rebuilt from an unfinished report"

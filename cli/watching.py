@@ -14,7 +14,8 @@ from cli.deployment import Deployment
 from cli.errors import NOT_SO, OK, CliError
 from cli.progress import Step, age, describe, follow
 from cli.screen import SIMULATED, print_json, run_document
-from lambdas.gateways.registry.runs import ENDED, PROMOTED, Run
+from lambdas.domain.outcomes import PROMOTED
+from lambdas.gateways.registry.runs import ENDED, Run
 
 _EVERY_SECONDS, _EVERY_SECONDS_LOCAL = 3.0, 0.25
 _UNCLAIMED = Step("UPLOADED", "waits for the upload's event", None)

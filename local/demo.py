@@ -17,7 +17,8 @@ from cli.reports import save_report
 from cli.screen import console, print_report
 from cli.submission import check_folder, upload
 from cli.watching import watch_run
-from lambdas.gateways.registry.runs import PROMOTED, Run
+from lambdas.domain.outcomes import PROMOTED
+from lambdas.gateways.registry.runs import Run
 from local.embedded_aws.deploy import ROOT, deployed
 from local.embedded_aws.processes import EmbeddedAwsError
 

@@ -11,6 +11,7 @@ from lambdas.domain.costs.prompt_caching import explain
 from lambdas.domain.costs.reconciliation import reconcile
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.domain.gate.cascade import with_months
+from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.prices.price_book import UNITS, PriceLine
 from lambdas.domain.report.render import render_report
 from lambdas.domain.serving.break_even import throughput_usage, with_stated_price
@@ -196,7 +197,7 @@ def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any],
 def _endpoint(
     stage: Stage, facts: dict[str, Any], outcome: str | None, break_even: dict[str, Any] | None
 ) -> dict[str, Any] | None:
-    if outcome != "PROMOTED":
+    if outcome != PROMOTED:
         return None
     hourly = (break_even or {}).get("provisioned_throughput_usd_per_hour")
     mode = stage.task.serving.mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.domain.errors import OutOfTime, permanent_error_names
+from lambdas.domain.outcomes import FAILED, REJECTED
 
 State = dict[str, Any]
 States = dict[str, State]
@@ -34,10 +35,10 @@ GO_ON: State = {
     "MaxAttempts": SHARD_HOURS * LAMBDAS_AN_HOUR - 1,
 }
 """A shard that a small quota makes slow is no failure: its next Lambda goes on where the time of the last was over."""
-FAILED: State = {
+CATCH_ALL: State = {
     "ErrorEquals": ["States.ALL"],
     # Not a variable "error": that is a function of JSONata.
-    "Assign": {"outcome": "FAILED", "failure": "{% $states.errorOutput %}"},
+    "Assign": {"outcome": FAILED, "failure": "{% $states.errorOutput %}"},
     "Next": "ReleaseResources",
 }
 OUTAGE_SECONDS = 3600
@@ -74,7 +75,7 @@ def overdue(polls: str, limit: int, setting: str) -> State:
     said = f'{{% "{cause}" & ({waits_for}) %}}'
     return {
         "Condition": f"{{% ${polls} >= {limit} %}}",
-        "Assign": {"outcome": "FAILED", "failure": {"Error": "DeadlineExceeded", "Cause": said}},
+        "Assign": {"outcome": FAILED, "failure": {"Error": "DeadlineExceeded", "Cause": said}},
         "Next": "ReleaseResources",
     }
 
@@ -130,7 +131,7 @@ def ask_again(loop: str, *, then: str) -> list[State]:
     """
     trouble = {**counted(f"{loop}_polls"), **counted(f"{loop}_troubles"), "trouble": "{% $states.errorOutput %}"}
     return [
-        {**FAILED, "ErrorEquals": permanent_error_names()},
+        {**CATCH_ALL, "ErrorEquals": permanent_error_names()},
         {"ErrorEquals": ["States.ALL"], "Assign": trouble, "Next": then},
     ]
 
@@ -143,7 +144,7 @@ def out_of_reach(loop: str, *, limit: int, seconds: int | str, pause: str) -> St
     fewest, troubles = RETRY["MaxAttempts"], f"${loop}_troubles"
     lasting = f"{troubles} > {fewest} and ({troubles} - 1) * {seconds} >= {OUTAGE_SECONDS}"
     over = f"{lasting} or ${loop}_polls >= {limit}"
-    failed = {"outcome": "FAILED", "failure": "{% $trouble %}"}
+    failed = {"outcome": FAILED, "failure": "{% $trouble %}"}
     ways_out = [{"Condition": f"{{% {over} %}}", "Assign": failed, "Next": "ReleaseResources"}]
     return {"Type": "Choice", "Choices": ways_out, "Default": pause}
 
@@ -169,7 +170,7 @@ def only_if(condition: str, *, then: str, rejected_if: str) -> State:
         "Type": "Choice",
         "Choices": [
             {"Condition": condition, "Next": then},
-            {"Condition": rejected_if, "Assign": {"outcome": "REJECTED"}, "Next": "ReleaseResources"},
+            {"Condition": rejected_if, "Assign": {"outcome": REJECTED}, "Next": "ReleaseResources"},
         ],
         **unknown(then="ReleaseResources"),
     }
@@ -179,7 +180,7 @@ def unknown(then: str) -> State:
     """Let a Choice fail the run at what it does not know: a broken answer is no verdict. The first error is kept."""
     malformed = f'{{"Error": "MalformedResult", "Cause": "{NOT_UNDERSTOOD}"}}'
     failure = f"{{% $exists($failure.Error) ? $failure : {malformed} %}}"
-    return {"Default": then, "Assign": {"outcome": "FAILED", "failure": failure}}
+    return {"Default": then, "Assign": {"outcome": FAILED, "failure": failure}}
 
 
 def wait(seconds: int | str, *, then: str) -> State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
-from stacks.machine.asl import FAILED, GO_ON, NO_RETRY, RETRY, RUN, State, States, ask_again, counted
+from stacks.machine.asl import CATCH_ALL, GO_ON, NO_RETRY, RETRY, RUN, State, States, ask_again, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class MachineTasks:
             "Arguments": {"FunctionName": stage.published_version(), "Payload": sent},
             "TimeoutSeconds": int(stage.timeout.to_seconds()) + TASK_MARGIN_SECONDS,
             "Retry": [NO_RETRY, RETRY],
-            "Catch": [FAILED],
+            "Catch": [CATCH_ALL],
             "Output": output,
             **fields,
         }
@@ -80,7 +80,7 @@ class MachineTasks:
                 "StartAt": next(iter(states)),
                 "States": states,
             },
-            "Catch": [FAILED],
+            "Catch": [CATCH_ALL],
             "Output": {},
             "Next": then,
         }

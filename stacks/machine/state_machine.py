@@ -14,9 +14,10 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT
+from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
 from lambdas.domain.task.settings import TEACHER_POLL_LIMIT
 from stacks.machine.asl import (
-    FAILED,
+    CATCH_ALL,
     INPUT,
     NO_RETRY,
     RETRY,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from lambdas.domain.task.settings import Settings
     from stacks.machine.stage_function import Runtime, StageFunction
 
-ENDED_WELL = ["PROMOTED", "REJECTED", "EXPIRED"]
+ENDED_WELL = [PROMOTED, REJECTED, EXPIRED]
 """Outcomes with which the execution succeeds: the pipeline did its work."""
 
 LONGEST_TEACHER_HOURS = 168
@@ -136,7 +137,7 @@ class DistillationMachine(Construct):
 
     def _begin_run(self) -> States:
         variables = {
-            "outcome": "FAILED",
+            "outcome": FAILED,
             "failure": {},
             "teacher_polls": 0,
             "teacher_troubles": 0,
@@ -283,12 +284,12 @@ class DistillationMachine(Construct):
         }
 
     def _request_approval(self) -> States:
-        expired = {"ErrorEquals": ["States.Timeout"], "Assign": {"outcome": "EXPIRED"}, "Next": "ReleaseResources"}
+        expired = {"ErrorEquals": ["States.Timeout"], "Assign": {"outcome": EXPIRED}, "Next": "ReleaseResources"}
         waiting = self._tasks.task("request_approval", wait_for_answer=True, Next="IsApproved")
         waiting["TimeoutSeconds"] = self._settings.approval_expiry_hours * 3600
         # Nobody answered: asking again would double the time in which the run may be approved.
         waiting["Retry"] = [NO_RETRY, {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}, RETRY]
-        waiting["Catch"] = [expired, FAILED]
+        waiting["Catch"] = [expired, CATCH_ALL]
         return {
             "NeedsApproval": {
                 "Type": "Choice",
@@ -316,7 +317,7 @@ class DistillationMachine(Construct):
             self._tasks.task("promote_student", Assign=counted("promotion_polls"), Next="IsStudentServing"),
             check="IsStudentServing",
             ways_out=[
-                {**serving, "Assign": {"outcome": "PROMOTED"}},
+                {**serving, "Assign": {"outcome": PROMOTED}},
                 overdue("promotion_polls", self._settings.endpoint_polls, "endpoint_deadline_minutes"),
             ],
             pause="WaitForPromotion",
@@ -361,7 +362,7 @@ class DistillationMachine(Construct):
         publish["Catch"] = [
             {
                 "ErrorEquals": ["States.ALL"],
-                "Assign": {"outcome": "FAILED", "failure": first_error},
+                "Assign": {"outcome": FAILED, "failure": first_error},
                 "Next": "RunFailed",
             }
         ]
@@ -370,7 +371,7 @@ class DistillationMachine(Construct):
             "HasFailed": {
                 "Type": "Choice",
                 "Choices": [
-                    {"Condition": '{% $states.input.outcome = "FAILED" %}', "Next": "RunFailed"},
+                    {"Condition": f'{{% $states.input.outcome = "{FAILED}" %}}', "Next": "RunFailed"},
                     {"Condition": f"{{% $states.input.outcome in {json.dumps(ENDED_WELL)} %}}", "Next": "RunEnded"},
                 ],
                 **unknown(then="RunFailed"),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.task.settings import Settings
-from lambdas.gateways.registry.runs import PROMOTED
 from local.embedded_aws.deploy import deployed
 from tests.benchmarks.own_cost import OwnCost, carried_on, read_history
 from tests.end_to_end.account import Account

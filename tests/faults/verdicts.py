@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from lambdas.gateways.registry.runs import ENDED, PROMOTED
+from lambdas.domain.outcomes import PROMOTED
+from lambdas.gateways.registry.runs import ENDED
 from tests.faults.machine import TaskFailed
 from tests.faults.scenarios import KNOWN_CASES, finish
 from tests.faults.strikes import DIES, KILL, KILL_INSIDE, Fault

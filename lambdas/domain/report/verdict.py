@@ -6,18 +6,19 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
 from lambdas.domain.report.break_even import commitment_term
 from lambdas.domain.report.figures import number, pick, usd
 from lambdas.domain.report.texts import sentence, short
 from lambdas.domain.serving.approval_message import COMMITMENT_DAYS
 
-_SYMBOLS = {"PROMOTED": "✓", "REJECTED": "✕", "EXPIRED": "◷", "FAILED": "!", "AWAITING APPROVAL": "…", "UNDER WAY": "…"}
+_SYMBOLS = {PROMOTED: "✓", REJECTED: "✕", EXPIRED: "◷", FAILED: "!", "AWAITING APPROVAL": "…", "UNDER WAY": "…"}
 _MEANINGS = {
-    "PROMOTED": "The student passed every rule of the gate and is serving the task.",
-    "REJECTED": "The student was not promoted.",
-    "EXPIRED": "The student passed the gate, but nobody approved its promotion in time.",
-    "FAILED": "The run stopped on an error before it came to a verdict.",
+    PROMOTED: "The student passed every rule of the gate and is serving the task.",
+    REJECTED: "The student was not promoted.",
+    EXPIRED: "The student passed the gate, but nobody approved its promotion in time.",
+    FAILED: "The run stopped on an error before it came to a verdict.",
     "AWAITING APPROVAL": "The student passed the gate; a person has to approve its promotion.",
     "UNDER WAY": "The run has not come to a verdict yet.",
 }
@@ -71,10 +72,10 @@ def read_verdict(report: dict[str, Any]) -> Verdict:
     reasons = [short(reason) for reason in given if reason] if isinstance(given, list) else []
     message = pick(report, "error", "message")
     meaning = _MEANINGS.get(outcome, "The run ended with an outcome that this page does not know.")
-    if outcome == "FAILED":
+    if outcome == FAILED:
         first = short(message, 1_000) if message else meaning
         reasons = [reason for reason in reasons if not message or short(message)[:80] not in reason]
-    elif outcome in ("EXPIRED", "AWAITING APPROVAL") or not reasons:
+    elif outcome in (EXPIRED, "AWAITING APPROVAL") or not reasons:
         first = meaning
     else:
         first, reasons = _without_repetition(given if isinstance(given, list) else []), reasons[1:]
@@ -82,7 +83,7 @@ def read_verdict(report: dict[str, Any]) -> Verdict:
     needed = report.get("needs_explicit_approval")
     words = tuple(sentence(short(word, 400)) for word in needed if word) if isinstance(needed, list) else ()
     step = _next_step(outcome, report)
-    unproven = outcome == "REJECTED" and report.get("decision") == "INSUFFICIENT EVIDENCE"
+    unproven = outcome == REJECTED and report.get("decision") == "INSUFFICIENT EVIDENCE"
     return Verdict(
         outcome=outcome,
         symbol="?" if unproven else _SYMBOLS.get(outcome, "?"),
@@ -115,9 +116,9 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
         price = " --hourly-price USD" if _price_wanted(report) else ""
         word = " --explicitly" if report.get("needs_explicit_approval") else ""
         return NextStep(text, f"python -m cli approve {run}{price}{word}")
-    if outcome == "EXPIRED":
+    if outcome == EXPIRED:
         return NextStep("To be asked again, without paying again for what exists:", f"python -m cli retry {run}")
-    if outcome != "FAILED":
+    if outcome != FAILED:
         return None
     correction = _UPLOAD_ERRORS.get(str(pick(report, "error", "name")))
     if correction is not None:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple, Self
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
+from lambdas.domain.outcomes import EXPIRED, FAILED, REJECTED
 from lambdas.domain.run_files import RunFiles
 from lambdas.gateways.registry.items import Item, known_fields
 from lambdas.gateways.registry.resources import LAMBDA_LIFE
 from lambdas.gateways.registry.table import ConditionFailed, Table
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
-PROMOTED, REJECTED, EXPIRED, FAILED = "PROMOTED", "REJECTED", "EXPIRED", "FAILED"
 RETRYABLE = (FAILED, EXPIRED)
 UNDECIDED = "undecided"
 """Fact of a run whose evaluation had too little evidence for a verdict, say because the judge gave no scores."""

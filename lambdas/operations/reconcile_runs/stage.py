@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.identity import execution_name
 from lambdas.domain.metrics import RUNS_ENDED
+from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.storage import error_code
 from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.resources import IN_USE, KEPT
-from lambdas.gateways.registry.runs import ENDED, FAILED, RUNNING, Run
+from lambdas.gateways.registry.runs import ENDED, RUNNING, Run
 from lambdas.operations.reconcile_runs.budget import measure_budget
 from lambdas.operations.reconcile_runs.reminders import remind
 from lambdas.workflow.run_starter import Starter

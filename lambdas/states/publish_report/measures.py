@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.metrics import RUN_SECONDS, RUNS_ENDED, Measured, budget_used, measure_contestants
-from lambdas.gateways.registry.runs import PROMOTED
+from lambdas.domain.outcomes import PROMOTED
 from lambdas.workflow.stage import Stage, seconds_between
 
 

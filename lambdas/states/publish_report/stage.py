@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.dataset.shards import MAP_FAILED, explain_tolerance
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
+from lambdas.domain.outcomes import EXPIRED, PROMOTED, REJECTED
 from lambdas.domain.serving.notification import outcome_message
 from lambdas.gateways.aws import clients
 from lambdas.states.publish_report.measures import measure_run
@@ -27,7 +28,7 @@ def execute(stage: Stage) -> Result:
     run = stage.run
     outcome = _outcome(stage)
     error = _error(stage.payload.get("error"), run.facts.get("failure"))
-    endpoint_arn = run.facts.get("endpoint_arn") if outcome == "PROMOTED" else None
+    endpoint_arn = run.facts.get("endpoint_arn") if outcome == PROMOTED else None
     reason = _reason(stage, outcome, error)
     page_key = publish(stage, outcome=outcome, reason=reason, error=error)
     ended = stage.pipeline.registry.end(run.run_id, stage.attempt, outcome, reason, stage.now(), endpoint_arn)
@@ -52,7 +53,7 @@ def _outcome(stage: Stage) -> str:
         return stage.run.outcome
     champion = stage.pipeline.tasks.state(stage.run.task).champion
     if champion and champion.run_id == stage.run.run_id and stage.run.facts.get("endpoint_arn"):
-        return "PROMOTED"
+        return PROMOTED
     return str(stage.payload["outcome"])
 
 
@@ -77,15 +78,15 @@ def _error(raised: Any, noted: dict[str, str] | None) -> dict[str, str] | None: 
 
 
 def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:
-    if outcome == "PROMOTED":
+    if outcome == PROMOTED:
         after = f"; after that, {error['name']}: {error['message']}" if error else ""
         return f"the student passed the gate and serves the task{after}"
     if error:
         return f"{error['name']}: {error['message']}"
-    if outcome == "EXPIRED":
+    if outcome == EXPIRED:
         hours = stage.pipeline.environment.settings.approval_expiry_hours
         return f"nobody approved within {hours} hours"
-    if outcome == "REJECTED":
+    if outcome == REJECTED:
         return _rejection(stage)
     return "the run failed without an error message; see the execution's history"
 

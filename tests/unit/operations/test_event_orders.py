@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.identity import Upload, execution_name
-from lambdas.gateways.registry.runs import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
+from lambdas.domain.outcomes import FAILED, PROMOTED
+from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Run
 from lambdas.workflow.run_starter import Starter, claim_upload
 from lambdas.workflow.stage import iso
 from tests.unit.operations.test_start_and_reconcile import MACHINE, FakeStepFunctions, Office

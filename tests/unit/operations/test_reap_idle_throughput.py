@@ -11,6 +11,7 @@ import pytest
 
 from lambdas.domain.bedrock_names import resource_tags
 from lambdas.domain.errors import ChampionChanged
+from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.registry.champions import RollbackOrder
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import (
@@ -23,7 +24,7 @@ from lambdas.gateways.registry.resources import (
     RELEASED,
     THROUGHPUT,
 )
-from lambdas.gateways.registry.runs import FAILED, Run
+from lambdas.gateways.registry.runs import Run
 from lambdas.operations.reap_idle_throughput.stage import Reaper
 from lambdas.workflow.stage import iso
 from tests.unit.support.workshop import Workshop

@@ -11,9 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import LeaseTaken, RetryRefused
+from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.aws.bedrock import BedrockControl
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, PLANNED, THROUGHPUT
-from lambdas.gateways.registry.runs import FAILED, Registry, Run
+from lambdas.gateways.registry.runs import Registry, Run
 from lambdas.gateways.registry.tasks import TaskBook
 from lambdas.operations.start_run.retry import RELEASED_EVERY, check_released
 from lambdas.states.release_resources.stage import execute as release_resources

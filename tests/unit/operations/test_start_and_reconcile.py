@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import Upload, execution_name
+from lambdas.domain.outcomes import FAILED, PROMOTED
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, IN_USE, KEPT, THROUGHPUT
-from lambdas.gateways.registry.runs import ENDED, FAILED, PROMOTED, QUEUED, RUNNING, Run
+from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Run
 from lambdas.operations.reconcile_runs.stage import Reconciler
 from lambdas.workflow.run_starter import Starter, claim_upload
 from tests.unit.support.workshop import Workshop

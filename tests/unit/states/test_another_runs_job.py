@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.aws.bedrock import BedrockControl
 from lambdas.gateways.registry.resources import BATCH_JOB, CREATED, CUSTOMIZATION_JOB, PLANNED, RELEASED, ResourceBook
-from lambdas.gateways.registry.runs import FAILED, Run
+from lambdas.gateways.registry.runs import Run
 from lambdas.states.launch_distillation.stage import execute as launch
 from lambdas.states.release_resources.stage import execute as release_resources
 from tests.unit.support.batches import dataset, small_jobs, step

@@ -8,7 +8,7 @@ import pytest
 
 from lambdas.domain.costs.ledger import AT_MOST
 from lambdas.domain.errors import DistillationFailed, RetryLater
-from lambdas.gateways.registry.runs import FAILED
+from lambdas.domain.outcomes import FAILED
 from lambdas.states.release_resources.stage import execute as release_resources
 from lambdas.workflow.report import gather
 from tests.unit.support.training import launch, started

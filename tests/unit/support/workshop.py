@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from lambdas.domain.identity import Upload
+from lambdas.domain.outcomes import FAILED
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.settings import Settings
 from lambdas.gateways.aws.bedrock import BedrockControl
@@ -15,7 +16,7 @@ from lambdas.gateways.aws.environment import Environment
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import CREATED, Resource
-from lambdas.gateways.registry.runs import FAILED, Run
+from lambdas.gateways.registry.runs import Run
 from lambdas.gateways.registry.table import Table
 from lambdas.workflow.stage import Pipeline, Stage, iso
 from tests.unit.support.fake_bedrock import START, FakeBedrock

@@ -10,8 +10,8 @@ import pytest
 
 from lambdas.domain import metrics
 from lambdas.domain.metrics import Metric, measure_contestants
+from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.aws.metric_writer import Meter
-from lambdas.gateways.registry.runs import FAILED
 from lambdas.operations.reap_idle_throughput.telling import measure
 from lambdas.operations.reconcile_runs.budget import measure_budget
 from lambdas.states.publish_report.stage import execute as publish_report

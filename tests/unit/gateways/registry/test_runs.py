@@ -9,7 +9,8 @@ import pytest
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
-from lambdas.gateways.registry.runs import ENDED, EXPIRED, FAILED, PROMOTED, QUEUED, REJECTED, RUNNING, Registry, Run
+from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
+from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 from lambdas.gateways.registry.table import Table
 
 NOW, LATER, LAST = "2026-09-01T10:00:00.000Z", "2026-09-01T11:00:00.000Z", "2026-09-01T12:00:00.000Z"
