@@ -19,7 +19,7 @@ SHORTEST_HASH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApprovalAnswer:
     """What the options say; ``report_sha256`` is what the person claims to have read, or ``None``."""
 
     word: str
@@ -29,7 +29,7 @@ class Answer:
     explicitly: bool = False
 
 
-def give_answer(session: Session, run: Run, answer: Answer) -> None:
+def give_answer(session: Session, run: Run, answer: ApprovalAnswer) -> None:
     """Repeat the report's hash and the champion that it names, and hand the answer over.
 
     Raises

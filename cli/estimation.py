@@ -14,7 +14,7 @@ from cli.environment_files import read_settings
 from cli.errors import NOT_SO, CliError, NotDeployedError, aws_problems_explained
 from cli.session import Session, pass_session
 from cli.submission import Submission, check_folder
-from lambdas.domain.costs.budget import Way, ways_to_fit
+from lambdas.domain.costs.budget import WayToFit, ways_to_fit
 from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
 from lambdas.domain.costs.token_estimate import METHOD
 from lambdas.domain.errors import InvalidSettings, PipelineError
@@ -38,7 +38,7 @@ NOT_IN_IT = (
 
 
 @dataclass(frozen=True)
-class Environment:
+class EstimateBasis:
     """What an estimate knows of the environment, and what it had to assume."""
 
     settings: Settings
@@ -80,7 +80,7 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
 
 def _run_to_come(
     session: Session, submission: Submission, task: TaskDefinition, *, offline: bool
-) -> tuple[RunToCome, Environment]:
+) -> tuple[RunToCome, EstimateBasis]:
     environment = _environment(session, submission, task, offline=offline)
     calibration = submission.calibration_file
     run = RunToCome(
@@ -96,7 +96,7 @@ def _run_to_come(
     return run, environment
 
 
-def _environment(session: Session, submission: Submission, task: TaskDefinition, *, offline: bool) -> Environment:
+def _environment(session: Session, submission: Submission, task: TaskDefinition, *, offline: bool) -> EstimateBasis:
     """Ask the deployment and the account; what they cannot say is assumed, and the reason is noted."""
     if offline:
         return _assumed(session, task, "--offline")
@@ -115,14 +115,14 @@ def _environment(session: Session, submission: Submission, task: TaskDefinition,
                 settings = _settings(session)
                 notes.append(f"{missing.said} The settings are those of the file that would be deployed.")
             catalog = ModelCatalog(deployment.client("bedrock"), deployment.client("service-quotas"))
-            return Environment(settings, catalog.choose(settings, task.training, utc_now()), champion, notes)
+            return EstimateBasis(settings, catalog.choose(settings, task.training, utc_now()), champion, notes)
     except PipelineError as problem:
         raise CliError(f"A run would stop before it pays. {problem}") from None
     except CliError as problem:
         return _assumed(session, task, str(problem.message))
 
 
-def _assumed(session: Session, task: TaskDefinition, why: str) -> Environment:
+def _assumed(session: Session, task: TaskDefinition, why: str) -> EstimateBasis:
     settings = _settings(session)
     lists = settings.model_preferences()
     considered = [
@@ -141,7 +141,7 @@ def _assumed(session: Session, task: TaskDefinition, why: str) -> Environment:
         f"No account was asked ({why.rstrip('.')}): the first model of each list of the settings is assumed, whether "
         f"it is still offered or not, and {models.training.replace('_', '-')}."
     )
-    return Environment(settings, models, champion=None, notes=[note])
+    return EstimateBasis(settings, models, champion=None, notes=[note])
 
 
 def _settings(session: Session) -> Settings:
@@ -152,7 +152,7 @@ def _settings(session: Session) -> Settings:
 
 
 def _document(
-    submission: Submission, run: RunToCome, found: Estimate, ways: list[Way], environment: Environment
+    submission: Submission, run: RunToCome, found: Estimate, ways: list[WayToFit], environment: EstimateBasis
 ) -> dict[str, Any]:
     budget = run.task.budget_usd
     roles = ("teacher", "student", "baseline", "judge", "training")
@@ -170,7 +170,7 @@ def _document(
     }
 
 
-def _print(session: Session, run: RunToCome, found: Estimate, ways: list[Way], environment: Environment) -> None:
+def _print(session: Session, run: RunToCome, found: Estimate, ways: list[WayToFit], environment: EstimateBasis) -> None:
     screen = session.screen
     screen.print(_table(found))
     for line in _lines(run, found, ways, environment):
@@ -190,7 +190,7 @@ def _table(found: Estimate) -> Table:
     return table
 
 
-def _lines(run: RunToCome, found: Estimate, ways: list[Way], environment: Environment) -> Iterator[str]:
+def _lines(run: RunToCome, found: Estimate, ways: list[WayToFit], environment: EstimateBasis) -> Iterator[str]:
     size, budget = found.answer, run.task.budget_usd
     yield f"{len(run.train):,} training and {len(run.holdout):,} holdout records, {run.models.training}."
     yield f"Method: {METHOD}."

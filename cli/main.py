@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cli.approval import Answer, give_answer
+from cli.approval import ApprovalAnswer, give_answer
 from cli.champions import champions, confirm, reap
 from cli.costs import costs
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
@@ -207,7 +207,7 @@ def approve(
     session: Session, run: str, why: str, report_sha256: str | None, hourly_price: float | None, explicitly: bool
 ) -> None:
     """Approve the promotion of a run's student: what serves it begins to bill."""
-    word = Answer("approved", why, report_sha256, hourly_price, explicitly)
+    word = ApprovalAnswer("approved", why, report_sha256, hourly_price, explicitly)
     give_answer(session, resolve(session.deployment.registry, run), word)
 
 
@@ -218,7 +218,7 @@ def approve(
 @pass_session
 def reject(session: Session, run: str, why: str, report_sha256: str | None) -> None:
     """Refuse the promotion of a run's student: the run ends REJECTED and releases what it made."""
-    give_answer(session, resolve(session.deployment.registry, run), Answer("rejected", why, report_sha256))
+    give_answer(session, resolve(session.deployment.registry, run), ApprovalAnswer("rejected", why, report_sha256))
 
 
 @cli.command()

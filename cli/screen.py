@@ -12,7 +12,7 @@ from rich.text import Text
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
 from lambdas.domain.report.comparison import comparison_columns, comparison_rows
 from lambdas.domain.report.figures import moment, number, usd
-from lambdas.domain.report.verdict import read_verdict
+from lambdas.domain.report.headline import read_headline
 from lambdas.gateways.registry.runs import Run
 
 _PLAIN_WIDTH = 200
@@ -79,9 +79,9 @@ def comparison_table(report: dict[str, Any], *, simulated: bool, width: int) -> 
 
 def print_report(screen: Console, report: dict[str, Any], *, simulated: bool) -> None:
     """Write verdict, gate lines that failed, comparison and cost of a report."""
-    verdict = read_verdict(report)
-    screen.print(Text(f"{verdict.symbol} {verdict.outcome}", style=_STYLES.get(verdict.outcome, "bold")))
-    for line in (verdict.sentence, *verdict.reasons):
+    headline = read_headline(report)
+    screen.print(Text(f"{headline.symbol} {headline.outcome}", style=_STYLES.get(headline.outcome, "bold")))
+    for line in (headline.sentence, *headline.reasons):
         screen.print(line)
     table = comparison_table(report, simulated=simulated, width=screen.width)
     if table is not None:
@@ -89,7 +89,7 @@ def print_report(screen: Console, report: dict[str, Any], *, simulated: bool) ->
     total = number(report.get("total_usd"))
     if total is not None:
         screen.print(f"Cost of the run: {usd(total)}{' (simulated)' if simulated else ''}")
-    if verdict.next_step is not None:
-        screen.print(f"Next: {verdict.next_step.text} {verdict.next_step.command or ''}".rstrip())
+    if headline.next_step is not None:
+        screen.print(f"Next: {headline.next_step.text} {headline.next_step.command or ''}".rstrip())
     if simulated:
         screen.print(SIMULATED)

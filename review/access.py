@@ -10,7 +10,7 @@ from stacks.access.permissions import REASONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from review.assembly import Assembly, Json, Resource
+    from review.assembly import Assembly, Json, TemplateResource
 
 _ACKNOWLEDGED = "aws:cdk:acknowledged-rules"
 
@@ -39,7 +39,7 @@ class Statement:
 class Role:
     """A role: who may take it under which conditions, and what it may do."""
 
-    resource: Resource
+    resource: TemplateResource
     trusted: tuple[str, ...]
     statements: tuple[Statement, ...]
 
@@ -100,7 +100,7 @@ def listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _role(assembly: Assembly, resource: Resource) -> Role:
+def _role(assembly: Assembly, resource: TemplateResource) -> Role:
     trusted = tuple(
         " · ".join((*principals(assembly, statement), *conditions(assembly, statement)))
         for statement in resource.properties["AssumeRolePolicyDocument"]["Statement"]
@@ -113,7 +113,7 @@ def _role(assembly: Assembly, resource: Resource) -> Role:
     return Role(resource, trusted, tuple(statements))
 
 
-def _policies(assembly: Assembly, role: Resource) -> Iterator[tuple[Json, list[Json]]]:
+def _policies(assembly: Assembly, role: TemplateResource) -> Iterator[tuple[Json, list[Json]]]:
     """Give the policy documents of a role with the reasons that were written down for them."""
     for policy in role.properties.get("Policies", []):
         yield policy["PolicyDocument"], _reasons(assembly, role)
@@ -124,12 +124,15 @@ def _policies(assembly: Assembly, role: Resource) -> Iterator[tuple[Json, list[J
             yield policy.properties["PolicyDocument"], _reasons(assembly, policy)
 
 
-def _reasons(assembly: Assembly, resource: Resource) -> list[Json]:
+def _reasons(assembly: Assembly, resource: TemplateResource) -> list[Json]:
     return [reason for reasons in assembly.noted(resource, REASONS) for reason in reasons]
 
 
 def _statement(assembly: Assembly, statement: Json, reasons: list[Json]) -> Statement:
-    actions, resources = listed(statement["Action"]), [assembly.text(one) for one in listed(statement["Resource"])]
+    actions, resources = (
+        listed(statement["Action"]),
+        [assembly.text(one) for one in listed(statement["Resource"])],
+    )
     about: list[Json] = []
     uncovered = {(action, resource) for action in actions for resource in resources}
     for reason in reasons:

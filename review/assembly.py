@@ -17,7 +17,7 @@ _PSEUDO = "AWS::"
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class TemplateResource:
     """One resource of a template.
 
     Attributes
@@ -93,19 +93,19 @@ class Assembly:
         return cls(read("template"), read("metadata"))
 
     @cached_property
-    def resources(self) -> dict[str, Resource]:
+    def resources(self) -> dict[str, TemplateResource]:
         """Every resource by logical id, in the order of the templates; ids do not collide between the stacks."""
         return {
-            name: Resource(stack, name, self._paths[stack][name], body)
+            name: TemplateResource(stack, name, self._paths[stack][name], body)
             for stack, template in self.templates.items()
             for name, body in template.get("Resources", {}).items()
         }
 
-    def of_type(self, resource_type: str) -> list[Resource]:
+    def of_type(self, resource_type: str) -> list[TemplateResource]:
         """Give the resources of a type."""
         return [resource for resource in self.resources.values() if resource.type == resource_type]
 
-    def noted(self, resource: Resource, kind: str) -> list[Any]:
+    def noted(self, resource: TemplateResource, kind: str) -> list[Any]:
         """Give what was written down beside a resource's construct, under a kind of metadata."""
         notes = self.metadata[resource.stack]
         return [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from review.assembly import Assembly, Json, Resource
+    from review.assembly import Assembly, Json, TemplateResource
 
 PAGE = "docs/diagrams.md"
 _HEAD = """# Diagrams
@@ -118,7 +118,7 @@ class _Boxes:
         self.labels: dict[str, tuple[str, str]] = {}
         self.of: dict[str, str] = {}
 
-    def add(self, resource: Resource, box: str, label: str) -> None:
+    def add(self, resource: TemplateResource, box: str, label: str) -> None:
         self.labels[box] = (resource.stack, label)
         self.of[resource.name] = box
 
@@ -169,7 +169,7 @@ def _acts(assembly: Assembly, boxes: _Boxes) -> Iterator[tuple[str, str]]:
                 yield boxes.of[resource.name], boxes.of[target]
 
 
-def _invoked(assembly: Assembly, machine: Resource) -> set[str]:
+def _invoked(assembly: Assembly, machine: TemplateResource) -> set[str]:
     """Give the Lambdas that the machine's role may invoke."""
     names: set[str] = set()
     for role in assembly.referred(machine.properties["RoleArn"]):
@@ -178,7 +178,7 @@ def _invoked(assembly: Assembly, machine: Resource) -> set[str]:
     return {name for name in names if assembly.resources[name].type == _FUNCTION}
 
 
-def _is_of_machine(assembly: Assembly, machine: Resource, role: Resource) -> bool:
+def _is_of_machine(assembly: Assembly, machine: TemplateResource, role: TemplateResource) -> bool:
     return role.name in assembly.referred(machine.properties["RoleArn"])
 
 

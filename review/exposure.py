@@ -11,7 +11,7 @@ from stacks.access.own_rules import for_everybody, no_public_endpoint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from review.assembly import Assembly, Json, Resource
+    from review.assembly import Assembly, Json, TemplateResource
 
 _ROLE = "AWS::IAM::Role"
 _ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -29,7 +29,7 @@ LOOKED_AT = (
 class Public:
     """Something that anybody may reach, and where it stands in the template."""
 
-    resource: Resource
+    resource: TemplateResource
     place: str
 
 
@@ -37,7 +37,7 @@ class Public:
 class Grant:
     """A statement of a resource's own policy: who may do what without a role of ours."""
 
-    resource: Resource
+    resource: TemplateResource
     effect: str
     who: tuple[str, ...]
     actions: tuple[str, ...]
@@ -97,7 +97,7 @@ def grants(assembly: Assembly) -> list[Grant]:
     return [*by_policy, *by_permission]
 
 
-def _granting(resource: Resource) -> Iterator[tuple[str, Json]]:
+def _granting(resource: TemplateResource) -> Iterator[tuple[str, Json]]:
     """Give every statement with a principal, wherever it stands in a resource; trust policies are the roles' own."""
     if resource.type == _ROLE:
         return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lambdas.domain.prices.price_book import PriceBook
-    from review.assembly import Assembly, Resource
+    from review.assembly import Assembly, TemplateResource
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _RATES_AN_HOUR = {"minute": 60.0, "hour": 1.0, "day": 1 / 24}
@@ -121,7 +121,7 @@ def _alarms(assembly: Assembly, book: PriceBook, kind: str) -> Iterator[Line]:
     yield _line(book, "Amazon CloudWatch", "metric", what="Own metrics", quantity=None, unit="metric", note=note)
 
 
-def _alarm_metrics(alarm: Resource) -> int | None:
+def _alarm_metrics(alarm: TemplateResource) -> int | None:
     queries = alarm.properties.get("Metrics")
     if queries is None:
         return 1

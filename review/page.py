@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from lambdas.domain.prices.price_book import PriceBook
-    from review.assembly import Assembly, Resource
+    from review.assembly import Assembly, TemplateResource
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _REPORT_STYLE = Path(report.__file__).parent / "templates" / "style.css"
@@ -65,7 +65,7 @@ def review_page(assembly: Assembly, book: PriceBook, *, environment: str) -> str
     )
 
 
-def _by_stack(assembly: Assembly) -> list[tuple[str, str, list[tuple[Resource, str | None]]]]:
+def _by_stack(assembly: Assembly) -> list[tuple[str, str, list[tuple[TemplateResource, str | None]]]]:
     return [
         (
             stack,
@@ -91,7 +91,7 @@ def _taken_for(assembly: Assembly, role: access.Role) -> str | None:
     return purpose(assembly, role.resource)
 
 
-def _kept_for(resource: Resource) -> str:
+def _kept_for(resource: TemplateResource) -> str:
     """Say when what a retained resource holds goes by itself."""
     rules = resource.properties.get("LifecycleConfiguration", {}).get("Rules", [])
     said = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stacks.access.stage_permissions import StagePermissions
 
 if TYPE_CHECKING:
-    from review.assembly import Assembly, Resource
+    from review.assembly import Assembly, TemplateResource
 
 CONSTRUCTS = {
     "AccessLogs": "Keeps who read or wrote which key of the other two buckets",
@@ -43,14 +43,14 @@ _KINDS = {
 """By type, for parts of another construct."""
 
 
-def purpose(assembly: Assembly, resource: Resource) -> str | None:
+def purpose(assembly: Assembly, resource: TemplateResource) -> str | None:
     """Say what a resource is there for.
 
     Parameters
     ----------
     assembly : Assembly
         For the names of what the resource refers to.
-    resource : Resource
+    resource : TemplateResource
         A resource of it.
 
     Returns
@@ -72,7 +72,7 @@ def purpose(assembly: Assembly, resource: Resource) -> str | None:
     return _KINDS[resource.type].format(parent=resource.parent.removesuffix("/Function"), target=named)
 
 
-def stage_purpose(function: Resource) -> str | None:
+def stage_purpose(function: TemplateResource) -> str | None:
     """Give what a Lambda does: the first sentence of its method in ``stacks/access/stage_permissions.py``."""
     folder = str(function.properties["Handler"]).split(".")[2]
     text = (getattr(StagePermissions, folder, None).__doc__ or "").strip()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lambdas.domain.dataset.records import Record
-from lambdas.domain.logs.logged_answers import FILE, LoggedAnswer, LoggedAnswers
+from lambdas.domain.logs.logged_answers import FILE, LoggedAnswers, ReusedAnswer
 from lambdas.domain.questions.prompts import teacher_question
 from lambdas.workflow.stage import Stage
 
 
-def known_from_logs(stage: Stage, teacher: str, records: Sequence[Record]) -> dict[str, LoggedAnswer]:
+def known_from_logs(stage: Stage, teacher: str, records: Sequence[Record]) -> dict[str, ReusedAnswer]:
     """Give the teacher's logged answers by record id, at no cost; none where the task does not want them.
 
     Under the mode ``logged`` only those of a single turn: Bedrock's training on logs takes no others.

@@ -41,12 +41,12 @@ def with_resource(assembly: Assembly, name: str, body: Json) -> Assembly:
     """The same assembly with one more resource in the data stack."""
     templates, metadata = deepcopy(assembly.templates), deepcopy(assembly.metadata)
     templates["data"]["Resources"][name] = body
-    metadata["data"][f"/distillation-dev-data/{name}/Resource"] = [{"type": "aws:cdk:logicalId", "data": name}]
+    metadata["data"][f"/distillation-dev-data/{name}/TemplateResource"] = [{"type": "aws:cdk:logicalId", "data": name}]
     return Assembly(templates, metadata)
 
 
 def bucket_policy(principal: object, effect: str = "Allow") -> Json:
-    statement = {"Effect": effect, "Principal": principal, "Action": "s3:GetObject", "Resource": "*"}
+    statement = {"Effect": effect, "Principal": principal, "Action": "s3:GetObject", "TemplateResource": "*"}
     return {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": {"Statement": [statement]}}}
 
 

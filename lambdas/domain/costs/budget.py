@@ -23,7 +23,7 @@ _SETTING = {"teacher": "teacher_models", "judge": "judge_models", "baseline": "b
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class WayToFit:
     """One change and what the run would then cost, in US dollars.
 
     ``saves`` is false for the one that only raises the budget.
@@ -64,7 +64,7 @@ def check_budget(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, 
     )
 
 
-def explain(ways: Sequence[Way], budget: float) -> str:
+def explain(ways: Sequence[WayToFit], budget: float) -> str:
     """Say in a few sentences what makes a run fit, and what saves without being enough."""
     fitting = [way for way in ways if way.fits(budget)]
     short = [way for way in ways if not way.fits(budget)]
@@ -74,7 +74,7 @@ def explain(ways: Sequence[Way], budget: float) -> str:
     return said
 
 
-def ways_to_fit(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, Sequence[str]]) -> list[Way]:
+def ways_to_fit(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, Sequence[str]]) -> list[WayToFit]:
     """Compute what each change that a person can make would bring: the budget first, then what saves most.
 
     Where none is enough alone, all of them together come last.
@@ -82,7 +82,7 @@ def ways_to_fit(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, S
     found = [(change, _way(change, run)) for change in _savings(run, alternatives)]
     saving = sorted((pair for pair in found if pair[1].usd < estimate.usd), key=lambda pair: pair[1].usd)
     needed = math.ceil(estimate.usd * 100) / 100
-    raised = Way(f"raise 'budget_usd' in task.json to at least {needed:.2f}", estimate.usd, saves=False)
+    raised = WayToFit(f"raise 'budget_usd' in task.json to at least {needed:.2f}", estimate.usd, saves=False)
     fewer = _fewer_prompts(run)
     ways = [raised, *([fewer] if fewer else []), *(way for _, way in saving)]
     if any(way.saves and way.usd <= run.task.budget_usd for way in ways) or len(ways) <= MIN_TO_COMBINE:
@@ -92,7 +92,7 @@ def ways_to_fit(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, S
         changed = change.made(changed)
     smaller = _fewer_prompts(changed)
     together = smaller.usd if smaller else changed.estimate().usd
-    return [*ways, Way("all of these together", together)]
+    return [*ways, WayToFit("all of these together", together)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,11 @@ class _Change:
     made: Callable[[RunToCome], RunToCome]
 
 
-def _way(change: _Change, run: RunToCome) -> Way:
-    return Way(change.told, change.made(run).estimate().usd)
+def _way(change: _Change, run: RunToCome) -> WayToFit:
+    return WayToFit(change.told, change.made(run).estimate().usd)
 
 
-def _told(way: Way) -> str:
+def _told(way: WayToFit) -> str:
     return f"{way.change} (${way.usd:,.2f})" if way.saves else way.change
 
 
@@ -146,7 +146,7 @@ def _cheapest(run: RunToCome, role: str, models: Sequence[str]) -> str | None:
     return min(found, default=(0.0, None))[1]
 
 
-def _fewer_prompts(run: RunToCome) -> Way | None:
+def _fewer_prompts(run: RunToCome) -> WayToFit | None:
     """Find the most prompts that the budget takes; below what a run needs at least it is no way."""
     least_train = training_records_needed(run.task.teacher_data.max_drop_rate)
     least_holdout = holdout_records_needed(run.task.gate.max_quality_drop)
@@ -166,7 +166,9 @@ def _fewer_prompts(run: RunToCome) -> Way | None:
     low, high = least_train, len(run.train)
     if of(low).estimate().usd > run.task.budget_usd:
         smaller = of(low)
-        return Way(f"upload only {prompts(smaller):,} prompts, the fewest that a run takes", smaller.estimate().usd)
+        return WayToFit(
+            f"upload only {prompts(smaller):,} prompts, the fewest that a run takes", smaller.estimate().usd
+        )
     while high - low > 1:
         middle = (low + high) // 2
         if of(middle).estimate().usd <= run.task.budget_usd:
@@ -174,4 +176,4 @@ def _fewer_prompts(run: RunToCome) -> Way | None:
         else:
             high = middle
     smaller = of(low)
-    return Way(f"upload about {prompts(smaller):,} of the {prompts(run):,} prompts", smaller.estimate().usd)
+    return WayToFit(f"upload about {prompts(smaller):,} of the {prompts(run):,} prompts", smaller.estimate().usd)

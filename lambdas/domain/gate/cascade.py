@@ -54,7 +54,7 @@ class _Pair:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Way:
+class WayToServe:
     """One way to answer the same records.
 
     Attributes
@@ -226,12 +226,12 @@ def _score(item: Measurement) -> int:
     return item.score or 0
 
 
-def _way(pairs: Sequence[_Pair], escalated: Sequence[bool], *, teacher_alone: bool = False) -> Way:
+def _way(pairs: Sequence[_Pair], escalated: Sequence[bool], *, teacher_alone: bool = False) -> WayToServe:
     both = list(zip(pairs, escalated, strict=True))
     chosen = [_chosen(pair, asks) for pair, asks in both]
     usd = [(0.0 if teacher_alone else pair.student_usd) + (pair.teacher_usd if asks else 0.0) for pair, asks in both]
     times = [_milliseconds(pair, asks=asks, teacher_alone=teacher_alone) for pair, asks in both]
-    return Way(
+    return WayToServe(
         score=statistics.fmean(_score(item) for item in chosen),
         schema_validity=sum(item.problem is None for item in chosen) / len(chosen),
         usd_per_1k_requests=1000 * statistics.fmean(usd),

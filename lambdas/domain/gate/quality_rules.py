@@ -14,7 +14,7 @@ from lambdas.domain.evaluation.judge import LOWEST, MOST_DIFFERENCE, MOST_FAILUR
 from lambdas.domain.evaluation.judge_calibration import Agreement
 from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, paired_differences, worst_differences
 from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, records_that_show
-from lambdas.domain.gate.rule_result import ROUNDING, GateLine, at_least, at_most
+from lambdas.domain.gate.rule_result import ROUNDING, RuleResult, at_least, at_most
 from lambdas.domain.task.task_definition import GateRules
 
 FEWEST_IN_A_SLICE = 10
@@ -43,7 +43,7 @@ class JudgeRecord:
     drift: float | None = None
 
 
-def judge_lines(summaries: Mapping[str, ContestantSummary], rules: GateRules, record: JudgeRecord) -> list[GateLine]:
+def judge_lines(summaries: Mapping[str, ContestantSummary], rules: GateRules, record: JudgeRecord) -> list[RuleResult]:
     """Hold the judge against its limits; a judge beyond them is no evidence, for or against the student."""
     shares = {role: summary.judge_failures / summary.records for role, summary in summaries.items()}
     worst = max(shares, key=lambda role: shares[role])
@@ -62,7 +62,7 @@ def judge_lines(summaries: Mapping[str, ContestantSummary], rules: GateRules, re
     return found
 
 
-def agreement_lines(agreement: Agreement | None, rules: GateRules) -> list[GateLine]:
+def agreement_lines(agreement: Agreement | None, rules: GateRules) -> list[RuleResult]:
     """Hold the judge's agreement with known scores against the task's limits; none where nothing was measured."""
     if agreement is None:
         return []
@@ -91,7 +91,7 @@ def quality_lines(
     summaries: Mapping[str, ContestantSummary],
     rules: GateRules,
     unmeasured: Sequence[Mapping[str, str]] = (),
-) -> list[GateLine]:
+) -> list[RuleResult]:
     """Hold the student's scores against the task's floor, its reference and the floors of its slices.
 
     A missing verdict may hide anything. What is passed only as long as nobody knows it is not shown.
@@ -111,7 +111,7 @@ def quality_lines(
     return [floor, drop, size, *_slice_lines(student, rules, unmeasured)]
 
 
-def _floor_line(rule: str, floor: float, student: Sequence[Measurement], text: str) -> GateLine:
+def _floor_line(rule: str, floor: float, student: Sequence[Measurement], text: str) -> RuleResult:
     """Decide by the mean of what was judged, unless it is the answers without a verdict that decide."""
     scores = [item.score for item in student if item.score is not None]
     line = at_least(rule, floor, statistics.fmean(scores) if scores else None, text)
@@ -126,13 +126,13 @@ def _floor_line(rule: str, floor: float, student: Sequence[Measurement], text: s
 
 def _non_inferiority(
     student: Sequence[Measurement], reference: Sequence[Measurement], reference_score: float | None, rules: GateRules
-) -> tuple[GateLine, GateLine]:
+) -> tuple[RuleResult, RuleResult]:
     """Decide by the bounds of the mean paired difference; say how many records the measured spread asks for."""
     margin, differences = rules.max_quality_drop, paired_differences(student, reference)
     planned = holdout_records_needed(margin)
     if not differences or reference_score is None:
         text = "no record was judged for both"
-        drop = GateLine(
+        drop = RuleResult(
             rule="max_quality_drop", threshold=margin, measured=None, passed=False, undecided=True, explanation=text
         )
         return drop, at_least("holdout_records", planned, 0.0, text)
@@ -142,7 +142,7 @@ def _non_inferiority(
     passed, worse = largest <= margin + ROUNDING, -bounds.high > margin + ROUNDING
     hidden = not passed and not worse and -bounds.low <= margin + ROUNDING
     few = not passed and not worse and not hidden and bounds.records < needed
-    drop = GateLine(
+    drop = RuleResult(
         rule="max_quality_drop",
         threshold=margin,
         measured=-bounds.mean,
@@ -156,7 +156,7 @@ def _non_inferiority(
             + ("" if passed or hidden else _refused_text(bounds, worse=worse, needed=needed))
         ),
     )
-    size = GateLine(
+    size = RuleResult(
         rule="holdout_records",
         threshold=needed,
         measured=float(bounds.records),
@@ -219,8 +219,8 @@ def _unknown_text(student: Sequence[Measurement], reference: Sequence[Measuremen
 
 def _slice_lines(
     student: Sequence[Measurement], rules: GateRules, unmeasured: Sequence[Mapping[str, str]]
-) -> list[GateLine]:
-    found: list[GateLine] = []
+) -> list[RuleResult]:
+    found: list[RuleResult] = []
     for name, floor in sorted(rules.slices.items()):
         members: dict[str, list[Measurement]] = {}
         for item in student:
@@ -236,7 +236,7 @@ def _slice_lines(
     return found
 
 
-def _slice_line(rule: str, floor: float, members: Sequence[Measurement], left_out: int) -> GateLine:
+def _slice_line(rule: str, floor: float, members: Sequence[Measurement], left_out: int) -> RuleResult:
     judged = sum(item.score is not None for item in members)
     line = _floor_line(rule, floor, members, f"mean judge score of the student over {judged} records")
     if left_out:
@@ -247,7 +247,7 @@ def _slice_line(rule: str, floor: float, members: Sequence[Measurement], left_ou
     return replace(line, passed=False, undecided=True, explanation=text)
 
 
-def unbelieved(lines: Sequence[GateLine]) -> list[GateLine]:
+def unbelieved(lines: Sequence[RuleResult]) -> list[RuleResult]:
     """Take scores of a judge that is not believed for no evidence: what they seem to break is left undecided."""
     return [replace(line, undecided=not line.passed) for line in lines]
 

@@ -14,7 +14,7 @@ PROMOTE, REJECT, INSUFFICIENT_EVIDENCE = "PROMOTE", "REJECT", "INSUFFICIENT EVID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GateLine:
+class RuleResult:
     """One rule.
 
     Attributes
@@ -41,25 +41,25 @@ class GateLine:
         return asdict(self)
 
 
-def at_least(rule: str, threshold: float, measured: float | None, explanation: str) -> GateLine:
+def at_least(rule: str, threshold: float, measured: float | None, explanation: str) -> RuleResult:
     """Decide a rule by the measured value; nothing measured is no evidence."""
     passed = measured is not None and measured >= threshold - ROUNDING
     undecided = measured is None
-    return GateLine(
+    return RuleResult(
         rule=rule, threshold=threshold, measured=measured, passed=passed, undecided=undecided, explanation=explanation
     )
 
 
-def at_most(rule: str, threshold: float, measured: float | None, explanation: str, *, evidence: bool) -> GateLine:
+def at_most(rule: str, threshold: float, measured: float | None, explanation: str, *, evidence: bool) -> RuleResult:
     """Decide a rule by the measured value; ``evidence`` says that breaking it leaves the run undecided."""
     passed = measured is not None and measured <= threshold + ROUNDING
     undecided = not passed and (evidence or measured is None)
-    return GateLine(
+    return RuleResult(
         rule=rule, threshold=threshold, measured=measured, passed=passed, undecided=undecided, explanation=explanation
     )
 
 
-def decide(lines: Sequence[GateLine]) -> str:
+def decide(lines: Sequence[RuleResult]) -> str:
     """Decide by all rules: a rule that was shown to be broken rejects, whatever else is not known."""
     if all(line.passed for line in lines):
         return PROMOTE
@@ -67,13 +67,13 @@ def decide(lines: Sequence[GateLine]) -> str:
     return REJECT if shown else INSUFFICIENT_EVIDENCE
 
 
-def reasons(lines: Sequence[GateLine]) -> list[str]:
+def reasons(lines: Sequence[RuleResult]) -> list[str]:
     """Say in one short sentence each which rules were not kept, those that decided first."""
     open_lines = sorted((line for line in lines if not line.passed), key=lambda line: line.undecided)
     return [_reason(line) for line in open_lines]
 
 
-def _reason(line: GateLine) -> str:
+def _reason(line: RuleResult) -> str:
     limit = f"{'at most' if line.rule.startswith('max') else 'at least'} {_figure(line.threshold)}"
     measured = "not measured" if line.measured is None else f"measured {_figure(line.measured)}"
     bound = "" if line.bound is None else f", bound {_figure(line.bound)}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from lambdas.domain.evaluation.contestant_summary import ContestantSummary
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.gate.quality_rules import JudgeRecord, judge_lines, quality_lines, unbelieved
-from lambdas.domain.gate.rule_result import GateLine, at_least
+from lambdas.domain.gate.rule_result import RuleResult, at_least
 from lambdas.domain.serving.break_even import BreakEven
 from lambdas.domain.task.task_definition import TaskDefinition
 
@@ -35,7 +35,7 @@ def judge_gate(
     break_even: BreakEven,
     judge: JudgeRecord,
     unmeasured: Sequence[Mapping[str, str]] = (),
-) -> list[GateLine]:
+) -> list[RuleResult]:
     """Hold the student against every rule of the task.
 
     Parameters
@@ -54,7 +54,7 @@ def judge_gate(
 
     Returns
     -------
-    list of GateLine
+    list of RuleResult
         One line a rule; the student passes when all lines do.
     """
     rules = task.gate
@@ -113,7 +113,7 @@ def _units(count: int) -> str:
     return "1 model unit" if count == 1 else f"{count} model units"
 
 
-def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task: TaskDefinition) -> GateLine:
+def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task: TaskDefinition) -> RuleResult:
     threshold, both = task.gate.min_latency_reduction, (student, baseline)
     means = [item.latency.mean for item in both if item.latency and item.timed >= min(FEWEST_TIMED, item.records)]
     if len(means) < len(both) or means[1] <= 0:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from lambdas.domain.dataset.records import Record
-from lambdas.domain.logs.logged_answers import LoggedAnswer
+from lambdas.domain.logs.logged_answers import ReusedAnswer
 from lambdas.domain.questions.prompts import student_question
 from lambdas.domain.task.task_definition import TaskDefinition
 
@@ -51,7 +51,7 @@ def why_not_logged(record: Record) -> str:
     return SEVERAL_TURNS if len(record.turns) > 1 else NOT_LOGGED
 
 
-def log_entry(record: Record, task: TaskDefinition, logged: LoggedAnswer, place: LogPlace) -> dict[str, Any]:
+def log_entry(record: Record, task: TaskDefinition, logged: ReusedAnswer, place: LogPlace) -> dict[str, Any]:
     """Write one logged call as a Converse entry, with the *short* system prompt if the task has one.
 
     Who called is left out: nothing of a training needs it.

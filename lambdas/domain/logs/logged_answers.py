@@ -20,7 +20,7 @@ _COMPLETE = ("end_turn", "stop_sequence")
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedAnswer:
+class ReusedAnswer:
     """An answer of the teacher in production, when it was given (ISO 8601) and in which request."""
 
     answer: Answer
@@ -60,7 +60,7 @@ class LoggedAnswers:
                 answers.add(document["record_id"], document["answer"])
         return answers
 
-    def answer(self, question: Question, teacher: str, logged_system: str | None) -> LoggedAnswer | None:
+    def answer(self, question: Question, teacher: str, logged_system: str | None) -> ReusedAnswer | None:
         """Give the answer to a question, or ``None`` where the teacher was not asked it in production.
 
         Parameters
@@ -87,4 +87,4 @@ class LoggedAnswers:
             latency_ms=latency,
             client_ms=latency,
         )
-        return LoggedAnswer(answer, found["timestamp"], found["request_id"])
+        return ReusedAnswer(answer, found["timestamp"], found["request_id"])

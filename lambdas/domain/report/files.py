@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lambdas.domain.report.figures import pick, rows_of
-from lambdas.domain.report.sections import Fact, Table, label
+from lambdas.domain.report.sections import Fact, PageTable, label
 from lambdas.domain.report.texts import short
 
 _MEASURING = frozenset(("CalibrateJudge", "EvaluateStudent"))
@@ -16,7 +16,7 @@ _MEASURING = frozenset(("CalibrateJudge", "EvaluateStudent"))
 _S3_URI = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/(?P<key>[^\x00-\x1f]{1,1024})")
 
 
-def file_facts(report: dict[str, Any]) -> Table:
+def file_facts(report: dict[str, Any]) -> PageTable:
     """List the run's files; what a stage would have written that the run did not come to has no link."""
     files = report.get("files")
     named = files.items() if isinstance(files, dict) else ()
@@ -28,7 +28,7 @@ def file_facts(report: dict[str, Any]) -> Table:
         link = console_link(uri) if is_real and is_written else ""
         note = "" if is_written else "(not written)"
         facts.append(Fact(name, label(uri, 400), is_code=True, link=link, note=note))
-    return Table.of(facts)
+    return PageTable.of(facts)
 
 
 def console_link(uri: object, version: object = None) -> str:

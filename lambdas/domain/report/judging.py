@@ -7,7 +7,7 @@ from typing import Any
 
 from lambdas.domain.report.comparison import ROLE_NAMES, ComparisonRow
 from lambdas.domain.report.figures import NOT_MEASURED, count, number, percent, pick, plain, rows_of, score
-from lambdas.domain.report.sections import Fact, Table
+from lambdas.domain.report.sections import Fact, PageTable
 from lambdas.domain.report.texts import sentence, short
 
 _MEASURES: tuple[tuple[str, str, str, Callable[[object], str]], ...] = (
@@ -96,7 +96,7 @@ def left_out(report: dict[str, Any]) -> list[str]:
     ]
 
 
-def task_measures(report: dict[str, Any], rows: list[ComparisonRow]) -> Table:
+def task_measures(report: dict[str, Any], rows: list[ComparisonRow]) -> PageTable:
     """List the fields of the output schema as (field, measure, value of each contestant in the order of the rows)."""
     metrics = {
         str(contestant.get("role")): contestant.get("task_metric") for contestant in rows_of(report.get("contestants"))
@@ -113,7 +113,7 @@ def task_measures(report: dict[str, Any], rows: list[ComparisonRow]) -> Table:
             values = [number(pick(metrics.get(row.role), kind, field, key)) for row in rows]
             if any(value is not None for value in values):
                 found.append((short(field, 80), name, [text(_rounded(value)) for value in values]))
-    return Table.of(sorted(found, key=lambda row: row[0]))
+    return PageTable.of(sorted(found, key=lambda row: row[0]))
 
 
 def _rounded(value: float | None) -> float | None:

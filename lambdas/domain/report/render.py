@@ -14,12 +14,12 @@ from markupsafe import Markup
 from lambdas.domain.report import break_even, cascade, charts, dataset, files, judging, sections, training
 from lambdas.domain.report.comparison import ROLE_NAMES, comparison_columns, comparison_rows
 from lambdas.domain.report.figures import NOT_MEASURED, pick, usd
+from lambdas.domain.report.headline import read_headline
 from lambdas.domain.report.ledger import read_ledger
 from lambdas.domain.report.resources import resources_left
 from lambdas.domain.report.serving_table import serving_table
 from lambdas.domain.report.texts import short
 from lambdas.domain.report.tiles import key_figures
-from lambdas.domain.report.verdict import read_verdict
 
 MOST_CONTESTANTS = 8
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -52,7 +52,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "task": short(report.get("task") or "unnamed task", 120),
         "attempt": report.get("attempt"),
         "simulated": report.get("simulated") is True,
-        "verdict": read_verdict(report),
+        "headline": read_headline(report),
         "error_name": short(pick(report, "error", "name") or "", 120),
         "endpoint": short(endpoint, 250) if endpoint else None,
         "endpoint_mode": short(pick(report, "endpoint", "mode") or "", 60).replace("_", " "),

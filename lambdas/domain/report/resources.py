@@ -6,7 +6,7 @@ from typing import Any
 
 from lambdas.domain.report.comparison import short_model
 from lambdas.domain.report.figures import NOT_MEASURED, moment, number, rows_of, usd
-from lambdas.domain.report.sections import Table
+from lambdas.domain.report.sections import PageTable
 from lambdas.domain.report.texts import short
 
 _NO_PRICE = "not known"
@@ -18,7 +18,7 @@ _WITHOUT_HOURLY_PRICE = {
 }
 
 
-def resources_left(report: dict[str, Any]) -> tuple[Table, str | None]:
+def resources_left(report: dict[str, Any]) -> tuple[PageTable, str | None]:
     """List what was not released as (kind, name, state, dollars per hour, keep until), and the dollars of all."""
     resources = [resource for resource in rows_of(report.get("resources")) if resource.get("state") != "RELEASED"]
     hourly = [number(resource.get("usd_per_hour")) for resource in resources]
@@ -35,8 +35,8 @@ def resources_left(report: dict[str, Any]) -> tuple[Table, str | None]:
         for resource in resources
     ]
     if not known:
-        return Table.of(rows), "an unknown sum" if unknown else None
-    return Table.of(rows), f"at least {usd(sum(known))}" if unknown else usd(sum(known))
+        return PageTable.of(rows), "an unknown sum" if unknown else None
+    return PageTable.of(rows), f"at least {usd(sum(known))}" if unknown else usd(sum(known))
 
 
 def _hourly(resource: dict[str, Any]) -> str:

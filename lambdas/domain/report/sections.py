@@ -44,20 +44,20 @@ _ROLES = ("teacher", "student", "baseline", "judge")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PageTable:
     """Rows that fit the page, and how many more there are."""
 
     rows: list[Any] = field(default_factory=list)
     left_out: int = 0
 
     @classmethod
-    def of(cls, rows: list[Any], most: int = MOST_ROWS) -> Table:
+    def of(cls, rows: list[Any], most: int = MOST_ROWS) -> PageTable:
         """Keep the first rows."""
         return cls(rows[:most], max(len(rows) - most, 0))
 
 
 @dataclass(frozen=True, slots=True)
-class GateLine:
+class RuleRow:
     """One rule of the gate."""
 
     rule: str
@@ -99,9 +99,9 @@ class Fact:
         return self.value == NOT_MEASURED
 
 
-def gate_lines(report: dict[str, Any]) -> Table:
+def gate_lines(report: dict[str, Any]) -> PageTable:
     """Read the rules of the gate, what was not passed first: the last rows may not fit the page."""
-    return Table.of(sorted(_gate(report), key=lambda line: (line.passed is True, line.undecided)))
+    return PageTable.of(sorted(_gate(report), key=lambda line: (line.passed is True, line.undecided)))
 
 
 def gate_summary(report: dict[str, Any]) -> str:
@@ -115,7 +115,7 @@ def gate_summary(report: dict[str, Any]) -> str:
     return ", ".join([*parts, f"{count(left)} not shown"] if left else parts)
 
 
-def worst_answers(report: dict[str, Any]) -> Table:
+def worst_answers(report: dict[str, Any]) -> PageTable:
     """Read the student's worst answers."""
     answers = [
         WorstAnswer(
@@ -129,7 +129,9 @@ def worst_answers(report: dict[str, Any]) -> Table:
         )
         for answer in rows_of(report.get("worst_answers"))[: MOST_WORST_ANSWERS + 1]
     ]
-    return Table(answers[:MOST_WORST_ANSWERS], max(len(rows_of(report.get("worst_answers"))) - MOST_WORST_ANSWERS, 0))
+    return PageTable(
+        answers[:MOST_WORST_ANSWERS], max(len(rows_of(report.get("worst_answers"))) - MOST_WORST_ANSWERS, 0)
+    )
 
 
 def training_facts(report: dict[str, Any]) -> list[Fact]:
@@ -178,9 +180,9 @@ def _bought(batch: object) -> list[Fact]:
     return [*facts, Fact("Batch jobs", "; ".join(jobs[:12]))] if jobs else facts
 
 
-def training_phases(report: dict[str, Any]) -> Table:
+def training_phases(report: dict[str, Any]) -> PageTable:
     """List the phases of the customization job as (name, status, began, took)."""
-    return Table.of(
+    return PageTable.of(
         [
             (
                 label(phase.get("name"), 60),
@@ -216,9 +218,9 @@ def _prompt_caches(caching: object) -> list[Fact]:
     ]
 
 
-def models_considered(report: dict[str, Any]) -> Table:
+def models_considered(report: dict[str, Any]) -> PageTable:
     """List every model that was considered as (role, model, usable, reason)."""
-    return Table.of(
+    return PageTable.of(
         [
             (
                 label(model.get("role"), 40),
@@ -246,17 +248,17 @@ def run_facts(report: dict[str, Any]) -> list[Fact]:
     return [*facts, Fact("Champion before", label(previous, 120), is_code=True)] if previous else facts
 
 
-def _gate(report: dict[str, Any]) -> list[GateLine]:
-    return [_gate_line(line) for line in rows_of(report.get("gate"))]
+def _gate(report: dict[str, Any]) -> list[RuleRow]:
+    return [_rule_row(line) for line in rows_of(report.get("gate"))]
 
 
-def _gate_line(line: dict[str, Any]) -> GateLine:
+def _rule_row(line: dict[str, Any]) -> RuleRow:
     rule = label(line.get("rule"), 200)
     slice_name = rule.removeprefix("slices.")
     unknown = f"Slice {slice_name} at least" if slice_name != rule else rule.replace("_", " ")
     name, text = _RULES.get(rule, (unknown, _guess(rule)))
     passed = line.get("passed")
-    return GateLine(
+    return RuleRow(
         rule=rule,
         name=name,
         threshold=text(line.get("threshold")),

@@ -17,7 +17,7 @@ from lambdas.domain.report.figures import (
     rows_of,
 )
 from lambdas.domain.report.scales import LinearScale, Tick, linear_ticks
-from lambdas.domain.report.sections import Fact, Table
+from lambdas.domain.report.sections import Fact, PageTable
 from lambdas.domain.report.texts import short
 
 LOSS_WIDTH, LOSS_HEIGHT = 1000, 160
@@ -55,10 +55,10 @@ def outcome_facts(report: dict[str, Any]) -> list[Fact]:
     return [*facts, Fact("Steps", _steps(learnt))]
 
 
-def failed_tries(report: dict[str, Any]) -> Table:
+def failed_tries(report: dict[str, Any]) -> PageTable:
     """List the jobs that failed or stalled, over all attempts, as (job, when, why, phases)."""
     tries = rows_of(pick(report, "training", "failed_tries"))
-    return Table.of(
+    return PageTable.of(
         [
             (
                 short(item.get("job_name"), 80),

@@ -11,13 +11,13 @@ from typing import Any
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.identity import digest
 from lambdas.domain.logs.log_writer import LogPlace, log_entry, log_objects
-from lambdas.domain.logs.logged_answers import LoggedAnswer
+from lambdas.domain.logs.logged_answers import ReusedAnswer
 from lambdas.domain.training.teacher_data import Collected
 from lambdas.workflow.stage import Stage
 
 
 def write_training_log(
-    stage: Stage, teacher: str, train: list[Record], logged: dict[str, LoggedAnswer], collected: Collected
+    stage: Stage, teacher: str, train: list[Record], logged: dict[str, ReusedAnswer], collected: Collected
 ) -> dict[str, Any]:
     """Write the objects under a prefix named by their content, so that no other attempt's lie beside them.
 

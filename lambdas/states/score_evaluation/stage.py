@@ -14,7 +14,7 @@ from lambdas.domain.evaluation.judge_calibration import Agreement, drift
 from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, check_complete, worst_answers
 from lambdas.domain.gate import cascade
 from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
-from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, GateLine, decide, reasons
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, RuleResult, decide, reasons
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.model_ids import foundation_model_id
 from lambdas.domain.serving.break_even import work_out
@@ -148,7 +148,7 @@ def _about_champion(
     return [f"{text} {champion.run_id}: {why}"]
 
 
-def _decision(gate: Sequence[GateLine]) -> dict[str, Any]:
+def _decision(gate: Sequence[RuleResult]) -> dict[str, Any]:
     return {"decision": decide(gate), "reasons": reasons(gate), "gate": [line.to_document() for line in gate]}
 
 

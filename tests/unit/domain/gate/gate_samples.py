@@ -7,7 +7,7 @@ from typing import Any
 from lambdas.domain.evaluation.judge_calibration import Agreement
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.gate.quality_rules import JudgeRecord
-from lambdas.domain.gate.rule_result import GateLine
+from lambdas.domain.gate.rule_result import RuleResult
 from lambdas.domain.gate.rules import judge_gate
 from lambdas.domain.serving.break_even import BreakEven, work_out
 from lambdas.domain.task.task_definition import TaskDefinition
@@ -29,16 +29,16 @@ def gate(
     *,
     judge: JudgeRecord | None = None,
     **document: Any,
-) -> tuple[list[GateLine], BreakEven]:
+) -> tuple[list[RuleResult], BreakEven]:
     task = TaskDefinition.from_document(document)
     added_up = summaries(measurements)
     even = work_out(added_up, task, BOOK, MICRO)
     return judge_gate(measurements, added_up, task, even, judge or JudgeRecord()), even
 
 
-def failed(lines: list[GateLine]) -> list[str]:
+def failed(lines: list[RuleResult]) -> list[str]:
     return [line.rule for line in lines if not line.passed]
 
 
-def line_of(lines: list[GateLine], rule: str) -> GateLine:
+def line_of(lines: list[RuleResult], rule: str) -> RuleResult:
     return next(line for line in lines if line.rule == rule)

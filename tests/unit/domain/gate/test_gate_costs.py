@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.gate.quality_rules import JudgeRecord
-from lambdas.domain.gate.rule_result import GateLine, reasons
+from lambdas.domain.gate.rule_result import RuleResult, reasons
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.prices.price_book import HOURS_A_MONTH, ModelUnit, PriceLine
 from lambdas.domain.serving.break_even import BreakEven, pays_up_to, with_stated_price, work_out
@@ -26,7 +26,7 @@ HOUR = PriceLine(
 )
 
 
-def gate(*, hour: bool = False, **document: Any) -> tuple[list[GateLine], BreakEven]:
+def gate(*, hour: bool = False, **document: Any) -> tuple[list[RuleResult], BreakEven]:
     task = TaskDefinition.from_document(document)
     even = work_out(published(), task, BOOK.with_lines([HOUR] if hour else []), MICRO)
     return judge_gate(grouped(), published(), task, even, JudgeRecord()), even

@@ -20,7 +20,7 @@ from lambdas.domain.logs.log_writer import (
     log_objects,
     why_not_logged,
 )
-from lambdas.domain.logs.logged_answers import LoggedAnswer
+from lambdas.domain.logs.logged_answers import ReusedAnswer
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.questions.prompts import training_line
 from lambdas.domain.task.log_request import LogRequest
@@ -36,7 +36,7 @@ def record(number: int, *more: Turn) -> Record:
     return Record(number, "As logged.", (Turn("user", f"q{number}"), *more), None, {})
 
 
-def logged(number: int) -> LoggedAnswer:
+def logged(number: int) -> ReusedAnswer:
     answer = Answer(
         key="k",
         record_id=f"{number:016x}",
@@ -48,7 +48,7 @@ def logged(number: int) -> LoggedAnswer:
         latency_ms=302.0,
         client_ms=302.0,
     )
-    return LoggedAnswer(answer, f"2026-11-02T09:{number % 60:02d}:00Z", f"request-{number}")
+    return ReusedAnswer(answer, f"2026-11-02T09:{number % 60:02d}:00Z", f"request-{number}")
 
 
 @pytest.mark.parametrize("task", [TaskDefinition.default(), SHORT])

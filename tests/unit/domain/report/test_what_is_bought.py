@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.gate.rule_result import GateLine, reasons
+from lambdas.domain.gate.rule_result import RuleResult, reasons
 from lambdas.domain.prices.model_units import pays_up_to_volume
 from lambdas.domain.report.break_even import break_even_chart
 from lambdas.domain.report.comparison import comparison_rows
+from lambdas.domain.report.headline import read_headline
 from lambdas.domain.report.judging import quality_note
 from lambdas.domain.report.serving_table import serving_table
 from lambdas.domain.report.tiles import key_figures
-from lambdas.domain.report.verdict import read_verdict
 from tests.unit.domain.report.test_judged import text_of
 
 Sample = Callable[[str], dict[str, Any]]
@@ -36,7 +36,7 @@ def test_a_commitment_is_not_said_to_end_when_somebody_wants_it(
     report = waiting(sample, commitment=commitment)
 
     # When
-    step = read_verdict(report).next_step
+    step = read_headline(report).next_step
 
     # Then
     assert step is not None
@@ -45,7 +45,7 @@ def test_a_commitment_is_not_said_to_end_when_somebody_wants_it(
 
 
 def test_without_a_commitment_it_bills_until_it_is_deleted(sample: Sample) -> None:
-    step = read_verdict(waiting(sample, commitment="none")).next_step
+    step = read_headline(waiting(sample, commitment="none")).next_step
     assert step is not None
     assert "$1,460 a month, until it is deleted." in step.text
 
@@ -130,12 +130,12 @@ def test_where_the_next_unit_does_not_pay_the_page_says_so_everywhere(sample: Sa
 def test_the_verdict_does_not_repeat_its_reasons(sample: Sample) -> None:
     # Given the reasons as the gate writes them, and the outcome's sentence with all of them
     line = {"threshold": 0.2, "measured": 0.1, "bound": 0.203, "passed": False, "undecided": True}
-    found = reasons([GateLine(rule=rule, **line, explanation="why " * 40) for rule in ("one", "two", "three")])  # type: ignore[arg-type]
+    found = reasons([RuleResult(rule=rule, **line, explanation="why " * 40) for rule in ("one", "two", "three")])  # type: ignore[arg-type]
     report = sample("measured") | {"outcome": "REJECTED", "decision": "INSUFFICIENT EVIDENCE"}
     report["reasons"] = [f"there is too little evidence for a verdict: {'; '.join(found)}", *found]
 
     # When
-    verdict = read_verdict(report)
+    verdict = read_headline(report)
 
     # Then
     assert verdict.sentence == "There is too little evidence for a verdict."
