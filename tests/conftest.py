@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The environment ``dev`` with the settings that ``cdk.json`` has; without the validator and the layer's installation."""
+    """The environment ``dev`` with the settings that ``cdk.json`` has, without template validator and layer."""
     from tests.stacks.templates import synthesize  # noqa: PLC0415 - only these tests need aws_cdk, which loads Node
 
     folder: Path = tmp_path_factory.mktemp("assembly")
