@@ -61,8 +61,7 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
     assumes the first model of each list of the settings, and says so. Exit code 1 when the budget is exceeded.
     """
     submission = check_folder(task_dir, file)
-    task = TaskDefinition.from_text(submission.task_file.read_bytes()) if submission.task_file else None
-    run, environment = _run_to_come(session, submission, task or TaskDefinition.default(), offline=offline)
+    run, environment = _run_to_come(session, submission, submission.beside.definition(), offline=offline)
     try:
         check_mode(run.task, run.models.training, from_logs=False)
         found = run.estimate()
@@ -82,7 +81,7 @@ def _run_to_come(
     session: Session, submission: Submission, task: TaskDefinition, *, offline: bool
 ) -> tuple[RunToCome, EstimateBasis]:
     environment = _environment(session, submission, task, offline=offline)
-    calibration = submission.calibration_file
+    calibration = submission.beside.calibration_file
     run = RunToCome(
         train=submission.dataset.train,
         holdout=submission.dataset.holdout,

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cli.errors import NOT_SO, USAGE, CliError
-from cli.submission import CALIBRATION_FILE, HOLDOUT_FILE, TASK_FILE, check_key, existing, put_task_files, uploaded
+from cli.task_folder import TaskFolder, check_key, uploaded
 from lambdas.domain.errors import InvalidTaskDefinition, InvalidUpload
-from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.identity import LOGS_SUFFIX, Upload
 from lambdas.domain.task.log_request import LogRequest, LogSource
-from lambdas.domain.task.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,17 +36,14 @@ class LogOptions:
 class LogSubmission:
     """A task's folder and a range of logs that have passed every check that needs no AWS."""
 
-    task: str
+    beside: TaskFolder
     request: LogRequest
-    task_file: Path | None
-    holdout_file: Path | None
-    calibration_file: Path | None = None
 
     @property
     def key(self) -> str:
         """Object key of the request: named by the range, so that the bucket can be read."""
         span = f"{self.request.start:%Y%m%dT%H%MZ}-{self.request.end:%Y%m%dT%H%MZ}"
-        return f"{self.task}/{span}{LOGS_SUFFIX}"
+        return f"{self.beside.task}/{span}{LOGS_SUFFIX}"
 
 
 def check_logs(folder: Path, options: LogOptions, now: datetime | None = None) -> LogSubmission:
@@ -73,22 +68,13 @@ def check_logs(folder: Path, options: LogOptions, now: datetime | None = None) -
         "operations": list(dict.fromkeys(options.operations)),
         "metadata": _pairs(options.metadata),
     }
-    task_file, name = existing(folder / TASK_FILE), folder.resolve().name
+    beside = TaskFolder.of(folder)
     try:
-        if task_file:
-            TaskDefinition.from_text(task_file.read_bytes())
+        beside.definition()
         request = LogRequest.from_document(document)
         request.check_over(now or datetime.now(UTC))
-        calibration_file = existing(folder / CALIBRATION_FILE)
-        if calibration_file is not None:
-            read_calibration(calibration_file.read_bytes())
-        made = LogSubmission(
-            task=name,
-            request=request,
-            task_file=task_file,
-            holdout_file=existing(folder / HOLDOUT_FILE),
-            calibration_file=calibration_file,
-        )
+        beside.check_calibration()
+        made = LogSubmission(beside=beside, request=request)
         check_key(made.key)
     except (InvalidTaskDefinition, InvalidUpload) as problem:
         raise CliError(f"Nothing was uploaded. {problem}", NOT_SO) from None
@@ -117,7 +103,7 @@ def upload_request(client: S3Client, bucket: str, submission: LogSubmission) -> 
     CliError
         When the bucket keeps no versions.
     """
-    put_task_files(client, bucket, submission)
+    submission.beside.upload(client, bucket)
     body = json.dumps(submission.request.to_document(), indent=2, sort_keys=True).encode() + b"\n"
     made = client.put_object(Bucket=bucket, Key=submission.key, Body=body, ContentType="application/json")
     return uploaded(bucket, submission.key, made.get("VersionId"))

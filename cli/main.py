@@ -17,14 +17,15 @@ from cli.doctor import doctor
 from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_explained
 from cli.estimation import estimate
 from cli.forget import forget
-from cli.log_submission import LogOptions, LogSubmission, check_allowed, check_logs, upload_request
+from cli.log_submission import LogOptions, check_allowed, check_logs, upload_request
 from cli.rebuild import rebuild_registry
 from cli.recovery import roll_back
 from cli.reports import save_report
 from cli.run_ids import all_runs, resolve
 from cli.screen import print_json, print_report, run_document, runs_table
 from cli.session import Session, pass_session, run_argument, why_option
-from cli.submission import Submission, check_folder, left_from_before, rejection_lines, upload
+from cli.submission import check_folder, rejection_lines, upload
+from cli.task_folder import TaskFolder
 from cli.teardown import teardown
 from cli.validation import SHOWN_PROBLEMS, validate_files
 from cli.watching import exit_code, print_outcome, watch_run
@@ -113,7 +114,7 @@ def submit(  # noqa: PLR0913 - one parameter an option
     submission = check_folder(task_dir, file)
     deployment = session.deployment
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
-    _note_left(client, bucket, submission, task_dir)
+    _note_left(client, bucket, submission.beside, task_dir)
     made = upload(client, bucket, submission)
     summary = submission.dataset.summary()
     counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}
@@ -276,7 +277,7 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
     deployment = session.deployment
     check_allowed(submission, deployment.settings.allowed_logs())
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
-    _note_left(client, bucket, submission, task_dir)
+    _note_left(client, bucket, submission.beside, task_dir)
     made = upload_request(client, bucket, submission)
     session.show(
         {"run_id": made.run_id, "bucket": made.bucket, "key": made.key, "version": made.version},
@@ -286,8 +287,8 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
     _go_on(session, made.run_id, watching=watching)
 
 
-def _note_left(client: Any, bucket: str, submission: Submission | LogSubmission, task_dir: Path) -> None:  # noqa: ANN401
-    for name in left_from_before(client, bucket, submission):
+def _note_left(client: Any, bucket: str, beside: TaskFolder, task_dir: Path) -> None:  # noqa: ANN401
+    for name in beside.left_from_before(client, bucket):
         click.echo(f"Note: {task_dir} has no {name}; the one uploaded before counts for this run.", err=True)
 
 

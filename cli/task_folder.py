@@ -1,0 +1,112 @@
+"""A task's folder and its way into the uploads bucket: what lies beside the prompts first, what starts a run last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from cli.errors import NOT_THERE, CliError
+from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.evaluation.judge_calibration import read_calibration
+from lambdas.domain.identity import Upload
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.gateways.aws.storage import Bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+TASK_FILE, HOLDOUT_FILE, CALIBRATION_FILE = "task.json", "holdout.jsonl", "calibration.jsonl"
+_MAX_KEY_BYTES = 1_024
+"""Longest object key (S3 user guide, naming objects)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFolder:
+    """The files of a task's folder that lie beside its prompts; each of them may be missing.
+
+    ``task`` is the folder's name, and so the task's.
+    """
+
+    task: str
+    task_file: Path | None
+    holdout_file: Path | None
+    calibration_file: Path | None
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Look into a folder."""
+        task_file, holdout_file, calibration_file = (
+            path if (path := folder / name).is_file() else None for name in (TASK_FILE, HOLDOUT_FILE, CALIBRATION_FILE)
+        )
+        return cls(folder.resolve().name, task_file, holdout_file, calibration_file)
+
+    def definition(self) -> TaskDefinition:
+        """Read ``task.json``, or give the default where there is none.
+
+        Raises
+        ------
+        InvalidTaskDefinition
+        """
+        return TaskDefinition.from_text(self.task_file.read_bytes()) if self.task_file else TaskDefinition.default()
+
+    def check_calibration(self) -> None:
+        """Read ``calibration.jsonl`` where there is one.
+
+        Raises
+        ------
+        InvalidUpload
+        """
+        if self.calibration_file is not None:
+            read_calibration(self.calibration_file.read_bytes())
+
+    def upload(self, client: S3Client, bucket: str) -> None:
+        """Upload what lies beside the prompts; none of it starts a run."""
+        task_files = (self.task_file, self.holdout_file, self.calibration_file)
+        for path, content_type in zip(task_files, ("application/json", None, None), strict=True):
+            if path is not None:
+                put(client, bucket, f"{self.task}/{path.name}", path, content_type)
+
+    def left_from_before(self, client: S3Client, bucket: str) -> list[str]:
+        """Name the task's files that are missing in the folder but lie in the bucket, and so count for the run."""
+        uploads = Bucket(client, bucket)
+        local = {
+            TASK_FILE: self.task_file,
+            HOLDOUT_FILE: self.holdout_file,
+            CALIBRATION_FILE: self.calibration_file,
+        }
+        missing = [name for name, path in local.items() if path is None]
+        return [name for name in missing if uploads.newest_version(f"{self.task}/{name}") is not None]
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that starts no run or is too long.
+
+    Raises
+    ------
+    InvalidUpload
+    """
+    Upload("", key, "").check()
+    if len(key.encode("utf-8", "surrogateescape")) > _MAX_KEY_BYTES:
+        raise InvalidUpload(f"the names of folder and file make a key of over {_MAX_KEY_BYTES} bytes; shorten them")
+
+
+def put(client: S3Client, bucket: str, key: str, path: Path, content_type: str | None = None) -> str | None:
+    """Upload one file; give its version."""
+    kind = content_type or ("application/gzip" if key.endswith(".gz") else "application/x-ndjson")
+    with path.open("rb") as file:
+        return client.put_object(Bucket=bucket, Key=key, Body=file, ContentType=kind).get("VersionId")
+
+
+def uploaded(bucket: str, key: str, version: str | None) -> Upload:
+    """Name the object version of which the run is made.
+
+    Raises
+    ------
+    CliError
+        When the bucket keeps no versions.
+    """
+    if not version:
+        message = f"Bucket {bucket} keeps no versions, so the run cannot be named. Deploy the data stack again."
+        raise CliError(message, NOT_THERE)
+    return Upload(bucket, key, version)

@@ -1,0 +1,74 @@
+"""No module imports itself through others, and no two classes share a name."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGES = ("lambdas", "stacks", "cli", "review", "local")
+OURS = ("lambdas", "stacks", "cli", "review")
+"""Without ``local``: its simulator judges the product with classes of its own, ``Verdict`` among them."""
+
+
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """Give a circle of imports, or nothing."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as found:
+        return list(found.args[1])
+    return []
+
+
+def shared_names(sources: dict[str, str]) -> dict[str, list[str]]:
+    """Give every name of several public classes with the files that define it."""
+    places: dict[str, list[str]] = {}
+    for path, source in sources.items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+@pytest.mark.parametrize(
+    ("imports", "found"),
+    [
+        ({"a": {"b"}, "b": {"a"}}, {"a", "b"}),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}, {"a", "b", "c"}),
+        ({"a": {"b", "c"}, "b": {"c"}}, set()),
+    ],
+    ids=["of two", "of three", "none"],
+)
+def test_a_circle_is_found(imports: dict[str, set[str]], found: set[str]) -> None:
+    assert set(circle(imports)) == found
+
+
+def test_no_import_leads_back() -> None:
+    # Given every import, those for the type checker alone and those inside functions too
+    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=False, cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert "lambdas.workflow.stage" in imports["lambdas.states.bake_student.stage"]
+
+    # Then what comes first can be understood first
+    assert circle(imports) == []
+
+
+def test_a_name_of_two_classes_is_found() -> None:
+    twice = {
+        "a.py": "class Table:\n    pass",
+        "b.py": "class Table:\n    pass\nclass _Own: ...",
+        "c.py": "class _Own: ...",
+    }
+    assert shared_names(twice) == {"Table": ["a.py", "b.py"]}
+
+
+def test_one_class_has_one_name() -> None:
+    files = [path for package in OURS for path in sorted((ROOT / package).rglob("*.py"))]
+    assert Counter(path.relative_to(ROOT).parts[0] for path in files).keys() == set(OURS)
+
+    assert shared_names({str(path.relative_to(ROOT)): path.read_text() for path in files}) == {}
