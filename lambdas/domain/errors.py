@@ -95,6 +95,10 @@ class RunNotFound(PipelineError):
     """The registry knows no such run."""
 
 
+class ItemDamaged(PipelineError):
+    """An item of the registry lacks what every item of its kind has."""
+
+
 class AnswerRefused(PipelineError):
     """An approval was answered too late, twice or for another report."""
 

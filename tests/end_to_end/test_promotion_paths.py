@@ -120,9 +120,7 @@ def test_an_approval_may_fail_expire_be_outdated_and_count_once(account: Account
 
 
 def history(account: Account, task: str) -> list[dict[str, Any]]:
-    item = account.table.get(pk=f"TASK#{task}", sk="TASK") or {}
-    entries: list[dict[str, Any]] = item["history"]
-    return entries
+    return TaskBook(account.table).history(task)
 
 
 def test_students_on_demand_take_over_one_deployment_and_come_back(account: Account) -> None:

@@ -196,8 +196,8 @@ def _count(world: World, run_id: str, fault: Fault, bills: Bills, verdict: Verdi
     if fault.kind == DIES:
         more -= Counter(dict.fromkeys([what for what in more if what.startswith("converse ")], UNSAVED))
     verdict.paid_twice = dict(+more)
-    task = world.tasks.state(world.run(run_id).task)
-    verdict.promoted = sum((one["run_id"], one["action"]) == (run_id, "promoted") for one in task.history)
+    history = world.tasks.history(world.run(run_id).task)
+    verdict.promoted = sum((one["run_id"], one["action"]) == (run_id, "promoted") for one in history)
 
 
 def _digest(world: World, run_id: str) -> str:

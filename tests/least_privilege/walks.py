@@ -103,7 +103,7 @@ def the_new_champion_does_badly(serving: Serving, *, forgotten: bool) -> Walk:
         world.aws.client("cloudwatch").put_metric_data(Namespace="AWS/Bedrock", MetricData=counted)
         world.pass_time(60)
         to_the_end(world, execution)
-        assert world.tasks.state(TASK).history[-1]["action"] == "rolled back"
+        assert world.tasks.history(TASK)[-1]["action"] == "rolled back"
 
     return walk
 

@@ -120,7 +120,6 @@ class TaskState:
     moving_to: str | None = None
     moved_from: str | None = None
     moved_at: str | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
 
     def is_held_by(self, run_id: str) -> bool:
         """Tell whether an attempt of a run holds the lease, or held it to its expiry and has not given it back."""

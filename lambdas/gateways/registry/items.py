@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,15 @@ def from_values(values: dict[str, Any]) -> Item:
 def known_fields(kind: type[DataclassInstance], item: Item) -> Item:
     """Pick what a dataclass knows of an item: keys, index attributes and fields of later versions are left out."""
     return {known.name: item[known.name] for known in fields(kind) if known.name in item}
+
+
+def missing_fields(kind: type[DataclassInstance], item: Item) -> list[str]:
+    """Name the fields without a default that an item lacks: half an item, which a write after a deletion made."""
+    return [
+        one.name
+        for one in fields(kind)
+        if one.default is MISSING and one.default_factory is MISSING and one.name not in item
+    ]
 
 
 def _with_decimals(value: Any) -> Any:  # noqa: ANN401 - any JSON value

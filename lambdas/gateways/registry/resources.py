@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.errors import HourlyLimitExceeded, RetryLater
-from lambdas.gateways.registry.items import Item, known_fields
+from lambdas.gateways.registry.items import Item, known_fields, missing_fields
 from lambdas.gateways.registry.table import ConditionFailed, Table
+
+_logger = logging.getLogger(__name__)
 
 PLANNED, CREATED, IN_USE, KEPT, RELEASED = "PLANNED", "CREATED", "IN_USE", "KEPT", "RELEASED"
 
@@ -211,19 +214,27 @@ class ResourceBook:
             self._table.update(**_key(resource), expression=expression, values=values, condition=_KNOWN)
 
     def of_run(self, run_id: str) -> list[Resource]:
-        """Read every resource of a run, released ones included."""
-        return [Resource.from_item(item) for item in self._table.query(f"RUN#{run_id}", "RESOURCE#")]
+        """Read every resource of a run, released ones included; a damaged item hides no other one."""
+        return list(_readable(self._table.query(f"RUN#{run_id}", "RESOURCE#")))
 
     def open(self) -> Iterator[Resource]:
-        """Read every resource that is not released, oldest first."""
-        for item in self._table.in_state(OPEN_GROUP):
-            yield Resource.from_item(item)
+        """Read every resource that is not released, oldest first; a damaged item hides no other one."""
+        yield from _readable(self._table.in_state(OPEN_GROUP))
 
 
 _KNOWN = "attribute_exists(pk)"
 
 _HOURLY = {"pk": "HOURLY", "sk": "HOURLY"}
 """The item with what endpoints cost an hour; its version orders the promotions that write it."""
+
+
+def _readable(items: Iterable[Item]) -> Iterator[Resource]:
+    """Leave out what nobody can read: what it stood for is found by its tags, where it still exists."""
+    for item in items:
+        if missing := missing_fields(Resource, item):
+            _logger.error("a damaged item is left out", extra={"pk": item.get("pk"), "sk": item.get("sk"), "no": missing})
+            continue
+        yield Resource.from_item(item)
 
 
 def _holders(resource: Resource) -> dict[str, str]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from lambdas.domain.costs.ledger import LedgerEntry
-from lambdas.domain.errors import RetryRefused, RunNotFound
+from lambdas.domain.errors import AttemptSuperseded, ItemDamaged, RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
 from lambdas.domain.outcomes import EXPIRED, FAILED, REJECTED
 from lambdas.domain.run_files import RunFiles
-from lambdas.gateways.registry.items import Item, known_fields
+from lambdas.gateways.registry.items import Item, known_fields, missing_fields
 from lambdas.gateways.registry.resources import LAMBDA_LIFE
 from lambdas.gateways.registry.table import ConditionFailed, Table
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
 RETRYABLE = (FAILED, EXPIRED)
+_KNOWN = "attribute_exists(run_id)"
+
+_logger = logging.getLogger(__name__)
+
 UNDECIDED = "undecided"
 """Fact of a run whose evaluation had too little evidence for a verdict, say because the judge gave no scores."""
 
@@ -46,11 +52,25 @@ class Run:
     report_key: str | None = None
     report_sha256: str | None = None
     endpoint_arn: str | None = None
+    forgetting_since: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
-        """Read an item of the table."""
+        """Read an item of the table.
+
+        Raises
+        ------
+        ItemDamaged
+            When fields are missing that every run has.
+        """
+        if missing := missing_fields(cls, item):
+            run_id = str(item.get("run_id") or str(item.get("pk", "")).removeprefix("RUN#"))
+            raise ItemDamaged(
+                f"the registry's item of run '{run_id}' has no {', '.join(missing)}: it was forgotten while something "
+                f"still wrote to it. 'python -m cli forget {run_id}' deletes what is left of it, 'python -m cli "
+                "rebuild-registry' writes it anew from its report"
+            )
         return cls(**known_fields(cls, item))
 
     def may_still_point_until(self) -> datetime | None:
@@ -198,8 +218,11 @@ class Registry:
         return set(item.get("running", set()))
 
     def in_state(self, state: str, *, newest_first: bool = False) -> Iterator[Run]:
-        """Read the runs in a state, oldest first unless said otherwise."""
+        """Read the runs in a state, oldest first unless said otherwise; a damaged item hides no other run."""
         for item in self._table.in_state(f"RUN#{state}", newest_first=newest_first):
+            if missing_fields(Run, item):
+                _logger.error("a damaged item is left out", extra={"pk": item.get("pk")})
+                continue
             yield Run.from_item(item)
 
     def record_progress(self, run_id: str, stage: str, now: str, **details: object) -> LeftStage | None:
@@ -209,6 +232,11 @@ class Registry:
         -------
         LeftStage or None
             For the first call of a stage, the stage before it, if the attempt had one.
+
+        Raises
+        ------
+        RunNotFound
+            When the run was forgotten meanwhile; nothing is written then.
         """
         progress = {"stage": stage, "updated_at": now, **details}
         try:
@@ -216,47 +244,72 @@ class Registry:
                 **run_key(run_id),
                 expression="SET progress = :progress, stage_since = :now, stage = :stage",
                 values={":progress": {**progress, "since": now}, ":now": now, ":stage": stage},
-                condition="attribute_not_exists(stage) OR stage <> :stage",
+                condition=f"{_KNOWN} AND (attribute_not_exists(stage) OR stage <> :stage)",
             )
         except ConditionFailed:
             item = self._table.get(**run_key(run_id)) or {}
-            self._table.update(
-                **run_key(run_id),
-                expression="SET progress = :progress",
-                values={":progress": {**progress, "since": item.get("stage_since", now)}},
-            )
+            since = item.get("stage_since", now)
+            self._change(run_id, "SET progress = :progress", {":progress": {**progress, "since": since}})
             return None
         return LeftStage(before["stage"], before["stage_since"]) if "stage" in before else None
 
     def record_facts(self, run_id: str, **facts: object) -> None:
-        """Keep small facts that later stages and people need, for example the custom model's ARN."""
+        """Keep small facts that later stages and people need, for example the custom model's ARN.
+
+        Raises
+        ------
+        RunNotFound
+            When the run was forgotten meanwhile.
+        """
         for name, value in facts.items():
-            self._table.update(
-                **run_key(run_id),
-                expression=f"SET facts.{name} = :value",
-                values={":value": value},
+            self._change(run_id, f"SET facts.{name} = :value", {":value": value})
+
+    def claim_answer(self, run_id: str, attempt: int, answer: dict[str, Any]) -> dict[str, Any]:
+        """Keep the first answer that an attempt's request for approval gets; a later one changes nothing.
+
+        Returns
+        -------
+        dict
+            The answer that stands.
+
+        Raises
+        ------
+        RunNotFound
+            When the run was forgotten meanwhile.
+        """
+        try:
+            self._change(
+                run_id,
+                "SET facts.approval = :answer",
+                {":answer": answer, ":attempt": attempt},
+                "attempt = :attempt AND attribute_not_exists(facts.approval)",
             )
+        except ConditionFailed:
+            stands = self.run(run_id).facts.get("approval")
+            if stands is None:
+                raise AttemptSuperseded(f"attempt {attempt} of run '{run_id}' was superseded meanwhile") from None
+            return dict(stands)
+        return answer
 
     def claim_reminder(self, run_id: str, attempt: int) -> bool:
         """Claim the one reminder of an attempt's request for approval; true for the first who asks."""
+        asked_once = "attribute_not_exists(facts.reminded) OR facts.reminded <> :attempt"
         try:
-            self._table.update(
-                **run_key(run_id),
-                expression="SET facts.reminded = :attempt",
-                values={":attempt": attempt},
-                condition="attribute_not_exists(facts.reminded) OR facts.reminded <> :attempt",
-            )
+            self._change(run_id, "SET facts.reminded = :attempt", {":attempt": attempt}, asked_once)
         except ConditionFailed:
             return False
         return True
 
     def record_report(self, run_id: str, report_key: str, report_sha256: str) -> None:
-        """Note where the newest report lies and the SHA-256 of its ``report.json``."""
-        self._table.update(
-            **run_key(run_id),
-            expression="SET report_key = :key, report_sha256 = :hash",
-            values={":key": report_key, ":hash": report_sha256},
-        )
+        """Note where the newest report lies and the SHA-256 of its ``report.json``.
+
+        Raises
+        ------
+        RunNotFound
+            When the run was forgotten meanwhile.
+        """
+        values = {":key": report_key, ":hash": report_sha256}
+        self._change(run_id, "SET report_key = :key, report_sha256 = :hash", values)
 
     def end(self, run_id: str, attempt: int, outcome: str, reason: str, now: str, endpoint_arn: str | None) -> bool:
         """Record how an attempt ended; the first word stands.
@@ -306,6 +359,8 @@ class Registry:
             raise RetryRefused(f"run '{run_id}' is {state}; only a run that is {which} can be retried")
         if run_id in self.slots():
             raise RetryRefused(f"run '{run_id}' has just ended and is being closed; try again in a minute")
+        if run.forgetting_since:
+            raise RetryRefused(f"run '{run_id}' is being forgotten since {run.forgetting_since}; its files are gone")
         try:
             item = self._table.update(
                 **run_key(run_id),
@@ -323,7 +378,7 @@ class Registry:
                     ":ended": ENDED,
                     ":empty": {},
                 },
-                condition="attempt = :attempt AND #state = :ended",
+                condition="attempt = :attempt AND #state = :ended AND attribute_not_exists(forgetting_since)",
             )
         except ConditionFailed:
             raise RetryRefused(f"run '{run_id}' was retried by somebody else just now") from None
@@ -349,12 +404,44 @@ class Registry:
         bool
             Whether it was missing.
         """
-        item: Item = {**asdict(run), **run_key(run.run_id), "state_group": f"RUN#{run.state}", "since": run.ended_at}
+        known = {name: value for name, value in asdict(run).items() if name != "forgetting_since"}
+        item: Item = {**known, **run_key(run.run_id), "state_group": f"RUN#{run.state}", "since": run.ended_at}
         try:
-            self._table.put(item, "attribute_not_exists(pk)")
+            self._table.put(item, "attribute_not_exists(run_id)")  # half an item is written anew
         except ConditionFailed:
             return False
         return True
+
+    def claim_forgetting(self, run: Run, now: str) -> bool:
+        """Close an ended run for good, so that it can be deleted: it cannot be retried any more.
+
+        Parameters
+        ----------
+        run : Run
+            As it was when a person decided.
+        now : str
+            ISO 8601.
+
+        Returns
+        -------
+        bool
+            False where it is not as it was then: retried, or forgotten by somebody else.
+        """
+        try:
+            self._change(
+                run.run_id,
+                "SET forgetting_since = if_not_exists(forgetting_since, :now)",
+                {":now": now, ":attempt": run.attempt, ":ended": ENDED},
+                "attempt = :attempt AND #state = :ended",
+            )
+        except (ConditionFailed, RunNotFound):
+            return False
+        return True
+
+    def keep_after_all(self, run_id: str) -> None:
+        """Take a claim of :meth:`claim_forgetting` back before anything was deleted."""
+        with contextlib.suppress(RunNotFound):
+            self._change(run_id, "REMOVE forgetting_since", {})
 
     def forget(self, run_id: str) -> int:
         """Delete everything that is known of a run, the run itself last.
@@ -368,6 +455,23 @@ class Registry:
         for item in items:
             self._table.delete(item["pk"], item["sk"])
         return len(items)
+
+    def _change(self, run_id: str, expression: str, values: Item, condition: str | None = None) -> None:
+        """Change a run that is known: an update must not make half an item, which nobody could read.
+
+        Raises
+        ------
+        RunNotFound
+            When it was forgotten meanwhile.
+        ConditionFailed
+            When ``condition`` does not hold.
+        """
+        known = f"{_KNOWN} AND ({condition})" if condition else _KNOWN
+        try:
+            self._table.update(**run_key(run_id), expression=expression, values=values, condition=known)
+        except ConditionFailed:
+            self.run(run_id)
+            raise
 
 
 def run_key(run_id: str) -> dict[str, str]:

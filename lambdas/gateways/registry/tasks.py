@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState
@@ -48,7 +49,6 @@ class TaskBook:
             moving_to=item.get("moving_to"),
             moved_from=item.get("moved_from"),
             moved_at=item.get("moved_at"),
-            history=item.get("history", []),
         )
 
     def take_lease(self, task: str, owner: str, expected_champion: str | None, now: str, expires: str) -> None:
@@ -136,7 +136,6 @@ class TaskBook:
             champion.endpoint_arn,
         ):
             return
-        entry = {"run_id": champion.run_id, "at": now, "action": action, **({"why": why} if why else {})}
         served = [*([state.champion] if state.champion else []), *state.former]
         former = [one.to_document() for one in served if one.run_id != champion.run_id][:keep]
         if action == HISTORY_ROLLED_BACK and former:
@@ -145,19 +144,13 @@ class TaskBook:
             ":champion": champion.to_document(),
             ":run": champion.run_id,
             ":former": former,
-            ":history": [entry],
-            ":empty": [],
             ":me": owner,
         }
+        expression = "SET champion = :champion, champion_run = :run, former = :former"
         try:
-            self._table.update(
-                **_key(task),
-                expression=(
-                    "SET champion = :champion, champion_run = :run, former = :former, "
-                    "history = list_append(if_not_exists(history, :empty), :history)"
-                ),
-                values=values,
-                condition="lease_owner = :me",
+            self._table.update_together(
+                self._table.update_request(**_key(task), expression=expression, values=values, condition="lease_owner = :me"),
+                self._entry(task, champion.run_id, action, now, why),
             )
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was promoted") from None
@@ -174,21 +167,21 @@ class TaskBook:
             ":champion": champion.to_document(),
             ":run": champion.run_id,
             ":former": [one.to_document() for one in former],
-            ":history": [{"run_id": champion.run_id, "at": now, "action": HISTORY_RESTORED}],
-            ":empty": [],
             ":group": TASKS_GROUP,
             ":now": now,
         }
         try:
-            self._table.update(
-                **_key(task),
-                expression=(
-                    "SET champion = :champion, champion_run = :run, former = :former, state_group = :group, "
-                    "since = if_not_exists(since, :now), "
-                    "history = list_append(if_not_exists(history, :empty), :history)"
+            self._table.update_together(
+                self._table.update_request(
+                    **_key(task),
+                    expression=(
+                        "SET champion = :champion, champion_run = :run, former = :former, state_group = :group, "
+                        "since = if_not_exists(since, :now)"
+                    ),
+                    values=values,
+                    condition="attribute_not_exists(champion)",
                 ),
-                values=values,
-                condition="attribute_not_exists(champion)",
+                self._entry(task, champion.run_id, HISTORY_RESTORED, now, ""),
             )
         except ConditionFailed:
             return False
@@ -250,14 +243,9 @@ class TaskBook:
             ":champion": champion.to_document(),
             ":left": left,
             ":now": now,
-            ":history": [{"run_id": champion.run_id, "at": now, "action": HISTORY_MOVED, "why": why}],
-            ":empty": [],
         }
-        expression = (
-            "SET champion = :champion, moved_from = :left, moved_at = :now, "
-            "history = list_append(if_not_exists(history, :empty), :history) REMOVE moving_to"
-        )
-        self._as_owner(task, owner, expression, values)
+        expression = "SET champion = :champion, moved_from = :left, moved_at = :now REMOVE moving_to"
+        self._as_owner(task, owner, expression, values, self._entry(task, champion.run_id, HISTORY_MOVED, now, why))
 
     def confirm(self, task: str, run_id: str, now: str, why: str) -> None:
         """Note that a person wants a champion to go on.
@@ -267,26 +255,47 @@ class TaskBook:
         ChampionChanged
             When the task is served by another run, or by none.
         """
-        values = {
-            ":now": now,
-            ":run": run_id,
-            ":history": [{"run_id": run_id, "at": now, "action": HISTORY_CONFIRMED, "why": why}],
-            ":empty": [],
-        }
-        expression = "SET champion.confirmed_at = :now, history = list_append(if_not_exists(history, :empty), :history)"
+        confirmed = self._table.update_request(
+            **_key(task),
+            expression="SET champion.confirmed_at = :now",
+            values={":now": now, ":run": run_id},
+            condition="champion_run = :run",
+        )
         try:
-            self._table.update(**_key(task), expression=expression, values=values, condition="champion_run = :run")
+            self._table.update_together(confirmed, self._entry(task, run_id, HISTORY_CONFIRMED, now, why))
         except ConditionFailed:
             raise ChampionChanged(f"task '{task}' is not served by run {run_id}; look again with 'champions'") from None
 
-    def _as_owner(self, task: str, owner: str, expression: str, values: Item) -> None:
+    def history(self, task: str) -> list[dict[str, Any]]:
+        """Read what happened to a task, oldest first: ``run_id``, ``at``, ``action`` and, where given, ``why``."""
+        kept = self._table.get(**_key(task)) or {}
+        items = self._table.query(f"TASK#{task}", _HISTORY)
+        later = [{name: value for name, value in item.items() if name not in ("pk", "sk")} for item in items]
+        return [*kept.get("history", []), *later]  # until 0.1.0 the task's own item held it
+
+    def _entry(self, task: str, run_id: str, action: str, now: str, why: str) -> dict[str, Any]:
+        """Make the write of one line of a task's history: an item of its own, so that no number of them is too many.
+
+        The same line written again changes nothing.
+        """
+        said = {":why": why} if why else {}
+        return self._table.update_request(
+            f"TASK#{task}",
+            f"{_HISTORY}{now}#{run_id}#{action}",
+            f"SET run_id = :run, #at = :at, #action = :action{', why = :why' if why else ''}",
+            {":run": run_id, ":at": now, ":action": action, **said},
+        )
+
+    def _as_owner(
+        self, task: str, owner: str, expression: str, values: Item, entry: dict[str, Any] | None = None
+    ) -> None:
+        change: dict[str, Any] = {"expression": expression, "values": {**values, ":me": owner}}
+        change |= {**_key(task), "condition": "lease_owner = :me"}
         try:
-            self._table.update(
-                **_key(task),
-                expression=expression,
-                values={**values, ":me": owner},
-                condition="lease_owner = :me",
-            )
+            if entry is None:
+                self._table.update(**change)
+            else:
+                self._table.update_together(self._table.update_request(**change), entry)
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was changed") from None
 
@@ -311,6 +320,9 @@ class TaskBook:
             )
         except ConditionFailed:
             return
+
+
+_HISTORY = "HISTORY#"
 
 
 def _key(task: str) -> dict[str, str]:

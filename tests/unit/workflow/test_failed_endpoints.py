@@ -133,7 +133,7 @@ def test_where_that_one_fails_too_the_champion_gets_another_endpoint_by_the_sche
     assert champion(workshop) == (first.run_id, workshop.client.models["dev-video-1"]["modelArn"])
     assert parameters.pointer["endpoint_arn"] == ended["endpoint_arn"] == serving_arn(workshop)
     assert (state.former, state.lease_owner, state.rollback) == ([], None, None)
-    assert state.history[-1]["action"] == "restored"
+    assert workshop.pipeline.tasks.history("video")[-1]["action"] == "restored"
     assert len(workshop.client.called("CreateProvisionedModelThroughput")) == 3
 
 

@@ -145,4 +145,4 @@ def test_a_second_champion_remembers_the_first_and_crowning_again_changes_nothin
     # Then
     state = book.state("video")
     assert (state.champion, state.previous) == (champion("b"), champion("a"))
-    assert [(entry["run_id"], entry["action"]) for entry in state.history] == [("a", "promoted"), ("b", "promoted")]
+    assert [(entry["run_id"], entry["action"]) for entry in book.history("video")] == [("a", "promoted"), ("b", "promoted")]
