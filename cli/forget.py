@@ -11,9 +11,11 @@ import click
 from cli.errors import NOT_SO, CliError
 from cli.run_ids import all_runs, resolve
 from cli.session import Session, pass_session, run_argument, yes_option
+from lambdas.domain.errors import ItemDamaged
 from lambdas.gateways.registry.resources import RELEASED, ResourceBook
-from lambdas.gateways.registry.runs import ENDED, Run
+from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Run
 from lambdas.gateways.registry.tasks import TaskBook
+from lambdas.workflow.stage import iso, utc_now
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
@@ -30,17 +32,21 @@ OBJECTS_A_CALL = 1_000
 def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
     """Delete a run's data: every version of its files, its upload, its registry entries.
 
-    Refused while the run is under way, serves, is what a rollback returns to, or has Bedrock resources left. Answers
-    are shared by the task's runs and stay unless --answers is given.
+    Refused while the run runs, serves, is what a rollback returns to, or has Bedrock resources left. Answers are
+    shared by the task's runs and stay unless --answers is given, which is refused while another run of the task runs.
     """
     deployment = session.deployment
-    found = resolve(deployment.registry, run)
-    _check(deployment, found)
+    found = _known(deployment, run)
+    if found is None:
+        _forget_damaged(session, run, yes=yes)
+        return
+    _check(deployment, found, answers=answers)
     prefixes = [f"{found.files.root}/", *([f"answers/{found.task}/"] if answers else [])]
     if answers and (others := _other_runs(deployment, found)):
         click.echo(f"Note: {len(others)} other runs of task {found.task} lose their bought answers too.", err=True)
     if not yes:
         click.confirm(f"Delete everything of run {found.run_id}? This cannot be undone.", abort=True, err=True)
+    _claim(deployment, found, answers=answers)
     s3, runs_bucket = deployment.client("s3"), deployment.output("data", "RunsBucket")
     deleted = sum(_delete_versions(s3, runs_bucket, _versions(s3, runs_bucket, prefix)) for prefix in prefixes)
     upload = {"Key": found.key, "VersionId": found.version}
@@ -53,9 +59,56 @@ def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
     )
 
 
-def _check(deployment: Deployment, run: Run) -> None:
+def _known(deployment: Deployment, wanted: str) -> Run | None:
+    """Find the run; nothing where only half of its item is left."""
+    try:
+        return resolve(deployment.registry, wanted)
+    except ItemDamaged:
+        return None
+
+
+def _forget_damaged(session: Session, run_id: str, *, yes: bool) -> None:
+    """Delete what is left in the registry of a run that nobody can read: it names no task and no files any more."""
+    if not yes:
+        click.confirm(f"Only half of run {run_id} is in the registry. Delete that?", abort=True, err=True)
+    entries = session.deployment.registry.forget(run_id)
+    session.show(
+        {"run_id": run_id, "objects": 0, "entries": entries},
+        f"What the registry had of run {run_id} is deleted: {entries} entries.",
+    )
+
+
+def _claim(deployment: Deployment, run: Run, *, answers: bool) -> None:
+    """Make sure that the run is still as it was when it was checked, and keep it so while it is deleted.
+
+    A colleague may have retried it while a person was asked, and what it made then may serve the task.
+    """
+    registry = deployment.registry
+    if not registry.claim_forgetting(run, iso(utc_now())):
+        raise CliError(
+            f"Nothing was deleted: run '{run.run_id}' is not as it was when you were asked, because somebody retried "
+            f"or forgot it. Look at it again: 'python -m cli watch {run.run_id}'.",
+            NOT_SO,
+        )
+    try:
+        _check(deployment, registry.run(run.run_id), answers=answers)
+    except CliError:
+        registry.keep_after_all(run.run_id)
+        raise
+
+
+def _check(deployment: Deployment, run: Run, *, answers: bool) -> None:
     if run.state != ENDED:
         message = f"Run '{run.run_id}' is {run.state}. Wait until it has ended, or stop its execution first."
+        raise CliError(message, NOT_SO)
+    if run.run_id in deployment.registry.slots():
+        message = f"Run '{run.run_id}' has just ended and is being closed. Try again in a minute."
+        raise CliError(message, NOT_SO)
+    if answers and (at_work := _at_work(deployment, run)):
+        message = (
+            f"Run '{at_work[0].run_id}' of task {run.task} is {at_work[0].state} and uses these answers. Wait until it "
+            "has ended, or forget the run without --answers."
+        )
         raise CliError(message, NOT_SO)
     state = TaskBook(deployment.table).state(run.task)
     former = [(one, "is what a rollback may return to") for one in state.former]
@@ -67,6 +120,11 @@ def _check(deployment: Deployment, run: Run) -> None:
         names = ", ".join(f"{item.kind} {item.name}" for item in left)
         message = f"Run '{run.run_id}' still has {names}. 'python -m cli reap --delete' takes away what nobody uses."
         raise CliError(message, NOT_SO)
+
+
+def _at_work(deployment: Deployment, run: Run) -> list[Run]:
+    states = (QUEUED, RUNNING)
+    return [one for state in states for one in deployment.registry.in_state(state) if one.task == run.task]
 
 
 def _other_runs(deployment: Deployment, run: Run) -> list[str]:

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from cli.deployment import Deployment
 from cli.screen import console, print_json
+from lambdas.domain.errors import ReasonTooLong
+from lambdas.domain.text.plain_text import stated_reason
 
 
 @dataclass(frozen=True)
@@ -47,5 +49,16 @@ class Session:
 
 pass_session = click.make_pass_decorator(Session)
 run_argument = click.argument("run", metavar="RUN")
-why_option = click.option("--why", default="", help="Kept in the registry and in the report.")
+
+
+def _reason(_context: click.Context, _option: click.Parameter, given: str) -> str:
+    try:
+        return stated_reason(given)
+    except ReasonTooLong as problem:
+        raise click.BadParameter(f"{problem}.") from None
+
+
+why_option = click.option(
+    "--why", default="", callback=_reason, help="The reason, at most 500 characters: kept in registry and report."
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -99,6 +99,10 @@ class ItemDamaged(PipelineError):
     """An item of the registry lacks what every item of its kind has."""
 
 
+class ReasonTooLong(PipelineError):
+    """A person's reason is longer than what is kept."""
+
+
 class AnswerRefused(PipelineError):
     """An approval was answered too late, twice or for another report."""
 

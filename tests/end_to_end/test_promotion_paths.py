@@ -11,6 +11,7 @@ import pytest
 from lambdas.gateways.aws.endpoint_metrics import NAMESPACE
 from lambdas.gateways.registry.approvals import Approvals
 from lambdas.gateways.registry.runs import Run
+from lambdas.gateways.registry.tasks import TaskBook
 from tests.end_to_end.account import Account, example_lines, lenient
 from tests.end_to_end.test_after_promotion import call_student, pointer, rolled_back, served_model
 

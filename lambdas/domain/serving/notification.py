@@ -40,6 +40,15 @@ def serving_message(*, environment: str, run_id: str, task: str, endpoint_arn: s
     return subject_line(f"Serving: distillation of {task} ({environment})"), text
 
 
+def unknown_run_message(*, environment: str, run_id: str, problem: str) -> tuple[str, str]:
+    """Write subject and text about a slot that was held by a run which the registry cannot read."""
+    text = (
+        f"ReconcileRuns freed the slot of run {run_id} ({environment}): {problem}.\n"
+        "Look for what it may have left: python -m cli reap\n"
+    )
+    return subject_line(f"Freed the slot of an unknown run ({environment})"), text
+
+
 def idle_message(
     *, environment: str, findings: list[dict[str, Any]], usd_per_hour: float, simulated: bool
 ) -> tuple[str, str]:

@@ -231,8 +231,8 @@ _HOURLY = {"pk": "HOURLY", "sk": "HOURLY"}
 def _readable(items: Iterable[Item]) -> Iterator[Resource]:
     """Leave out what nobody can read: what it stood for is found by its tags, where it still exists."""
     for item in items:
-        if missing := missing_fields(Resource, item):
-            _logger.error("a damaged item is left out", extra={"pk": item.get("pk"), "sk": item.get("sk"), "no": missing})
+        if missing_fields(Resource, item):
+            _logger.error("a damaged item is left out", extra={"pk": item.get("pk"), "sk": item.get("sk")})
             continue
         yield Resource.from_item(item)
 

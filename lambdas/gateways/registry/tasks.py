@@ -147,11 +147,11 @@ class TaskBook:
             ":me": owner,
         }
         expression = "SET champion = :champion, champion_run = :run, former = :former"
+        crowned = self._table.update_request(
+            **_key(task), expression=expression, values=values, condition="lease_owner = :me"
+        )
         try:
-            self._table.update_together(
-                self._table.update_request(**_key(task), expression=expression, values=values, condition="lease_owner = :me"),
-                self._entry(task, champion.run_id, action, now, why),
-            )
+            self._table.update_together(crowned, self._entry(task, champion.run_id, action, now, why))
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was promoted") from None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import AnswerRefused
+from lambdas.domain.text.plain_text import stated_reason
 from lambdas.gateways.aws.storage import error_code
 from lambdas.gateways.registry.approvals import Approvals, PendingApproval
 from lambdas.workflow.stage import Pipeline, Result, iso
@@ -57,7 +58,7 @@ class Word:
         return cls(
             run_id=str(event["run_id"]),
             answer=str(event["answer"]),
-            why=str(event.get("why") or "")[:500],
+            why=stated_reason(event.get("why")),
             report_sha256=str(event["report_sha256"]),
             expected_champion=str(champion) if champion else None,
             hourly_price=None if price is None else float(price),
@@ -96,7 +97,9 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
         "explicitly": word.explicitly,
         "usd_per_unit_hour": word.hourly_price if pending.price_wanted else None,
     }
-    pipeline.registry.record_facts(word.run_id, approval=approval)
+    stands = pipeline.registry.claim_answer(word.run_id, run.attempt, approval)
+    if stands["answer"] != word.answer:
+        raise AnswerRefused(_answered_before(word.run_id, stands))
     try:
         step_functions.send_task_success(taskToken=pending.task_token, output=json.dumps({"answer": word.answer}))
     except ClientError as problem:
@@ -106,6 +109,14 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
         raise AnswerRefused(message) from None
     approvals.delete(word.run_id)
     return {"run_id": word.run_id, "answer": word.answer}
+
+
+def _answered_before(run_id: str, stands: Mapping[str, Any]) -> str:
+    said = f" ({stands['why']})" if stands.get("why") else ""
+    return (
+        f"run '{run_id}' was {stands['answer']} at {stands['at']}{said}, and the first answer counts; 'python -m cli "
+        f"watch {run_id}' shows what comes of it. Where it goes on waiting, give the same answer once more"
+    )
 
 
 def _check_champion(pipeline: Pipeline, task: str, word: Word, pending: PendingApproval) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.domain.serving.idle_rules import REPORT
+from lambdas.domain.text.plain_text import stated_reason
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.endpoint_metrics import Usage
 from lambdas.gateways.registry.inventory import Inventory
@@ -22,7 +23,7 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
     settings = pipeline.environment.settings
     if "confirm" in event:
         pipeline.tasks.confirm(
-            str(event["confirm"]), str(event["run_id"]), iso(pipeline.now()), str(event.get("why", ""))
+            str(event["confirm"]), str(event["run_id"]), iso(pipeline.now()), stated_reason(event.get("why"))
         )
         return {"task": event["confirm"], "confirmed": event["run_id"]}
     inventory = Inventory(clients.bedrock(), pipeline.environment.name, pipeline.prices, settings.student_model)

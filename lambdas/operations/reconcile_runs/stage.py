@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.errors import ItemDamaged, PipelineError, RunNotFound
 from lambdas.domain.identity import execution_name
 from lambdas.domain.metrics import RUNS_ENDED
 from lambdas.domain.outcomes import FAILED
+from lambdas.domain.serving.notification import unknown_run_message
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.storage import error_code
 from lambdas.gateways.registry.champions import TaskState
-from lambdas.gateways.registry.resources import IN_USE, KEPT
+from lambdas.gateways.registry.resources import IN_USE, KEPT, Resource
 from lambdas.gateways.registry.runs import ENDED, RUNNING, Run
 from lambdas.operations.reconcile_runs.budget import measure_budget
 from lambdas.operations.reconcile_runs.reminders import remind
@@ -31,6 +34,20 @@ WHY = {
     "FAILED": "the execution failed where no Catch could help; see its history",
     "SUCCEEDED": "the execution ended without an outcome",
 }
+
+
+class ReconcileIncomplete(Exception):
+    """Something could not be looked after, while everything else was: the queue of undelivered events tells people."""
+
+
+@contextmanager
+def _apart(what: str, failed: list[str]) -> Iterator[None]:
+    """Let no failure of one thing keep the others from being looked after."""
+    try:
+        yield
+    except Exception as problem:  # noqa: BLE001 - it is raised for all of them together at the end
+        logger.exception("one thing could not be looked after", extra={"what": what})
+        failed.append(f"{what} ({type(problem).__name__}: {str(problem)[:200]})")
 
 
 class Reconciler:
@@ -59,26 +76,58 @@ class Reconciler:
         return {"closed": closed, "started": self._starter.start_queued(self._now())}
 
     def look_after_all(self) -> Result:
-        """Close ended runs, start missing executions, release leftovers, start the queue."""
-        closed, released, reminded = [], [], []
+        """Close ended runs, start missing executions, release leftovers, start the queue.
+
+        Each thing is looked after apart from the others: one that is broken stops nothing.
+
+        Raises
+        ------
+        ReconcileIncomplete
+            After everything else was done, naming what could not be looked after.
+        """
+        done = Result(closed=[], released=[], reminded=[], started=[], freed=[])
+        failed: list[str] = []
         for run_id in sorted(self._pipeline.registry.slots()):
-            run = self._pipeline.registry.run(run_id)
-            status = self._execution_status(run)
-            if status is None and run.state == RUNNING:
-                self._starter.start(run, self._now())
-            elif status != RUNNING and self._close(run, status or FAILED):
-                closed.append(run_id)
-            elif status == RUNNING:
-                measure_budget(self._pipeline, run)
-                if self._remind(run):
-                    reminded.append(run_id)
-        for run in self._with_leftovers():
-            self._release(run, run.outcome or FAILED)
-            released.append(run.run_id)
+            with _apart(f"run {run_id}", failed):
+                self._look_after(run_id, done)
+        for run_id in self._with_leftovers(failed):
+            with _apart(f"the leftovers of run {run_id}", failed):
+                run = self._pipeline.registry.run(run_id)
+                self._release(run, run.outcome or FAILED)
+                done["released"].append(run_id)
         for task in list(self._pipeline.tasks.open_rollbacks()):
-            self._invoke(self._pipeline.environment.rollback_function, {"task": task})
-        started = self._starter.start_queued(self._now())
-        return {"closed": closed, "released": released, "reminded": reminded, "started": started}
+            with _apart(f"the rollback of task {task}", failed):
+                self._invoke(self._pipeline.environment.rollback_function, {"task": task})
+        with _apart("the queue", failed):
+            done["started"] = self._starter.start_queued(self._now())
+        if failed:
+            raise ReconcileIncomplete(f"could not be looked after: {'; '.join(failed)}. All else was")
+        return done
+
+    def _look_after(self, run_id: str, done: Result) -> None:
+        try:
+            run = self._pipeline.registry.run(run_id)
+        except (RunNotFound, ItemDamaged) as problem:
+            self._free_unknown(run_id, problem)
+            done["freed"].append(run_id)
+            return
+        status = self._execution_status(run)
+        if status is None and run.state == RUNNING:
+            self._starter.start(run, self._now())
+        elif status != RUNNING and self._close(run, status or FAILED):
+            done["closed"].append(run_id)
+        elif status == RUNNING:
+            measure_budget(self._pipeline, run)
+            if self._remind(run):
+                done["reminded"].append(run_id)
+
+    def _free_unknown(self, run_id: str, problem: PipelineError) -> None:
+        """Free the slot of a run that nobody can read, and tell people once: the slot is gone the next time."""
+        logger.error("the slot of an unreadable run is freed", extra={"run_id": run_id, "problem": str(problem)})
+        environment = self._pipeline.environment
+        self._pipeline.registry.free_slot(run_id)
+        subject, text = unknown_run_message(environment=environment.name, run_id=run_id, problem=str(problem))
+        clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
 
     def _close(self, run: Run, status: str) -> bool:
         """Give a run that ended without a report its release, its report and its end; then free its slot."""
@@ -105,20 +154,27 @@ class Reconciler:
         payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": outcome}
         self._invoke(self._pipeline.environment.release_function, payload)
 
-    def _with_leftovers(self) -> list[Run]:
+    def _with_leftovers(self, failed: list[str]) -> list[str]:
         """Find ended runs with resources that should be gone, or whose keeping time has passed."""
-        found: dict[str, Run] = {}
+        found: dict[str, None] = {}
         tasks: dict[str, TaskState] = {}
         for resource in self._pipeline.resources.open():
-            task = tasks.setdefault(resource.task, self._pipeline.tasks.state(resource.task))
-            waiting = resource.state == KEPT and str(resource.keep_until) > self._now()
-            serving = resource.state == IN_USE and task.uses(resource.arn, self._pipeline.now())
-            if serving or waiting or task.rollback or resource.run_id in found:
+            if resource.run_id in found:
                 continue
-            run = self._pipeline.registry.find(resource.run_id)
-            if run and run.state == ENDED:
-                found[run.run_id] = run
-        return list(found.values())
+            with _apart(f"{resource.kind} {resource.name}", failed):
+                if resource.task not in tasks:
+                    tasks[resource.task] = self._pipeline.tasks.state(resource.task)
+                if self._is_left_over(resource, tasks[resource.task]):
+                    found[resource.run_id] = None
+        return list(found)
+
+    def _is_left_over(self, resource: Resource, task: TaskState) -> bool:
+        waiting = resource.state == KEPT and str(resource.keep_until) > self._now()
+        serving = resource.state == IN_USE and task.uses(resource.arn, self._pipeline.now())
+        if serving or waiting or task.rollback:
+            return False
+        run = self._pipeline.registry.find(resource.run_id)
+        return run is not None and run.state == ENDED
 
     def _execution_status(self, run: Run) -> str | None:
         machine = self._pipeline.environment.state_machine_arn

@@ -115,7 +115,8 @@ def test_a_run_with_resources_left_is_not_forgotten(aws: FakeAws, call: Call) ->
     # Given
     run = ended("FAILED")
     aws.run_in_registry(run)
-    aws.stub("dynamodb").add_response("get_item", {})
+    for _ in ("slots", "task"):
+        aws.stub("dynamodb").add_response("get_item", {})
     kept = {
         "run_id": run["run_id"],
         "attempt": 1,

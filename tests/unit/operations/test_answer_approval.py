@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import AnswerRefused
+from lambdas.domain.errors import AnswerRefused, ReasonTooLong
 from lambdas.gateways.registry.approvals import PendingApproval
 from lambdas.gateways.registry.runs import Run
 from lambdas.operations.answer_approval.stage import Word, answer
@@ -138,3 +138,35 @@ def test_what_was_said_is_kept_with_the_price_and_the_report(workshop: Workshop,
     kept = workshop.pipeline.registry.run(run.run_id).facts["approval"]
     assert (kept["usd_per_unit_hour"], kept["explicitly"], kept["report_sha256"]) == (12.5, True, HASH)
     assert kept["why"] == "agreed with finance"
+
+
+def test_of_two_answers_the_first_is_recorded_and_the_second_is_told_so(workshop: Workshop, waiting: Waiting) -> None:
+    # Given a second person who read the request before the first one's answer was handed over
+    run, pending = asked(workshop, waiting), waiting.pending
+    say(workshop, waiting, run, answer="rejected", why="too slow")
+    waiting.pending = pending
+    # When
+    with pytest.raises(AnswerRefused, match=r"was rejected at .* \(too slow\), and the first answer counts"):
+        say(workshop, waiting, run, answer="approved", why="fine")
+    # Then
+    approval = workshop.pipeline.registry.run(run.run_id).facts["approval"]
+    assert (approval["answer"], approval["why"]) == ("rejected", "too slow")
+    assert waiting.sent == ['{"answer": "rejected"}']
+
+
+def test_the_same_answer_again_is_handed_over_where_a_crash_came_before(workshop: Workshop, waiting: Waiting) -> None:
+    # Given a Lambda that died between the record and the execution
+    run = asked(workshop, waiting)
+    workshop.pipeline.registry.claim_answer(run.run_id, 1, {"answer": "approved", "why": "good", "at": "earlier"})
+    # When
+    say(workshop, waiting, run, why="again")
+    # Then
+    assert waiting.sent == ['{"answer": "approved"}']
+    assert workshop.pipeline.registry.run(run.run_id).facts["approval"]["at"] == "earlier"
+
+
+def test_a_reason_that_is_too_long_changes_nothing(workshop: Workshop, waiting: Waiting) -> None:
+    run = asked(workshop, waiting)
+    with pytest.raises(ReasonTooLong, match="501 characters and at most 500"):
+        say(workshop, waiting, run, why="w" * 501)
+    assert "approval" not in workshop.pipeline.registry.run(run.run_id).facts

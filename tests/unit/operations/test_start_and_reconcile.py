@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,7 +15,7 @@ from lambdas.domain.identity import Upload, execution_name
 from lambdas.domain.outcomes import FAILED, PROMOTED
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, IN_USE, KEPT, THROUGHPUT
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Run
-from lambdas.operations.reconcile_runs.stage import Reconciler
+from lambdas.operations.reconcile_runs.stage import ReconcileIncomplete, Reconciler
 from lambdas.workflow.run_starter import Starter, claim_upload
 from tests.unit.support.workshop import Workshop
 
@@ -28,6 +29,7 @@ class FakeStepFunctions:
         self.executions: dict[str, str] = {}
         self.inputs: dict[str, str] = {}
         self.broken = False
+        self.unknown: set[str] = set()
 
     def start_execution(self, **request: str) -> None:
         if self.broken:
@@ -41,6 +43,8 @@ class FakeStepFunctions:
     def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803 - the API's name
         name = executionArn.rpartition(":")[2]
         assert executionArn == f"{MACHINE.replace('stateMachine', 'execution')}:{name}"
+        if name in self.unknown:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "DescribeExecution")
         if name not in self.executions:
             raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
         return {"status": self.executions[name]}
@@ -229,7 +233,7 @@ def test_the_schedule_closes_a_run_whose_event_was_lost_and_starts_the_next(offi
     result = office.reconciler.look_after_all()
 
     # Then
-    assert result == {"closed": [first.run_id], "released": [], "reminded": [], "started": [second.run_id]}
+    assert result == {"closed": [first.run_id], "released": [], "reminded": [], "started": [second.run_id], "freed": []}
     assert office.registry.run(first.run_id).outcome == FAILED
 
 
@@ -238,7 +242,13 @@ def test_the_schedule_leaves_a_running_execution_alone(office: Office) -> None:
     run = office.deliver("1")
 
     # When / Then
-    assert office.reconciler.look_after_all() == {"closed": [], "released": [], "reminded": [], "started": []}
+    assert office.reconciler.look_after_all() == {
+        "closed": [],
+        "released": [],
+        "reminded": [],
+        "started": [],
+        "freed": [],
+    }
     assert office.functions.invoked == []
     assert office.registry.slots() == {run.run_id}
 
@@ -309,3 +319,33 @@ def test_a_report_that_cannot_be_written_neither_loses_the_run_nor_what_it_made(
     assert after.reason == "somebody stopped the execution; its report could not be written"
     assert office.registry.slots() == set()
     assert office.reconciler.look_after_all()["released"] == [run.run_id]
+
+
+def test_the_slot_of_a_run_that_nobody_knows_is_freed_and_told(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a run that was forgotten while it held its slot, and one that waits
+    sent: list[dict[str, str]] = []
+    topic = SimpleNamespace(publish=lambda **message: sent.append(message))
+    monkeypatch.setattr("lambdas.gateways.aws.clients.sns", lambda: topic)
+    gone, waiting = office.deliver("1"), office.deliver("2")
+    office.registry.forget(gone.run_id)
+    # When
+    result = office.reconciler.look_after_all()
+    # Then
+    assert (result["freed"], result["started"]) == ([gone.run_id], [waiting.run_id])
+    assert office.registry.slots() == {waiting.run_id}
+    assert gone.run_id in sent[0]["Message"]
+    assert office.reconciler.look_after_all()["freed"] == []
+
+
+def test_one_broken_thing_keeps_nothing_else_from_being_looked_after(workshop: Workshop) -> None:
+    # Given two runs whose executions ended unseen; of one the service cannot say so
+    office = Office(workshop, max_running=2)
+    first, second, third = (office.deliver(str(number)) for number in range(3))
+    office.states.executions[f"{second.run_id}-1"] = "TIMED_OUT"
+    office.states.unknown = {f"{first.run_id}-1"}
+    # When
+    with pytest.raises(ReconcileIncomplete, match=f"run {first.run_id} .*AccessDenied"):
+        office.reconciler.look_after_all()
+    # Then
+    assert office.registry.run(second.run_id).state == ENDED
+    assert office.registry.run(third.run_id).state == RUNNING

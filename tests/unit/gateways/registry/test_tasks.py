@@ -145,4 +145,23 @@ def test_a_second_champion_remembers_the_first_and_crowning_again_changes_nothin
     # Then
     state = book.state("video")
     assert (state.champion, state.previous) == (champion("b"), champion("a"))
-    assert [(entry["run_id"], entry["action"]) for entry in book.history("video")] == [("a", "promoted"), ("b", "promoted")]
+    assert [(entry["run_id"], entry["action"]) for entry in book.history("video")] == [
+        ("a", "promoted"),
+        ("b", "promoted"),
+    ]
+
+
+def test_a_long_history_leaves_the_tasks_own_item_small(book: TaskBook, table: Table) -> None:
+    # Given a history as it was kept until 0.1.0
+    crowned(book, "a")
+    old = {"run_id": "z", "at": "2026-01-01T00:00:00.000Z", "action": "promoted"}
+    table.update("TASK#video", "TASK", "SET history = :old", {":old": [old]})
+    before = len(str(table.get("TASK#video", "TASK")))
+    # When a person confirms it again and again, with as long a reason as is kept
+    for number in range(50):
+        book.confirm("video", "a", f"2026-10-01T00:00:{number:02d}.000Z", "w" * 500)
+    # Then
+    assert len(str(table.get("TASK#video", "TASK"))) <= before + 40
+    history = book.history("video")
+    assert [entry["action"] for entry in history] == ["promoted", "promoted", *["confirmed"] * 50]
+    assert (history[0], history[-1]["why"]) == (old, "w" * 500)
