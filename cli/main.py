@@ -231,7 +231,7 @@ def rollback(session: Session, task: str, to_run: str | None, why: str) -> None:
     """Bring the former champion of a task back: its endpoint serves it again, callers change nothing.
 
     May be called again while it lasts, and after it was interrupted: it goes on where it was. Called after it has
-    ended it goes one champion further back, never forward. --to with the run that serves buys it another endpoint
+    ended it goes one champion further back, never forward. --to with the run that serves gives it another endpoint
     where its own has failed.
     """
     run_id = resolve(session.deployment.registry, to_run).run_id if to_run else None
@@ -242,7 +242,7 @@ def rollback(session: Session, task: str, to_run: str | None, why: str) -> None:
 @run_argument
 @pass_session
 def retry(session: Session, run: str) -> None:
-    """Try a run again that FAILED, EXPIRED or had too little evidence, without buying again what it bought."""
+    """Try a run again that FAILED, EXPIRED or had too little evidence, and pay for nothing twice."""
     found = resolve(session.deployment.registry, run)
     given = session.deployment.invoke("StartRunFunction", {"retry": found.run_id})
     line = f"Attempt {given.get('attempt')} of run {found.run_id} is {given.get('state')}"

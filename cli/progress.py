@@ -53,7 +53,7 @@ class Step:
 
 
 def describe(run: Run, *, simulated: bool) -> Step:
-    """Describe a run as it stands in the registry.
+    """Describe a run as it is in the registry.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _details(run: Run, *, simulated: bool) -> list[str]:
 
 
 def _phases(progress: dict[str, Any]) -> list[str]:
-    """Say how long each phase of a customization job took, or since when it is under way."""
+    """Say how long each phase of a customization job took, or since when it is in progress."""
     texts = []
     for phase in rows_of(progress.get("phases")):
         name, started, ended = (phase.get(key) for key in ("name", "started_at", "ended_at"))

@@ -34,7 +34,7 @@ def rebuild_registry(session: Session, write: bool) -> None:
     """Write runs and champions again from the reports in S3, where the registry's table was lost.
 
     What the table has is never changed. An endpoint becomes a champion's only where Bedrock has it, under this
-    environment's tags, serving the model of a promoted run. A run that was under way becomes FAILED: retry it.
+    environment's tags, serving the model of a promoted run. A run that was in progress becomes FAILED: retry it.
     """
     rebuilt = rebuilt_registry(session.deployment)
     written = write_missing(session.deployment, rebuilt) if write else None

@@ -108,7 +108,7 @@ def validate_files(
     Raises
     ------
     CliError
-        When a file cannot be read (exit code 2), or the task file is no usable ``task.json`` (exit code 1).
+        When a file cannot be read (exit code 2), or the task file is not a usable ``task.json`` (exit code 1).
     """
     task = _task(task_file)
     reading = _Reading(files, holdout_file, keep)

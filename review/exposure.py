@@ -27,7 +27,7 @@ LOOKED_AT = (
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """Something that anybody may reach, and where it stands in the template."""
+    """Something that anybody may reach, and where it is in the template."""
 
     resource: TemplateResource
     place: str
@@ -98,7 +98,7 @@ def grants(assembly: Assembly) -> list[Grant]:
 
 
 def _granting(resource: TemplateResource) -> Iterator[tuple[str, Json]]:
-    """Give every statement with a principal, wherever it stands in a resource; trust policies are the roles' own."""
+    """Give every statement with a principal, wherever it is in a resource; trust policies are the roles' own."""
     if resource.type == _ROLE:
         return
     for place, value in resource.properties.items():
@@ -118,6 +118,6 @@ def _mappings(value: object) -> Iterator[Json]:
 
 
 def _lets_anywhere_in(value: object) -> bool:
-    """Say whether a rule of a security group names every address; what may go out is no way in."""
+    """Say whether a rule of a security group names every address; what may go out is not a way in."""
     inner = [found for entry in _mappings(value) for found in entry.values()]
     return any(found in _ANYWHERE for found in (value, *inner) if isinstance(found, str))

@@ -1,4 +1,4 @@
-"""What an environment costs in a month in which no run is under way and no student serves."""
+"""What an environment costs in a month in which no run is in progress and no student serves."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class DataStack(Stack):
         return bucket
 
     def _runs_bucket(self, settings: Settings) -> s3.Bucket:
-        """Hold what runs write: datasets, bought answers, training output, reports."""
+        """Hold what runs write: datasets, paid answers, training output, reports."""
         return self._data_bucket(
             "Runs",
             lifecycle_rules=[

@@ -36,7 +36,7 @@ class ModelUnavailable(PipelineError):
 
 
 class PriceMissing(PipelineError):
-    """The price book has no price for something that the run would buy."""
+    """The price book has no price for something that the run would pay for."""
 
 
 class BudgetExceeded(PipelineError):
@@ -84,7 +84,7 @@ class PromotionFailed(PipelineError):
 
 
 class RollbackRefused(PipelineError):
-    """There is nothing to which a task could be rolled back, or another rollback is under way."""
+    """There is nothing to which a task could be rolled back, or another rollback is in progress."""
 
 
 class StudentRolledBack(PipelineError):
@@ -139,7 +139,7 @@ class RetryLater(Exception):
 
 
 class OutOfTime(RetryLater):
-    """A Lambda's time is over in which it got on: what it bought is kept, and the next one goes on where it stopped."""
+    """The Lambda's time is over, but it made progress: what it paid for is kept, and the next one goes on."""
 
 
 def permanent_error_names() -> list[str]:

@@ -53,7 +53,7 @@ STAGE_USD = Metric(name="StageUsd", unit=NO_UNIT, by=STAGE)
 """US dollars as they are written into the ledger; a line written again counts only what it changed."""
 
 BUDGET_USED = Metric(name="BudgetUsed", unit=PERCENT)
-"""What a run has spent of its task's ``budget_usd``: every five minutes while it is under way, and at its end."""
+"""What a run has spent of its task's ``budget_usd``: every five minutes while it is in progress, and at its end."""
 
 SAVINGS = Metric(name="SavingsAgainstBaseline", unit=PERCENT)
 """How much cheaper a promoted student answers a request than the baseline, both on demand."""

@@ -39,7 +39,7 @@ class RunFiles:
         return f"{self.root}/attempts/{attempt}/plan.json"
 
     def teacher_batch(self, attempt: int) -> str:
-        """How the teacher's answers are bought in one attempt, and what became of each batch inference job."""
+        """How the teacher's answers are paid for in one attempt, and what became of each batch inference job."""
         return f"{self.root}/attempts/{attempt}/teacher_batch.json"
 
     def batch_input(self, job: str) -> str:

@@ -24,7 +24,7 @@ class Starter:
     step_functions : Step Functions client
     state_machine_arn : str
     max_running : int
-        Runs that may be under way at once.
+        Runs that may be in progress at once.
     """
 
     def __init__(self, registry: Registry, step_functions: SFNClient, state_machine_arn: str, max_running: int) -> None:

@@ -36,7 +36,7 @@ Result = dict[str, Any]
 logger = Logger()
 
 SECONDS_KEPT_BACK = 15.0
-"""A stage stops this long before its Lambda would be cut off, so that what was bought is stored."""
+"""A stage stops this long before its Lambda would be cut off, so that what was paid for is stored."""
 
 LONGEST_FAILURE = 2_000
 """Characters of a failed shard's message that are kept: a run's facts share one item of at most 400 KB."""
@@ -114,7 +114,7 @@ class Pipeline:
 
     @cached_property
     def limits(self) -> Limits:
-        """Calls under way, model by model; a warm Lambda keeps what it found out."""
+        """Calls in progress, model by model; a warm Lambda keeps what it found out."""
         return Limits(self.environment.settings.calls_at_once)
 
     @cached_property
@@ -191,7 +191,7 @@ class Stage:
         )
 
     def answerer(self) -> Answerer:
-        """Make the buyer of answers for this run."""
+        """Make what asks models for this run."""
         pipeline = self.pipeline
         runs, task = pipeline.runs, self.run.task
         kept = Kept(AnswerStore(runs, task), FailureStore(runs, task, self.owner))

@@ -84,7 +84,7 @@ class CustomizationRole(_BedrockRole):
                 to="read earlier output of the job's run and write its own",
                 because=run_keys,
             ),
-            # Bedrock lists without a prefix that we could name; names of keys are no secrets.
+            # Bedrock lists without a prefix that we could name; names of keys are not secrets.
             allow("s3:ListBucket", on=[data.runs_bucket_arn], to="look its input and output up"),
             # The teacher of a distillation may be no application inference profile (user guide, model distillation).
             *ModelAccess(stack).invoke(settings.teacher_models),

@@ -34,7 +34,7 @@ GO_ON: State = {
     "BackoffRate": 1,
     "MaxAttempts": SHARD_HOURS * LAMBDAS_AN_HOUR - 1,
 }
-"""A shard that a small quota makes slow is no failure: its next Lambda goes on where the time of the last was over."""
+"""A shard that a small quota makes slow is not a failure: its next Lambda goes on where the last one stopped."""
 CATCH_ALL: State = {
     "ErrorEquals": ["States.ALL"],
     # Not a variable "error": that is a function of JSONata.
@@ -92,7 +92,7 @@ def poll_loop(
 ) -> States:
     """Call a stage until it is done: Task, Choice, Wait, and again.
 
-    What is under way is paid for: so a broken answer ends nothing, and the stage is asked again until the deadline.
+    What is in progress is paid for: so a broken answer ends nothing, and the stage is asked again until the deadline.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def only_if(condition: str, *, then: str, rejected_if: str) -> State:
 
 
 def unknown(then: str) -> State:
-    """Let a Choice fail the run at what it does not know: a broken answer is no verdict. The first error is kept."""
+    """Let a Choice fail the run at what it does not know: a broken answer is not a verdict. The first error is kept."""
     malformed = f'{{"Error": "MalformedResult", "Cause": "{NOT_UNDERSTOOD}"}}'
     failure = f"{{% $exists($failure.Error) ? $failure : {malformed} %}}"
     return {"Default": then, "Assign": {"outcome": FAILED, "failure": failure}}

@@ -86,7 +86,7 @@ class MachineTasks:
         }
 
     def shard_task(self, folder: str) -> State:
-        """Invoke a Lambda for one shard, again while it gets on; its failure fails the map, whose Catch leads on."""
+        """Invoke a Lambda for one shard, again while it makes progress; its failure fails the map, which catches it."""
         task = self.task(folder, payload={name: f"{{% $states.input.{name} %}}" for name in (*RUN, "shard")}, End=True)
         task["Retry"] = [NO_RETRY, GO_ON, RETRY]
         del task["Catch"]

@@ -153,7 +153,7 @@ class StageFunction(Construct):
                 "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             },
-            # A run under way keeps the version with which it was started.
+            # A run in progress keeps the version with which it was started.
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
         if runtime.network:

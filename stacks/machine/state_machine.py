@@ -180,7 +180,7 @@ class DistillationMachine(Construct):
     def _calibrate_judge(self) -> States:
         return {
             "CalibrateJudge": self._tasks.task("calibrate_judge", Next="IsJudgeBelieved"),
-            # Nothing that this judge would say of a student could be believed: so nothing is bought.
+            # Nothing that this judge would say of a student could be believed: so nothing is paid for.
             "IsJudgeBelieved": only_if(
                 "{% $states.input.believed = true %}",
                 then="RunTeacherBatch",
@@ -207,7 +207,7 @@ class DistillationMachine(Construct):
                 given_up("teacher_polls", TEACHER_POLL_LIMIT, then="EachTeacherShard"),
                 in_progress(then="WaitForTeacherBatch"),
             ],
-            # A broken answer gives no time to wait, and is no leave to buy on demand what a batch is answering.
+            # A broken answer gives no time to wait, and does not allow paying on demand for what a batch is answering.
             otherwise=unknown(then="ReleaseResources"),
             pause="WaitForTeacherBatch",
             seconds="{% $teacher_wait %}",

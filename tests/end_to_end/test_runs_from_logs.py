@@ -140,8 +140,8 @@ def test_production_traffic_trains_a_promoted_student_and_the_teacher_is_asked_a
     # Then the teacher was paid for the holdout's answers, for the sample on which it is timed, and for nothing else
     [teacher] = [one for one in account.report(run)["contestants"] if one["role"] == "teacher"]
     assert TIMED_RECORDS <= teacher["timed_apart"] < TIMED_RECORDS + 5, "each shard rounds its share up"
-    bought = [charge for charge in account.simulator.billing()[before:] if charge.model == NOVA]
-    assert sum(charge.requests for charge in bought) == dataset["holdout"] + teacher["timed_apart"]
+    paid = [charge for charge in account.simulator.billing()[before:] if charge.model == NOVA]
+    assert sum(charge.requests for charge in paid) == dataset["holdout"] + teacher["timed_apart"]
     training = [line for line in account.report(run)["ledger"] if line["stage"] == "LaunchDistillation"]
     assert [line["model"] for line in training] == ["amazon.nova-micro-v1:0:128k"]
     # And Bedrock was given the training part of the log alone

@@ -235,8 +235,8 @@ def test_a_second_run_on_the_same_prompts_is_estimated_to_buy_no_answer(
     # When
     after = stages.estimated(stages.prepare(PROMPTS, TASK, version="2"))
     # Then all else is asked as before, and answers are known to be as long as those were
-    [bought] = [key for key in before if key.startswith(f"RunTeacherBatch.{MODELS.teacher}")]
-    assert before.pop(bought)["usage"]["calls"] == len(PROMPTS)
+    [paid] = [key for key in before if key.startswith(f"RunTeacherBatch.{MODELS.teacher}")]
+    assert before.pop(paid)["usage"]["calls"] == len(PROMPTS)
     assert after.keys() == before.keys()
     for key, line in after.items():
         assert line["usage"].get("calls") == before[key]["usage"].get("calls")

@@ -44,7 +44,7 @@ class EstimatedLine:
     Attributes
     ----------
     what : str
-        What is bought, for a person.
+        What is paid for, in words.
     usage : dict of str to float
         Expected quantities.
     low_usd, usd, high_usd : float
@@ -60,7 +60,7 @@ class EstimatedLine:
     high_usd: float
 
     def to_document(self) -> dict[str, Any]:
-        """Give the line as it stands in ``plan.json`` and in ``report.json``."""
+        """Give the line as written to ``plan.json`` and ``report.json``."""
         return {**asdict(self), "kind": "estimated"}
 
 
@@ -104,7 +104,7 @@ class Estimate:
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:
-    """Give the estimate as it stands in ``plan.json`` and as ``estimate --json`` prints it."""
+    """Give the estimate as written to ``plan.json`` and as ``estimate --json`` prints it."""
     return {
         "estimate": [line.to_document() for line in estimate.lines],
         "estimate_usd": estimate.usd,
@@ -140,7 +140,7 @@ class RunToCome:
         Whether the holdout is the task's own file, so that fewer prompts do not make it smaller.
     cases : sequence of CalibrationCase
         The calibration set, which the judge scores twice.
-    bought : mapping of str to str
+    paid : mapping of str to str
         Text by content key of answers and verdicts that exist and so cost nothing.
     answer_tokens, verdict_tokens : sequence of int
         Output tokens of the teacher's answers and the judge's verdicts that exist, which say how long others will be.
@@ -154,7 +154,7 @@ class RunToCome:
     champion: ChampionToCome | None = None
     own_holdout: bool = False
     cases: Sequence[CalibrationCase] = field(default_factory=tuple)
-    bought: Mapping[str, str] = field(default_factory=dict)
+    paid: Mapping[str, str] = field(default_factory=dict)
     answer_tokens: Sequence[int] = ()
     verdict_tokens: Sequence[int] = ()
 
@@ -246,7 +246,7 @@ class RunToCome:
         short = [student_question(record, task) for record in holdout]
         long = [teacher_question(record, task) for record in holdout]
         stage, answers = "EvaluateStudent", "answers to the holdout"
-        # The teacher's answers to the holdout are those that GenerateTeacherData bought. An endpoint caches nothing.
+        # The teacher's answers to the holdout are those that GenerateTeacherData paid for. An endpoint caches nothing.
         asked = [*short, *self._missing(models.student, short)]
         if self.champion:
             served = [student_question(record, self.champion.task) for record in holdout]
@@ -275,19 +275,19 @@ class RunToCome:
         for record in self.holdout:
             guess = judge_question(record, text, text, rubric)
             yield guess  # the new student's
-            reference = record.golden or self.bought.get(teacher_question(record, self.task).key(models.teacher))
+            reference = record.golden or self.paid.get(teacher_question(record, self.task).key(models.teacher))
             for model, ask, task in known:
-                answer = self.bought.get(ask(record, task).key(model)) if reference else None
+                answer = self.paid.get(ask(record, task).key(model)) if reference else None
                 if reference is None or answer is None:
                     yield guess
-                elif (asked := judge_question(record, reference, answer, rubric)).key(models.judge) not in self.bought:
+                elif (asked := judge_question(record, reference, answer, rubric)).key(models.judge) not in self.paid:
                     yield asked
 
     def _verdict(self) -> Size:
         return measured_size(self.verdict_tokens, "the verdicts that exist") or VERDICT
 
     def _missing(self, model: str, asked: list[Question]) -> list[Question]:
-        return [question for question in asked if question.key(model) not in self.bought] if self.bought else asked
+        return [question for question in asked if question.key(model) not in self.paid] if self.paid else asked
 
 
 @dataclass(frozen=True, slots=True)

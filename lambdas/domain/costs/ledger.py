@@ -39,7 +39,7 @@ class LedgerEntry:
     usd: float = 0.0
 
     def to_document(self) -> dict[str, Any]:
-        """Give the entry as it stands in the registry and in ``report.json``."""
+        """Give the entry as it is in the registry and in ``report.json``."""
         return asdict(self)
 
     @classmethod
@@ -57,19 +57,19 @@ def entry_for_answers(
     *,
     wasted: Sequence[Answer] = (),
 ) -> LedgerEntry:
-    """Price bought answers.
+    """Price paid answers.
 
     Parameters
     ----------
     entry_id, stage : str
-        What the entry is about and who bought.
+        What the entry is about and which stage paid.
     model : str
         Model whose price holds: a custom model deployment costs what its base costs.
     answers : sequence of Answer
-        Bought answers.
+        Paid answers.
     prices : PriceBook
     wasted : sequence of Answer
-        Bought, too, but unusable and asked for again: they are in the entry's counts and stand in it on their own.
+        Paid, too, but unusable and asked for again: part of the entry's counts, and counted separately in it.
 
     Raises
     ------

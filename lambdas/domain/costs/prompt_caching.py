@@ -64,7 +64,7 @@ def decide(question: Question, model: str) -> CacheDecision:
     question : Question
         Any of them.
     model : str
-        What Converse takes as ``modelId``; the ARN of an endpoint is no model that is known to cache.
+        What Converse takes as ``modelId``; the ARN of an endpoint is not a model that is known to cache.
     """
     support = SUPPORT.get(foundation_model_id(model))
     if support is None:

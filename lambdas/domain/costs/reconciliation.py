@@ -42,7 +42,7 @@ class StageBill:
     models: list[str] = field(default_factory=list)
 
     def to_document(self) -> dict[str, Any]:
-        """Give the bill as it stands in ``report.json``."""
+        """Give the bill as written to ``report.json``."""
         foreseen = self.estimate_usd is not None
         return {
             **asdict(self),
@@ -59,7 +59,7 @@ def reconcile(estimate: Sequence[Mapping[str, Any]], entries: Sequence[LedgerEnt
     estimate : sequence of mapping
         ``estimate`` of ``plan.json``.
     entries : sequence of LedgerEntry
-        Of all attempts: what an earlier one bought is not bought again.
+        Of all attempts: what an earlier one paid for is not paid for again.
 
     Returns
     -------

@@ -83,7 +83,7 @@ def answer_size(
     records: Sequence[Record],
     cases: Sequence[CalibrationCase],
     schema: dict[str, Any] | None,
-    bought: Sequence[int] = (),
+    paid: Sequence[int] = (),
 ) -> Size:
     """Foresee how long the task's answers are, by the best that is known before a model is asked.
 
@@ -95,10 +95,10 @@ def answer_size(
         Their references are answers of the task, too.
     schema : dict, optional
         The task's output schema.
-    bought : sequence of int
+    paid : sequence of int
         Output tokens of the teacher's answers that exist.
     """
-    measured = measured_size(bought, f"the {len(bought)} answers of the teacher that exist")
+    measured = measured_size(paid, f"the {len(paid)} answers of the teacher that exist")
     if measured is not None:
         return measured
     golden = [record.golden for record in records if record.golden is not None]

@@ -49,7 +49,7 @@ class TrainingVolume:
         return cls(records=records, prompt_tokens=prompts, answer_tokens=answers + mean * (records - labelled))
 
     def to_document(self) -> dict[str, Any]:
-        """Give the volume as it stands in ``teacher_data.json``."""
+        """Give the volume as written to ``teacher_data.json``."""
         return asdict(self)
 
     def training_entry(self, entry_id: str, stage: str, models: ModelChoice, prices: PriceBook) -> LedgerEntry:
@@ -69,7 +69,7 @@ class TrainingVolume:
         """Price the calls that Bedrock makes to the teacher itself under DISTILLATION.
 
         It asks with each record's own system prompt, the student's, at the on-demand price (Bedrock user guide, model
-        distillation). Its answers are taken to be as long as those that we bought.
+        distillation). Its answers are taken to be as long as those that we paid for.
         """
         return LedgerEntry(
             id=entry_id,

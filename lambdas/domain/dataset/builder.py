@@ -40,7 +40,7 @@ class DatasetCounts:
     Attributes
     ----------
     damaged : int
-        Rejected lines that are no text or no JSON; ``first_damage`` says where and why.
+        Rejected lines that are not valid UTF-8 or JSON; ``first_damage`` says where and why.
     secrets : int
         Rejected lines that hold what looks like a secret; ``first_secrets`` says of some where and of what kind.
     secrets_allowed : int

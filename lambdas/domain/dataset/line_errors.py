@@ -8,7 +8,7 @@ class RejectedLine(ValueError):
 
 
 class DamagedLine(RejectedLine):
-    """A line that is no text or no JSON: the file was cut, mixed up or wrongly written, so more may be lost than it."""
+    """A damaged line is not valid UTF-8 or JSON: the file was cut, mixed up or wrongly written, so more may be lost."""
 
 
 class SecretLine(RejectedLine):

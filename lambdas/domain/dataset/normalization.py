@@ -24,7 +24,7 @@ def normal_bytes(text: str) -> bytes:
     """Give the normal form in UTF-8: Unicode NFKC, case folded, letters, digits and symbols only.
 
     ASCII text, on which NFKC does nothing and folding is lower case, needs no more than a table of bytes. Of other text
-    only the characters that are no ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character.
+    only the characters that are not ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character.
     """
     if text.isascii():
         return text.encode().translate(_LOWER, _REMOVED)
@@ -38,7 +38,7 @@ def normal_bytes(text: str) -> bytes:
 
 
 def _others(coded: bytes) -> str:
-    """Give the characters of a text in UTF-8 that are no ASCII."""
+    """Give the characters of a text in UTF-8 that are not ASCII."""
     return coded.translate(None, _ASCII_BYTES).decode("utf-8", "surrogatepass")
 
 

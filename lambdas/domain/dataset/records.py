@@ -86,7 +86,7 @@ class Record(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The identity as it stands in files, 16 hexadecimal digits."""
+        """The identity as it is in files, 16 hexadecimal digits."""
         return f"{self.identity:016x}"
 
     @property

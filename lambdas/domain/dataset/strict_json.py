@@ -40,7 +40,7 @@ def decoded(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
     Raises
     ------
     DamagedLine
-        When it is no UTF-8 or no JSON.
+        When it is not valid UTF-8 or JSON.
     """
     try:
         text = raw.decode()
@@ -63,7 +63,7 @@ try:
     quickly_decoded: Callable[[bytes], Any] = importlib.import_module("orjson").loads
 except ImportError:  # compiled for other machines than this one: Python's reader does the same, in more time
     quickly_decoded = decoded
-"""Reads bytes in a fifth of the time. Raises ``ValueError`` at what is no UTF-8 or no JSON; NaN is none to it either.
+"""Reads bytes in a fifth of the time. Raises ``ValueError`` at what is not valid UTF-8 or JSON; NaN is neither.
 
 What it takes, :func:`decoded` takes too, and finds the same texts, lists and objects in it; numbers may differ.
 """

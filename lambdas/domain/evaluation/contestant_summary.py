@@ -80,7 +80,7 @@ class ContestantSummary:
     usd_per_1k_requests: float
 
     def to_document(self) -> dict[str, Any]:
-        """Give the summary as it stands in ``report.json``."""
+        """Give the summary as written to ``report.json``."""
         interval = list(self.ci95) if self.ci95 else None
         return {
             "role": self.role,

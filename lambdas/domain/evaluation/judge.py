@@ -85,7 +85,7 @@ def judge_question(record: Record, reference: str, answer: str, rubric: str) -> 
 
 
 def case_question(case_id: str, asked: str, reference: str, answer: str, rubric: str) -> Question:
-    """Ask the judge about one answer to a question that is no record, as those of a calibration set are."""
+    """Ask the judge about one answer to a question that is not a record, as those of a calibration set are."""
     sections = (("question", asked), ("reference", reference), ("answer", answer))
     text = "\n".join(f"<{name}>{escape(content)}</{name}>" for name, content in sections)
     return Question(

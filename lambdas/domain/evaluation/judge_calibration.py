@@ -79,7 +79,7 @@ class Agreement:
     adversarial_lift: float
 
     def to_document(self) -> dict[str, Any]:
-        """Give the figures as they stand in ``report.json``."""
+        """Give the figures as written to ``report.json``."""
         return asdict(self)
 
 

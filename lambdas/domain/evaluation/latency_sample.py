@@ -23,7 +23,7 @@ def identity_for_timing(model: str) -> str:
 def records_to_time(records: Sequence[Record], answers: Mapping[str, Answer], holdout: int) -> list[Record]:
     """Choose the records of one shard that the teacher is asked about once more, on demand.
 
-    A shard times its share of :data:`TIMED_RECORDS`; answers that were bought on demand count. The ids are hashes, so
+    A shard times its share of :data:`TIMED_RECORDS`; answers that were paid for on demand count. The ids are hashes, so
     the smallest are a random choice, and a retry makes the same.
 
     Parameters

@@ -63,7 +63,7 @@ class TaskMetric:
     unreadable: int
 
     def to_document(self) -> dict[str, Any]:
-        """Give the metric as it stands in ``report.json``."""
+        """Give the metric as written to ``report.json``."""
         return {"numbers": self.numbers, "choices": self.choices, "unreadable": self.unreadable}
 
 
@@ -87,7 +87,7 @@ def field_differences(
     Returns
     -------
     list of FieldDifference or None
-        One for each measured field that the reference has. ``None`` where the answer or the reference is no JSON
+        One for each measured field that the reference has. ``None`` where the answer or the reference is not JSON
         object, or where the schema has nothing to measure: then nothing can be said.
     """
     fields = measured_fields(schema)

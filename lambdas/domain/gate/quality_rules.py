@@ -36,7 +36,7 @@ class JudgeRecord:
         With known scores, before the evaluation; ``None`` where the task has no calibration set.
     drift : float or None
         Mean absolute difference, in points, of its scores for that set before and after the evaluation; ``None`` where
-        that is not known, which is no evidence that it did not drift.
+        that is not known, which is not evidence that it did not drift.
     """
 
     agreement: Agreement | None = None
@@ -44,7 +44,7 @@ class JudgeRecord:
 
 
 def judge_lines(summaries: Mapping[str, ContestantSummary], rules: GateRules, record: JudgeRecord) -> list[RuleResult]:
-    """Hold the judge against its limits; a judge beyond them is no evidence, for or against the student."""
+    """Hold the judge against its limits; a judge beyond them is not evidence, for or against the student."""
     shares = {role: summary.judge_failures / summary.records for role, summary in summaries.items()}
     worst = max(shares, key=lambda role: shares[role])
     failures = at_most(
@@ -253,7 +253,7 @@ def unbelieved(lines: Sequence[RuleResult]) -> list[RuleResult]:
 
 
 def calibration_document(record: JudgeRecord) -> dict[str, Any] | None:
-    """Give the judge's calibration as it stands in ``report.json``; ``None`` where the task has no set."""
+    """Give the judge's calibration as written to ``report.json``; ``None`` where the task has no set."""
     if record.agreement is None:
         return None
     return {**record.agreement.to_document(), "drift": record.drift}

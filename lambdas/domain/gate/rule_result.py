@@ -1,4 +1,4 @@
-"""One rule of the gate as it stands in the report."""
+"""One rule of the gate as it is in the report."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class RuleResult:
     explanation: str
 
     def to_document(self) -> dict[str, Any]:
-        """Give the line as it stands in ``report.json``."""
+        """Give the line as written to ``report.json``."""
         return asdict(self)
 
 
 def at_least(rule: str, threshold: float, measured: float | None, explanation: str) -> RuleResult:
-    """Decide a rule by the measured value; nothing measured is no evidence."""
+    """Decide a rule by the measured value; nothing measured is not evidence."""
     passed = measured is not None and measured >= threshold - ROUNDING
     undecided = measured is None
     return RuleResult(

@@ -84,11 +84,11 @@ def needed_approvals(task: TaskDefinition, break_even: BreakEven) -> list[str]:
 
 
 def _too_few_units(task: TaskDefinition, break_even: BreakEven) -> list[str]:
-    bought, needed, each = task.serving.model_units, break_even.units_for_volume, break_even.unit_requests_per_month
-    if needed is None or each is None or needed <= bought:
+    purchased, needed, each = task.serving.model_units, break_even.units_for_volume, break_even.unit_requests_per_month
+    if needed is None or each is None or needed <= purchased:
         return []
     text = (
-        f"{_units(bought)} would throttle what is expected: {task.serving.expected_requests_per_month:,} requests a "
+        f"{_units(purchased)} would throttle what is expected: {task.serving.expected_requests_per_month:,} requests a "
         f"month need {needed}, since one serves {each:,.0f} in even traffic; set serving.model_units of task.json to "
         f"{needed}"
     )

@@ -50,7 +50,7 @@ class _Text:
 
 
 def check_entry(entry: object) -> dict[str, Any]:
-    """Refuse what is no entry of the invocation log.
+    """Refuse what is not an entry of the invocation log.
 
     Raises
     ------

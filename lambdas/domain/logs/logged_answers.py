@@ -1,6 +1,6 @@
 """Answers that the teacher gave in production: taken for training where it saw what it would be asked now.
 
-They belong to one run and never enter the store of bought answers: production asks with other temperatures and lengths,
+They belong to one run and never enter the store of paid answers: production asks with other temperatures and lengths,
 and the store's keys say at which ones an answer was given.
 """
 

@@ -37,7 +37,7 @@ def pays_from(unit_month_usd: float, units: int, usd_per_request: float, capacit
     unit_month_usd : float
         A month of one unit.
     units : int
-        Of the task: they are bought whatever the volume is.
+        Of the task: they are purchased whatever the volume is.
     usd_per_request : float
         On demand.
     capacity : float, optional
@@ -46,7 +46,7 @@ def pays_from(unit_month_usd: float, units: int, usd_per_request: float, capacit
     Returns
     -------
     float or None
-        ``None`` where it never does: a full unit serves less than its price buys on demand.
+        ``None`` where it never does: a full unit serves less than the same dollars pay for on demand.
     """
     if usd_per_request <= 0:
         return None

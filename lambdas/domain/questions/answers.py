@@ -105,7 +105,7 @@ class Answer:
     throttled : int
         Throttled or failed tries before the one that succeeded.
     batch : bool
-        Whether it was bought by batch inference.
+        Whether it was given by batch inference.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""How many calls may be under way at once: found by trying, since no service says what an account's quota allows.
+"""How many calls may be in progress at once: found by trying, since no service says what an account's quota allows.
 
 The limit grows while calls are answered and falls when one is throttled (AIMD, D.-M. Chiu and R. Jain, 1989). Until
 the first throttle it triples in each call time. After it the limit climbs back to just below where it was throttled and
@@ -22,7 +22,7 @@ START_FACTOR = 3.0
 """Growth in one call time until the first throttle; also how far the limit may exceed what was proven."""
 
 DROP_FACTOR = 0.9
-"""What a throttle leaves of the calls that were under way."""
+"""What a throttle leaves of the calls that were in progress."""
 
 PATIENCE = 8
 """Call times at the limit before one more is tried: a probe that fails costs one throttle."""
@@ -36,7 +36,7 @@ MOST_STEP = 8
 taken soon. A throttle brings it back to one."""
 
 USED = 0.8
-"""Share of the limit that must be under way for it to count as used: from an end to the next start there is a gap."""
+"""Share of the limit that must be in progress for it to count as used: from an end to the next start there is a gap."""
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 20.0
@@ -48,14 +48,14 @@ STARTS_A_CALL_TIME = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A call under way: how many there were with it, and after which drop of the limit it began."""
+    """A call in progress: how many there were with it, and after which drop of the limit it began."""
 
     level: int
     generation: int
 
 
 class CallLimit:
-    """The calls that one process may have under way at one model.
+    """The calls that one process may have in progress at one model.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class CallLimit:
 
     @property
     def allowed(self) -> int:
-        """Calls that may be under way now: after throttles alone only one, which asks whether they are over."""
+        """Calls that may be in progress now: after throttles alone only one, which asks whether they are over."""
         return 1 if self.streak > 1 else max(1, int(self.limit))
 
     def start(self, now: float) -> Started:

@@ -47,7 +47,7 @@ def rows_of(value: object) -> list[dict[str, Any]]:
 
 
 def _measured(form: Callable[[float], str]) -> Callable[[object], str]:
-    """Let a formatter answer "not measured" for what is no number."""
+    """Let a formatter answer "not measured" for what is not a number."""
 
     def text(value: object) -> str:
         figure = number(value)

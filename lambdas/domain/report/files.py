@@ -32,7 +32,7 @@ def file_facts(report: dict[str, Any]) -> PageTable:
 
 
 def console_link(uri: object, version: object = None) -> str:
-    """Give the address of an object or a folder in the S3 console; empty for what is no S3 address.
+    """Give the address of an object or a folder in the S3 console; empty for what is not an S3 address.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _not_written(report: dict[str, Any]) -> set[str]:
     # A job that failed may have left the reasons there: only without any job is there surely nothing.
     elif not (training.get("learnt") or training.get("job_name") or training.get("failed_tries")):
         absent.add("job output")
-    bought = {str(entry.get("stage")) for entry in rows_of(report.get("ledger"))}
-    if not (report.get("contestants") or report.get("judge") or _MEASURING & bought):
+    paid = {str(entry.get("stage")) for entry in rows_of(report.get("ledger"))}
+    if not (report.get("contestants") or report.get("judge") or _MEASURING & paid):
         absent.add("measurements")
     return absent

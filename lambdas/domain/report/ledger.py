@@ -156,9 +156,9 @@ def _bill(row: dict[str, Any]) -> BillRow:
 def _why(row: dict[str, Any]) -> str:
     """Say what explains a difference: answers that existed, calls that were wasted, what is only a bound."""
     said = []
-    foreseen, bought = number(row.get("estimated_calls")) or 0.0, number(row.get("actual_calls")) or 0.0
-    if bought < foreseen:
-        said.append(f"{count(bought)} of {count(foreseen)} foreseen calls were bought")
+    foreseen, paid = number(row.get("estimated_calls")) or 0.0, number(row.get("actual_calls")) or 0.0
+    if paid < foreseen:
+        said.append(f"{count(paid)} of {count(foreseen)} foreseen calls were bought")
     if number(row.get("wasted_calls")):
         said.append(f"{count(row.get('wasted_calls'))} calls wasted ({usd(row.get('wasted_usd'))})")
     if number(row.get("at_most_usd")):

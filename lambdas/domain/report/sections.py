@@ -22,7 +22,7 @@ from lambdas.domain.report.texts import ShownText, sentence, short, shown
 from lambdas.domain.report.training_way import way_of_training
 
 MOST_ROWS = 30
-"""Longest table; what is left out is counted under it and stands in report.json."""
+"""Longest table; what is left out is counted under it and is in report.json."""
 
 MOST_WORST_ANSWERS = 10
 
@@ -144,7 +144,7 @@ def training_facts(report: dict[str, Any]) -> list[Fact]:
         *_why(pick(report, "models", "training_reason")),
         Fact("Training records", count(training.get("records"))),
         Fact("Teacher answers dropped", _dropped(training)),
-        *_bought(training.get("batch")),
+        *_paid(training.get("batch")),
     ]
     reasons = training.get("drop_reasons")
     if isinstance(reasons, dict) and reasons:
@@ -167,7 +167,7 @@ def _dropped(training: dict[str, Any]) -> str:
     return count(training.get("dropped")) + share
 
 
-def _bought(batch: object) -> list[Fact]:
+def _paid(batch: object) -> list[Fact]:
     """Say how the teacher was asked, and what each batch inference job came to."""
     if not isinstance(batch, dict):
         return []

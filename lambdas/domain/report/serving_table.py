@@ -47,7 +47,7 @@ def serving_table(document: dict[str, Any]) -> ServingTable | None:
     return ServingTable(tuple(rows), _recovery(pick(document, "break_even", "months_to_recover")), unknown)
 
 
-def _throughput_row(row: dict[str, Any], bought: int, capacity: float | None) -> ServingRow:
+def _throughput_row(row: dict[str, Any], purchased: int, capacity: float | None) -> ServingRow:
     term = TERMS.get(str(row.get("commitment")), short(row.get("commitment"), 40))
     border, units = number(row.get("break_even_requests_per_month")), number(row.get("units"))
     needed = row.get("units_at_expected") or row.get("units_at_break_even")
@@ -55,16 +55,16 @@ def _throughput_row(row: dict[str, Any], bought: int, capacity: float | None) ->
         name=f"Student, provisioned throughput, {term}",
         per_1k=usd(row.get("usd_per_1k_requests")),
         month=f"{usd(row.get('usd_per_month'))} ({count(units)} {'unit' if units == 1 else 'units'})",
-        pays_from=_pays_from(border, bought, capacity),
+        pays_from=_pays_from(border, purchased, capacity),
         units="unknown" if number(needed) is None else count(needed),
         simulated=row.get("simulated") is True,
     )
 
 
-def _pays_from(border: float | None, bought: int, capacity: float | None) -> str:
+def _pays_from(border: float | None, purchased: int, capacity: float | None) -> str:
     if border is None:
         return "never"
-    last = pays_up_to_volume(border, bought, capacity)
+    last = pays_up_to_volume(border, purchased, capacity)
     return f"{count(border)}{'' if last is None else f' to {count(last)}'} requests a month"
 
 

@@ -90,7 +90,7 @@ def loss_chart(report: dict[str, Any]) -> LossChart | None:
 
 
 def _phases(phases: object) -> str:
-    """Say of each phase how it ended and how long it took, or since when it was under way."""
+    """Say of each phase how it ended and how long it took, or since when it was in progress."""
     texts = []
     for phase in rows_of(phases)[:_MOST_PHASES]:
         text = f"{short(phase.get('name'), 60)} {short(phase.get('status'), 40)}"

@@ -12,7 +12,7 @@ from lambdas.domain.serving.notification import subject_line
 from lambdas.domain.task.task_definition import Serving
 
 COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
-"""Days that a commitment binds; Bedrock names the exact end in ``commitmentExpirationTime`` once it is bought."""
+"""Days that a commitment binds; Bedrock names the exact end in ``commitmentExpirationTime`` once it is purchased."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,7 @@ class BreakEven:
     unit_requests_per_month : float or None
         What one unit serves in even traffic.
     provisioned_throughput_usd_per_hour : float or None
-        For all model units of the task: what a promotion buys.
+        For all model units of the task: what a promotion purchases.
     requests_per_month_at_break_even : float or None
         Volume at which the task's units cost what the student costs on demand; ``None`` where they never do.
     usd_per_1k_requests : dict of str to float
@@ -47,7 +47,7 @@ class BreakEven:
     price_stated: bool = False
 
     def to_document(self) -> dict[str, Any]:
-        """Give the figures as they stand in ``report.json``."""
+        """Give the figures as written to ``report.json``."""
         return asdict(self)
 
 
@@ -85,14 +85,14 @@ def work_out(
         }
     student = summaries["student"]
     capacity = requests_a_month(student_model, student.input_tokens_mean + student.output_tokens_mean, prices)
-    bought = task.serving.model_units
-    units = None if volume is None else max(bought, 1 if capacity is None else units_needed(volume, capacity))
+    purchased = task.serving.model_units
+    units = None if volume is None else max(purchased, 1 if capacity is None else units_needed(volume, capacity))
     return BreakEven(
         mode=task.serving.mode,
         expected_requests_per_month=volume,
         units_for_volume=units,
         unit_requests_per_month=capacity,
-        **_at(line.usd if line else None, bought, units, capacity, monthly, per_request["student"]),
+        **_at(line.usd if line else None, purchased, units, capacity, monthly, per_request["student"]),
         price_simulated=bool(line and line.simulated),
         usd_per_1k_requests={role: each * 1000 for role, each in per_request.items()},
     )
@@ -172,17 +172,17 @@ def pays_up_to(break_even: Mapping[str, Any]) -> float | None:
 
 def _at(
     unit_hour: float | None,
-    bought: int,
+    purchased: int,
     units: int | None,
     capacity: float | None,
     monthly: Mapping[str, float | None] | None,
     usd_per_request: float,
 ) -> dict[str, Any]:
-    """Give what depends on the price of a unit's hour, which nobody may know: of those bought, and of those needed."""
+    """Give what depends on a unit's hourly price, which nobody may know: of units purchased, and of units needed."""
     month = None if unit_hour is None else unit_hour * HOURS_A_MONTH
     served = None if month is None or units is None else month * units
     return {
         "usd_per_month": None if monthly is None else {**monthly, "student_provisioned_throughput": served},
-        "provisioned_throughput_usd_per_hour": None if unit_hour is None else unit_hour * bought,
-        "requests_per_month_at_break_even": month and pays_from(month, bought, usd_per_request, capacity),
+        "provisioned_throughput_usd_per_hour": None if unit_hour is None else unit_hour * purchased,
+        "requests_per_month_at_break_even": month and pays_from(month, purchased, usd_per_request, capacity),
     }

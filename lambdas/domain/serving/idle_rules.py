@@ -59,7 +59,7 @@ class Use:
     champion_run : str or None
         Run of that champion: another one than the thing's own where the endpoint was moved to a later student.
     by_run : bool
-        Its run is queued or under way.
+        Its run is queued or in progress.
     kept : bool
         It is kept for a retry, or callers may still need it.
     invocations : float or None

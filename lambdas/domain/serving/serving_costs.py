@@ -29,7 +29,7 @@ class ThroughputCosts:
         The units that ``usd_per_month`` is about.
     break_even_requests_per_month : float or None
         Volume from which the task's units cost no more than the student on demand; ``None`` where they never do: a full
-        unit serves less than its price buys on demand.
+        unit serves less than the same dollars pay for on demand.
     units_at_break_even, units_at_expected : int or "unknown" or None
         ``"unknown"`` without the tokens a minute of a unit; ``None`` without a volume.
     """
@@ -45,7 +45,7 @@ class ThroughputCosts:
     simulated: bool
 
     def to_document(self) -> dict[str, Any]:
-        """Give the costs as they stand in ``report.json``."""
+        """Give the costs as written to ``report.json``."""
         return asdict(self)
 
 

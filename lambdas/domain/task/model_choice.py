@@ -74,7 +74,7 @@ class ModelChoice:
         return roles
 
     def to_document(self) -> dict[str, Any]:
-        """Give the choice as it stands in ``plan.json``."""
+        """Give the choice as written to ``plan.json``."""
         return asdict(self)
 
     @classmethod

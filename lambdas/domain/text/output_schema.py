@@ -28,7 +28,7 @@ class OutputChecker:
     Raises
     ------
     InvalidSchema
-        When it is no schema, refers to another document, or its ``x-sum`` lacks a part.
+        When it is not a schema, refers to another document, or its ``x-sum`` lacks a part.
     """
 
     def __init__(self, schema: dict[str, Any] | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 RESERVED_WORDS = ("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]")
-"""Words that fail a Nova job wherever they stand in a prompt (Bedrock user guide, prepare data for fine-tuning)."""
+"""Words that fail a Nova job wherever they are in a prompt (Bedrock user guide, prepare data for fine-tuning)."""
 
 _NO_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 

@@ -118,7 +118,7 @@ def why_on_demand(missing: int, limits: BatchLimits, *, deadline_hours: float, t
     Parameters
     ----------
     missing : int
-        Answers that no run has bought.
+        Answers that no run has paid for.
     limits : BatchLimits
     deadline_hours : float
         ``teacher_data.deadline_hours`` of the task.

@@ -133,7 +133,7 @@ def check_drops(collected: Collected, train: int, task: TaskDefinition) -> None:
 
 
 def check_references(collected: Collected, holdout: int, task: TaskDefinition) -> None:
-    """Stop before training where too many of the teacher's answers to the holdout are no references.
+    """Stop before training where too many of the teacher's answers to the holdout are not references.
 
     The student would be held against the records that the teacher finds easy, or could not be shown to be good enough
     by any answers. Not for a holdout that brings its own references.

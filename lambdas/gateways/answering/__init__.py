@@ -1,1 +1,1 @@
-"""Asking models: each answer is bought once, stored and entered in the ledger."""
+"""Asking models: each answer is paid for once, stored and entered in the ledger."""

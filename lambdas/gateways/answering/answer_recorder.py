@@ -1,4 +1,4 @@
-"""Where bought answers are written down: the ledger first, then the answers, in batches that a crash can lose."""
+"""Where paid answers are written down: the ledger first, then the answers, in batches that a crash can lose."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ModelUse:
     counted_as : str or None
         Name of a count of its own in the ledger, for calls with a purpose that stage and model do not tell.
     most_at_once : int or None
-        Calls that may be under way at once in one process, where that is fewer than the settings allow.
+        Calls that may be in progress at once in one process, where that is fewer than the settings allow.
     """
 
     stage: str
@@ -123,7 +123,7 @@ class Till:
         self._failures.clear()
 
     def prove_that_it_can_be_kept(self) -> None:
-        """Write to both places before anything is bought: a Task that cannot keep its answers buys them at each try."""
+        """Write to both places before anything is paid: a Task that cannot keep answers pays for them at each try."""
         self._books.kept.answers.prove_writable()
         self._enter()
 
@@ -138,13 +138,13 @@ class Till:
             self._books.registry.record_cost(self._books.run_id, entry)
 
     def _new_entry_id(self) -> str:
-        """Name the next ledger line; not by content: the same answers bought again after a crash were paid again."""
+        """Name the next ledger line; not by content: the same answers paid for again after a crash were paid again."""
         return f"{self._pool}.{self._shard}.{uuid.uuid4().hex[:16]}"
 
     def flush(self) -> None:
         """Write the ledger first: the money is spent even if the answers were lost in the next moment.
 
-        The answers are kept even where the ledger cannot be written: the next try must not buy them again.
+        The answers are kept even where the ledger cannot be written: the next try must not pay for them again.
         """
         try:
             if self._good or self._wasted:

@@ -1,4 +1,4 @@
-"""Bought answers in S3, kept under content keys so that no run buys the same answer again.
+"""Paid answers in S3, kept under content keys so that no run pays for the same answer again.
 
 Answers lie in few objects, not one each: ``answers/<task>/<pool>/<first>-<last partition>_<hash>.jsonl``. A pool shares
 model, tool and inference parameters; the range says which records an object can hold, so that a shard reads only what
@@ -19,11 +19,11 @@ ANSWERS_AN_OBJECT = 250
 
 
 PROBE = "writable"
-"""Key, under a task's answers, of the object that is written before answers are bought."""
+"""Key, under a task's answers, of the object that is written before answers are paid for."""
 
 
 class AnswerStore:
-    """The answers that a task's runs bought.
+    """The answers that a task's runs paid for.
 
     Parameters
     ----------

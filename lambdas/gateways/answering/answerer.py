@@ -24,7 +24,7 @@ class Limits:
     Parameters
     ----------
     most : int
-        Upper bound of the calls under way at one model.
+        Upper bound of the calls in progress at one model.
     """
 
     def __init__(self, most: int) -> None:
@@ -49,7 +49,7 @@ def _nothing(_question: Question, _answer: Answer) -> None:
 
 
 class Answerer:
-    """Buys missing answers. Several threads may ask at once; calls to the same model share its limit.
+    """Pays for missing answers. Several threads may ask at once; calls to the same model share its limit.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Answerer:
     books : Books
         Where answers and dollars are written down.
     limits : Limits
-        Calls under way at once, model by model.
+        Calls in progress at once, model by model.
     seconds_left : callable
         Gives the seconds that the Lambda may still run.
     backoff_s : float
@@ -81,12 +81,12 @@ class Answerer:
         self._callable_model = callable_model
         self._runtime, self._books, self._limits = runtime, books, limits
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
-        self._lock, self._bought = threading.Lock(), 0
+        self._lock, self._paid = threading.Lock(), 0
 
     @property
-    def bought(self) -> int:
-        """Answers bought so far, by all threads."""
-        return self._bought
+    def paid(self) -> int:
+        """Answers paid for so far, by all threads."""
+        return self._paid
 
     def ask(
         self,
@@ -120,7 +120,7 @@ class Answerer:
         ModelUnavailable
             The service refuses the model, or every request, for good.
         RetryLater
-            Throttled or out of time; what was bought is stored.
+            Throttled or out of time; what was paid for is stored.
         """
         if not questions:
             return Asked({}, {})
@@ -183,7 +183,7 @@ class Answerer:
 
     def _count(self, stored: int) -> None:
         with self._lock:
-            self._bought += stored
+            self._paid += stored
 
 
 def _shares_a_cacheable_prompt(questions: Sequence[Question], use: ModelUse) -> bool:

@@ -1,4 +1,4 @@
-"""Calls under way at one model: as many as the account's quota allows, each question tried again while it helps."""
+"""Calls in progress at one model: as many as the account's quota allows, each question tried again while it helps."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Purchase:
         self._runtime, self._limit, self._request = runtime, limit, request
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
         self._answered, self._refusals, self._added = 0, 0, 0
-        self._bought = False
+        self._paid = False
         # A warm Lambda that is tried again still has the streak that it gave up at: the new try has its own patience.
         self._last_streak = limit.streak + MAX_STREAK
         self._ready: deque[Try] = deque()
@@ -177,7 +177,7 @@ class Purchase:
         Raises
         ------
         ModelUnavailable, RetryLater
-            After every call that was under way has ended and been yielded.
+            After every call that was in progress has ended and been yielded.
         """
         try:
             with ThreadPoolExecutor(self._limit.most) as executor:
@@ -229,9 +229,9 @@ class Purchase:
             delay = self._limit.delay()
             waited = 0.0 if delay == float("inf") else delay
             if self._seconds_left() - waited < LONGEST_CALL_S:
-                # Whoever bought nothing has no more right to another Lambda than one that failed.
+                # Whoever paid nothing has no more right to another Lambda than one that failed.
                 said = f"out of time for {self._request.model}; answered records are kept"
-                self._end = OutOfTime(said) if self._bought else RetryLater(said, busy=self._limit.streak > 0)
+                self._end = OutOfTime(said) if self._paid else RetryLater(said, busy=self._limit.streak > 0)
                 return None
             if delay > 0:
                 return min(delay, OTHERS_END_S)
@@ -279,7 +279,7 @@ class Purchase:
         yield Bought(answer, usable=problem is None)
         if problem is None:
             self._answered += 1
-            self._bought = True
+            self._paid = True
             request.then(question, answer)
             return
         tried.useless += 1

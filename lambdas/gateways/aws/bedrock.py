@@ -121,7 +121,7 @@ class BedrockControl:
             raise JobRefused(f"{code}: {problem.response['Error'].get('Message', '')}") from problem
 
     def stop_job(self, arn: str) -> None:
-        """Stop a customization job; one that has ended or does not exist is no error."""
+        """Stop a customization job; one that has ended or does not exist is not an error."""
         _stop(lambda: self._client.stop_model_customization_job(jobIdentifier=arn))
 
     def find_batch_job(self, name: str) -> Found | None:
@@ -154,7 +154,7 @@ class BedrockControl:
         Raises
         ------
         QuotaTooLow
-            As many jobs are under way as the account may have.
+            As many jobs are in progress as the account may have.
         """
         return self._create(
             lambda: self._client.create_model_invocation_job(**request)["jobArn"],
@@ -163,7 +163,7 @@ class BedrockControl:
         )
 
     def stop_batch_job(self, arn: str) -> None:
-        """Stop a batch inference job; one that has ended or does not exist is no error."""
+        """Stop a batch inference job; one that has ended or does not exist is not an error."""
         _stop(lambda: self._client.stop_model_invocation_job(jobIdentifier=arn))
 
     def find_model(self, name: str) -> Found | None:
@@ -317,7 +317,7 @@ def _or_none(call: Callable[[], Any]) -> dict[str, Any] | None:
 
 
 def _stop(call: Callable[[], Any]) -> None:
-    """Stop a job; one that has ended or does not exist is no error."""
+    """Stop a job; one that has ended or does not exist is not an error."""
     try:
         call()
     except ClientError as problem:

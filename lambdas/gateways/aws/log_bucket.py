@@ -44,7 +44,7 @@ class LogBucket:
     def entries_of(self, hour: str) -> Iterator[LogObject]:
         """List the objects with entries of an hour (``YYYY/MM/DD/HH/``), in the order of their keys.
 
-        Offloaded bodies under ``data/`` are no entries.
+        Offloaded bodies under ``data/`` are not entries.
         """
         prefix = f"{self._root}{hour}"
         request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix, "ExpectedBucketOwner": self._owner}

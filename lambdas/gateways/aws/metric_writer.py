@@ -46,7 +46,7 @@ class Meter:
         if metric.by is not None and of is not None:
             line.add_dimension(metric.by, of)
         line.add_metric(metric.name, metric.unit, value)
-        # One write: answers are bought, and paid for, by several threads.
+        # One write: answers are paid for by several threads, each with its line.
         sys.stdout.write(f"{json.dumps(line.serialize_metric_set())}\n")
 
     def emit_all(self, measured: Iterable[Measured]) -> None:

@@ -1,4 +1,4 @@
-"""Who serves a task: its champion, the former ones, and a rollback between them, as they stand in the task's item."""
+"""Who serves a task: its champion, the former ones, and a rollback between them, as they are in the task's item."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def rollback_owner(task: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RollbackOrder:
-    """A rollback under way.
+    """A rollback in progress.
 
     Attributes
     ----------
@@ -69,10 +69,10 @@ class RollbackOrder:
     failed : str or None
         Why the former champion could not serve: then the present one is put back.
     endpoint_name : str or None
-        Of an endpoint that is bought for it, written down before the create call, so that neither a release nor the
+        Of an endpoint that is created for it, written down before the create call, so that neither a release nor the
         janitor takes it for a leftover before it is crowned.
     gave_up : str or None
-        Where the champion's own endpoint failed under a rollback, so that it is bought another one: why that rollback
+        Where the champion's own endpoint failed under a rollback, so that it gets another one: why that rollback
         did not come to its end.
     """
 
@@ -133,7 +133,7 @@ class TaskState:
     def uses(self, arn: str | None, now: datetime, *, name: str | None = None) -> bool:
         """Tell whether a model or an endpoint serves the task, or is what a rollback returns to.
 
-        ``name`` knows an endpoint whose ARN has not been written down yet: one that a rollback is buying.
+        ``name`` knows an endpoint whose ARN has not been written down yet: one that a rollback is creating.
 
         The models of former champions are kept; the previous one's endpoint, where it is another one than the
         champion's, bills by the hour, so it stays only as long as callers need to notice the changed pointer.

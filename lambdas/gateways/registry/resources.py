@@ -69,7 +69,7 @@ class Resource:
         return cls(**known_fields(cls, item))
 
     def may_still_come_until(self) -> datetime | None:
-        """Say until when a Lambda that planned it may still create it: StopExecution does not stop one under way.
+        """Say until when a Lambda that planned it may still create it: StopExecution does not stop one in progress.
 
         ``None`` for what exists or has been given up, and for a model: only a job makes it.
         """
@@ -78,7 +78,7 @@ class Resource:
         return datetime.fromisoformat(self.created_at) + LAMBDA_LIFE
 
     def to_document(self) -> dict[str, Any]:
-        """Give the resource as it stands in ``report.json``."""
+        """Give the resource as written to ``report.json``."""
         names = ("kind", "name", "arn", "state", "usd_per_hour", "keep_until")
         return {name: getattr(self, name) for name in names}
 
@@ -101,7 +101,7 @@ class ResourceBook:
         Returns
         -------
         Resource
-            As it stands in the registry now.
+            As it is in the registry now.
         """
         fields = {name: getattr(resource, name) for name in resource.__dataclass_fields__}
         document = {name: value for name, value in fields.items() if value is not None}

@@ -317,7 +317,7 @@ class Registry:
         Returns
         -------
         bool
-            Whether this call ended it. False when it had ended before or another attempt is under way.
+            Whether this call ended it. False when it had ended before or another attempt is in progress.
         """
         try:
             self._table.update(
@@ -344,12 +344,12 @@ class Registry:
     def begin_retry(self, run_id: str, now: str) -> Run:
         """Queue another attempt of a run that failed, expired, or had too little evidence for a verdict.
 
-        What the earlier attempt failed of, and an answer that came too late for it, are no reasons of this one.
+        What the earlier attempt failed of, and an answer that came too late for it, are not reasons of this one.
 
         Raises
         ------
         RetryRefused
-            When it is under way, or ended with a verdict.
+            When it is in progress, or ended with a verdict.
         RunNotFound
         """
         run = self.run(run_id)

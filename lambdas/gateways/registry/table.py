@@ -69,7 +69,7 @@ class Table:
         return from_values(response["Attributes"]) if response.get("Attributes") else None
 
     def delete(self, pk: str, sk: str) -> None:
-        """Delete an item; one that does not exist is no error."""
+        """Delete an item; one that does not exist is not an error."""
         self._client.delete_item(TableName=self._name, Key=to_values({"pk": pk, "sk": sk}))
 
     def update(self, pk: str, sk: str, expression: str, values: Item, condition: str | None = None) -> Item:
@@ -173,7 +173,7 @@ def _words(expression: str) -> list[str]:
 
 
 def _past_conflicts(call: Callable[[], _Answer]) -> _Answer:
-    """Call again while a transaction under way holds the same item: botocore does not retry that."""
+    """Call again while a transaction in progress holds the same item: botocore does not retry that."""
     for _ in range(CONFLICT_TRIES - 1):
         try:
             return call()

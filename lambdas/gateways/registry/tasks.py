@@ -211,7 +211,7 @@ class TaskBook:
         self.drop_lease(task, owner)
 
     def open_rollbacks(self) -> Iterator[str]:
-        """Name the tasks with a rollback under way. Eventually consistent."""
+        """Name the tasks with a rollback in progress. Eventually consistent."""
         for item in self._table.in_state(TASKS_GROUP):
             if "rollback_order" in item:
                 yield str(item["pk"]).removeprefix("TASK#")

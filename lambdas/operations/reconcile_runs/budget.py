@@ -1,4 +1,4 @@
-"""Measure what a run under way has spent of its budget: an alarm watches it."""
+"""Measure what a run in progress has spent of its budget: an alarm watches it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def check_released(run: Run, resources: Iterable[Resource], task: TaskState, now
     Parameters
     ----------
     run : Run
-        One that is under way is refused elsewhere.
+        One that is in progress is refused elsewhere.
     resources : iterable of Resource
         Everything that the run made.
     task : TaskState

@@ -60,7 +60,7 @@ def execute(stage: Stage) -> Result:
 
 
 def _problem(stage: Stage, traffic: Traffic) -> str | None:
-    """Say what is bad, or nothing. Throttles are no reason: the former student would meet them on the same units."""
+    """Say what is bad, or nothing. Throttles are not a reason: the former student would meet them on the same units."""
     settings = stage.pipeline.environment.settings
     if traffic.requests < settings.bake_min_requests:
         return None

@@ -25,7 +25,7 @@ def execute(stage: Stage) -> Result:
     ModelUnavailable
         The judge refuses for good.
     RetryLater
-        Throttled or out of time; verdicts that were bought are kept.
+        Throttled or out of time; verdicts that were paid for are kept.
     """
     stage.progress()
     cases = read_cases(stage)

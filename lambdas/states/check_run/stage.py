@@ -108,7 +108,7 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
         check_logged(len(logged), len(train), models.teacher, stage.task)
         train = [record for record in train if record.id in logged]
     champion = _champion(stage)
-    answers, verdicts, others = _bought(stage, models, champion, holdout[0])
+    answers, verdicts, others = _paid(stage, models, champion, holdout[0])
     free = [*answers.values(), *(item.answer for item in logged.values())]
     return RunToCome(
         train=train,
@@ -119,7 +119,7 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
         champion=champion,
         own_holdout=bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"]),
         cases=() if calibration is None else read_calibration(calibration),
-        bought={answer.key: answer.text for answer in [*free, *verdicts.values(), *others.values()]},
+        paid={answer.key: answer.text for answer in [*free, *verdicts.values(), *others.values()]},
         answer_tokens=[answer.output_tokens for answer in free],
         verdict_tokens=[verdict.output_tokens for verdict in verdicts.values()],
     )
@@ -132,10 +132,10 @@ def _champion(stage: Stage) -> ChampionToCome | None:
     return ChampionToCome(champion.model_arn, task) if champion and task else None
 
 
-def _bought(
+def _paid(
     stage: Stage, models: ModelChoice, champion: ChampionToCome | None, sample: Record
 ) -> tuple[Answers, Answers, Answers]:
-    """Find what the task's runs have bought: the teacher's answers, the judge's verdicts, and the others' answers."""
+    """Find what the task's runs have paid for: the teacher's answers, the judge's verdicts, and the others' answers."""
     store, task = AnswerStore(stage.pipeline.runs, stage.run.task), stage.task
 
     def found(question: Question, model: str) -> Answers:

@@ -44,7 +44,7 @@ def execute(stage: Stage) -> Result:
     if from_logs_alone:
         asked.failed.update({record.id: why_not_logged(record) for record in train if record.id not in logged})
     collected = collect(train, holdout, asked, stage.task, own_holdout=own_holdout)
-    # What nobody asked the teacher in production is no answer that had to be dropped.
+    # What nobody asked the teacher in production is not an answer that had to be dropped.
     answered = len(logged) if from_logs_alone else len(train)
     summary = {
         **_summary(collected, models.teacher, stage.task),
@@ -66,7 +66,7 @@ def execute(stage: Stage) -> Result:
 
 
 def _asked(stage: Stage, teacher: str, records: list[Record]) -> Asked:
-    """Find what the batch and GenerateTeacherData bought and what they could not get, without asking."""
+    """Find what the batch and GenerateTeacherData paid for and what they could not get, without asking."""
     questions = [teacher_question(record, stage.task) for record in records]
     pool, runs = questions[0].pool(teacher), stage.pipeline.runs
     known = AnswerStore(runs, stage.run.task).load(pool, WHOLE_RANGE)

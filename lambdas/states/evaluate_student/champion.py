@@ -18,7 +18,7 @@ from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_thi
 from lambdas.workflow.stage import Stage, logger
 
 CALLS_AT_ONCE = 2
-"""Calls under way at a champion's endpoint, a Lambda: it serves callers, who must not be throttled by a comparison."""
+"""Calls at once to a champion's endpoint, a Lambda: it serves callers, who must not be throttled by a comparison."""
 
 
 def champion_contestant(stage: Stage) -> Contestant | None:

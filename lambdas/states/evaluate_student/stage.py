@@ -45,7 +45,7 @@ def execute(stage: Stage) -> Result:
     content = "".join(f"{measurement.to_json()}\n" for measurement in measurements).encode()
     runs.write(files.evaluation(stage.attempt, f"{shard}.jsonl"), content)
     stage.progress(shard=shard)
-    return {"shard": shard, "records": len(records), "bought": answerer.bought}
+    return {"shard": shard, "records": len(records), "bought": answerer.paid}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Buy the teacher's answers of one shard; answers that exist are not asked for again."""
+"""Pay for the teacher's answers of one shard; answers that exist are not asked for again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def execute(stage: Stage) -> Result:
     ModelUnavailable
         The teacher refuses every request for good; a record that it refuses is dropped by CollectTeacherData.
     RetryLater
-        Throttled or out of time; what was bought is kept.
+        Throttled or out of time; what was paid for is kept.
     """
     shard = str(stage.payload["shard"])
     models = ModelChoice.from_document(stage.plan["models"])
@@ -32,7 +32,7 @@ def execute(stage: Stage) -> Result:
         "shard": shard,
         "answered": len(asked.answers) + len(logged),
         "failed": len(asked.failed),
-        "bought": answerer.bought,
+        "bought": answerer.paid,
     }
 
 

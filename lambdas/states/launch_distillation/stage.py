@@ -102,7 +102,7 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
         take_the_other_way(stage, models, str(refusal))
         return {"status": "IN_PROGRESS", "phase": "refused", "job_name": name}
     except QuotaTooLow as full:
-        # Jobs of others hold the quota, and what was bought for this one is kept: the next polls ask again.
+        # Jobs of others hold the quota, and what was paid for this one is kept: the next polls ask again.
         stage.pipeline.resources.released(job, stage.now())
         return wait_for_room(stage, full, name)
     except RetryLater as passing:

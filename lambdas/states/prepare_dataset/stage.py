@@ -51,7 +51,7 @@ def execute(stage: Stage) -> Result:
 
 
 def _pin_task(run: Run, uploads: Bucket, runs: Bucket) -> TaskDefinition:
-    """Copy ``task.json`` as it was at the claim, so that a later upload of it changes no run under way."""
+    """Copy ``task.json`` as it was at the claim, so that a later upload of it changes no run in progress."""
     text = b"{}"
     if run.task_version is not None:
         stream = uploads.open_version(f"{run.folder}/task.json", run.task_version)

@@ -16,7 +16,7 @@ from lambdas.workflow.serving.endpoints import (
     MODE_KIND,
     READY,
     believe,
-    buy,
+    create_endpoint,
     endpoint_resource,
     find_endpoint,
     why_not_moved,
@@ -69,7 +69,7 @@ def _endpoint(stage: Stage, before: Champion | None, model_arn: str) -> Resource
     """Create the endpoint, or point the champion's own at the new model so that callers keep their ARN.
 
     A champion's endpoint that has failed, by itself or in the move to the new model, serves nobody and cannot be
-    moved: then another one is bought, and the pointer tells callers.
+    moved: then another one is created, and the pointer tells callers.
     """
     mode, base, dead = stage.task.serving.mode, _base_model(stage), False
     kind = MODE_KIND[mode]
@@ -86,10 +86,10 @@ def _endpoint(stage: Stage, before: Champion | None, model_arn: str) -> Resource
     if resource.arn:
         return resource
     if stage.task.serving.commitment != "none":
-        # What is bought now cannot be given back: the candidate's deployment serves the same model, and is asked first.
+        # A commitment cannot be given back: the candidate's deployment serves the same model, and is asked first.
         believe(stage, str(stage.run.facts["deployment_arn"]))
     try:
-        arn = buy(stage, resource, model_arn)
+        arn = create_endpoint(stage, resource, model_arn)
     except QuotaTooLow as problem:
         if not dead or before is None:
             raise

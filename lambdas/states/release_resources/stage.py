@@ -65,7 +65,7 @@ def execute(stage: Stage) -> Result:
 
 
 def _may_still_come(stage: Stage, resource: Resource) -> bool:
-    """Tell whether a planned thing may still be created: StopExecution does not stop a Lambda under way.
+    """Tell whether a planned thing may still be created: StopExecution does not stop a Lambda in progress.
 
     Were it closed now, and the Lambda killed after its create call, nobody would know of what bills.
     """
@@ -138,7 +138,7 @@ def _champion_is_back(stage: Stage, task: TaskState) -> bool:
 
 
 def _order_another_endpoint(stage: Stage, champion: Champion) -> None:
-    """Let the schedule buy the champion another endpoint: its own failed when this run moved it, and serves nobody."""
+    """Let the schedule give the champion another endpoint: its own failed when this run moved it, and serves nobody."""
     tasks, now = stage.pipeline.tasks, stage.pipeline.now()
     if tasks.state(stage.run.task).rollback is not None:
         return

@@ -1,1 +1,1 @@
-"""RunTeacherBatch: the teacher answers by batch inference what no run has bought."""
+"""RunTeacherBatch: the teacher answers by batch inference what no run has paid for."""

@@ -1,4 +1,4 @@
-"""Decide how the missing answers are bought, and write the input files of the jobs."""
+"""Decide how the missing answers are paid for, and write the input files of the jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plan_batch(stage: Stage, asking: Asking) -> TeacherBatch:
     """Plan the batch of an attempt.
 
     Jobs of earlier attempts, and of other runs that asked the same, come first: what one that has ended left is taken,
-    one under way is waited for, and only what then is missing is asked anew.
+    one in progress is waited for, and only what then is missing is asked anew.
     """
     limits = read_limits(asking.teacher)
     try:
@@ -82,7 +82,7 @@ def read_limits(model: str) -> BatchLimits:
 
 
 def _adopt_own(stage: Stage, asking: Asking) -> dict[str, BatchJob]:
-    """Take what jobs of this run's earlier attempts left; give those still under way, by the keys that they ask."""
+    """Take what jobs of this run's earlier attempts left; give those still in progress, by the keys that they ask."""
     adopted: dict[str, BatchJob] = {}
     for resource in stage.pipeline.resources.of_run(stage.run.run_id):
         if resource.kind != BATCH_JOB:
@@ -108,7 +108,7 @@ def _input_keys(stage: Stage, job: Found) -> list[str]:
 
 
 def _jobs_for(stage: Stage, asking: Asking, missing: dict[str, Question], limits: BatchLimits) -> list[BatchJob]:
-    """Name the jobs of the missing questions, adopt those under way, write the input of the others."""
+    """Name the jobs of the missing questions, adopt those in progress, write the input of the others."""
     while True:
         jobs: list[BatchJob] = []
         lines = [input_line(question, asking.teacher) for question in missing.values()]

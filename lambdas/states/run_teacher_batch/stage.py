@@ -1,4 +1,4 @@
-"""Buy the missing answers by batch inference at half the price; whatever it does not give is asked on demand later."""
+"""Ask for the missing answers by batch inference at half the price; what it does not give is asked on demand later."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def execute(stage: Stage) -> Result:
     """Bring the batch of an attempt one step further.
 
     No ending of a job ends the run: what it leaves out, GenerateTeacherData asks on demand. Only what Bedrock does not
-    say the end of is not bought again.
+    say the end of is not paid for again.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def job_request(stage: Stage, teacher: str, name: str, deadline_hours: float) ->
 
 
 def _start(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob) -> None:
-    """Write the job down, then create it, where the account may have one more under way."""
+    """Write the job down, then create it, where the account may have one more in progress."""
     if _is_overdue(stage, batch):
         job.state, job.message = ENDED, "the deadline passed before the account's quota allowed to start it"
         return

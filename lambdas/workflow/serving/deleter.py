@@ -32,7 +32,7 @@ class Deleter:
     ----------
     bedrock : BedrockControl
     spares : callable
-        Told the tags of a job under way, says whether it is to go on. Runs on the same content name their jobs alike,
+        Told the tags of a job in progress, says whether it is to go on. Runs on the same content name their jobs alike,
         so a name alone does not tell whose job it is.
     """
 

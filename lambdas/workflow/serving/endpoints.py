@@ -1,4 +1,4 @@
-"""What promotion and rollback share: describe, buy, look up and believe the endpoint of a student."""
+"""What promotion and rollback share: describe, create, look up and believe the endpoint of a student."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def usd_per_hour(stage: Stage) -> float:
     return unit * serving.model_units
 
 
-def buy(stage: Stage, resource: Resource, model_arn: str) -> str:
+def create_endpoint(stage: Stage, resource: Resource, model_arn: str) -> str:
     """Create a planned endpoint within the environment's dollars per hour; give its ARN.
 
     Raises
     ------
     HourlyLimitExceeded, QuotaTooLow
-        Nothing was bought, and the plan is closed.
+        Nothing was created, and the plan is closed.
     """
     with closed_when_refused(stage, resource):
         return _create(stage, resource, model_arn)

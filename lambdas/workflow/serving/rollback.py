@@ -4,7 +4,7 @@ What is to be done is written into the task's item first, so that whoever calls 
 goes on where a crash left it. The registry decides at the end, as in a promotion: until the former champion has
 answered its smoke test, the present one is champion, and it is put back if the former one cannot serve.
 
-An endpoint whose status is Failed serves nobody and cannot be moved. A rollback buys another one then; and where it is
+An endpoint whose status is Failed serves nobody and cannot be moved. A rollback creates another one then; where it is
 the champion itself that is to serve again, only its endpoint is replaced.
 """
 
@@ -25,7 +25,7 @@ from lambdas.workflow.serving.endpoints import (
     MODE_KIND,
     READY,
     believe,
-    buy,
+    create_endpoint,
     endpoint_resource,
     find_endpoint,
     why_not_moved,
@@ -37,7 +37,7 @@ IN_PROGRESS, COMPLETED, FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
 
 
 def roll_back(pipeline: Pipeline, task: str, to_run: str | None, why: str, owner: str | None = None) -> Result:
-    """Bring a rollback one step further, beginning it where none is under way.
+    """Bring a rollback one step further, beginning it where none is in progress.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class _Rollback:
         return self._crown(resource, found)
 
     def _endpoint(self) -> Resource:
-        """Take the present champion's endpoint where it can serve the former one's model, else buy one."""
+        """Take the present champion's endpoint where it can serve the former one's model, else create one."""
         kind, arn = MODE_KIND[self._target.mode], self._shared_endpoint()
         if arn is not None:
             return self._stage.resource(kind, self._serving.endpoint_name, arn=arn)
@@ -191,9 +191,9 @@ class _Rollback:
             if self._stage.task.serving.commitment != "none":
                 message = "the former champion's throughput had a commitment, which nobody approved again"
                 raise PromotionFailed(f"{message}; retry its run to ask for approval")
-            bought = buy(self._stage, resource, self._target.model_arn)
-            self._pipeline.resources.created(resource, bought)
-            resource = endpoint_resource(self._stage, kind, name, arn=bought)
+            made = create_endpoint(self._stage, resource, self._target.model_arn)
+            self._pipeline.resources.created(resource, made)
+            resource = endpoint_resource(self._stage, kind, name, arn=made)
         return resource
 
     def _shared_endpoint(self) -> str | None:
@@ -236,7 +236,7 @@ class _Rollback:
         return _end(self._pipeline, self._task, self._order, champion)
 
     def _put_back(self) -> Result:
-        """Point the present champion's endpoint at its own model again; what was bought goes by the next release.
+        """Point the present champion's endpoint at its own model again; what was created goes by the next release.
 
         Where that endpoint has failed under the move, the order becomes one to serve the champion by another.
         """

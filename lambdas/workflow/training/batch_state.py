@@ -55,7 +55,7 @@ class TeacherBatch:
     reason : str
         Why the answers are asked on demand from the start; empty for a batch.
     asked, missing : int
-        Questions of the run, and those of them that no run had bought.
+        Questions of the run, and those of them that no run had paid for.
     deadline_at : str
         ISO 8601: then jobs are stopped.
     poll_seconds, jobs_at_once : int
@@ -82,11 +82,11 @@ class TeacherBatch:
 
     @property
     def running(self) -> int:
-        """Jobs under way."""
+        """Jobs in progress."""
         return sum(job.state == RUNNING for job in self.jobs)
 
     def to_document(self) -> dict[str, Any]:
-        """Give the batch as it stands in ``teacher_batch.json``."""
+        """Give the batch as written to ``teacher_batch.json``."""
         return asdict(self)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The customization job of an attempt as its report tells it, also while it is under way or where it has failed."""
+"""The customization job of an attempt as its report tells it, also while it is in progress or where it has failed."""
 
 from __future__ import annotations
 

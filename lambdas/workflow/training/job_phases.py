@@ -14,7 +14,7 @@ def job_phases(job: dict[str, Any]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``, ``status``, ``started_at`` and ``ended_at`` (ISO 8601, the latter ``None`` while it is under way).
+        ``name``, ``status``, ``started_at`` and ``ended_at`` (ISO 8601, the latter ``None`` while it is in progress).
     """
     found = []
     for field, phase in _phases(job).items():

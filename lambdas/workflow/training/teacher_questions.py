@@ -1,4 +1,4 @@
-"""The questions of a run to its teacher, and which of them no run has bought an answer to."""
+"""The questions of a run to its teacher, and which of them no run has paid for an answer to."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Asking:
         return next(iter(self.questions.values())).pool(self.teacher)
 
     def missing(self) -> dict[str, Question]:
-        """Find what no run of the task has bought."""
+        """Find what no run of the task has paid for."""
         if not self.questions:
             return {}
         known = self._store().load(self.pool, WHOLE_RANGE)

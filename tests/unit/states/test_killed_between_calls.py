@@ -84,18 +84,18 @@ def test_what_a_rollback_buys_is_no_leftover_at_any_moment(workshop: Workshop) -
     known = set(workshop.client.endpoints)
     with killed():
         roll_back(workshop.pipeline, "video", None, "")
-    [bought] = set(workshop.client.endpoints) - known
-    name = workshop.client.endpoints[bought]["provisionedModelName"]
+    [paid] = set(workshop.client.endpoints) - known
+    name = workshop.client.endpoints[paid]["provisionedModelName"]
     # When, Then: neither its ARN, which nobody has written down, nor its run gives it away, but its name does
     tasks = workshop.pipeline.tasks
-    assert not tasks.state("video").uses(bought, workshop.time)
+    assert not tasks.state("video").uses(paid, workshop.time)
     assert tasks.state("video").uses(None, workshop.time, name=name)
     release(workshop.stage("ReleaseResources", first, outcome="PROMOTED"))
-    assert bought in workshop.client.endpoints
+    assert paid in workshop.client.endpoints
     # When the schedule goes on
     roll_back(workshop.pipeline, "video", None, "")
-    assert tasks.state("video").uses(bought, workshop.time, name=name), "bought, and not yet crowned"
-    workshop.client.endpoints[bought]["status"] = "InService"
+    assert tasks.state("video").uses(paid, workshop.time, name=name), "bought, and not yet crowned"
+    workshop.client.endpoints[paid]["status"] = "InService"
     # Then
-    assert roll_back(workshop.pipeline, "video", None, "")["endpoint_arn"] == bought
-    assert tasks.state("video").uses(bought, workshop.time)
+    assert roll_back(workshop.pipeline, "video", None, "")["endpoint_arn"] == paid
+    assert tasks.state("video").uses(paid, workshop.time)

@@ -176,9 +176,9 @@ def test_a_rollback_that_fails_with_the_endpoint_restores_the_champion_and_says_
     roll_back(workshop.pipeline, "video", None, "")
     break_endpoint(workshop, dead)
     roll_back(workshop.pipeline, "video", None, "")
-    [bought] = [arn for arn, one in workshop.client.endpoints.items() if one["status"] == "Creating"]
-    assert workshop.client.endpoints[bought]["modelArn"] == old
-    students.says[bought] = "dogs"
+    [paid] = [arn for arn, one in workshop.client.endpoints.items() if one["status"] == "Creating"]
+    assert workshop.client.endpoints[paid]["modelArn"] == old
+    students.says[paid] = "dogs"
     be_ready(workshop)
     # When
     ended = finished(workshop)
@@ -186,9 +186,9 @@ def test_a_rollback_that_fails_with_the_endpoint_restores_the_champion_and_says_
     assert ended["status"] == "FAILED"
     assert "does not seem to serve that student" in ended["reason"]
     assert f"the champion of run {second.run_id} goes on serving, at {serving_arn(workshop)}" in ended["reason"]
-    assert serving_arn(workshop) not in (dead, bought)
+    assert serving_arn(workshop) not in (dead, paid)
     assert champion(workshop)[0] == second.run_id
-    assert not workshop.pipeline.tasks.state("video").uses(bought, workshop.time)
+    assert not workshop.pipeline.tasks.state("video").uses(paid, workshop.time)
 
 
 def test_a_champion_that_cannot_be_restored_is_said_to_serve_nobody(workshop: Workshop) -> None:

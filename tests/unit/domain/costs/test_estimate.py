@@ -80,15 +80,15 @@ def test_a_champion_is_a_fifth_contestant() -> None:
     ("deadline_hours", "bought", "expected"), [(24, 0, [100]), (24, 70, [30]), (24, 150, []), (0.5, 0, [])]
 )
 def test_the_teacher_is_timed_on_a_sample_where_a_batch_answers(
-    deadline_hours: float, bought: int, expected: list[int]
+    deadline_hours: float, paid: int, expected: list[int]
 ) -> None:
     # Given answers of an earlier run that were asked for their time
     run = to_come(teacher_data={"deadline_hours": deadline_hours})
     timed = identity_for_timing(run.models.teacher)
-    keys = {teacher_question(record, run.task).key(timed): "known" for record in run.holdout[:bought]}
+    keys = {teacher_question(record, run.task).key(timed): "known" for record in run.holdout[:paid]}
 
     # When
-    lines = replace(run, bought=keys).estimate().lines
+    lines = replace(run, paid=keys).estimate().lines
 
     # Then
     found = [line for line in lines if line.what == "answers asked for the teacher's latency"]
@@ -218,10 +218,10 @@ def test_an_estimate_leaves_out_what_has_been_bought() -> None:
     run = to_come(500, 150)
     asked = [teacher_question(record, run.task) for record in [*run.train, *run.holdout]]
     models_asked = (run.models.teacher, run.models.baseline)
-    bought = {question.key(model): "known" for question in asked for model in models_asked}
+    paid = {question.key(model): "known" for question in asked for model in models_asked}
 
     # When
-    lines = replace(run, bought=bought).estimate().lines
+    lines = replace(run, paid=paid).estimate().lines
 
     # Then nothing is left to ask the teacher, and the baseline costs nothing
     assert all(line.stage not in ("RunTeacherBatch", "GenerateTeacherData") for line in lines)
@@ -232,13 +232,13 @@ def test_a_verdict_that_exists_is_not_bought_again_and_one_on_another_answer_is(
     # Given the teacher's and the baseline's answers to the holdout, and the verdicts on the teacher's
     run = to_come(200, 100)
     models, rubric = run.models, run.task.judge_rubric
-    bought = {}
+    paid = {}
     for record in run.holdout:
         for model in (models.teacher, models.baseline):
-            bought[teacher_question(record, run.task).key(model)] = "as good"
-        bought[judge_question(record, "as good", "as good", rubric).key(models.judge)] = "5"
-    known = replace(run, bought=bought)
-    other = replace(run, bought={key: "better" if text == "as good" else text for key, text in bought.items()})
+            paid[teacher_question(record, run.task).key(model)] = "as good"
+        paid[judge_question(record, "as good", "as good", rubric).key(models.judge)] = "5"
+    known = replace(run, paid=paid)
+    other = replace(run, paid={key: "better" if text == "as good" else text for key, text in paid.items()})
 
     # When
     counts = [
@@ -254,12 +254,12 @@ def test_a_champions_answers_that_exist_are_not_bought_again() -> None:
     # Given a champion whose callers ask it with another prompt than the new student's
     served = TaskDefinition.from_document({"student_system_prompt": "as it was"})
     run = to_come(200, 100, changes={"champion": ChampionToCome("arn:champion", served)})
-    bought = {student_question(record, served).key("arn:champion"): "known" for record in run.holdout}
+    paid = {student_question(record, served).key("arn:champion"): "known" for record in run.holdout}
 
     # When
     counts = [
         next(line for line in each.estimate().lines if line.model == MICRO and "holdout" in line.what).usage["calls"]
-        for each in (run, replace(run, bought=bought))
+        for each in (run, replace(run, paid=paid))
     ]
 
     # Then student and undistilled student are asked

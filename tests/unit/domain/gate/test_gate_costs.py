@@ -78,10 +78,10 @@ def unit_that_serves(requests_a_month: float) -> ModelUnit:
 
 @pytest.mark.parametrize(("bought", "needed", "said"), [(1, 3, True), (2, 3, True), (3, 3, False), (4, 4, False)])
 def test_a_volume_is_priced_with_the_units_that_serve_it_and_too_few_need_a_person(
-    bought: int, needed: int, *, said: bool
+    purchased: int, needed: int, *, said: bool
 ) -> None:
     # Given 100 million requests a month, of which one unit serves 40 million, at $20 an hour
-    serving = {"expected_requests_per_month": 100_000_000, "model_units": bought}
+    serving = {"expected_requests_per_month": 100_000_000, "model_units": purchased}
     task, added_up = TaskDefinition.from_document({"serving": serving}), published()
 
     # When
@@ -93,7 +93,7 @@ def test_a_volume_is_priced_with_the_units_that_serve_it_and_too_few_need_a_pers
     assert even.units_for_volume == needed
     assert even.usd_per_month is not None
     assert even.usd_per_month["student_provisioned_throughput"] == pytest.approx(month)
-    assert even.provisioned_throughput_usd_per_hour == bought * HOUR.usd
+    assert even.provisioned_throughput_usd_per_hour == purchased * HOUR.usd
     assert f"{needed} model units at 100,000,000 requests a month" in line_of(lines, "min_cost_reduction").explanation
     # And a promotion that would throttle the traffic is not bought without a person's word
     assert any("would throttle what is expected" in text for text in found) is said
@@ -138,17 +138,17 @@ def test_without_a_price_of_an_hour_nothing_is_guessed() -> None:
 
 @pytest.mark.parametrize(("bought", "served"), [(1, 1), (1, 3), (4, 4)])
 def test_the_price_up_to_which_a_throughput_pays_is_where_its_month_costs_what_on_demand_does(
-    bought: int, served: int
+    purchased: int, served: int
 ) -> None:
     # Given a price that nobody knows yet, and a volume that needs some units
-    serving = {"expected_requests_per_month": 100_000_000, "model_units": bought}
+    serving = {"expected_requests_per_month": 100_000_000, "model_units": purchased}
     task, units = TaskDefinition.from_document({"serving": serving}), [unit_that_serves(100e6 / served)]
     even = work_out(published(), task, BOOK.with_lines([], units), MICRO).to_document()
 
     # When it turns out to be just that
     limit = pays_up_to(even)
     assert limit is not None
-    known = with_stated_price(even, limit, bought, published()["student"].usd_per_1k_requests)
+    known = with_stated_price(even, limit, purchased, published()["student"].usd_per_1k_requests)
 
     # Then
     monthly = known["usd_per_month"]
