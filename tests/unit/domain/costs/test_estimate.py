@@ -77,7 +77,7 @@ def test_a_champion_is_a_fifth_contestant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("deadline_hours", "bought", "expected"), [(24, 0, [100]), (24, 70, [30]), (24, 150, []), (0.5, 0, [])]
+    ("deadline_hours", "paid", "expected"), [(24, 0, [100]), (24, 70, [30]), (24, 150, []), (0.5, 0, [])]
 )
 def test_the_teacher_is_timed_on_a_sample_where_a_batch_answers(
     deadline_hours: float, paid: int, expected: list[int]

@@ -76,7 +76,7 @@ def unit_that_serves(requests_a_month: float) -> ModelUnit:
     return ModelUnit(model=MICRO, tokens_per_minute=tokens, source="made up", date="2026-11-24")
 
 
-@pytest.mark.parametrize(("bought", "needed", "said"), [(1, 3, True), (2, 3, True), (3, 3, False), (4, 4, False)])
+@pytest.mark.parametrize(("purchased", "needed", "said"), [(1, 3, True), (2, 3, True), (3, 3, False), (4, 4, False)])
 def test_a_volume_is_priced_with_the_units_that_serve_it_and_too_few_need_a_person(
     purchased: int, needed: int, *, said: bool
 ) -> None:
@@ -136,7 +136,7 @@ def test_without_a_price_of_an_hour_nothing_is_guessed() -> None:
     assert "price of a throughput hour is unknown" in line_of(lines, "min_cost_reduction").explanation
 
 
-@pytest.mark.parametrize(("bought", "served"), [(1, 1), (1, 3), (4, 4)])
+@pytest.mark.parametrize(("purchased", "served"), [(1, 1), (1, 3), (4, 4)])
 def test_the_price_up_to_which_a_throughput_pays_is_where_its_month_costs_what_on_demand_does(
     purchased: int, served: int
 ) -> None:
