@@ -147,7 +147,7 @@ def _cheapest(run: RunToCome, role: str, models: Sequence[str]) -> str | None:
 
 
 def _fewer_prompts(run: RunToCome) -> WayToFit | None:
-    """Find the most prompts that the budget takes; fewer than a run needs are no help."""
+    """Find the most prompts that the budget takes; less than a run needs does not help."""
     least_train = training_records_needed(run.task.teacher_data.max_drop_rate)
     least_holdout = holdout_records_needed(run.task.gate.max_quality_drop)
     share = len(run.holdout) / max(len(run.train), 1)

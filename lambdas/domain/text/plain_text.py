@@ -11,7 +11,7 @@ LONGEST_REASON = 500
 
 
 def one_line(text: str) -> str:
-    """Replace what is no visible character: control characters, line ends, direction marks.
+    """Replace what is not a visible character: control characters, line ends, direction marks.
 
     A terminal takes C0 and C1 controls for commands, and Unicode's bidirectional controls (category Cf) make a text
     read as another one (Unicode Technical Report 36).
