@@ -7,8 +7,10 @@ from tests.stored.shapes import shapes
 from tests.stored.snapshot import listening, stored, taken
 from tests.stored.stories import busy_days, repeatable
 
-CHANGED: dict[str, str] = {}
-"""Shape of 70254ec that is written no more, and why nobody who reads the stored ones or the new ones is misled."""
+CHANGED = {
+    "registry TASK/history": "its lines are items of their own since; TaskBook.history reads both",
+}
+"""Beginning of the shapes of 70254ec that are written no more, and why nobody who reads either kind is misled."""
 
 
 def test_the_same_days_are_stored_in_the_same_shapes(deployment: Deployment) -> None:
@@ -20,5 +22,6 @@ def test_the_same_days_are_stored_in_the_same_shapes(deployment: Deployment) -> 
         now = shapes(taken(world, ids, asked))
     # Then nothing is missing or has another name, type or word; what has come since may stand beside it
     print("\n".join(sorted(now - before)))
-    assert sorted(before - now - CHANGED.keys()) == []
-    assert sorted(CHANGED.keys() - before) == [], "it never was"
+    gone = before - now
+    assert sorted(shape for shape in gone if not shape.startswith(tuple(CHANGED))) == []
+    assert [begin for begin in CHANGED if not any(shape.startswith(begin) for shape in gone)] == [], "it is still so"
