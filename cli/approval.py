@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import NOT_SO, CliError
+from cli.errors import CHECK_FAILED, CliError
 from cli.reports import read_document
 from cli.screen import SIMULATED
 from lambdas.gateways.registry.runs import Run
@@ -38,7 +38,7 @@ def give_answer(session: Session, run: Run, answer: ApprovalAnswer) -> None:
         When there is no report, or another one than the person read.
     """
     if not run.report_sha256:
-        raise CliError(f"Run '{run.run_id}' has no report yet, so it waits for no approval.", NOT_SO)
+        raise CliError(f"Run '{run.run_id}' has no report yet, so it waits for no approval.", CHECK_FAILED)
     _check_hash(run, answer.report_sha256)
     document: dict[str, Any] = json.loads(read_document(session.deployment.runs, run))
     champion = document.get("champion_before")
@@ -67,10 +67,10 @@ def _check_hash(run: Run, claimed: str | None) -> None:
         return
     wanted = claimed.strip().lower()
     if len(wanted) < SHORTEST_HASH:
-        raise CliError(f"--report-sha256 has {len(wanted)} digits; give at least {SHORTEST_HASH}.", NOT_SO)
+        raise CliError(f"--report-sha256 has {len(wanted)} digits; give at least {SHORTEST_HASH}.", CHECK_FAILED)
     if not str(run.report_sha256).startswith(wanted):
         message = (
             f"The report of run '{run.run_id}' has SHA-256 {run.report_sha256}, not {claimed}: it is not the one you "
             f"read. Read it again ('python -m cli report {run.run_id}'), then answer."
         )
-        raise CliError(message, NOT_SO)
+        raise CliError(message, CHECK_FAILED)

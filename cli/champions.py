@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from cli.errors import NOT_SO, CliError
+from cli.errors import CHECK_FAILED, CliError
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session, why_option
 from lambdas.domain.identity import task_slug
@@ -60,7 +60,7 @@ def confirm(session: Session, task: str, why: str) -> None:
     task = task_slug(task)
     champion = TaskBook(session.deployment.table).state(task).champion
     if champion is None:
-        raise CliError(f"Task '{task}' has no champion. 'python -m cli champions' lists them.", NOT_SO)
+        raise CliError(f"Task '{task}' has no champion. 'python -m cli champions' lists them.", CHECK_FAILED)
     payload = {"confirm": task, "run_id": champion.run_id, "why": why}
     given = session.deployment.invoke("ReapFunction", payload)
     session.show(given, f"The champion of {task}, run {champion.run_id}, is confirmed.")
@@ -88,7 +88,7 @@ def reap(session: Session, deleting: bool, idle: bool) -> None:
         if session.deployment.local:
             session.screen.print(SIMULATED)
     if any(not finding["done"] for finding in findings):
-        raise click.exceptions.Exit(NOT_SO)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _lines(findings: list[dict[str, Any]], usd: float, *, deleting: bool) -> list[str]:

@@ -15,7 +15,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli.errors import NOT_SO, NOT_THERE, UNKNOWN_RUN, CliError, NotDeployedError
+from cli.errors import CHECK_FAILED, NOT_REACHED, UNKNOWN_RUN, CliError, NotDeployedError
 from lambdas.domain.task.settings import Settings
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import Registry
@@ -86,10 +86,10 @@ class Deployment:
                 f"No embedded AWS runs in {folder} ({description} is missing). Start one that stays with "
                 "'python -m local.demo --stay', or name its folder with --local-dir."
             )
-            raise CliError(message, NOT_THERE) from None
+            raise CliError(message, NOT_REACHED) from None
         except (OSError, ValueError, KeyError, TypeError) as problem:
             message = f"{description} cannot be read ({problem}). Stop the embedded AWS and start it again."
-            raise CliError(message, NOT_THERE) from None
+            raise CliError(message, NOT_REACHED) from None
         # Neither a profile nor a proxy of the person's own may come between.
         nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
         core = botocore.session.Session(
@@ -129,7 +129,7 @@ class Deployment:
             return self._outputs[stack][name]
         except KeyError:
             message = f"Stack distillation-{self.environment}-{stack} has no output '{name}'; deploy it again."
-            raise CliError(f"{message} {self._how_to_deploy()}", NOT_THERE) from None
+            raise CliError(f"{message} {self._how_to_deploy()}", NOT_REACHED) from None
 
     @cached_property
     def table(self) -> Table:
@@ -168,7 +168,7 @@ class Deployment:
             raised = answer if isinstance(answer, dict) else {}
             kind = str(raised.get("errorType", "Unknown"))
             message = str(raised.get("errorMessage") or f"{name} failed without a message; see its log group")
-            raise CliError(f"{kind}: {message}", _CODES.get(kind, NOT_SO))
+            raise CliError(f"{kind}: {message}", _CODES.get(kind, CHECK_FAILED))
         return answer if isinstance(answer, dict) else {}
 
     def _describe(self, stack: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
 from cli.environment_files import CDK_FILE, read_settings
-from cli.errors import NOT_SO, NotDeployedError
+from cli.errors import CHECK_FAILED, NotDeployedError
 from cli.session import Session, pass_session
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.task.model_choice import problem_with
@@ -71,7 +71,7 @@ def doctor(session: Session) -> None:
     if session.as_json:
         session.show([asdict(check) for check in checks])
     if any(check.state == PROBLEM for check in checks):
-        raise click.exceptions.Exit(NOT_SO)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def examine(deployment: Deployment) -> Iterator[Check]:

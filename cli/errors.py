@@ -21,13 +21,13 @@ from botocore.exceptions import (
     ConnectionError as AwsConnectionError,
 )
 
-OK, NOT_SO, USAGE, NOT_THERE, UNKNOWN_RUN, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, CHECK_FAILED, USAGE_ERROR, NOT_REACHED, UNKNOWN_RUN, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 EXIT_CODES = """\b
 Exit codes:
   0    done; a watched run ended PROMOTED
-  1    a watched run ended REJECTED, EXPIRED or FAILED, or what was asked for is not so
-  2    the command was written wrongly
+  1    a watched run ended REJECTED, EXPIRED or FAILED, or a check failed
+  2    usage error
   3    not deployed, no credentials, or no connection
   4    no such run, or a prefix that fits several
   130  interrupted; a run under way goes on"""
@@ -66,7 +66,7 @@ class CliError(click.ClickException):
         One of the codes of :data:`EXIT_CODES`.
     """
 
-    def __init__(self, message: str, exit_code: int = NOT_SO) -> None:
+    def __init__(self, message: str, exit_code: int = CHECK_FAILED) -> None:
         super().__init__(message)
         # click's type stubs call it a class variable; click itself reads the instance.
         self.exit_code = exit_code  # type: ignore[misc]
@@ -84,7 +84,7 @@ class NotDeployedError(CliError):
     """
 
     def __init__(self, said: str, advice: str) -> None:
-        super().__init__(f"{said} {advice}", NOT_THERE)
+        super().__init__(f"{said} {advice}", NOT_REACHED)
         self.said = said
 
 
@@ -94,10 +94,10 @@ def aws_problems_explained() -> Iterator[None]:
     try:
         yield
     except _CREDENTIAL_PROBLEMS as problem:
-        raise CliError(f"No usable AWS credentials: {problem}. {_SIGN_IN}", NOT_THERE) from problem
+        raise CliError(f"No usable AWS credentials: {problem}. {_SIGN_IN}", NOT_REACHED) from problem
     except (AwsConnectionError, HTTPClientError) as problem:
         message = f"Cannot connect: {problem}. Check the network and --region; with --local, that it still runs."
-        raise CliError(message, NOT_THERE) from problem
+        raise CliError(message, NOT_REACHED) from problem
     except ClientError as problem:
         raise _refused(problem) from problem
     except BotoCoreError as problem:
@@ -108,5 +108,5 @@ def _refused(problem: ClientError) -> CliError:
     error = problem.response.get("Error", {})
     code, text = str(error.get("Code", "")), str(error.get("Message", ""))
     if code in _REFUSED_CREDENTIALS:
-        return CliError(f"AWS does not accept the credentials ({code}): {text}. {_SIGN_IN}", NOT_THERE)
+        return CliError(f"AWS does not accept the credentials ({code}): {text}. {_SIGN_IN}", NOT_REACHED)
     return CliError(f"AWS refused {problem.operation_name} ({code}): {text}")

@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from cli.environment_files import read_settings
-from cli.errors import NOT_SO, CliError, NotDeployedError, aws_problems_explained
+from cli.errors import CHECK_FAILED, CliError, NotDeployedError, aws_problems_explained
 from cli.session import Session, pass_session
 from cli.submission import Submission, check_folder
 from lambdas.domain.costs.budget import WayToFit, ways_to_fit
@@ -74,7 +74,7 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
     else:
         _print(session, run, found, ways, environment)
     if not fits:
-        raise click.exceptions.Exit(NOT_SO)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _run_to_come(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.errors import NOT_SO, CliError
+from cli.errors import CHECK_FAILED, CliError
 from cli.run_ids import all_runs, resolve
 from cli.session import Session, pass_session, run_argument, yes_option
 from lambdas.domain.errors import ItemDamaged
@@ -88,7 +88,7 @@ def _claim(deployment: Deployment, run: Run, *, answers: bool) -> None:
         raise CliError(
             f"Nothing was deleted: run '{run.run_id}' is not as it was when you were asked, because somebody retried "
             f"or forgot it. Look at it again: 'python -m cli watch {run.run_id}'.",
-            NOT_SO,
+            CHECK_FAILED,
         )
     try:
         _check(deployment, registry.run(run.run_id), answers=answers)
@@ -100,26 +100,28 @@ def _claim(deployment: Deployment, run: Run, *, answers: bool) -> None:
 def _check(deployment: Deployment, run: Run, *, answers: bool) -> None:
     if run.state != ENDED:
         message = f"Run '{run.run_id}' is {run.state}. Wait until it has ended, or stop its execution first."
-        raise CliError(message, NOT_SO)
+        raise CliError(message, CHECK_FAILED)
     if run.run_id in deployment.registry.slots():
         message = f"Run '{run.run_id}' has just ended and is being closed. Try again in a minute."
-        raise CliError(message, NOT_SO)
+        raise CliError(message, CHECK_FAILED)
     if answers and (at_work := _at_work(deployment, run)):
         message = (
             f"Run '{at_work[0].run_id}' of task {run.task} is {at_work[0].state} and uses these answers. Wait until it "
             "has ended, or forget the run without --answers."
         )
-        raise CliError(message, NOT_SO)
+        raise CliError(message, CHECK_FAILED)
     state = TaskBook(deployment.table).state(run.task)
     former = [(one, "is what a rollback may return to") for one in state.former]
     for champion, word in ((state.champion, "serves the task"), *former):
         if champion is not None and champion.run_id == run.run_id:
-            raise CliError(f"Run '{run.run_id}' {word} {run.task}: its prompt and report are still needed.", NOT_SO)
+            raise CliError(
+                f"Run '{run.run_id}' {word} {run.task}: its prompt and report are still needed.", CHECK_FAILED
+            )
     left = [item for item in ResourceBook(deployment.table).of_run(run.run_id) if item.state != RELEASED]
     if left:
         names = ", ".join(f"{item.kind} {item.name}" for item in left)
         message = f"Run '{run.run_id}' still has {names}. 'python -m cli reap --delete' takes away what nobody uses."
-        raise CliError(message, NOT_SO)
+        raise CliError(message, CHECK_FAILED)
 
 
 def _at_work(deployment: Deployment, run: Run) -> list[Run]:
@@ -146,6 +148,6 @@ def _delete_versions(s3: Any, bucket: str, versions: Iterator[dict[str, str]]) -
             message = (
                 f"{first.get('Key')} could not be deleted ({first.get('Code')}): {first.get('Message')}. Try again."
             )
-            raise CliError(message, NOT_SO)
+            raise CliError(message, CHECK_FAILED)
         deleted += len(some)
     return deleted

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cli.errors import NOT_SO, USAGE, CliError
+from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
 from cli.task_folder import TaskFolder, check_key, uploaded
 from lambdas.domain.errors import InvalidTaskDefinition, InvalidUpload
 from lambdas.domain.identity import LOGS_SUFFIX, Upload
@@ -55,10 +55,10 @@ def check_logs(folder: Path, options: LogOptions, now: datetime | None = None) -
         With the option or key, and what is allowed.
     """
     if options.start is None or options.end is None:
-        raise CliError("--from-logs needs --from and --to, for example --from 2026-11-01T00:00:00Z.", USAGE)
+        raise CliError("--from-logs needs --from and --to, for example --from 2026-11-01T00:00:00Z.", USAGE_ERROR)
     place = urlsplit(options.location)
     if place.scheme != "s3" or not place.netloc:
-        raise CliError(f"--from-logs is '{options.location}', but must be s3://bucket/prefix.", USAGE)
+        raise CliError(f"--from-logs is '{options.location}', but must be s3://bucket/prefix.", USAGE_ERROR)
     document = {
         "bucket": place.netloc,
         "prefix": place.path.strip("/"),
@@ -77,7 +77,7 @@ def check_logs(folder: Path, options: LogOptions, now: datetime | None = None) -
         made = LogSubmission(beside=beside, request=request)
         check_key(made.key)
     except (InvalidTaskDefinition, InvalidUpload) as problem:
-        raise CliError(f"Nothing was uploaded. {problem}", NOT_SO) from None
+        raise CliError(f"Nothing was uploaded. {problem}", CHECK_FAILED) from None
     return made
 
 
@@ -92,7 +92,7 @@ def check_allowed(submission: LogSubmission, allowed: Iterable[LogSource]) -> No
     try:
         submission.request.source(allowed)
     except InvalidUpload as problem:
-        raise CliError(f"Nothing was uploaded. {problem}.", NOT_SO) from None
+        raise CliError(f"Nothing was uploaded. {problem}.", CHECK_FAILED) from None
 
 
 def upload_request(client: S3Client, bucket: str, submission: LogSubmission) -> Upload:
@@ -114,6 +114,6 @@ def _pairs(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign or not name:
-            raise CliError(f"--metadata is '{text}', but must be name=value.", USAGE)
+            raise CliError(f"--metadata is '{text}', but must be name=value.", USAGE_ERROR)
         pairs[name] = value
     return pairs

@@ -14,7 +14,7 @@ from cli.champions import champions, confirm, reap
 from cli.costs import costs
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
 from cli.doctor import doctor
-from cli.errors import EXIT_CODES, INTERRUPTED, NOT_SO, CliError, aws_problems_explained
+from cli.errors import CHECK_FAILED, EXIT_CODES, INTERRUPTED, CliError, aws_problems_explained
 from cli.estimation import estimate
 from cli.forget import forget
 from cli.log_submission import LogOptions, check_allowed, check_logs, upload_request
@@ -152,7 +152,7 @@ def validate(
         for line in found.to_lines():
             session.screen.print(line, soft_wrap=True)
     if found.refusal is not None:
-        sys.exit(NOT_SO)
+        sys.exit(CHECK_FAILED)
 
 
 @cli.command()
@@ -194,7 +194,7 @@ def report(session: Session, run: str, opening: bool, out: Path | None) -> None:
         session.screen.print(f"Page: {saved.page}", soft_wrap=True)
         session.screen.print(f"SHA-256 of report.json: {found.report_sha256}", soft_wrap=True)
     if opening and click.launch(saved.page.as_uri()) != 0:
-        raise CliError(f"No browser could be opened; open {saved.page} yourself.", NOT_SO)
+        raise CliError(f"No browser could be opened; open {saved.page} yourself.", CHECK_FAILED)
 
 
 @cli.command()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.errors import NOT_SO, CliError
+from cli.errors import CHECK_FAILED, CliError
 from lambdas.domain.report.figures import count, duration, number, rows_of, usd
 from lambdas.gateways.registry.runs import ENDED, QUEUED, Registry, Run
 
@@ -114,9 +114,9 @@ def follow(
             return
         if run is None and waited >= claim_seconds:
             message = f"After {waited:.0f} s the upload has not become run '{run_id}'. Look at the log of StartRun."
-            raise CliError(message, NOT_SO)
+            raise CliError(message, CHECK_FAILED)
         if waited >= deadline_seconds:
-            raise CliError(f"Run '{run_id}' has not ended after {waited:.0f} s.", NOT_SO)
+            raise CliError(f"Run '{run_id}' has not ended after {waited:.0f} s.", CHECK_FAILED)
         sleep(every)
         waited += every
 

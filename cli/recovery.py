@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import INTERRUPTED, NOT_SO, CliError
+from cli.errors import CHECK_FAILED, INTERRUPTED, CliError
 from cli.screen import SIMULATED
 from lambdas.domain.identity import task_slug
 
@@ -37,7 +37,7 @@ def roll_back(session: Session, task: str, to_run: str | None, why: str) -> None
         message = "Stopped waiting; the schedule goes on with the rollback. Call it again to see how it ends."
         raise CliError(message, INTERRUPTED) from None
     if given.get("status") != "COMPLETED":
-        raise CliError(f"The rollback failed: {given.get('reason')}", NOT_SO)
+        raise CliError(f"The rollback failed: {given.get('reason')}", CHECK_FAILED)
     session.show(
         given,
         f"Run {given['to_run']} serves task {task} again at {given['endpoint_arn']}.",

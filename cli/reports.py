@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.errors import NOT_SO, CliError
+from cli.errors import CHECK_FAILED, CliError
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import Run
 
@@ -61,9 +61,9 @@ def read_document(runs: Bucket, run: Run) -> bytes:
     """
     if not run.report_key:
         message = f"Run '{run.run_id}' has no report yet. 'python -m cli watch {run.run_id}' shows what it is doing."
-        raise CliError(message, NOT_SO)
+        raise CliError(message, CHECK_FAILED)
     text = runs.read(run.report_key.removesuffix(_PAGE) + _DOCUMENT)
     if hashlib.sha256(text).hexdigest() != run.report_sha256:
         message = f"The report of run '{run.run_id}' is not the one in the registry; it is being written. Try again."
-        raise CliError(message, NOT_SO)
+        raise CliError(message, CHECK_FAILED)
     return text

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import NOT_SO, USAGE, CliError
+from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
 from cli.task_folder import CALIBRATION_FILE, HOLDOUT_FILE, TaskFolder, check_key, put, uploaded
 from lambdas.domain.dataset.builder import Dataset, build_dataset
 from lambdas.domain.dataset.line_reader import read_lines
@@ -66,11 +66,15 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         check_secrets(dataset, task)
         check_sizes(dataset, task)
     except InvalidTaskDefinition as problem:
-        raise CliError(f"Nothing was uploaded. {problem}", NOT_SO) from None
+        raise CliError(f"Nothing was uploaded. {problem}", CHECK_FAILED) from None
     except (InvalidUpload, SecretsFound, DatasetRefused) as problem:
-        raise CliError("\n".join([f"Nothing was uploaded. {problem}", *rejection_lines(rejections)]), NOT_SO) from None
+        raise CliError(
+            "\n".join([f"Nothing was uploaded. {problem}", *rejection_lines(rejections)]), CHECK_FAILED
+        ) from None
     except OSError as problem:
-        raise CliError(f"Nothing was uploaded. {problem.filename} cannot be read: {problem.strerror}", USAGE) from None
+        raise CliError(
+            f"Nothing was uploaded. {problem.filename} cannot be read: {problem.strerror}", USAGE_ERROR
+        ) from None
     return Submission(beside, prompts, dataset, rejections)
 
 
@@ -108,9 +112,11 @@ def _only_prompts(folder: Path) -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise CliError(f"{folder} has no prompts: put a .jsonl or .jsonl.gz file there, or name it with --file.", USAGE)
+        raise CliError(
+            f"{folder} has no prompts: put a .jsonl or .jsonl.gz file there, or name it with --file.", USAGE_ERROR
+        )
     names = ", ".join(path.name for path in found)
-    raise CliError(f"{folder} has several prompt files ({names}): choose one with --file.", USAGE)
+    raise CliError(f"{folder} has several prompt files ({names}): choose one with --file.", USAGE_ERROR)
 
 
 def _build(prompts: Path, holdout_file: Path | None, task: TaskDefinition, rejections: list[dict[str, Any]]) -> Dataset:

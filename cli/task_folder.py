@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from cli.errors import NOT_THERE, CliError
+from cli.errors import NOT_REACHED, CliError
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.identity import Upload
@@ -108,5 +108,5 @@ def uploaded(bucket: str, key: str, version: str | None) -> Upload:
     """
     if not version:
         message = f"Bucket {bucket} keeps no versions, so the run cannot be named. Deploy the data stack again."
-        raise CliError(message, NOT_THERE)
+        raise CliError(message, NOT_REACHED)
     return Upload(bucket, key, version)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.errors import NOT_SO, CliError
+from cli.errors import CHECK_FAILED, CliError
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session, yes_option
 from lambdas.domain.serving.idle_rules import Thing
@@ -74,7 +74,7 @@ def teardown(session: Session, dry_run: bool, yes: bool) -> None:
 def _ask(environment: str) -> None:
     text = f"Write the environment's name to delete all of this ({environment})"
     if click.prompt(text, err=True, default="", show_default=False) != environment:
-        raise CliError("Nothing was deleted.", NOT_SO)
+        raise CliError("Nothing was deleted.", CHECK_FAILED)
 
 
 def _things(inventory: Inventory) -> list[Thing]:
@@ -140,7 +140,7 @@ def _say_end(session: Session, plan: dict[str, Any], left: list[Thing]) -> None:
     names = ", ".join(f"{thing.kind} {thing.name}" for thing in left)
     if left:
         session.show(document, f"Still there: {names}. Try again later; a commitment ends by itself only at its date.")
-        raise click.exceptions.Exit(NOT_SO)
+        raise click.exceptions.Exit(CHECK_FAILED)
     stacks = f"distillation-{environment}-operations distillation-{environment}-pipeline"
     session.show(
         document,

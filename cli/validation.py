@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.errors import NOT_SO, USAGE, CliError
+from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
 from lambdas.domain.dataset.builder import Dataset, DatasetCounts, build_dataset
 from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
@@ -178,8 +178,8 @@ def _unreadable_explained(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        raise CliError(f"{file} cannot be read: {problem.strerror}", USAGE) from None
+        raise CliError(f"{file} cannot be read: {problem.strerror}", USAGE_ERROR) from None
     except InvalidUpload as problem:
         raise InvalidUpload(f"{file}: {problem}") from None
     except InvalidTaskDefinition as problem:
-        raise CliError(f"{file}: {problem}", NOT_SO) from None
+        raise CliError(f"{file}: {problem}", CHECK_FAILED) from None

@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from cli.deployment import Deployment
-from cli.errors import NOT_SO, OK, CliError
+from cli.errors import CHECK_FAILED, OK, CliError
 from cli.progress import Step, age, describe, follow
 from cli.screen import SIMULATED, print_json, run_document
 from lambdas.domain.outcomes import PROMOTED
@@ -47,7 +47,7 @@ def watch_run(
 
 def exit_code(run: Run) -> int:
     """Give the exit code of a run that has ended."""
-    return OK if run.outcome == PROMOTED else NOT_SO
+    return OK if run.outcome == PROMOTED else CHECK_FAILED
 
 
 def print_outcome(screen: Console, run: Run, command: str, *, simulated: bool) -> None:
@@ -112,5 +112,5 @@ def _line(step: Step) -> str:
 
 def _ended(run: Run | None) -> Run:
     if run is None or run.state != ENDED:
-        raise CliError("The run can no longer be read.", NOT_SO)
+        raise CliError("The run can no longer be read.", CHECK_FAILED)
     return run

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from cli.deployment import Deployment
-from cli.errors import INTERRUPTED, NOT_SO, OK, CliError, aws_problems_explained
+from cli.errors import CHECK_FAILED, INTERRUPTED, OK, CliError, aws_problems_explained
 from cli.reports import save_report
 from cli.screen import console, print_report
 from cli.submission import check_folder, upload
@@ -47,7 +47,7 @@ def main(stay: bool, workdir: Path, task: Path) -> None:
         code = INTERRUPTED
     except (EmbeddedAwsError, CliError) as problem:
         click.echo(f"The demo failed: {problem}", err=True)
-        code = NOT_SO
+        code = CHECK_FAILED
     sys.exit(code)
 
 
@@ -79,7 +79,7 @@ def _last_line(run: Run) -> int:
         click.echo(f"{PROMOTED} {run.endpoint_arn}")
         return OK
     click.echo(f"{run.outcome} {run.reason}")
-    return NOT_SO
+    return CHECK_FAILED
 
 
 def _stay(screen: Console, workdir: Path) -> None:
