@@ -84,7 +84,8 @@ def _things(inventory: Inventory) -> list[Thing]:
 
 def _delete(deployment: Deployment, inventory: Inventory, *, say: Callable[[str], None]) -> list[Thing]:
     """Delete until nothing is left but what a commitment binds; what runs made meanwhile is found too."""
-    deleter, deadline = Deleter(BedrockControl(deployment.client("bedrock"))), time.monotonic() + PATIENCE_SECONDS
+    deleter = Deleter(BedrockControl(deployment.client("bedrock")), deployment.environment)
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         now = utc_now()
         things = _things(inventory)

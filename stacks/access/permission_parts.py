@@ -193,12 +193,13 @@ class PermissionParts:
             to="write down whose it is, and recognise what is ours",
         )
 
-    def _champion_parameters(self) -> Permission:
+    def _champion_parameters(self, *more: str) -> Permission:
         root = f"arn:{self._stack.partition}:ssm:{self._stack.region}:{self._stack.account}:parameter/distillation"
         return allow(
             "ssm:PutParameter",
+            *more,
             on=[f"{root}/{self._environment}/*"],
-            to="publish the champion where callers read it",
+            to="publish the champion where callers read it, and see what stands there",
             because="Tasks are named by uploads; the wildcard covers the parameters of this environment.",
         )
 

@@ -10,6 +10,10 @@ UNUSED, IDLE, REVIEW_DUE, END_OF_LIFE, BROKEN = "UNUSED", "IDLE", "REVIEW_DUE", 
 """Nobody's champion uses it; nobody called it; nobody confirmed the champion in time; its base model goes away; it is a
 champion's and its status is Failed, so that the task's callers get no answer."""
 
+ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED = "ENDPOINT_MISSING", "MODEL_MISSING", "POINTER_CHANGED"
+"""Something was changed outside of the pipeline: a champion's endpoint or model does not exist any more, or callers are
+led elsewhere than the registry says."""
+
 BILLING = (UNUSED, IDLE, REVIEW_DUE, BROKEN)
 """Findings about what bills for nobody now."""
 

@@ -176,6 +176,10 @@ class BedrockControl:
         status = answer.get("modelStatus", "Active")  # the field is optional in the service model
         return _found(answer, "modelArn", "modelName", status, answer["modelArn"], answer.get("failureMessage", ""))
 
+    def model_exists(self, arn: str) -> bool:
+        """Tell whether a custom model exists, by its ARN."""
+        return _or_none(lambda: self._client.get_custom_model(modelIdentifier=arn)) is not None
+
     def delete_model(self, arn: str) -> bool:
         """Delete a custom model; true when it is gone, false when the service refuses for now."""
         return _deleted(lambda: self._client.delete_custom_model(modelIdentifier=arn))

@@ -28,7 +28,9 @@ from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import DEPLOYMENT, ENDPOINTS, JOBS, KEPT, THROUGHPUT, Resource
 from lambdas.gateways.registry.runs import ENDED
 from lambdas.operations.reap_idle_throughput.move import MOVED, move_on_demand
+from lambdas.operations.reap_idle_throughput.outside_changes import OutsideChanges
 from lambdas.workflow.serving.deleter import Deleter
+from lambdas.workflow.serving.pointer import read_pointer
 from lambdas.workflow.stage import Pipeline, Result, iso, logger
 
 if TYPE_CHECKING:
@@ -77,13 +79,16 @@ class Reaper:
         dict
             ``findings`` and what they still bill, ``usd_per_hour``.
         """
-        tasks = {task: self._pipeline.tasks.state(task) for task in self._pipeline.tasks.all_tasks()}
+        # Bedrock first: who is crowned after it was listed is seen as a champion then, and not taken for a leftover.
         things = [*self._inventory.jobs(), *self._inventory.things()]
+        tasks = {task: self._pipeline.tasks.state(task) for task in self._pipeline.tasks.all_tasks()}
         due = list(self._due(things, tasks))
         # Who is due for review is not found twice for being idle besides.
         findings = [*(item for item in self._idle(things, tasks) if item.arn not in {one.arn for one in due}), *due]
         if not look_only:
             findings = [self._dealt_with(finding, tasks, reap) for finding in findings]
+        changes = OutsideChanges(self._pipeline, things)
+        findings += [finding for task in tasks for finding in changes.find(task, mend=not look_only)]
         findings += self._aging(tasks)
         return {
             "findings": [finding.to_document() for finding in findings],
@@ -115,9 +120,7 @@ class Reaper:
         # Another run may have adopted what this one made: the registry, not the tag alone, knows all of them.
         namesakes = [item for item in written_down if item.name == thing.name]
         runs = {thing.run_id} | {item.run_id for item in namesakes}
-        kept = any(
-            item.kind == thing.kind and item.state == KEPT and str(item.keep_until) > iso(now) for item in namesakes
-        )
+        kept = any(item.kind == thing.kind and _is_kept(item, now) for item in namesakes)
         return Use(
             by_champion=serving,
             by_run=any(self._is_under_way(run_id) for run_id in runs if run_id),
@@ -199,7 +202,12 @@ class Reaper:
         return self._moved(finding, champion)
 
     def _deleted(self, finding: Finding) -> Finding:
-        gone = Deleter(self._pipeline.bedrock).delete(finding)
+        if needed := self._needed_now(finding):
+            return replace(finding, explanation=f"{finding.explanation}; it stays: {needed}", deletable=False)
+        deleter = Deleter(self._pipeline.bedrock, self._pipeline.environment.name)
+        gone = deleter.delete(finding)
+        if deleter.left_alone:
+            return replace(finding, explanation=f"{finding.explanation}; it stays: its tags changed", deletable=False)
         if not gone:
             why = "it is being stopped" if finding.kind in JOBS else "the service refuses to delete it for now"
             return replace(finding, explanation=f"{finding.explanation}; {why}")
@@ -207,6 +215,32 @@ class Reaper:
             if (item.kind, item.name) == (finding.kind, finding.name):
                 self._pipeline.resources.released(item, iso(self._pipeline.now()))
         return replace(finding, done="stopped" if finding.kind in JOBS else "deleted")
+
+    def _needed_now(self, finding: Finding) -> str:
+        """Read registry and pointer again at the last moment: the list that was judged is minutes old.
+
+        Returns
+        -------
+        str
+            Who needs it; empty where nobody does.
+        """
+        now, task = self._pipeline.now(), finding.task or ""
+        state = self._pipeline.tasks.state(task)
+        if state.uses(finding.arn, now, name=finding.name):
+            return f"the registry says that task {task} uses it"
+        namesakes = [item for item in self._pipeline.resources.open() if item.name == finding.name]
+        if any(item.kind == finding.kind and _is_kept(item, now) for item in namesakes):
+            return "it is kept for a retry"
+        runs = {finding.run_id, *(item.run_id for item in namesakes)}
+        if at_work := sorted(run_id for run_id in runs if run_id and self._is_under_way(run_id)):
+            return f"run {at_work[0]} has not ended"
+        pointer = read_pointer(self._pipeline, task) if task else None
+        if pointer and finding.arn in (pointer.get("endpoint_arn"), pointer.get("model_arn")):
+            return (
+                f"callers of task {task} are led to it, and the registry knows no champion there. Bring the registry "
+                "in order first ('python -m cli rebuild-registry'), or delete the pointer"
+            )
+        return ""
 
     def _moved(self, finding: Finding, champion: Champion) -> Finding:
         try:
@@ -216,6 +250,10 @@ class Reaper:
         done = "moved to an on-demand deployment" if status == MOVED else ""
         note = "" if done else "; it is being moved to an on-demand deployment"
         return replace(finding, done=done, explanation=f"{finding.explanation}{note}")
+
+
+def _is_kept(item: Resource, now: datetime) -> bool:
+    return item.state == KEPT and str(item.keep_until) > iso(now)
 
 
 def _priced(thing: Thing, written_down: list[Resource]) -> Thing:

@@ -1,12 +1,23 @@
-"""The one deleter of Bedrock resources: release, janitor and teardown all delete through it."""
+"""The one deleter of Bedrock resources: release, janitor and teardown all delete through it.
+
+What a registry item or a listing names is deleted only where the resource's own tags, read at that moment, say that it
+is this environment's: an item may be wrong, and a name may have been taken by another team.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
+from botocore.exceptions import ClientError
+
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.gateways.aws.bedrock import BATCH_ENDED, JOB_ENDED, BedrockControl, Found
+from lambdas.gateways.aws.storage import error_code
 from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
+
+_logger = logging.getLogger(__name__)
 
 
 class Billable(Protocol):
@@ -31,16 +42,26 @@ class Deleter:
     Parameters
     ----------
     bedrock : BedrockControl
+    environment : str
+        Only what carries its tag is deleted or stopped.
     spares : callable
-        Told the tags of a job in progress, says whether it is to go on. Runs on the same content name their jobs alike,
+        Told the tags of a running job, says whether it is to go on. Runs on the same content name their jobs alike,
         so a name alone does not tell whose job it is.
+
+    Attributes
+    ----------
+    left_alone : list of str
+        What was asked for and is not this environment's by its own tags.
     """
 
     def __init__(
-        self, bedrock: BedrockControl, spares: Callable[[Mapping[str, str]], bool] = lambda _tags: False
+        self,
+        bedrock: BedrockControl,
+        environment: str,
+        spares: Callable[[Mapping[str, str]], bool] = lambda _tags: False,
     ) -> None:
-        self._bedrock = bedrock
-        self._spares = spares
+        self._bedrock, self._environment, self._spares = bedrock, environment, spares
+        self.left_alone: list[str] = []
         self._by_kind: dict[str, Callable[[Billable], bool]] = {
             CUSTOMIZATION_JOB: self._stop_job,
             BATCH_JOB: self._stop_batch_job,
@@ -55,8 +76,8 @@ class Deleter:
         Returns
         -------
         bool
-            True when nothing of it is left to stop or delete, or it is a job that is spared; false when the service
-            refuses for now and it must be tried again.
+            True when nothing of it is left to stop or delete, it is not ours, or it is a job that is spared; false
+            when the service refuses for now and it must be tried again.
         """
         return self._by_kind[thing.kind](thing)
 
@@ -80,21 +101,36 @@ class Deleter:
 
     def _delete_model(self, thing: Billable) -> bool:
         model = self._bedrock.find_model(thing.name)
-        return model is None or self._bedrock.delete_model(model.arn)
+        return model is None or not self._is_ours(model.arn) or self._bedrock.delete_model(model.arn)
 
     def _delete_deployment(self, thing: Billable) -> bool:
         arn = thing.arn or self._bedrock.deployment_named(thing.name)
-        if arn is None:
+        if arn is None or not self._is_ours(arn):
             return True
         self._bedrock.delete_deployment(arn)
         return self._bedrock.find_deployment(arn) is None
 
     def _delete_throughput(self, thing: Billable) -> bool:
         arn = thing.arn or self._bedrock.throughput_named(thing.name)
-        if arn is None:
+        if arn is None or not self._is_ours(arn):
             return True
         self._bedrock.delete_throughput(arn)
         return self._bedrock.find_throughput(arn) is None
+
+    def _is_ours(self, arn: str) -> bool:
+        """Read the resource's own tags; what does not exist any more is nobody's."""
+        try:
+            owner = self._bedrock.tags(arn).get(ENVIRONMENT_TAG)
+        except ClientError as problem:
+            if error_code(problem) == "ResourceNotFoundException":
+                return False
+            raise
+        if owner == self._environment:
+            return True
+        # To claim what is ours and lost its tag: aws bedrock tag-resource (docs/runbook.md).
+        _logger.error("left alone: not tagged as this environment's", extra={"arn": arn, "environment": owner})
+        self.left_alone.append(arn)
+        return False
 
     def _stopped(
         self,
@@ -104,7 +140,9 @@ class Deleter:
         ended: Collection[str],
     ) -> bool:
         job = find(name)
-        if job is None or job.status in ended or self._spares(self._bedrock.tags(job.arn)):
+        if job is None or job.status in ended or not self._is_ours(job.arn):
+            return True
+        if self._spares(self._bedrock.tags(job.arn)):
             return True
         stop(job.arn)
         after = find(name)

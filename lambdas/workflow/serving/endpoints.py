@@ -88,7 +88,7 @@ def closed_when_refused(stage: Stage, resource: Resource) -> Iterator[None]:
 def _exists(stage: Stage, resource: Resource) -> bool:
     """Tell whether there is an endpoint of that name; where that cannot be known, there may be one."""
     try:
-        return Deleter(stage.pipeline.bedrock).finds(resource)
+        return Deleter(stage.pipeline.bedrock, stage.pipeline.environment.name).finds(resource)
     except ClientError:
         return True
 

@@ -5,10 +5,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lambdas.domain.questions.prompts import INFERENCE_PARAMETERS
 from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.storage import error_code
 from lambdas.gateways.registry.champions import Champion
-from lambdas.workflow.stage import Stage
+from lambdas.workflow.stage import Pipeline, Stage
+
+
+def read_pointer(pipeline: Pipeline, task: str) -> dict[str, Any] | None:
+    """Read where callers of a task are led; ``None`` where nothing is published or it is no JSON object."""
+    name = pipeline.environment.champion_parameter(task)
+    try:
+        value = clients.ssm().get_parameter(Name=name)["Parameter"]["Value"]
+    except ClientError as problem:
+        if error_code(problem) == "ParameterNotFound":
+            return None
+        raise
+    try:
+        document = json.loads(value)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def publish_pointer(stage: Stage, champion: Champion) -> None:

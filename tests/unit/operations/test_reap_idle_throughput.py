@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import resource_tags
 from lambdas.domain.errors import ChampionChanged
 from lambdas.domain.outcomes import FAILED
+from lambdas.domain.serving.idle_rules import ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED
 from lambdas.gateways.registry.champions import RollbackOrder
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import (
@@ -28,6 +30,9 @@ from lambdas.gateways.registry.runs import Run
 from lambdas.operations.reap_idle_throughput.stage import Reaper
 from lambdas.workflow.stage import iso
 from tests.unit.support.workshop import Workshop
+
+OUTSIDE = (ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED)
+"""What has tests of its own: most champions here serve at an endpoint that nobody made."""
 
 SERVING = "dev-video-old"
 """Name of the champion's throughput, as the workshop crowns it."""
@@ -69,20 +74,30 @@ class Runtime:
 
 
 class Ssm:
-    """Keeps what was put."""
+    """Pointers by name, as the registry says until something else was put."""
 
-    def __init__(self) -> None:
+    def __init__(self, workshop: Workshop) -> None:
+        self._tasks = workshop.pipeline.tasks
         self.put: list[dict[str, Any]] = []
+        self.values: dict[str, str | None] = {}
 
     def put_parameter(self, **request: Any) -> None:
         self.put.append(request)
+        self.values[request["Name"]] = request["Value"]
+
+    def get_parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+        champion = self._tasks.state(Name.split("/")[3]).champion
+        value = self.values.get(Name, json.dumps(champion.to_document()) if champion else None)
+        if value is None:
+            raise ClientError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
+        return {"Parameter": {"Value": value}}
 
 
 class Yard:
     """A workshop with a janitor."""
 
     def __init__(self, workshop: Workshop) -> None:
-        self.workshop, self.calls, self.lifecycle = workshop, Calls(), Lifecycle()
+        self.workshop, self.calls, self.lifecycle, self.ssm = workshop, Calls(), Lifecycle(), Ssm(workshop)
         self.reaper = Reaper(
             workshop.pipeline,
             Inventory(cast("Any", workshop.client), "dev", workshop.pipeline.prices, "amazon.nova-micro-v1:0"),
@@ -103,12 +118,14 @@ class Yard:
 
     def reasons(self, reap: str = "report", **options: Any) -> dict[str, str]:
         found = self.reaper.reap(reap, **options)["findings"]
-        return {finding["name"]: finding["reason"] for finding in found}
+        return {finding["name"]: finding["reason"] for finding in found if finding["reason"] not in OUTSIDE}
 
 
 @pytest.fixture
-def yard(workshop: Workshop) -> Yard:
-    return Yard(workshop)
+def yard(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    yard = Yard(workshop)
+    monkeypatch.setattr("lambdas.gateways.aws.clients.ssm", lambda: yard.ssm)
+    return yard
 
 
 def test_throughput_of_a_killed_run_that_the_registry_never_heard_of_is_found_and_deleted(yard: Yard) -> None:
@@ -182,6 +199,7 @@ def test_what_a_run_under_way_needs_is_left_alone(yard: Yard) -> None:
 def test_what_only_has_a_similar_name_is_not_ours(yard: Yard) -> None:
     arn = yard.workshop.client.add_throughput("dev-tools-of-another-team", "arn:model")
     other = yard.workshop.client.add_throughput("my-dev-box", "arn:model")
+    yard.workshop.client.tags[arn] = yard.workshop.client.tags[other] = []
 
     assert yard.reasons("delete_idle") == {}
     assert {arn, other} <= yard.workshop.client.endpoints.keys()
@@ -248,10 +266,9 @@ def test_a_champion_that_is_called_is_not_found(yard: Yard) -> None:
 
 
 def test_a_champion_nobody_confirms_moves_to_a_deployment_and_its_throughput_goes_after_the_notice(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch
+    yard: Yard,
 ) -> None:
-    ssm = Ssm()
-    monkeypatch.setattr("lambdas.gateways.aws.clients.ssm", lambda: ssm)
+    ssm = yard.ssm
     _, arn = promoted(yard)
     yard.calls.counts[arn] = 100.0
     yard.workshop.pass_time(days=91)
@@ -319,8 +336,9 @@ def test_a_base_model_near_its_end_of_life_is_said_early(yard: Yard) -> None:
 
     found = yard.reaper.reap("report")["findings"]
 
-    assert [finding["reason"] for finding in found] == ["END_OF_LIFE"]
-    assert "distil on its successor" in found[0]["explanation"]
+    [said] = [finding for finding in found if finding["reason"] not in OUTSIDE]
+    assert said["reason"] == "END_OF_LIFE"
+    assert "distil on its successor" in said["explanation"]
 
 
 def test_an_endpoint_that_a_rollback_has_bought_and_not_yet_crowned_is_left_alone(yard: Yard) -> None:
@@ -349,8 +367,9 @@ def test_a_champions_endpoint_that_has_failed_is_said_and_not_deleted(yard: Yard
     run, arn = promoted(yard)
     yard.workshop.client.endpoints[arn]["status"] = "Failed"
 
-    [found] = yard.reaper.reap("delete_idle")["findings"]
+    findings = yard.reaper.reap("delete_idle")["findings"]
 
+    [found] = [finding for finding in findings if finding["reason"] not in OUTSIDE]
     assert (found["reason"], found["done"]) == ("BROKEN", "")
     assert f"rollback video --to {run.run_id}" in found["explanation"]
     assert arn in yard.workshop.client.endpoints
@@ -376,6 +395,7 @@ def test_only_our_jobs_under_way_are_listed_to_be_stopped(yard: Yard) -> None:
     for name, status in (("dev-video-a", "InProgress"), ("dev-video-b", "Completed"), ("dev-tools-c", "InProgress")):
         arn = client.add_job(name, status)
         client.batches[name] = {"jobArn": f"{arn}/batch", "jobName": name, "status": status, "submitTime": client.now}
+        client.tags[arn] = client.tags[f"{arn}/batch"] = []
         if "video" in name:
             client.tags[arn] = client.tags[f"{arn}/batch"] = resource_tags("dev", "video", run.run_id, "a stage")
     inventory = Inventory(cast("Any", client), "dev", yard.workshop.pipeline.prices, "amazon.nova-micro-v1:0")
@@ -385,3 +405,131 @@ def test_only_our_jobs_under_way_are_listed_to_be_stopped(yard: Yard) -> None:
         ("customization_job", "dev-video-a", None),
         ("batch_inference_job", "dev-video-a", None),
     ]
+
+
+def test_who_is_crowned_while_bedrock_is_listed_is_no_leftover(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a run that ended while the list was read, and whose student was crowned at that moment
+    run = yard.workshop.run()
+    arn = yard.throughput(run)
+    listed = yard.reaper._inventory.things
+
+    def crowned_meanwhile() -> Any:
+        yield from listed()
+        yard.workshop.crown(run.run_id, "arn:model", arn)
+        yard.end(run)
+
+    monkeypatch.setattr(yard.reaper._inventory, "things", crowned_meanwhile)
+    # When
+    yard.reaper.reap("delete_unused")
+    # Then
+    assert arn in yard.workshop.client.endpoints
+
+
+def test_who_is_crowned_after_everything_was_judged_is_not_deleted(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a throughput that nobody used when it was judged
+    run = yard.workshop.run()
+    arn = yard.throughput(run)
+    yard.end(run)
+    due = yard.reaper._due
+
+    def crowned_meanwhile(*given: Any) -> Any:
+        yield from due(*given)
+        yard.workshop.crown(run.run_id, "arn:model", arn)
+
+    monkeypatch.setattr(yard.reaper, "_due", crowned_meanwhile)
+    monkeypatch.setattr(yard.reaper, "_idle", lambda *given, idle=yard.reaper._idle: [*idle(*given)])
+    # When
+    findings = yard.reaper.reap("delete_unused")["findings"]
+    # Then
+    assert arn in yard.workshop.client.endpoints
+    assert not any(finding["done"] == "deleted" for finding in findings)
+
+
+@pytest.mark.parametrize("field", ["endpoint_arn", "model_arn"])
+def test_what_callers_are_led_to_stays_where_the_registry_has_lost_its_champion(yard: Yard, field: str) -> None:
+    # Given a lost item of the task, and a pointer that still names the throughput
+    run = yard.workshop.run()
+    arn = yard.throughput(run)
+    yard.end(run)
+    yard.ssm.values["/distillation/dev/video/champion"] = json.dumps({field: arn})
+    # When
+    [finding] = yard.reaper.reap("delete_unused")["findings"]
+    # Then
+    assert arn in yard.workshop.client.endpoints
+    assert "callers of task video are led to it" in finding["explanation"]
+
+
+def test_what_another_team_took_over_meanwhile_stays(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    run = yard.workshop.run()
+    arn = yard.throughput(run)
+    yard.end(run)
+    needed = yard.reaper._needed_now
+
+    def taken_over(finding: Any) -> str:
+        yard.workshop.client.tags[arn] = resource_tags("prod", "video", "somebody", "by hand")
+        return needed(finding)
+
+    monkeypatch.setattr(yard.reaper, "_needed_now", taken_over)
+    # When
+    [finding] = yard.reaper.reap("delete_unused")["findings"]
+    # Then
+    assert (finding["done"], arn in yard.workshop.client.endpoints) == ("", True)
+
+
+class TestOutsideChanges:
+    """Somebody used the console."""
+
+    def serving(self, yard: Yard) -> tuple[Run, str, str]:
+        run = yard.workshop.run()
+        yard.workshop.bucket.write_json(run.files.task_definition, {})
+        model = yard.workshop.client.add_model("dev-video-model")
+        yard.workshop.client.tags[model] = resource_tags("dev", run.task, run.run_id, "LaunchDistillation")
+        arn = yard.throughput(run)
+        yard.workshop.crown(run.run_id, model, arn)
+        yard.end(run)
+        return run, arn, model
+
+    def test_nothing_is_said_while_everything_is_as_the_registry_says(self, yard: Yard) -> None:
+        self.serving(yard)
+        assert yard.reaper.reap("report")["findings"] == []
+
+    def test_an_endpoint_that_was_deleted_is_told_with_the_way_back(self, yard: Yard) -> None:
+        run, arn, _ = self.serving(yard)
+        del yard.workshop.client.endpoints[arn]
+        [finding] = yard.reaper.reap("report")["findings"]
+        assert finding["reason"] == "ENDPOINT_MISSING"
+        assert f"'python -m cli rollback video --to {run.run_id}'" in finding["explanation"]
+
+    def test_a_model_that_was_deleted_is_told(self, yard: Yard) -> None:
+        _, _, model = self.serving(yard)
+        yard.workshop.client.models.clear()
+        [finding] = yard.reaper.reap("report")["findings"]
+        assert (finding["reason"], finding["arn"]) == ("MODEL_MISSING", model)
+
+    @pytest.mark.parametrize("value", [None, "no JSON", '{"endpoint_arn": "arn:elsewhere"}', "[]"])
+    def test_a_pointer_that_was_changed_is_told_and_published_anew(self, yard: Yard, value: str | None) -> None:
+        # Given
+        _, arn, model = self.serving(yard)
+        yard.ssm.values["/distillation/dev/video/champion"] = value
+        # When somebody only looks
+        [seen] = yard.reaper.reap("report", look_only=True)["findings"]
+        # Then
+        assert (seen["reason"], seen["done"], yard.ssm.put) == ("POINTER_CHANGED", "", [])
+        # When the schedule comes
+        [mended] = yard.reaper.reap("report")["findings"]
+        # Then
+        assert mended["done"] == "published anew"
+        published = json.loads(yard.ssm.put[-1]["Value"])
+        assert (published["endpoint_arn"], published["model_arn"]) == (arn, model)
+        assert yard.reaper.reap("report")["findings"] == []
+
+    def test_what_a_promotion_is_changing_is_not_judged(self, yard: Yard) -> None:
+        # Given a promotion that holds the lease and has moved the pointer already
+        run, _, _ = self.serving(yard)
+        yard.ssm.values["/distillation/dev/video/champion"] = '{"endpoint_arn": "arn:next"}'
+        tasks, now = yard.workshop.pipeline.tasks, yard.workshop.now()
+        tasks.take_lease("video", "next-1", run.run_id, now, iso(yard.workshop.time + timedelta(hours=1)))
+        # When / Then
+        assert yard.reaper.reap("report")["findings"] == []
+        assert yard.ssm.put == []

@@ -332,7 +332,7 @@ def launched_job(workshop: Workshop, status: str, *, phases: dict[str, str]) -> 
     name = "dev-video-job"
     details = {phase: {"status": state} for phase, state in phases.items()}
     arn = workshop.client.add_job(name, status, statusDetails=details)
-    workshop.client.tags[arn] = [{"key": "run", "value": run.run_id}]
+    workshop.client.tags[arn].append({"key": "run", "value": run.run_id})
     workshop.made(run, CUSTOMIZATION_JOB, name, arn)
     return run, arn
 
@@ -374,3 +374,17 @@ def test_what_keeps_a_cost_from_being_known_keeps_nothing_from_being_released(wo
     # When / Then
     assert release(workshop, run, "FAILED")["status"] == "COMPLETED"
     assert states(workshop, run)[CUSTOMIZATION_JOB] == RELEASED
+
+
+@pytest.mark.parametrize("tags", [[], [{"key": "distillation:environment", "value": "prod"}]])
+def test_what_the_registry_names_and_another_team_owns_is_not_deleted(workshop: Workshop, tags: list[dict[str, str]]) -> None:
+    # Given an item that names a throughput whose own tags say otherwise
+    run = workshop.run()
+    arn = workshop.client.add_throughput("dev-tools", "arn:model")
+    workshop.client.tags[arn] = tags
+    workshop.made(run, THROUGHPUT, "dev-tools", arn)
+    # When
+    result = release(workshop, run, "FAILED")
+    # Then
+    assert result["status"] == "COMPLETED"
+    assert arn in workshop.client.endpoints

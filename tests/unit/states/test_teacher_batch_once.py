@@ -81,7 +81,7 @@ def test_the_next_attempt_takes_what_a_released_job_had_done(workshop: Workshop)
     run = prepared(workshop, count=150)
     step(workshop, run)
     [resource] = workshop.pipeline.resources.open()
-    deleter = Deleter(workshop.pipeline.bedrock)
+    deleter = Deleter(workshop.pipeline.bedrock, "dev")
     assert deleter.delete(resource) is False
     finish(workshop, resource.name, "Stopped", lambda lines: [answered(line) for line in lines[:30]])
     assert deleter.delete(resource) is True

@@ -10,6 +10,8 @@ import regex
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
+
 MODEL = botocore.session.Session().get_service_model("bedrock")
 ACCOUNT = "arn:aws:bedrock:us-east-1:000000000000"
 
@@ -57,6 +59,7 @@ class FakeBedrock:
 
     def add_job(self, name: str, status: str, *, moved: datetime | None = None, **fields: Any) -> str:
         arn = f"{ACCOUNT}:model-customization-job/{name}"
+        self.tags.setdefault(arn, [{"key": ENVIRONMENT_TAG, "value": "dev"}])
         created = moved or self.now
         training = {"status": status, "creationTime": created, "lastModifiedTime": created}
         self.jobs[name] = {
@@ -71,17 +74,20 @@ class FakeBedrock:
 
     def add_model(self, name: str, status: str = "Active") -> str:
         arn = f"{ACCOUNT}:custom-model/{name}"
+        self.tags.setdefault(arn, [{"key": ENVIRONMENT_TAG, "value": "dev"}])
         self.models[name] = {"modelArn": arn, "modelName": name, "modelStatus": status, "creationTime": self.now}
         return arn
 
     def add_throughput(self, name: str, model_arn: str, status: str = "InService") -> str:
         arn = f"{ACCOUNT}:provisioned-model/{name}"
+        self.tags.setdefault(arn, [{"key": ENVIRONMENT_TAG, "value": "dev"}])
         fields = {"provisionedModelArn": arn, "provisionedModelName": name, "modelArn": model_arn, "status": status}
         self.endpoints[arn] = {**fields, "creationTime": self.now}
         return arn
 
     def add_deployment(self, name: str, model_arn: str, status: str = "Active") -> str:
         arn = f"{ACCOUNT}:custom-model-deployment/{name}"
+        self.tags.setdefault(arn, [{"key": ENVIRONMENT_TAG, "value": "dev"}])
         fields = {"customModelDeploymentArn": arn, "modelDeploymentName": name, "modelArn": model_arn, "status": status}
         self.endpoints[arn] = {**fields, "customModelDeploymentName": name, "createdAt": self.now}
         return arn
