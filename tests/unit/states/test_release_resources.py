@@ -377,7 +377,9 @@ def test_what_keeps_a_cost_from_being_known_keeps_nothing_from_being_released(wo
 
 
 @pytest.mark.parametrize("tags", [[], [{"key": "distillation:environment", "value": "prod"}]])
-def test_what_the_registry_names_and_another_team_owns_is_not_deleted(workshop: Workshop, tags: list[dict[str, str]]) -> None:
+def test_what_the_registry_names_and_another_team_owns_is_not_deleted(
+    workshop: Workshop, tags: list[dict[str, str]]
+) -> None:
     # Given an item that names a throughput whose own tags say otherwise
     run = workshop.run()
     arn = workshop.client.add_throughput("dev-tools", "arn:model")
