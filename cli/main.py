@@ -19,8 +19,8 @@ from cli.estimation import estimate
 from cli.forget import forget
 from cli.log_submission import LogOptions, check_allowed, check_logs, upload_request
 from cli.rebuild import rebuild_registry
-from cli.recovery import roll_back
 from cli.reports import save_report
+from cli.rollback import roll_back
 from cli.run_ids import all_runs, resolve
 from cli.screen import print_json, print_report, run_document, runs_table
 from cli.session import Session, pass_session, run_argument, why_option

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.rebuilding import Rebuilt, Report, Served, kept_until, rebuild
+from cli.lost_registry import Rebuilt, Report, Served, kept_until, rebuild
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
 from lambdas.domain.serving.idle_rules import Thing

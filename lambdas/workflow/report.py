@@ -18,7 +18,7 @@ from lambdas.domain.serving.break_even import throughput_usage, with_stated_pric
 from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.workflow.stage import Stage
-from lambdas.workflow.training.job_fact import job_of_attempt
+from lambdas.workflow.training.customization_job import job_of_attempt
 
 SCHEMA_VERSION = 1
 

@@ -34,8 +34,8 @@ from stacks.machine.asl import (
     overdue,
     poll_loop,
     unknown,
+    wait,
 )
-from stacks.machine.bake_states import bake_states
 from stacks.machine.machine_role import MachineRole
 from stacks.machine.machine_tasks import MachineTasks
 from stacks.monitoring.log_groups import log_group
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from lambdas.domain.task.settings import Settings
     from stacks.machine.stage_function import Runtime, StageFunction
+
 
 ENDED_WELL = [PROMOTED, REJECTED, EXPIRED]
 """Outcomes with which the execution succeeds: the pipeline did its work."""
@@ -328,7 +329,7 @@ class DistillationMachine(Construct):
         if not self._settings.bake_polls:
             return {}
         bake = self._tasks.task("bake_student", Assign=counted("bake_polls"), Next="IsStudentBaked")
-        return bake_states(self._settings, bake)
+        return _bake_loops(self._settings, bake)
 
     def _release_resources(self) -> States:
         release = self._tasks.task(
@@ -394,3 +395,33 @@ class DistillationMachine(Construct):
             + 3 * SHARD_HOURS
         )
         return 2 * (hours * 3600 + (4 * settings.endpoint_deadline_minutes + settings.bake_minutes) * 60)
+
+
+def _bake_loops(settings: Settings, bake: State) -> States:
+    """Put the Task into its loops; both lead to ReleaseResources.
+
+    Parameters
+    ----------
+    settings : Settings
+        Length and interval of the watch.
+    bake : State
+        The Task, which counts ``bake_polls`` and goes on to IsStudentBaked.
+    """
+    polls = settings.bake_polls
+    over = f'{{% $states.input.status = "BAKING" and $bake_polls >= {polls} %}}'
+    return {
+        "WaitForTraffic": wait(settings.bake_poll_seconds, then="BakeStudent"),
+        "BakeStudent": bake,
+        "IsStudentBaked": {
+            "Type": "Choice",
+            "Choices": [
+                completed(then="ReleaseResources"),
+                {"Condition": over, "Next": "ReleaseResources"},
+                # A rollback that lasts longer than any endpoint may is left to the schedule of reconcile_runs.
+                given_up("bake_polls", polls + settings.rollback_polls, then="ReleaseResources"),
+                {"Condition": '{% $states.input.status = "BAKING" %}', "Next": "WaitForTraffic"},
+            ],
+            "Default": "WaitForRollback",
+        },
+        "WaitForRollback": wait(settings.rollback_poll_seconds, then="BakeStudent"),
+    }

@@ -9,7 +9,6 @@ from typing import Any
 from lambdas.domain.report.figures import (
     NOT_MEASURED,
     count,
-    duration,
     moment,
     number,
     percent,
@@ -19,7 +18,6 @@ from lambdas.domain.report.figures import (
     score,
 )
 from lambdas.domain.report.texts import ShownText, sentence, short, shown
-from lambdas.domain.report.training_way import way_of_training
 
 MOST_ROWS = 30
 """Longest table; what is left out is counted under it and is in report.json."""
@@ -131,68 +129,6 @@ def worst_answers(report: dict[str, Any]) -> PageTable:
     ]
     return PageTable(
         answers[:MOST_WORST_ANSWERS], max(len(rows_of(report.get("worst_answers"))) - MOST_WORST_ANSWERS, 0)
-    )
-
-
-def training_facts(report: dict[str, Any]) -> list[Fact]:
-    """Say what the student learnt from, and how."""
-    training = pick(report, "training")
-    if not isinstance(training, dict):
-        return []
-    facts = [
-        Fact("Way of training", way_of_training(report)),
-        *_why(pick(report, "models", "training_reason")),
-        Fact("Training records", count(training.get("records"))),
-        Fact("Teacher answers dropped", _dropped(training)),
-        *_paid(training.get("batch")),
-    ]
-    reasons = training.get("drop_reasons")
-    if isinstance(reasons, dict) and reasons:
-        listed = [f"{short(reason, 60)}: {count(records)}" for reason, records in list(reasons.items())[:12]]
-        facts.append(Fact("Reasons", "; ".join(listed) + (" …" if len(reasons) > len(listed) else "")))
-    if training.get("adopted"):
-        facts.append(
-            Fact("Adopted", "the job or model of an earlier run with the same content: nothing was paid again")
-        )
-    return [*facts, Fact("Customization job", label(training.get("job_name"), 120), is_code=True)]
-
-
-def _why(reason: object) -> list[Fact]:
-    return [Fact("Why this way", sentence(short(reason, 300)))] if reason else []
-
-
-def _dropped(training: dict[str, Any]) -> str:
-    rate = training.get("drop_rate")
-    share = f" ({percent(rate)} of the training prompts)" if isinstance(rate, int | float) else ""
-    return count(training.get("dropped")) + share
-
-
-def _paid(batch: object) -> list[Fact]:
-    """Say how the teacher was asked, and what each batch inference job came to."""
-    if not isinstance(batch, dict):
-        return []
-    counted = f"{count(batch.get('missing'))} of {count(batch.get('asked'))} answers were missing"
-    reason = f": {short(batch['reason'], 120)}" if batch.get("reason") else ""
-    jobs = [
-        f"{label(job.get('status'), 40)} ({count(job.get('records'))} records)" for job in rows_of(batch.get("jobs"))
-    ]
-    facts = [Fact("Teacher asked by", f"{label(batch.get('way'), 40)}{reason}; {counted}")]
-    return [*facts, Fact("Batch jobs", "; ".join(jobs[:12]))] if jobs else facts
-
-
-def training_phases(report: dict[str, Any]) -> PageTable:
-    """List the phases of the customization job as (name, status, began, took)."""
-    return PageTable.of(
-        [
-            (
-                label(phase.get("name"), 60),
-                label(phase.get("status"), 40),
-                moment(phase.get("started_at")),
-                duration(phase.get("started_at"), phase.get("ended_at")),
-            )
-            for phase in rows_of(pick(report, "training", "phases"))
-        ],
-        12,
     )
 
 

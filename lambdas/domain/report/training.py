@@ -1,4 +1,4 @@
-"""What the student's training came to: records taken, tries, and the loss curve."""
+"""What the student learnt from, and what its training came to: records taken, tries, and the loss curve."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lambdas.domain.report.figures import (
     rows_of,
 )
 from lambdas.domain.report.scales import LinearScale, Tick, linear_ticks
-from lambdas.domain.report.sections import Fact, PageTable
-from lambdas.domain.report.texts import short
+from lambdas.domain.report.sections import Fact, PageTable, label
+from lambdas.domain.report.texts import sentence, short
 
 LOSS_WIDTH, LOSS_HEIGHT = 1000, 160
 UNKNOWN = "unknown: the job's output has no counts"
@@ -35,6 +35,68 @@ class LossChart:
     points: str
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+
+
+def training_facts(report: dict[str, Any]) -> list[Fact]:
+    """Say what the student learnt from, and how."""
+    training = pick(report, "training")
+    if not isinstance(training, dict):
+        return []
+    facts = [
+        Fact("Way of training", way_of_training(report)),
+        *_why(pick(report, "models", "training_reason")),
+        Fact("Training records", count(training.get("records"))),
+        Fact("Teacher answers dropped", _dropped(training)),
+        *_paid(training.get("batch")),
+    ]
+    reasons = training.get("drop_reasons")
+    if isinstance(reasons, dict) and reasons:
+        listed = [f"{short(reason, 60)}: {count(records)}" for reason, records in list(reasons.items())[:12]]
+        facts.append(Fact("Reasons", "; ".join(listed) + (" …" if len(reasons) > len(listed) else "")))
+    if training.get("adopted"):
+        facts.append(
+            Fact("Adopted", "the job or model of an earlier run with the same content: nothing was paid again")
+        )
+    return [*facts, Fact("Customization job", label(training.get("job_name"), 120), is_code=True)]
+
+
+def _why(reason: object) -> list[Fact]:
+    return [Fact("Why this way", sentence(short(reason, 300)))] if reason else []
+
+
+def _dropped(training: dict[str, Any]) -> str:
+    rate = training.get("drop_rate")
+    share = f" ({percent(rate)} of the training prompts)" if isinstance(rate, int | float) else ""
+    return count(training.get("dropped")) + share
+
+
+def _paid(batch: object) -> list[Fact]:
+    """Say how the teacher was asked, and what each batch inference job came to."""
+    if not isinstance(batch, dict):
+        return []
+    counted = f"{count(batch.get('missing'))} of {count(batch.get('asked'))} answers were missing"
+    reason = f": {short(batch['reason'], 120)}" if batch.get("reason") else ""
+    jobs = [
+        f"{label(job.get('status'), 40)} ({count(job.get('records'))} records)" for job in rows_of(batch.get("jobs"))
+    ]
+    facts = [Fact("Teacher asked by", f"{label(batch.get('way'), 40)}{reason}; {counted}")]
+    return [*facts, Fact("Batch jobs", "; ".join(jobs[:12]))] if jobs else facts
+
+
+def training_phases(report: dict[str, Any]) -> PageTable:
+    """List the phases of the customization job as (name, status, began, took)."""
+    return PageTable.of(
+        [
+            (
+                label(phase.get("name"), 60),
+                label(phase.get("status"), 40),
+                moment(phase.get("started_at")),
+                duration(phase.get("started_at"), phase.get("ended_at")),
+            )
+            for phase in rows_of(pick(report, "training", "phases"))
+        ],
+        12,
+    )
 
 
 def outcome_facts(report: dict[str, Any]) -> list[Fact]:
@@ -128,3 +190,31 @@ def _height(share: float) -> float:
 
 def _loss(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:.4g}"
+
+
+def way_of_training(report: dict[str, Any]) -> str:
+    """Say what the student learnt from.
+
+    Bedrock asks the teacher itself under distillation, unless it trains on logged answers; then, and when it
+    fine-tunes, it trains on exactly the answers that it is given.
+    """
+    way = pick(report, "models", "training")
+    logged = pick(report, "training", "mode") == "logged"
+    if way == "fine_tuning":
+        source = "of the invocation logs" if logged else "that this run collected"
+        return f"fine-tuning on exactly the teacher's answers {source}"
+    if way != "distillation":
+        return short(way, 80) if way else NOT_MEASURED
+    if logged:
+        return "distillation on exactly the logged answers: Bedrock does not ask the teacher again"
+    return f"distillation: {_asked_again(report)}"
+
+
+def _asked_again(report: dict[str, Any]) -> str:
+    labelled, records = (number(pick(report, "training", key)) for key in ("labelled", "records"))
+    if labelled == 0 or pick(report, "training", "mode") == "prompts_only":
+        return "Bedrock asks the teacher about every prompt; the training file has no answers"
+    if labelled is not None and records is not None and labelled < records:
+        few = f"the {count(labelled)} answers that the training file has"
+        return f"Bedrock asks the teacher about every prompt and takes {few} as golden examples"
+    return "Bedrock asks the teacher again and takes our answers as golden examples"

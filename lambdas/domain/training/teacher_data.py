@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import TeacherDataRefused
-from lambdas.domain.evaluation.golden_agreement import disagreement
 from lambdas.domain.evaluation.sample_sizes import MIN_TRAINING_RECORDS, records_that_show
+from lambdas.domain.evaluation.task_metric import disagreement
 from lambdas.domain.questions.answers import Asked
 from lambdas.domain.questions.prompts import drop_reason, training_line
 from lambdas.domain.task.task_definition import TaskDefinition

@@ -8,8 +8,8 @@ from lambdas.domain.text.plain_text import stated_reason
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.endpoint_metrics import Usage
 from lambdas.gateways.registry.inventory import Inventory
+from lambdas.operations.reap_idle_throughput.reporting import measure, tell
 from lambdas.operations.reap_idle_throughput.stage import Reaper
-from lambdas.operations.reap_idle_throughput.telling import measure, tell
 from lambdas.workflow.stage import deployed_pipeline, iso, logger
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.errors import ItemDamaged, PipelineError, RunNotFound
 from lambdas.domain.identity import execution_name
-from lambdas.domain.metrics import RUNS_ENDED
+from lambdas.domain.metrics import RUNS_ENDED, budget_used
 from lambdas.domain.outcomes import FAILED
 from lambdas.domain.serving.notification import unknown_run_message
 from lambdas.gateways.aws import clients
@@ -19,7 +20,6 @@ from lambdas.gateways.aws.storage import error_code
 from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.resources import IN_USE, KEPT, Resource
 from lambdas.gateways.registry.runs import ENDED, RUNNING, Run
-from lambdas.operations.reconcile_runs.budget import measure_budget
 from lambdas.operations.reconcile_runs.reminders import remind
 from lambdas.workflow.run_starter import Starter
 from lambdas.workflow.stage import Pipeline, Result, iso, logger
@@ -27,6 +27,7 @@ from lambdas.workflow.stage import Pipeline, Result, iso, logger
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_stepfunctions import SFNClient
+
 
 WHY = {
     "ABORTED": "somebody stopped the execution",
@@ -196,3 +197,10 @@ class Reconciler:
 
     def _now(self) -> str:
         return iso(self._pipeline.now())
+
+
+def measure_budget(pipeline: Pipeline, run: Run) -> None:
+    """Emit the share of the budget that a run has spent; before CheckRun has read the budget, nothing was."""
+    budget_usd = run.facts.get("budget_usd")
+    if budget_usd:
+        pipeline.meter.emit_all([budget_used(total_usd(pipeline.registry.ledger(run.run_id)), float(budget_usd))])

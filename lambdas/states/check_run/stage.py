@@ -23,7 +23,7 @@ from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_logged, check_mode
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.aws import clients
-from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.serving.pinned_champion import serving_task
 from lambdas.workflow.stage import Result, Stage

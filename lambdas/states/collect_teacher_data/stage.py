@@ -19,7 +19,7 @@ from lambdas.domain.training.training_file import check_training_file
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.answering.failure_store import FailureStore
 from lambdas.states.collect_teacher_data.training_log import write_training_log
-from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.stage import Result, Stage
 
 

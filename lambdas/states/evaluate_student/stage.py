@@ -20,8 +20,12 @@ from lambdas.gateways.answering.answer_recorder import ModelUse
 from lambdas.gateways.answering.answerer import Answerer
 from lambdas.gateways.answering.streaming import OpenAsking
 from lambdas.states.evaluate_student.batched_latency import TIMED_APART, time_batched
-from lambdas.states.evaluate_student.champion import ask_champion, champion_contestant
-from lambdas.states.evaluate_student.contestants import Contestant, required_contestants
+from lambdas.states.evaluate_student.contestants import (
+    Contestant,
+    ask_champion,
+    champion_contestant,
+    required_contestants,
+)
 from lambdas.workflow.stage import Result, Stage
 
 

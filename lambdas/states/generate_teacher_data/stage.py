@@ -6,7 +6,7 @@ from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.answering.answer_recorder import ModelUse
-from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.stage import Result, Stage
 
 

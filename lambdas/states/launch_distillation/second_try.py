@@ -10,9 +10,8 @@ from lambdas.domain.metrics import JOBS_STALLED
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.aws.bedrock import Found
 from lambdas.workflow.stage import Stage
+from lambdas.workflow.training.customization_job import job_phases, last_progress, record_job
 from lambdas.workflow.training.job_costs import record_costs
-from lambdas.workflow.training.job_fact import record_job
-from lambdas.workflow.training.job_phases import job_phases, last_progress
 
 FIRST_MINUTES = timedelta(minutes=10)
 """Internal errors of so young a job pass by themselves: those that were seen came within 1 to 2.5 minutes."""

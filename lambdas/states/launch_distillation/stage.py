@@ -11,7 +11,6 @@ from lambdas.domain.identity import digest
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.aws.bedrock import JOB_ENDED, Found, JobRefused
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, CUSTOMIZATION_JOB
-from lambdas.states.launch_distillation.full_quota import wait_for_room
 from lambdas.states.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
 from lambdas.states.launch_distillation.job_request import job_request, trains_on_logs
 from lambdas.states.launch_distillation.second_try import (
@@ -22,11 +21,16 @@ from lambdas.states.launch_distillation.second_try import (
     pass_over,
     stop_when_stalled,
 )
-from lambdas.workflow.stage import Result, Stage
+from lambdas.workflow.stage import Result, Stage, seconds_between, waits_for_quota
+from lambdas.workflow.training.customization_job import job_phases, record_job
 from lambdas.workflow.training.job_costs import record_costs
-from lambdas.workflow.training.job_fact import record_job
-from lambdas.workflow.training.job_phases import job_phases
 from lambdas.workflow.training.training_method import explain_error, models_now, take_the_other_way
+
+_QUOTA_WAIT = "quota_wait"
+"""Fact of a run that waits for room among the account's jobs."""
+
+LEFT_FOR_TRAINING = 0.5
+"""Share of the deadline that a job must have before it: one that began later would be stopped half-way, and paid."""
 
 MODEL_SEEN_WITHIN = timedelta(minutes=30)
 """How long a completed job's model may be missing from Bedrock's lists before it counts as lost."""
@@ -104,7 +108,7 @@ def _launch(stage: Stage, models: ModelChoice, name: str) -> Result:
     except QuotaTooLow as full:
         # Jobs of others hold the quota, and what was paid for this one is kept: the next polls ask again.
         stage.pipeline.resources.released(job, stage.now())
-        return wait_for_room(stage, full, name)
+        return _wait_for_room(stage, full, name)
     except RetryLater as passing:
         raise RetryLater(explain_error(models, str(passing))) from passing
     stage.pipeline.resources.created(job, arn)
@@ -233,3 +237,25 @@ def _completed(stage: Stage, models: ModelChoice, job: Found, model_arn: str, *,
     stage.pipeline.resources.created(model, model_arn)
     stage.pipeline.registry.record_facts(stage.run.run_id, custom_model_arn=model_arn, training=models.training)
     record_job(stage, job, ours=ours)
+
+
+def _wait_for_room(stage: Stage, full: QuotaTooLow, job_name: str) -> Result:
+    """Ask to be called again while enough of the deadline would be left for the training.
+
+    Raises
+    ------
+    QuotaTooLow
+        When it would not: no training was paid.
+    """
+    now, kept = stage.now(), stage.run.facts.get(_QUOTA_WAIT) or {}
+    if kept.get("attempt") != stage.attempt:
+        kept = {"attempt": stage.attempt, "since": now}
+        stage.pipeline.registry.record_facts(stage.run.run_id, **{_QUOTA_WAIT: kept})
+    hours, waited = stage.pipeline.environment.settings.distillation_deadline_hours, seconds_between(kept["since"], now)
+    if waited <= (1 - LEFT_FOR_TRAINING) * hours * 3600:
+        return waits_for_quota(stage, full, job_name=job_name)
+    so_long = f"{waited / 3600:.0f} of the {hours} hours of 'distillation_deadline_hours'"
+    raise QuotaTooLow(
+        f"{str(full).rstrip('.')}. That was so for {so_long}, and a training that began now would be stopped at the "
+        "deadline. None was paid; retry when there is room"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from lambdas.domain.errors import InvalidUpload
 from lambdas.gateways.aws.log_bucket import LogBucket, LogObject
-from lambdas.workflow.log_source import open_source, read_request
+from lambdas.workflow.logs import open_source, read_request
 from lambdas.workflow.stage import Result, Stage
 
 MAX_OBJECTS = 50_000

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.dataset.shards import MAP_FAILED, explain_tolerance
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
+from lambdas.domain.metrics import RUN_SECONDS, RUNS_ENDED, Measured, budget_used, measure_contestants
 from lambdas.domain.outcomes import EXPIRED, PROMOTED, REJECTED
 from lambdas.domain.serving.notification import outcome_message
 from lambdas.gateways.aws import clients
-from lambdas.states.publish_report.measures import measure_run
 from lambdas.workflow.report import publish
-from lambdas.workflow.stage import Result, Stage, logger
+from lambdas.workflow.stage import Result, Stage, logger, seconds_between
 
 _WITHOUT_A_WORD = (
     "a shard ended without a word, as one that is out of memory or time; the log group of its Lambda says more. Retry: "
@@ -121,3 +123,16 @@ def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:
     except ClientError:
         # The run has ended and its report stands: a message that cannot be sent must not make a failure of it.
         logger.exception("the message about the outcome could not be sent")
+
+
+def measure_run(stage: Stage, outcome: str) -> Iterator[Measured]:
+    """Measure an attempt: its outcome, duration, budget and evaluation, as far as it came."""
+    runs, files, run = stage.pipeline.runs, stage.run.files, stage.run
+    yield Measured(metric=RUNS_ENDED, value=1, of=outcome)
+    if run.started_at:
+        yield Measured(metric=RUN_SECONDS, value=seconds_between(run.started_at, stage.now()), of=outcome)
+    plan = runs.find_json(files.plan(stage.attempt))
+    if plan and plan.get("budget_usd"):
+        yield budget_used(total_usd(stage.pipeline.registry.ledger(run.run_id)), plan["budget_usd"])
+    evaluation = runs.find_json(files.evaluation(stage.attempt, "evaluation.json")) or {}
+    yield from measure_contestants(evaluation.get("contestants", []), promoted=outcome == PROMOTED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 
 from lambdas.domain.logs.log_reader import LogReader, shard_line
-from lambdas.workflow.log_source import open_source, read_request
+from lambdas.workflow.logs import open_source, read_request
 from lambdas.workflow.stage import Result, Stage
 
 

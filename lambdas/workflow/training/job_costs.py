@@ -10,7 +10,7 @@ from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.label_modes import bedrock_asks_teacher
 from lambdas.gateways.aws.bedrock import Found
 from lambdas.workflow.stage import Stage
-from lambdas.workflow.training.job_phases import has_ended, may_have_begun
+from lambdas.workflow.training.customization_job import has_ended, may_have_begun
 
 STAGE = "LaunchDistillation"
 """The stage that pays for a job, whoever writes it down."""

@@ -13,7 +13,7 @@ from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.label_modes import records_to_ask
 from lambdas.gateways.answering.answer_store import AnswerStore
-from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.stage import Stage
 
 

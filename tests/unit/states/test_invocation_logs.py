@@ -18,7 +18,7 @@ from lambdas.gateways.registry.runs import Run
 from lambdas.states.list_invocation_logs import stage as listing
 from lambdas.states.prepare_dataset.stage import execute as prepare
 from lambdas.states.read_invocation_logs import stage as reading
-from lambdas.workflow.logged_answers import known_from_logs
+from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.stage import Stage
 from tests.unit.domain.logs.log_samples import NOVA, converse, log_object
 from tests.unit.support.workshop import Workshop

@@ -6,7 +6,7 @@ import pytest
 
 from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
 from lambdas.gateways.registry.resources import CREATED, CUSTOM_MODEL, CUSTOMIZATION_JOB, PLANNED, RELEASED
-from lambdas.workflow.training.job_fact import job_of_attempt
+from lambdas.workflow.training.customization_job import job_of_attempt
 from tests.unit.support.training import launch, started
 from tests.unit.support.workshop import Workshop
 

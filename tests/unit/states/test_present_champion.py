@@ -23,7 +23,7 @@ from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.aws import clients
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.deploy_candidate.stage import execute as deploy
-from lambdas.states.evaluate_student.champion import CALLS_AT_ONCE
+from lambdas.states.evaluate_student.contestants import CALLS_AT_ONCE
 from lambdas.states.evaluate_student.stage import execute as evaluate
 from lambdas.states.promote_student.stage import execute as promote
 from lambdas.states.score_evaluation.stage import execute as score

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.gateways.registry.runs import Run
-from lambdas.operations.reap_idle_throughput.telling import measure
-from lambdas.operations.reconcile_runs.budget import measure_budget
+from lambdas.operations.reap_idle_throughput.reporting import measure
+from lambdas.operations.reconcile_runs.stage import measure_budget
 from lambdas.states.launch_distillation.second_try import stop_when_stalled
 from lambdas.states.publish_report.stage import execute as publish_report
 from tests.unit.support.workshop import Workshop

@@ -12,8 +12,8 @@ from lambdas.domain import metrics
 from lambdas.domain.metrics import Metric, measure_contestants
 from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.aws.metric_writer import Meter
-from lambdas.operations.reap_idle_throughput.telling import measure
-from lambdas.operations.reconcile_runs.budget import measure_budget
+from lambdas.operations.reap_idle_throughput.reporting import measure
+from lambdas.operations.reconcile_runs.stage import measure_budget
 from lambdas.states.publish_report.stage import execute as publish_report
 from tests.unit.support.measured import QUESTION, end, measure_everything, paid, stall
 from tests.unit.support.workshop import Workshop

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.report.sections import training_facts, training_phases
-from lambdas.domain.report.training import LOSS_HEIGHT, UNKNOWN, failed_tries, loss_chart, outcome_facts
+from lambdas.domain.report.training import (
+    LOSS_HEIGHT,
+    UNKNOWN,
+    failed_tries,
+    loss_chart,
+    outcome_facts,
+    training_facts,
+    training_phases,
+)
 
 
 def report(**training: Any) -> dict[str, Any]:

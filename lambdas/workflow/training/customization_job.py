@@ -1,9 +1,15 @@
-"""What a customization job says about its phases (``statusDetails`` of GetModelCustomizationJob)."""
+"""A customization job: its phases (``statusDetails`` of GetModelCustomizationJob), and what a run keeps of it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+
+from lambdas.gateways.aws.bedrock import Found
+from lambdas.workflow.stage import Stage
+
+JOB_FACT = "customization_job"
+"""Fact of a run: the job of its attempt, also while it is in progress or where it has failed."""
 
 PHASES = {"validationDetails": "validation", "dataProcessingDetails": "data processing", "trainingDetails": "training"}
 
@@ -69,3 +75,28 @@ def last_progress(job: dict[str, Any]) -> datetime | None:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+
+
+def record_job(stage: Stage, job: Found, *, ours: bool) -> None:
+    """Keep the job that an attempt looks after with its phases, where they have changed since they were written.
+
+    Parameters
+    ----------
+    ours : bool
+        Whether this run started it.
+    """
+    fact = {
+        "attempt": stage.attempt,
+        "job_name": job.name,
+        "job_arn": job.arn,
+        "phases": job_phases(job.details),
+        "adopted": not ours,
+    }
+    if stage.run.facts.get(JOB_FACT) != fact:
+        stage.pipeline.registry.record_facts(stage.run.run_id, **{JOB_FACT: fact})
+
+
+def job_of_attempt(facts: dict[str, Any], attempt: int) -> dict[str, Any]:
+    """Give the job as :func:`record_job` kept it; empty where that attempt came to none."""
+    job: dict[str, Any] = facts.get(JOB_FACT) or {}
+    return job if job.get("attempt") == attempt else {}
