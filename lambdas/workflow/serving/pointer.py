@@ -15,7 +15,7 @@ from lambdas.workflow.stage import Pipeline, Stage
 
 
 def read_pointer(pipeline: Pipeline, task: str) -> dict[str, Any] | None:
-    """Read where callers of a task are led; ``None`` where nothing is published or it is no JSON object."""
+    """Read where callers of a task are led; ``None`` where nothing is published or it is not a JSON object."""
     name = pipeline.environment.champion_parameter(task)
     try:
         value = clients.ssm().get_parameter(Name=name)["Parameter"]["Value"]
