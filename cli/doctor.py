@@ -15,7 +15,7 @@ from cli.errors import CHECK_FAILED, NotDeployedError
 from cli.session import Session, pass_session
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.task.model_choice import problem_with
-from lambdas.domain.task.quotas import how_to_ask
+from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.gateways.aws.storage import error_code
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.stage import utc_now

@@ -122,7 +122,7 @@ class BatchUse:
 
     @property
     def tokens(self) -> int:
-        """All tokens: none is no cost."""
+        """All tokens; zero where there are none."""
         return self.input_tokens + self.output_tokens
 
 

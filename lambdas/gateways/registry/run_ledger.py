@@ -1,6 +1,6 @@
 """The one writer of a run's ledger: whoever pays says what was used, and each kind of payment has its id here.
 
-An id says what was paid: writing a line again overwrites it, so no retry counts twice. Answers bought again after a
+An id says what was paid: writing a line again overwrites it, so no retry counts twice. Answers paid for again after a
 crash were paid again, so their lines have ids that never come back.
 """
 

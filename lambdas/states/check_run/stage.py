@@ -17,7 +17,7 @@ from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.domain.task.quotas import how_to_ask
+from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.domain.task.settings import Settings
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_logged, check_mode

@@ -14,7 +14,7 @@ from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.serving.break_even import throughput_usage
-from lambdas.domain.task.quotas import how_to_ask
+from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.bedrock import REFUSALS, Found
 from lambdas.gateways.aws.storage import error_code
