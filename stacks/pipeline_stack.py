@@ -84,7 +84,9 @@ class PipelineStack(Stack):
         customization = CustomizationRole(self, "CustomizationRole", settings=settings, data=self._data)
         batch = BatchRole(self, "BatchRole", settings=settings, data=self._data, profiles=profiles.arns)
         stages = self._stages(customization, batch)
-        machine = DistillationMachine(self, "Distillation", settings=settings, stages=stages, runtime=self._runtime)
+        machine = DistillationMachine(
+            self, "Distillation", environment=environment, settings=settings, stages=stages, runtime=self._runtime
+        )
         self.machine = machine.machine
         start_run, answer, reconcile = self._beside_the_machine(machine, stages)
         reap = self._reap_idle_throughput()

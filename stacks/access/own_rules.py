@@ -19,6 +19,7 @@ from aws_cdk import (
     PolicyViolation,
 )
 
+from stacks.access.names import own_names
 from stacks.limits.service_sizes import sizes
 
 Json = dict[str, Any]
@@ -131,6 +132,11 @@ def log_retention(resources: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
             yield name, "LoggingConfiguration/Destinations"
 
 
+def physical_names(resources: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """CloudFormation makes the names, but for the exceptions in ``stacks/access/names.py``."""
+    return own_names(resources)
+
+
 RULES: dict[str, Rule] = {
     "Distillation-BedrockTrust": bedrock_trust,
     "Distillation-PassRole": pass_role,
@@ -139,6 +145,7 @@ RULES: dict[str, Rule] = {
     "Distillation-RetainedData": retained_data,
     "Distillation-NoPublicEndpoint": no_public_endpoint,
     "Distillation-LogRetention": log_retention,
+    "Distillation-PhysicalNames": physical_names,
 }
 
 
