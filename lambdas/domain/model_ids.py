@@ -26,11 +26,11 @@ def is_profile(model: str) -> bool:
     >>> is_profile("amer.amazon.nova-pro-v1:0"), is_profile("amazon.nova-pro-v1:0"), is_profile("deepseek.v3.2")
     (True, False, False)
     """
-    scope, *rest = model.split(".", 2)
-    if scope in PROVIDERS or len(rest) < 2:
+    scope, _, behind = model.partition(".")
+    provider, _, name = behind.partition(".")
+    if scope in PROVIDERS or not name:
         return False
-    provider, name = rest
-    return bool(name) and (provider in PROVIDERS or _PROVIDER.fullmatch(provider) is not None)
+    return provider in PROVIDERS or _PROVIDER.fullmatch(provider) is not None
 
 
 def foundation_model_id(model: str) -> str:

@@ -68,7 +68,7 @@ class MachineTasks:
         }
 
     def polling_task(
-        self, folder: str, polls: str, *, check: str, going_on: str = "IN_PROGRESS", **fields: object
+        self, folder: str, polls: str, *, check: str, going_on: str = "IN_PROGRESS", payload: State | None = None
     ) -> State:
         """Invoke a Lambda that is asked again until what it began is there.
 
@@ -82,10 +82,10 @@ class MachineTasks:
             The Choice that reads what the Lambda returned.
         going_on : str
             The status with which that Choice asks again.
-        **fields
-            Of the Task.
+        payload : dict, optional
+            As of :meth:`task`.
         """
-        task = self.task(folder, Assign=counted(polls), Next=check, **fields)
+        task = self.task(folder, payload=payload, Assign=counted(polls), Next=check)
         task["Retry"] = [NO_RETRY, THROTTLED_POLL, RETRY]
         task["Catch"] = [poll_later(polls, status=going_on, then=check), *task["Catch"]]
         return task

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
-from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +13,6 @@ from cli.doctor import LAMBDAS, OK, WARNING, examine
 from lambdas.domain.task.settings import Settings
 from tests.unit.cli.conftest import FakeAws
 from tests.unit.cli.test_reap_doctor_teardown import identity
-
-Call = Callable[..., Result]
 
 
 def of(max_running: int, shards_at_once: int) -> Settings:
@@ -50,9 +46,8 @@ def test_what_is_advised_fits_and_nothing_larger_does(max_running: int, shards: 
 
 
 @pytest.mark.parametrize(("limit", "state"), [(1000, OK), (10, WARNING)])
-def test_doctor_reads_the_account_s_limit(aws: FakeAws, call: Call, limit: int, state: str) -> None:
+def test_doctor_reads_the_account_s_limit(aws: FakeAws, limit: int, state: str) -> None:
     # Given
-    assert call
     identity(aws)
     deployed = {"PIPELINE_SETTINGS": Settings.from_mapping({}).to_json()}
     stub = aws.stub("lambda")
