@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 PROVIDERS = ("ai21", "amazon", "anthropic", "cohere", "deepseek", "google", "luma", "meta", "minimax", "mistral",
-             "moonshot", "moonshotai", "nvidia", "openai", "qwen", "stability", "twelvelabs", "writer", "zai")  # fmt: skip
+             "moonshot", "moonshotai", "nvidia", "openai", "qwen", "stability", "twelvelabs",
+             "writer", "zai")  # fmt: skip
 """First parts of the ids of foundation models (Amazon Bedrock user guide, supported models, autumn 2026).
 
 The list need not be complete: see :func:`is_profile`.
