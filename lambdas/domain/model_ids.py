@@ -12,6 +12,9 @@ PROVIDERS = ("ai21", "amazon", "anthropic", "cohere", "deepseek", "google", "lum
 The list need not be complete: see :func:`is_profile`.
 """
 
+SCOPES = ("us", "eu", "apac", "jp", "au", "ca", "us-gov", "global")
+"""First parts of system-defined inference profile ids that were in use in autumn 2026; there will be others."""
+
 _PROVIDER = re.compile(r"[a-z]+")
 
 
@@ -31,7 +34,7 @@ def is_profile(model: str) -> bool:
     provider, _, name = behind.partition(".")
     if scope in PROVIDERS or not name:
         return False
-    return provider in PROVIDERS or _PROVIDER.fullmatch(provider) is not None
+    return scope in SCOPES or provider in PROVIDERS or _PROVIDER.fullmatch(provider) is not None
 
 
 def foundation_model_id(model: str) -> str:

@@ -61,7 +61,11 @@ class StagePermissions(PermissionParts):
             without_resource(
                 "bedrock:GetFoundationModelAvailability", to="see that the account has access to the models"
             ),
-            allow("bedrock:GetInferenceProfile", on=self._models.profiles(models), to="see that the profiles exist"),
+            *(
+                [allow("bedrock:GetInferenceProfile", on=profiles, to="see that the profiles exist")]
+                if (profiles := self._models.profiles(models))
+                else []
+            ),
             without_resource("servicequotas:GetServiceQuota", to="see that a first champion fits into the quota"),
             *self._record_progress(),
         ]
