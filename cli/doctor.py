@@ -7,17 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
-from cli.concurrency import fit
 from cli.environment_files import CDK_FILE, read_settings
 from cli.errors import CHECK_FAILED, NotDeployedError
 from cli.session import Session, pass_session
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.task.model_choice import problem_with
-from lambdas.domain.task.model_unit_quotas import how_to_ask
-from lambdas.gateways.aws.storage import error_code
+from lambdas.domain.task.quotas import how_to_ask
+from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.stage import utc_now
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from cli.deployment import Deployment
     from lambdas.domain.task.settings import Settings
 
-LAMBDAS = "Lambdas at once"
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _SYMBOLS = {OK: ("✔", "green"), WARNING: ("!", "yellow"), PROBLEM: ("✘", "bold red")}
 
@@ -88,7 +85,6 @@ def examine(deployment: Deployment) -> Iterator[Check]:
     catalog = ModelCatalog(deployment.client("bedrock"), deployment.client("service-quotas"))
     yield from _models(catalog, settings)
     yield _tried("Provisioned throughput quota", lambda: _throughput_quota(catalog, deployment.region))
-    yield _tried(LAMBDAS, lambda: _lambdas(deployment, settings))
     if deployed.state == OK:
         yield _tried("Notifications", lambda: _notifications(deployment))
         yield from _rights(deployment, account)
@@ -184,12 +180,6 @@ def _throughput_quota(catalog: ModelCatalog, region: str) -> Check:
     )
 
 
-def _lambdas(deployment: Deployment, settings: Settings) -> Check:
-    limits = deployment.client("lambda").get_account_settings()["AccountLimit"]
-    fitting = fit(settings, int(limits["UnreservedConcurrentExecutions"]))
-    return Check(name=LAMBDAS, state=OK if fitting.fits else WARNING, found=fitting.found, fix=fitting.fix)
-
-
 def _notifications(deployment: Deployment) -> Check:
     topic = deployment.output("operations", "TopicArn")
     pages = deployment.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
@@ -240,11 +230,11 @@ def _right(deployment: Deployment, person: str, action: str, resource: str) -> C
 def _tried(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
-    except (ClientError, BotoCoreError) as problem:
-        said = error_code(problem) if isinstance(problem, ClientError) else type(problem).__name__
+    except AWS_ERRORS as problem:
+        fix = "ask an administrator for the right to read it, or let one call doctor"
         return Check(
             name=name,
             state=WARNING,
-            found=f"could not be looked at: {said}",
-            fix="ask an administrator for the right to read it, or let one call doctor",
+            found=f"could not be looked at: {in_words(problem)}",
+            fix="call doctor again in a minute" if passes(problem) else fix,
         )

@@ -20,6 +20,9 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as AwsConnectionError,
 )
+from botocore.parsers import ResponseParserError
+
+from lambdas.gateways.aws.service_errors import in_words, passes
 
 OK, CHECK_FAILED, USAGE_ERROR, NOT_REACHED, UNKNOWN_RUN, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -100,11 +103,19 @@ def aws_problems_explained() -> Iterator[None]:
         raise CliError(message, NOT_REACHED) from problem
     except ClientError as problem:
         raise _refused(problem) from problem
+    except ResponseParserError as problem:
+        message = f"What came back is no answer of AWS: {problem}. Check for a proxy in between, or try again."
+        raise CliError(message, NOT_REACHED) from problem
     except BotoCoreError as problem:
         raise CliError(f"The call to AWS failed: {problem}") from problem
 
 
 def _refused(problem: ClientError) -> CliError:
+    if passes(problem):
+        return CliError(
+            f"AWS does not answer {problem.operation_name} for now ({in_words(problem)}). Try again in a minute.",
+            NOT_REACHED,
+        )
     error = problem.response.get("Error", {})
     code, text = str(error.get("Code", "")), str(error.get("Message", ""))
     if code in _REFUSED_CREDENTIALS:

@@ -11,10 +11,14 @@ from typing import Any
 
 from cli.errors import CHECK_FAILED, CliError
 from lambdas.domain.report.figures import count, duration, number, rows_of, usd
+from lambdas.gateways.aws.service_errors import AWS_ERRORS, passes
 from lambdas.gateways.registry.runs import ENDED, QUEUED, Registry, Run
 
 CLAIM_SECONDS = 180.0
 """How long an upload may take to become a run before a person should look."""
+
+MOST_TROUBLES = 20
+"""Looks, one after the other, that AWS may leave unanswered."""
 
 _DOING = {
     "PrepareDataset": "checks and splits the prompts",
@@ -106,9 +110,14 @@ def follow(
     CliError
         When it does not become one in time, or has not ended at the deadline.
     """
-    waited = 0.0
+    waited, troubles, run = 0.0, 0, None
     while True:
-        run = registry.find(run_id)
+        try:
+            run, troubles = registry.find(run_id), 0
+        except AWS_ERRORS as problem:  # the run goes on meanwhile
+            troubles += 1
+            if troubles > MOST_TROUBLES or not passes(problem):
+                raise
         yield run
         if run is not None and run.state == ENDED:
             return

@@ -138,6 +138,13 @@ class RetryLater(Exception):
         self.busy = busy
 
 
+class DailyQuotaUsed(RetryLater):
+    """A quota of the day is used up: it passes, but not before the service resets it. The message has its words."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, busy=True)
+
+
 class OutOfTime(RetryLater):
     """The Lambda's time is over, but it made progress: what it paid for is kept, and the next one goes on."""
 

@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.model_ids import foundation_model_id, is_profile, model_family
 from lambdas.domain.task.model_choice import ModelChoice, ModelFacts, choose_models
-from lambdas.domain.task.model_unit_quotas import NO_COMMITMENT_QUOTA
-from lambdas.gateways.aws.storage import error_code
+from lambdas.domain.task.quotas import NO_COMMITMENT_QUOTA
+from lambdas.gateways.aws.service_errors import refusal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,7 +48,7 @@ class ModelCatalog:
             profile_active = not is_profile(model) or self._profile_is_active(model)
             access_problem = self._access_problem(foundation_model_id(model))
         except ClientError as problem:
-            if error_code(problem) not in ("ResourceNotFoundException", "ValidationException"):
+            if refusal(problem) not in ("ResourceNotFoundException", "ValidationException"):
                 raise
             return ModelFacts(model=model, exists=False)
         lifecycle = details.get("modelLifecycle", {})
@@ -87,7 +87,7 @@ class ModelCatalog:
         try:
             answer = self._quotas.get_service_quota(ServiceCode="bedrock", QuotaCode=NO_COMMITMENT_QUOTA)
         except ClientError as problem:
-            if error_code(problem) == "NoSuchResourceException":
+            if refusal(problem) == "NoSuchResourceException":
                 return None
             raise
         return float(answer["Quota"]["Value"])

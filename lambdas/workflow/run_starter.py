@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lambdas.domain.identity import Upload, execution_name
-from lambdas.gateways.aws.storage import Bucket, error_code
+from lambdas.gateways.aws.service_errors import refusal
+from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Starter:
                 input=json.dumps(_execution_input(run), sort_keys=True),
             )
         except ClientError as problem:
-            if error_code(problem) != "ExecutionAlreadyExists":
+            if refusal(problem) != "ExecutionAlreadyExists":
                 raise
         return RUNNING
 

@@ -20,7 +20,7 @@ from stacks.machine.dependency_layer import DependencyLayer
 from stacks.monitoring.log_groups import log_group
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sqs as sqs
@@ -40,8 +40,6 @@ class Runtime:
 
     Attributes
     ----------
-    layers : sequence of ILayerVersion
-        What they import beside their code, and the settings where no variable holds them.
     undelivered : Queue
         Receives events whose Lambda failed for good.
     environment : mapping
@@ -54,7 +52,7 @@ class Runtime:
 
     settings: Settings
     code: lambda_.Code
-    layers: Sequence[lambda_.ILayerVersion]
+    layer: lambda_.ILayerVersion
     key: kms.IKey
     key_arn: str
     account: str
@@ -140,7 +138,7 @@ class StageFunction(Construct):
             architecture=runtime.architecture,
             handler=f"lambdas.{layer}.{folder}.handler.handler",
             code=runtime.code,
-            layers=list(runtime.layers),
+            layers=[runtime.layer],
             # Every statement is written here; nothing may add its own to the role.
             role=self.role.without_policy_updates(),
             log_group=self._log_group,

@@ -91,11 +91,14 @@ class Aws:
         Makes clients of this account.
     bodies : list of (service, text) or None
         What requests said, kept where somebody asks for it by putting a list here.
+    beyond : dict of str to str
+        Service to the address of a server, for requests that are to leave this process by HTTP.
     """
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
         self.bodies: list[tuple[str, str]] | None = None
+        self.beyond: dict[str, str] = {}
         self._services: dict[str, Service] = {}
         self._one_at_a_time = threading.RLock()
         self.session = _session()
@@ -116,8 +119,11 @@ class Aws:
         """Let somebody else answer for a service."""
         self._services[service] = answer
 
-    def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
+    def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse | None:
         service, operation = event_name.split(".")[1:]
+        if service in self.beyond:
+            request.url = request.url.replace(NOWHERE, self.beyond[service], 1)
+            return None
         status, headers, body = self._answer(service, operation, _received(request))
         raw: Any = HTTPResponse(
             io.BytesIO(body),

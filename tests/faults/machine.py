@@ -81,7 +81,8 @@ class Execution:
         try:
             self.state, self.value = self._do(name, state, frame)
         except TaskFailed as failure:
-            self.state, self.value = self._caught(state, failure, frame)
+            self.state = self._caught(state, failure, frame)
+            self.value = failure.to_output()
 
     def stop(self) -> None:
         """Do what StopExecution does: no Catch runs."""
@@ -158,18 +159,18 @@ class Execution:
         frame.result = self._task(name, state, frame)
         return self._evaluated(state["Output"], frame)
 
-    def _caught(self, state: Json, failure: TaskFailed, frame: Frame) -> tuple[str | None, Any]:
+    def _caught(self, state: Json, failure: TaskFailed, frame: Frame) -> str | None:
         frame.error_output = failure.to_output()
         _, catcher = matching(state.get("Catch", []), failure.error)
         if catcher is None:
             self.status = "FAILED"
-            return None, frame.error_output
+            return None
         try:
             self._assign(catcher, frame)
-            return str(catcher["Next"]), self._evaluated(catcher.get("Output", frame.error_output), frame)
         except TaskFailed:
             self.status = "FAILED"
-            return None, frame.error_output
+            return None
+        return str(catcher["Next"])
 
     def _assign(self, holder: Json, frame: Frame) -> None:
         self.variables |= {name: self._evaluated(value, frame) for name, value in holder.get("Assign", {}).items()}

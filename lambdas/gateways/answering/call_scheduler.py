@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.domain.errors import ModelUnavailable, OutOfTime, RetryLater
+from lambdas.domain.errors import DailyQuotaUsed, ModelUnavailable, OutOfTime, RetryLater
 from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.concurrency_limit import Started
 from lambdas.gateways.answering.converse import Answered, Broken, Outcome, Refused, Throttled, call
@@ -36,6 +36,11 @@ REFUSALS_OF_THE_MODEL = 10
 
 OTHERS_END_S = 0.05
 """How often a full limit is looked at again: the call that ends may be another purchase's."""
+
+UNTIL_TOMORROW = (
+    "The quota resets within a day; what was bought is kept. A larger one is asked for in Service Quotas (Amazon "
+    "Bedrock, 'Model invocation max tokens per day')"
+)
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 20.0
@@ -64,6 +69,11 @@ class Request:
     cache_point: bool
     unusable: Callable[[Answer], str | None]
     then: Callable[[Question, Answer], None]
+
+    @property
+    def named(self) -> str:
+        """The model as a person knows it: what is called may be an inference profile with a name of no meaning."""
+        return self.identity.partition("#")[0]
 
 
 @dataclass(slots=True)
@@ -155,7 +165,7 @@ class Purchase:
         self._order = itertools.count()
         self._news: queue.SimpleQueue[_Ended | _Added | _Closed] = queue.SimpleQueue()
         self._running, self._closed, self._abandoned = 0, False, False
-        self._refused: Question | None = None
+        self._refused: tuple[Question, str] | None = None
         self._end: BaseException | None = None
 
     def add(self, questions: Iterable[Question], *, known: int = 0) -> None:
@@ -187,7 +197,8 @@ class Purchase:
             for _ in range(self._running):
                 self._limit.ended()
         if self._end is None and self._refused and self._refusals == self._added > 1 and not self._answered:
-            self._end = ModelUnavailable(self._refusal(self._refused, "every request of this shard was refused"))
+            question, problem = self._refused
+            self._end = ModelUnavailable(self._refusal(question, f"{problem} (as every request of this shard)"))
         if self._end:
             raise self._end
 
@@ -230,7 +241,7 @@ class Purchase:
             waited = 0.0 if delay == float("inf") else delay
             if self._seconds_left() - waited < LONGEST_CALL_S:
                 # Whoever paid nothing has no more right to another Lambda than one that failed.
-                said = f"out of time for {self._request.model}; answered records are kept"
+                said = f"out of time for {self._request.named}; answered records are kept"
                 self._end = OutOfTime(said) if self._paid else RetryLater(said, busy=self._limit.streak > 0)
                 return None
             if delay > 0:
@@ -260,8 +271,11 @@ class Purchase:
             self._limit.throttled(started, outcome.retry_after)
             tried.failed += 1
             self._ready.appendleft(tried)  # the limit paces it
-            if self._limit.streak >= self._last_streak:
-                said = f"{self._request.model} throttled {MAX_STREAK} times without an answer: {outcome.problem}"
+            if outcome.for_today:
+                said = f"a quota of the day is used up for {self._request.named}: {outcome.problem}"
+                self._end = self._end or DailyQuotaUsed(f"{said}. {UNTIL_TOMORROW}")
+            elif self._limit.streak >= self._last_streak:
+                said = f"{self._request.named} throttled {MAX_STREAK} times without an answer: {outcome.problem}"
                 self._end = self._end or RetryLater(f"{said}; answered records are kept", busy=True)
         else:
             self._limit.ended()
@@ -298,7 +312,7 @@ class Purchase:
             # Others are answered, so this one question must not hold the run up for ever.
             yield Failed(tried.question, f"no answer in {MAX_BROKEN} tries: {outcome.problem}")
         else:
-            said = f"{self._request.model} gave no answer in {MAX_BROKEN} tries, at last: {outcome.problem}"
+            said = f"{self._request.named} gave no answer in {MAX_BROKEN} tries, at last: {outcome.problem}"
             self._end = self._end or RetryLater(said, busy=True)
 
     def _refuse(self, tried: Try, outcome: Refused) -> Iterator[Event]:
@@ -306,13 +320,13 @@ class Purchase:
             self._end = ModelUnavailable(self._refusal(tried.question, outcome.problem))
             return
         self._refusals += 1
-        self._refused = self._refused or tried.question
+        self._refused = self._refused or (tried.question, outcome.problem)
         if self._refusals >= REFUSALS_OF_THE_MODEL and not self._answered:
             self._end = ModelUnavailable(self._refusal(tried.question, outcome.problem))
         yield Failed(tried.question, f"refused: {outcome.problem}")
 
     def _refusal(self, question: Question, problem: str) -> str:
         return (
-            f"{self._request.model} refused the request for record {question.record_id}: {problem}. Mend access to the "
+            f"{self._request.named} refused the request for record {question.record_id}: {problem}. Mend access to the "
             "model and retry the run, or mend that record and upload again: answers that were bought are kept"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,26 +10,29 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import (
+    AWS_ERRORS,
+    error_code,
+    http_status,
+    in_words,
+    is_throttle,
+    passes,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
 
-THROTTLES = (
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "ServiceUnavailableException",
-    "ModelNotReadyException",
-)
-"""Errors of Converse that ask for fewer calls."""
+_ABOUT_THE_REQUEST = ("ModelErrorException", "ModelTimeoutException", "ReadTimeoutError")
+"""Errors that may be this one request's own: another may well be answered."""
 
-ABOUT_THE_REQUEST = ("ModelErrorException", "ModelTimeoutException")
-"""Errors of the model over one request; they may go away, and botocore itself retries neither."""
+SERVICE_UNAVAILABLE = 503
+UNAVAILABLE = ("ServiceUnavailableException", "ServiceUnavailable")
 
-PASSING = (*THROTTLES, *ABOUT_THE_REQUEST, "InternalServerException")
-"""Errors of Converse that may go away."""
+_A_DAY = re.compile(r"\b(per|a|each) day\b|\bdaily\b", re.IGNORECASE)
+"""What a throttle says that waiting a minute does not mend: "Too many tokens per day, please wait before ..."."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Too many calls; ``retry_after`` are the seconds that the service asks to wait, if it says."""
+    """Too many calls; ``retry_after`` are the seconds that the service asks to wait, if it says.
+
+    ``for_today``: what is used up is a quota of the day.
+    """
 
     problem: str
     retry_after: float | None
+    for_today: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +79,26 @@ def call(runtime: BedrockRuntimeClient, model: str, request: Mapping[str, Any]) 
     started = time.perf_counter()
     try:
         response = runtime.converse(modelId=model, **request)
-    except ClientError as refused:
-        return _outcome(refused)
-    except BotoCoreError as broken:
-        # A read that timed out may be this request's fault; a connection that failed is not.
-        return Broken(type(broken).__name__, type(broken).__name__ == "ReadTimeoutError")
+    except AWS_ERRORS as problem:
+        return outcome_of(problem)
     return Answered(dict(response), (time.perf_counter() - started) * 1000)
 
 
-def _outcome(refused: ClientError) -> Outcome:
-    code = error_code(refused)
-    if code in THROTTLES:
-        return Throttled(code, retry_after(refused, datetime.now(UTC)))
-    if code in PASSING:
-        return Broken(code, code in ABOUT_THE_REQUEST)
-    message = refused.response.get("Error", {}).get("Message")
-    return Refused(f"{code}: {message}", code == "ValidationException")
+def outcome_of(problem: Exception) -> Throttled | Broken | Refused:
+    """Tell apart by the HTTP status what has to be done about an error; the service's words go with it."""
+    said = in_words(problem)
+    if not isinstance(problem, ClientError):
+        # A read that timed out may be this request's fault; a connection that failed is not.
+        return Broken(said, type(problem).__name__ in _ABOUT_THE_REQUEST)
+    for_today = bool(_A_DAY.search(said))
+    if is_throttle(problem) or (for_today and refusal(problem) == "ServiceQuotaExceededException"):
+        return Throttled(said, retry_after(problem, datetime.now(UTC)), for_today)
+    if passes(problem):
+        about_the_request = error_code(problem) in _ABOUT_THE_REQUEST
+        # A service that is not available is asked more slowly, like one that throttles.
+        busy = http_status(problem) == SERVICE_UNAVAILABLE or error_code(problem) in UNAVAILABLE
+        return Throttled(said, retry_after(problem, datetime.now(UTC))) if busy else Broken(said, about_the_request)
+    return Refused(said, error_code(problem) == "ValidationException")
 
 
 def retry_after(refused: ClientError, now: datetime) -> float | None:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, TASK_TAG
 from lambdas.domain.errors import QuotaTooLow, RetryLater
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import in_words, passes, refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
@@ -36,7 +36,6 @@ REFUSALS = ("ValidationException", "AccessDeniedException", "ResourceNotFoundExc
 """Answers to a create call that made nothing and never will; a quota is :class:`QuotaTooLow`."""
 
 _NAME_TAKEN = ("ConflictException", "ValidationException")
-_PASSING = ("ThrottlingException", "InternalServerException", "ServiceUnavailableException")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,10 +114,9 @@ class BedrockControl:
                 request["jobTags"],
             )
         except ClientError as problem:
-            code = error_code(problem)
-            if code not in ("ValidationException", "AccessDeniedException", "ResourceNotFoundException"):
+            if refusal(problem) not in ("ValidationException", "AccessDeniedException", "ResourceNotFoundException"):
                 raise
-            raise JobRefused(f"{code}: {problem.response['Error'].get('Message', '')}") from problem
+            raise JobRefused(in_words(problem)) from problem
 
     def stop_job(self, arn: str) -> None:
         """Stop a customization job; one that has ended or does not exist is not an error."""
@@ -295,12 +293,12 @@ class BedrockControl:
         try:
             return create()
         except ClientError as problem:
-            code = error_code(problem)
+            code = refusal(problem)
             if code == "ServiceQuotaExceededException":
                 said = problem.response["Error"]["Message"].rstrip(".")
                 raise QuotaTooLow(f"{said}. Ask for more in Service Quotas (Amazon Bedrock), then retry") from None
-            if code in _PASSING:
-                raise RetryLater(f"{code} while creating: {problem.response['Error'].get('Message', '')}") from problem
+            if passes(problem):
+                raise RetryLater(f"Bedrock created nothing: {in_words(problem)}") from problem
             if code not in _NAME_TAKEN:
                 raise
             arn = lookup()
@@ -315,7 +313,7 @@ def _or_none(call: Callable[[], Any]) -> dict[str, Any] | None:
     try:
         return dict(call())
     except ClientError as problem:
-        if error_code(problem) == "ResourceNotFoundException":
+        if refusal(problem) == "ResourceNotFoundException":
             return None
         raise
 
@@ -325,7 +323,7 @@ def _stop(call: Callable[[], Any]) -> None:
     try:
         call()
     except ClientError as problem:
-        if error_code(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
+        if refusal(problem) not in ("ConflictException", "ResourceNotFoundException", "ValidationException"):
             raise
 
 
@@ -333,10 +331,10 @@ def _deleted(call: Callable[[], Any]) -> bool:
     try:
         call()
     except ClientError as problem:
-        code = error_code(problem)
+        code = refusal(problem)
         if code == "ResourceNotFoundException":
             return True
-        if code in ("ConflictException", "ValidationException", *_PASSING):
+        if passes(problem) or code in ("ConflictException", "ValidationException"):
             return False
         raise
     return True

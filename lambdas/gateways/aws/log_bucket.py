@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from botocore.exceptions import ClientError
 
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,7 +59,7 @@ class LogBucket:
         try:
             return cast("IO[bytes]", self._client.get_object(**request)["Body"])
         except ClientError as problem:
-            if error_code(problem) in _MISSING:
+            if refusal(problem) in _MISSING:
                 return None
             raise
 

@@ -8,15 +8,12 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from lambdas.gateways.aws.service_errors import refusal
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MISSING = ("NoSuchKey", "404", "NoSuchVersion")
-
-
-def error_code(problem: ClientError) -> str:
-    """Give the service's code of a client error."""
-    return str(problem.response.get("Error", {}).get("Code", ""))
 
 
 class Bucket:
@@ -60,7 +57,7 @@ class Bucket:
         try:
             return self._client.head_object(Bucket=self.name, Key=key).get("VersionId", "null")
         except ClientError as problem:
-            if error_code(problem) in _MISSING:
+            if refusal(problem) in _MISSING:
                 return None
             raise
 
@@ -69,7 +66,7 @@ class Bucket:
         try:
             body = self._client.get_object(Bucket=self.name, Key=key, VersionId=version)["Body"]
         except ClientError as problem:
-            if error_code(problem) in _MISSING:
+            if refusal(problem) in _MISSING:
                 return None
             raise
         return cast("IO[bytes]", body)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import refusal
 from lambdas.gateways.registry.items import Item, from_values, to_values
 
 if TYPE_CHECKING:
@@ -186,12 +186,12 @@ def _past_conflicts(call: Callable[[], _Answer]) -> _Answer:
 
 def _is_conflict(problem: ClientError) -> bool:
     reasons = {reason.get("Code") for reason in problem.response.get("CancellationReasons", [])}
-    conflict = error_code(problem) == "TransactionConflictException" or "TransactionConflict" in reasons
+    conflict = refusal(problem) == "TransactionConflictException" or "TransactionConflict" in reasons
     return conflict and "ConditionalCheckFailed" not in reasons
 
 
 def _translate(problem: ClientError) -> None:
-    code = error_code(problem)
+    code = refusal(problem)
     if code == "ConditionalCheckFailedException":
         raise ConditionFailed from problem
     if code == "TransactionCanceledException":

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import AnswerRefused
 from lambdas.domain.text.plain_text import stated_reason
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import refusal
 from lambdas.gateways.registry.approvals import Approvals, PendingApproval
 from lambdas.workflow.stage import Pipeline, Result, iso
 
@@ -103,7 +103,7 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
     try:
         step_functions.send_task_success(taskToken=pending.task_token, output=json.dumps({"answer": word.answer}))
     except ClientError as problem:
-        if error_code(problem) not in TOO_LATE:
+        if refusal(problem) not in TOO_LATE:
             raise
         message = f"run '{word.run_id}' no longer waits: it was answered before, or the request expired"
         raise AnswerRefused(message) from None

@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from lambdas.domain.errors import PipelineError, RetryLater
 from lambdas.domain.serving.idle_rules import (
     END_OF_LIFE,
@@ -23,11 +21,12 @@ from lambdas.domain.serving.idle_rules import (
     usd_per_hour,
 )
 from lambdas.gateways.aws.endpoint_metrics import Usage
+from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import DEPLOYMENT, ENDPOINTS, JOBS, KEPT, THROUGHPUT, Resource
 from lambdas.gateways.registry.runs import ENDED
-from lambdas.operations.reap_idle_throughput.move_on_demand import MOVED, move_on_demand
+from lambdas.operations.reap_idle_throughput.move import MOVED, move_on_demand
 from lambdas.operations.reap_idle_throughput.outside_changes import OutsideChanges
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.serving.pointer import read_pointer
@@ -86,7 +85,7 @@ class Reaper:
         # Who is due for review is not found twice for being idle besides.
         findings = [*(item for item in self._idle(things, tasks) if item.arn not in {one.arn for one in due}), *due]
         if not look_only:
-            findings = [self._dealt_with(finding, tasks, reap) for finding in findings]
+            findings = [self._tried(finding, tasks, reap) for finding in findings]
         changes = OutsideChanges(self._pipeline, things)
         findings += [finding for task in tasks for finding in changes.find(task, mend=not look_only)]
         findings += self._aging(tasks)
@@ -166,7 +165,7 @@ class Reaper:
     def _end_of_life(self, model: str) -> datetime | None:
         try:
             details = self._bedrock.get_foundation_model(modelIdentifier=model)["modelDetails"]
-        except ClientError:
+        except AWS_ERRORS:
             logger.exception("the lifecycle of a base model could not be read")
             return None
         end = details.get("modelLifecycle", {}).get("endOfLifeTime")
@@ -189,6 +188,15 @@ class Reaper:
         )
 
     # Acting
+
+    def _tried(self, finding: Finding, tasks: dict[str, TaskState], reap: str) -> Finding:
+        """Deal with one finding; where a service does not answer for now, the others must not wait for it."""
+        try:
+            return self._dealt_with(finding, tasks, reap)
+        except AWS_ERRORS as problem:
+            if not passes(problem):
+                raise
+            return replace(finding, explanation=f"{finding.explanation}; left to the next look: {in_words(problem)}")
 
     def _dealt_with(self, finding: Finding, tasks: dict[str, TaskState], reap: str) -> Finding:
         if not may_act(finding, reap):

@@ -16,7 +16,7 @@ from lambdas.domain.metrics import RUNS_ENDED, budget_used
 from lambdas.domain.outcomes import FAILED
 from lambdas.domain.serving.notification import unknown_run_message
 from lambdas.gateways.aws import clients
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import AWS_ERRORS, refusal
 from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.resources import IN_USE, KEPT, Resource
 from lambdas.gateways.registry.runs import ENDED, RUNNING, Run
@@ -147,7 +147,7 @@ class Reconciler:
     def _remind(self, run: Run) -> bool:
         try:
             return remind(self._pipeline, clients.sns, run)
-        except ClientError:
+        except AWS_ERRORS:
             logger.exception("a reminder could not be sent")  # runs still have to be looked after
             return False
 
@@ -183,7 +183,7 @@ class Reconciler:
         try:
             return self._step_functions.describe_execution(executionArn=arn)["status"]
         except ClientError as problem:
-            if error_code(problem) == "ExecutionDoesNotExist":
+            if refusal(problem) == "ExecutionDoesNotExist":
                 return None
             raise
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 
-from botocore.exceptions import ClientError
-
 from lambdas.domain.errors import RollbackRefused, StudentRolledBack
 from lambdas.domain.serving.notification import serving_message
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.endpoint_metrics import Traffic, read_traffic
+from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.serving.endpoints import evaluated_p95_ms
 from lambdas.workflow.serving.rollback import roll_back
@@ -117,5 +116,5 @@ def _tell(stage: Stage, champion: Champion) -> None:
     )
     try:
         clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
-    except ClientError:
+    except AWS_ERRORS:
         logger.exception("the message about the new champion could not be sent")

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.dataset.shards import MAP_FAILED, explain_tolerance
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
@@ -15,6 +13,7 @@ from lambdas.domain.metrics import RUN_SECONDS, RUNS_ENDED, Measured, budget_use
 from lambdas.domain.outcomes import EXPIRED, PROMOTED, REJECTED
 from lambdas.domain.serving.notification import outcome_message
 from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.workflow.report import publish
 from lambdas.workflow.stage import Result, Stage, logger, seconds_between
 
@@ -120,7 +119,7 @@ def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:
     )
     try:
         clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
-    except ClientError:
+    except AWS_ERRORS:
         # The run has ended and its report stands: a message that cannot be sent must not make a failure of it.
         logger.exception("the message about the outcome could not be sent")
 

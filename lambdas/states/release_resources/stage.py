@@ -54,8 +54,8 @@ def execute(stage: Stage) -> Result:
         if _may_still_come(stage, resource) and not deleter.finds(resource):
             continue  # it stays open, so that the schedule looks its name up again
         shared = resource.kind == CUSTOM_MODEL and not stage.pipeline.resources.let_go(resource)
-        if shared or deleter.delete(resource):  # a shared model is deleted by the last run that lets go of it
-            record_job_cost(stage, resource)
+        # A shared model is deleted by the last run that lets go of it.
+        if (shared or deleter.delete(resource)) and record_job_cost(stage, resource):
             stage.pipeline.resources.released(resource, stage.now())
             released += 1
         else:

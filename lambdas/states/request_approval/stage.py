@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message
 from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.gateways.registry.approvals import Approvals, PendingApproval
 from lambdas.workflow.stage import Result, Stage, iso, logger
 
@@ -41,7 +40,7 @@ def execute(stage: Stage) -> Result:
     subject, text = approval_message(request, stage.pipeline.now())
     try:
         clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
-    except ClientError:
+    except AWS_ERRORS:
         # Everything is paid by now: the run waits, and the command line shows that it does.
         logger.exception("the request for approval could not be sent")
     return {"expires": iso(expires)}

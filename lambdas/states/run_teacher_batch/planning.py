@@ -14,7 +14,7 @@ from lambdas.domain.questions.answers import KEY_VERSION, Question
 from lambdas.domain.training.batch_inference import BatchLimits, InputLine, input_line, split, why_on_demand
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.bedrock import BATCH_ENDED, Found
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import in_words, refusal
 from lambdas.gateways.registry.resources import BATCH_JOB
 from lambdas.workflow.stage import Stage, iso
 from lambdas.workflow.training.batch_harvest import harvest, harvest_unknown
@@ -41,10 +41,10 @@ def plan_batch(stage: Stage, asking: Asking) -> TeacherBatch:
         reason = _why_on_demand(stage, asking, missing, limits)
         jobs = [] if reason else _jobs_for(stage, asking, missing, limits)
     except ClientError as refused:
-        if error_code(refused) not in WITHOUT_BATCH:
+        if refusal(refused) not in WITHOUT_BATCH:
             raise
         adopted, missing, jobs = {}, asking.missing(), []
-        reason = f"the account has no batch inference here: {error_code(refused)}"
+        reason = f"the account has no batch inference here: {in_words(refused)}"
     jobs += {id(job): job for job in adopted.values()}.values()
     hours = stage.task.teacher_data.deadline_hours
     return TeacherBatch(
@@ -76,7 +76,7 @@ def read_limits(model: str) -> BatchLimits:
         for page in clients.service_quotas().get_paginator("list_service_quotas").paginate(ServiceCode="bedrock"):
             quotas |= {quota["QuotaName"]: quota["Value"] for quota in page["Quotas"]}
     except ClientError as problem:
-        if error_code(problem) not in ("NoSuchResourceException", "AccessDeniedException"):
+        if refusal(problem) not in ("NoSuchResourceException", "AccessDeniedException"):
             raise
     return BatchLimits.from_quotas(quotas, model)
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
 from lambdas.domain.errors import QuotaTooLow, TeacherBatchLost
 from lambdas.gateways.aws.bedrock import BATCH_ENDED, Found
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import in_words, refusal
 from lambdas.gateways.registry.resources import BATCH_JOB
 from lambdas.states.run_teacher_batch.planning import plan_batch
 from lambdas.workflow.stage import Result, Stage
@@ -106,10 +106,10 @@ def _start(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob) -> 
         stage.pipeline.resources.released(resource, stage.now())
         return
     except ClientError as refused:
-        if error_code(refused) not in REFUSED:
+        if refusal(refused) not in REFUSED:
             raise
         job.state, job.status = ENDED, "refused"
-        job.message = f"{error_code(refused)}: {refused.response['Error'].get('Message')}"
+        job.message = in_words(refused)
         stage.pipeline.resources.released(resource, stage.now())
         return
     job.state, job.arn, job.status, job.message = RUNNING, arn, "Submitted", ""

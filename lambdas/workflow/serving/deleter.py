@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.gateways.aws.bedrock import BATCH_ENDED, JOB_ENDED, BedrockControl, Found
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import AWS_ERRORS, passes, refusal
 from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
 
 _logger = logging.getLogger(__name__)
@@ -77,9 +77,15 @@ class Deleter:
         -------
         bool
             True when nothing of it is left to stop or delete, it is not ours, or it is a job that is spared; false
-            when the service refuses for now and it must be tried again.
+            when the service refuses or does not answer for now and it must be tried again.
         """
-        return self._by_kind[thing.kind](thing)
+        try:
+            return self._by_kind[thing.kind](thing)
+        except AWS_ERRORS as problem:
+            # What else is to be deleted bills too: it must not wait for this one.
+            if not passes(problem):
+                raise
+            return False
 
     def finds(self, thing: Billable) -> bool:
         """Tell whether something of that kind and name exists, whatever its state."""
@@ -122,7 +128,7 @@ class Deleter:
         try:
             owner = self._bedrock.tags(arn).get(ENVIRONMENT_TAG)
         except ClientError as problem:
-            if error_code(problem) == "ResourceNotFoundException":
+            if refusal(problem) == "ResourceNotFoundException":
                 return False
             raise
         if owner == self._environment:

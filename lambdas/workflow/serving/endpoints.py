@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,14 +11,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import client_token, resource_tags
+from lambdas.domain.costs.ledger import entry_for_answers
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.serving.break_even import throughput_usage
-from lambdas.domain.task.model_unit_quotas import how_to_ask
+from lambdas.domain.task.quotas import how_to_ask
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.bedrock import REFUSALS, Found
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.aws.service_errors import AWS_ERRORS, refusal
 from lambdas.gateways.registry.resources import DEPLOYMENT, THROUGHPUT, Resource
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.serving.smoke_test import QUESTIONS, Expected, same_answer, smoke_test
@@ -77,7 +79,7 @@ def closed_when_refused(stage: Stage, resource: Resource) -> Iterator[None]:
     try:
         yield
     except (HourlyLimitExceeded, QuotaTooLow, ClientError) as problem:
-        refused = not isinstance(problem, ClientError) or error_code(problem) in REFUSALS
+        refused = not isinstance(problem, ClientError) or refusal(problem) in REFUSALS
         if refused and not _exists(stage, resource):
             stage.pipeline.resources.released(resource, stage.now())
         raise
@@ -87,7 +89,7 @@ def _exists(stage: Stage, resource: Resource) -> bool:
     """Tell whether there is an endpoint of that name; where that cannot be known, there may be one."""
     try:
         return Deleter(stage.pipeline.bedrock, stage.pipeline.environment.name).finds(resource)
-    except ClientError:
+    except AWS_ERRORS:
         return True
 
 
@@ -143,7 +145,9 @@ def _payer(stage: Stage, endpoint_arn: str) -> Callable[[Sequence[Answer]], None
         if not answers or ":custom-model-deployment/" not in endpoint_arn:
             return
         model = stage.pipeline.environment.settings.student_model
-        stage.ledger.write_answers(stage.ledger.new_line("smoke-test"), stage.name, model, answers)
+        entry_id = f"smoke-test.{uuid.uuid4().hex[:16]}"
+        entry = entry_for_answers(entry_id, stage.name, model, answers, stage.pipeline.prices)
+        stage.pipeline.registry.record_cost(stage.run.run_id, entry)
 
     return pay
 

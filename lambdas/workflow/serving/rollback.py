@@ -15,9 +15,10 @@ from datetime import timedelta
 from typing import Any
 
 from lambdas.domain.bedrock_names import content_name
-from lambdas.domain.errors import PipelineError, PromotionFailed, RollbackRefused
+from lambdas.domain.errors import PipelineError, PromotionFailed, RetryLater, RollbackRefused
 from lambdas.domain.identity import digest
 from lambdas.gateways.aws.bedrock import DEAD, Found
+from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState, rollback_owner
 from lambdas.gateways.registry.resources import IN_USE, THROUGHPUT, Resource
 from lambdas.gateways.registry.tasks import HISTORY_RESTORED, HISTORY_ROLLED_BACK
@@ -31,7 +32,7 @@ from lambdas.workflow.serving.endpoints import (
     why_not_moved,
 )
 from lambdas.workflow.serving.pointer import publish_pointer
-from lambdas.workflow.stage import Pipeline, Result, Stage, iso
+from lambdas.workflow.stage import Pipeline, Result, Stage, iso, logger
 
 IN_PROGRESS, COMPLETED, FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
 
@@ -174,6 +175,11 @@ class _Rollback:
             believe(self._stage, found.arn)
         except PipelineError as problem:
             self._note(failed=f"{type(problem).__name__}: {problem}")
+            return self._under_way()
+        except (RetryLater, *AWS_ERRORS) as problem:
+            if not (isinstance(problem, RetryLater) or passes(problem)):
+                raise
+            logger.warning("a step of a rollback is left to the next call", extra={"why": in_words(problem)})
             return self._under_way()
         return self._crown(resource, found)
 

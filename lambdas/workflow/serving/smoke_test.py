@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import PromotionFailed, RetryLater
@@ -17,14 +14,16 @@ from lambdas.domain.questions.answers import Answer
 from lambdas.domain.questions.prompts import student_question
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.output_schema import OutputChecker
-from lambdas.gateways.answering.converse import PASSING
-from lambdas.gateways.aws.storage import error_code
+from lambdas.gateways.answering.converse import Answered, Broken, Refused, Throttled, call
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
 
 QUESTIONS = 5
 """Records that are asked; one valid answer of them could be luck, so most must keep the schema."""
+
+TRIES = 3
+"""Calls of one question that may break, as one in hundreds does, before the whole test is left to the next poll."""
 
 SLOWER = 3.0
 """How many times the student's p95 of the evaluation the median answer may take: five answers bound no more tightly."""
@@ -65,10 +64,11 @@ def smoke_test(
     Raises
     ------
     PromotionFailed
-        When it refuses, when fewer than four of five answers keep the output schema, when half of the known answers or
-        more do not come, or when the median answer takes three times the p95 of the evaluation.
+        When it refuses or a quota of the day is used up, when fewer than four of five answers keep the output schema,
+        when half of the known answers or more do not come, or when the median answer takes three times the p95 of the
+        evaluation.
     RetryLater
-        When it is throttled or not ready yet.
+        When it is throttled, does not answer or is not ready yet.
     """
     checker = OutputChecker(task.output_schema)
     asked = sorted(records, key=lambda record: record.id not in expected.known)[:QUESTIONS]
@@ -105,13 +105,16 @@ def same_answer(answer: str, reference: str) -> bool:
 
 def _ask(runtime: BedrockRuntimeClient, endpoint_arn: str, record: Record, task: TaskDefinition) -> Answer:
     question = student_question(record, task)
-    started = time.perf_counter()
-    try:
-        response: Any = runtime.converse(modelId=endpoint_arn, **question.to_api())
-    except ClientError as refused:
-        code = error_code(refused)
-        if code in PASSING:
-            raise RetryLater(f"the endpoint answers {code}") from None
-        said = refused.response["Error"].get("Message")
-        raise PromotionFailed(f"the endpoint refused the smoke test: {code}: {said}") from None
-    return Answer.from_api(question, endpoint_arn, dict(response), (time.perf_counter() - started) * 1000)
+    outcome = call(runtime, endpoint_arn, question.to_api())
+    for _ in range(TRIES - 1):
+        if isinstance(outcome, Broken) or (isinstance(outcome, Throttled) and not outcome.for_today):
+            outcome = call(runtime, endpoint_arn, question.to_api())
+    if isinstance(outcome, Answered):
+        return Answer.from_api(question, endpoint_arn, outcome.response, outcome.client_ms)
+    if isinstance(outcome, Refused):
+        raise PromotionFailed(f"the endpoint refused the smoke test: {outcome.problem}")
+    if isinstance(outcome, Throttled) and outcome.for_today:
+        # What was bought bills while a quota of the day is waited for: it is given back, and a retry buys it again.
+        message = f"the smoke test was throttled for today: {outcome.problem}"
+        raise PromotionFailed(f"{message}. Retry the run when the quota has been reset: nothing is trained again")
+    raise RetryLater(f"the endpoint does not answer yet: {outcome.problem}")

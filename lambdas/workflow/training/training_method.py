@@ -17,7 +17,7 @@ _ABOUT_THE_PAIR = re.compile(
 _ABOUT_OURS = re.compile(r"not authorized to perform|\bassumed?\b|\brole\b|\bbucket\b|s3://|\bkms\b", re.IGNORECASE)
 """Words of refusals that fine-tuning would get as well, now or until what they name is mended."""
 
-_INTERNAL = "InternalServerException"
+_INTERNAL = re.compile(r"Internal(Server(Exception|Error)|Failure)")
 
 _UPLOAD_AGAIN = "in task.json and upload again (a retry keeps the old one): the teacher's answers are not bought again"
 """A run is pinned to its version of ``task.json``; answers are kept by their content."""
@@ -60,7 +60,7 @@ def explain_error(models: ModelChoice, error: str) -> str:
     Bedrock was seen to answer the creation of a distillation job so where the pair is not open to the account, with
     no word of the pair. It may as well be an outage: so nobody but a person decides for the other way.
     """
-    if models.training != "distillation" or _INTERNAL not in error:
+    if models.training != "distillation" or not _INTERNAL.search(error):
         return error
     return (
         f"{error.rstrip('.')}. If this goes on, the pair of teacher and student may not be open in this account, which "

@@ -135,3 +135,14 @@ def test_no_runs_yet(aws: FakeAws, call: Callable[..., Result]) -> None:
     # Then
     assert result.exit_code == 0
     assert "There is no run yet" in result.stdout
+
+
+@pytest.mark.parametrize("code", ["InternalServerError", "ThrottlingException", "ValidationException"])
+def test_a_service_that_does_not_answer_for_now(aws: FakeAws, call: Callable[..., Result], code: str) -> None:
+    # Given
+    aws.stub("dynamodb").add_client_error("query", code, "Bad Gateway", http_status_code=502)
+    # When
+    result = call("runs")
+    # Then
+    assert result.exit_code == 3
+    assert f"AWS does not answer Query for now ({code}: Bad Gateway). Try again in a minute." in result.stderr

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import Result
 
 from cli.errors import CliError
 from cli.progress import age, describe, follow
-from lambdas.gateways.registry.runs import Run
+from lambdas.gateways.registry.runs import ENDED, Run
 from tests.unit.cli.conftest import FakeAws, ended, make_run, sha256
 
 RUN = "greetings-aaaa11112222"
@@ -248,3 +249,21 @@ def test_watch_tells_the_phases_of_the_training_and_the_second_try() -> None:
     assert "waits for Bedrock's customization job (phase training, validation took 5 min" in text
     assert "training for " in text
     assert "second try: the first job failed or stalled" in text
+
+
+def test_a_watch_outlasts_a_service_that_does_not_answer_for_now(aws: FakeAws) -> None:
+    # Given
+    aws.run_in_registry(make_run())
+    for _ in range(2):
+        aws.stub("dynamodb").add_client_error("get_item", "503", "no backend", http_status_code=503)
+    aws.run_in_registry(ended("PROMOTED"))
+    # When
+    looks = list(follow(aws.deployment().registry, RUN, every=2.0, sleep=lambda _: None))
+    # Then
+    assert [run.state if run else None for run in looks] == ["RUNNING", "RUNNING", "RUNNING", ENDED]
+
+
+def test_a_watch_ends_with_a_refusal(aws: FakeAws) -> None:
+    aws.stub("dynamodb").add_client_error("get_item", "AccessDeniedException", "no", http_status_code=400)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        list(follow(aws.deployment().registry, RUN, every=2.0, sleep=lambda _: None))

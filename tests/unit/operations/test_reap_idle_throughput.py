@@ -533,3 +533,29 @@ class TestOutsideChanges:
         # When / Then
         assert yard.reaper.reap("report")["findings"] == []
         assert yard.ssm.put == []
+
+
+def bare(*_arguments: Any, **_request: Any) -> Any:
+    metadata: Any = {"HTTPStatusCode": 502, "HTTPHeaders": {}}
+    raise ClientError({"Error": {"Code": "502", "Message": "Bad Gateway"}, "ResponseMetadata": metadata}, "Anything")
+
+
+@pytest.mark.parametrize("operation", ["delete_custom_model_deployment", "get_custom_model_deployment"])
+def test_what_a_gateway_does_not_answer_for_keeps_nothing_else_from_being_deleted(
+    yard: Yard, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given two leftovers, and a gateway that answers for one of them
+    run = yard.workshop.run()
+    leave(yard, run, DEPLOYMENT, "dev-video-aa")
+    throughput = leave(yard, run, THROUGHPUT, "dev-video-ab")
+    yard.end(run)
+    # When
+    with monkeypatch.context() as gateway:
+        gateway.setattr(yard.workshop.client, operation, bare)
+        found = {finding["name"]: finding for finding in yard.reaper.reap("delete_unused")["findings"]}
+    # Then
+    assert throughput not in yard.workshop.client.endpoints
+    assert found["dev-video-ab"]["done"] == "deleted"
+    assert not found["dev-video-aa"]["done"]
+    yard.reaper.reap("delete_unused")
+    assert yard.workshop.client.endpoints == {}

@@ -66,7 +66,7 @@ def test_an_account_without_batch_inference_is_asked_on_demand(workshop: Worksho
     run = prepared(workshop)
     workshop.client.refuses["list_model_invocation_jobs"] = code
     assert step(workshop, run)["status"] == "COMPLETED"
-    assert batch(workshop, run)["reason"] == f"the account has no batch inference here: {code}"
+    assert batch(workshop, run)["reason"].startswith(f"the account has no batch inference here: {code}")
 
 
 def test_a_teacher_without_batch_prices_is_asked_on_demand(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.domain.dataset.records import Record, Turn
 from lambdas.domain.errors import PromotionFailed, RetryLater
@@ -95,3 +96,40 @@ def test_an_endpoint_that_is_far_slower_than_the_student_was_fails() -> None:
     endpoint: Any = Endpoint(*["{}"] * QUESTIONS)
     with pytest.raises(PromotionFailed, match="allowed is 3 times that"):
         smoke_test(endpoint, "arn:endpoint", RECORDS, TASK, Expected(p95_ms=0.001))
+
+
+def bare(status: int, code: str = "", message: str = "Bad Gateway") -> ClientError:
+    metadata: Any = {"HTTPStatusCode": status, "HTTPHeaders": {}}
+    return ClientError({"Error": {"Code": code or str(status), "Message": message}, "ResponseMetadata": metadata}, "C")
+
+
+@pytest.mark.parametrize(
+    "error", [bare(502), bare(503), bare(500, "InternalFailure"), bare(500, "ValidationException")]
+)
+def test_one_bare_error_of_five_calls_fails_nothing(error: ClientError) -> None:
+    # Given
+    class Flickering(Endpoint):
+        def converse(self, **request: Any) -> dict[str, Any]:
+            if self.asked == 2:
+                self.asked += 1
+                raise error
+            return super().converse(**request)
+
+    endpoint: Any = Flickering(*["{}"] * 5)
+
+    # When
+    smoke_test(endpoint, "arn:endpoint", RECORDS, TASK)
+
+    # Then
+    assert endpoint.asked == QUESTIONS + 1
+
+
+def test_a_quota_of_the_day_is_not_waited_for_while_what_was_bought_bills() -> None:
+    # Given
+    said = "Too many tokens per day, please wait before trying again."
+    endpoint: Any = Endpoint(error=bare(429, "ThrottlingException", said))
+
+    # When / Then
+    with pytest.raises(PromotionFailed, match=f"for today: ThrottlingException: {said}.*Retry the run"):
+        smoke_test(endpoint, "arn:endpoint", RECORDS, TASK)
+    assert endpoint.asked == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from lambdas.domain.errors import ModelUnavailable, OutOfTime, RetryLater
+from lambdas.domain.errors import DailyQuotaUsed, ModelUnavailable, OutOfTime, RetryLater
 from lambdas.domain.questions import concurrency_limit
 from lambdas.gateways.answering.answerer import Limits
 from lambdas.gateways.answering.call_scheduler import MAX_BROKEN, MAX_STREAK, REFUSALS_OF_THE_MODEL
@@ -191,3 +191,63 @@ def test_a_record_that_the_service_refuses_costs_the_others_nothing() -> None:
     assert len(found.answers) == 39
     assert found.failed == {f"{7:016x}": "refused: ValidationException: Input is too long for requested model."}
     assert len(runtime.calls) == 40
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+@pytest.mark.parametrize("name", ["", "InternalFailure", "ValidationException", "AccessDeniedException"])
+def test_one_bare_error_among_many_calls_is_tried_again(status: int, name: str) -> None:
+    # Given
+    bare = refusal(name or str(status), "")
+    bare.response["ResponseMetadata"] = {"HTTPStatusCode": status, "HTTPHeaders": {}}  # type: ignore[typeddict-item]
+    runtime = FakeRuntime(lambda text, earlier: bare if (text, earlier) == ("query 7", 0) else converse_answer())
+
+    # When
+    found = Desk().answerer(runtime).ask(questions(20), USE, "00-63")
+
+    # Then
+    assert (len(found.answers), found.failed) == (20, {})
+
+
+PROFILE = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc"
+
+
+@pytest.mark.usefixtures("short_pauses")
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("ThrottlingException", "Too many tokens per day, please wait before trying again."),
+        ("ThrottlingException", "Too many tokens, please wait before trying again."),
+        ("ModelErrorException", "Model produced invalid sequence as part of ToolUse."),
+        ("AccessDeniedException", "You don't have access to the model with the specified model ID."),
+        ("ValidationException", "`temperature` is deprecated for this model."),
+    ],
+)
+def test_every_message_has_the_words_of_the_service_and_names_the_model(code: str, message: str) -> None:
+    # Given a model that is called through an application inference profile, whose ARN says nothing
+    desk, runtime = Desk(), FakeRuntime(lambda _text, _earlier: refusal(code, message))
+
+    # When
+    with pytest.raises((RetryLater, ModelUnavailable)) as ended:
+        desk.answerer(runtime, callable_model=lambda _model: PROFILE).ask(questions(5), USE, "00-63")
+
+    # Then
+    assert f"{code}: {message}"[:-1] in str(ended.value)
+    assert TEACHER in str(ended.value)
+    assert PROFILE not in str(ended.value)
+
+
+def test_a_quota_of_the_day_ends_the_lambda_at_once_and_keeps_what_was_bought() -> None:
+    # Given a quota that is enough for three answers
+    desk = Desk()
+    used_up = refusal("ThrottlingException", "Too many tokens per day, please wait before trying again.")
+    calls = itertools.count(1)
+    runtime = FakeRuntime(lambda _text, _earlier: converse_answer() if next(calls) <= 3 else used_up)
+
+    # When
+    with pytest.raises(DailyQuotaUsed, match=r"Too many tokens per day.*resets within a day"):
+        desk.answerer(runtime).ask(questions(50), USE, "00-63")
+
+    # Then nobody asked on and on, and the next Lambda buys the rest
+    assert len(runtime.calls) <= 3 + 8
+    assert desk.ledger.total("calls") == 3
+    assert len(desk.answerer(FakeRuntime(good)).ask(questions(50), USE, "00-63").answers) == 50

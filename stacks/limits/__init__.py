@@ -1,1 +1,0 @@
-"""What the services refuse at the deployment, found at synth: sizes as they count them."""
