@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import urllib.request
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from cli.errors import CHECK_FAILED, NOT_REACHED, UNKNOWN_RUN, CliError, NotDeployedError
 from lambdas.domain.task.settings import Settings
+from lambdas.gateways.aws.environment import SETTINGS_FILE, layer_of_settings
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import Registry
 from lambdas.gateways.registry.table import Table
@@ -146,7 +150,16 @@ class Deployment:
         """The settings with which the pipeline was deployed, as its Lambdas have them."""
         name = self.output("pipeline", "StartRunFunction")
         variables = self.client("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        return Settings.from_json(variables["PIPELINE_SETTINGS"])
+        told = variables["PIPELINE_SETTINGS"]
+        layer = layer_of_settings(told)
+        return Settings.from_json(told if layer is None else self._file_of_layer(layer, SETTINGS_FILE))
+
+    def _file_of_layer(self, layer: str, name: str) -> str:
+        """Read a file of a layer, whose archive Lambda offers for download under an address of its own."""
+        address = self.client("lambda").get_layer_version_by_arn(Arn=layer)["Content"]["Location"]
+        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - Lambda's own, signed, over TLS
+            archive = zipfile.ZipFile(io.BytesIO(answer.read()))
+        return archive.read(f"python/{name}").decode()
 
     @cached_property
     def runs(self) -> Bucket:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
+from cli.concurrency import fit
 from cli.environment_files import CDK_FILE, read_settings
 from cli.errors import CHECK_FAILED, NotDeployedError
 from cli.session import Session, pass_session
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.task.model_choice import problem_with
-from lambdas.domain.task.quotas import how_to_ask
+from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.stage import utc_now
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cli.deployment import Deployment
     from lambdas.domain.task.settings import Settings
 
+LAMBDAS = "Lambdas at once"
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _SYMBOLS = {OK: ("✔", "green"), WARNING: ("!", "yellow"), PROBLEM: ("✘", "bold red")}
 
@@ -85,6 +87,7 @@ def examine(deployment: Deployment) -> Iterator[Check]:
     catalog = ModelCatalog(deployment.client("bedrock"), deployment.client("service-quotas"))
     yield from _models(catalog, settings)
     yield _tried("Provisioned throughput quota", lambda: _throughput_quota(catalog, deployment.region))
+    yield _tried(LAMBDAS, lambda: _lambdas(deployment, settings))
     if deployed.state == OK:
         yield _tried("Notifications", lambda: _notifications(deployment))
         yield from _rights(deployment, account)
@@ -178,6 +181,12 @@ def _throughput_quota(catalog: ModelCatalog, region: str) -> Check:
             "serving.mode on_demand needs none"
         ),
     )
+
+
+def _lambdas(deployment: Deployment, settings: Settings) -> Check:
+    limits = deployment.client("lambda").get_account_settings()["AccountLimit"]
+    fitting = fit(settings, int(limits["UnreservedConcurrentExecutions"]))
+    return Check(name=LAMBDAS, state=OK if fitting.fits else WARNING, found=fitting.found, fix=fitting.fix)
 
 
 def _notifications(deployment: Deployment) -> Check:

@@ -21,13 +21,8 @@ if TYPE_CHECKING:
 
 CONTEXT_KEY = "environments"
 
-MAX_SETTINGS_BYTES = 3072
-"""Longest settings text: a Lambda's variables have 4 KB together (Lambda quotas); names and ARNs need the rest."""
-
-PROFILE_BYTES = 18
-"""What a model's inference profile takes beside the model's name: an id of 12 characters and JSON's marks."""
-
-_NAME = re.compile(r"[a-z][a-z0-9-]{1,11}")
+_NAME = re.compile(r"(?=.{2,12}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+"""It begins the names of what is made in Bedrock, which refuses two hyphens in a row: so none stands at the end."""
 
 
 def read_environments(context: object) -> dict[str, Settings]:
@@ -93,18 +88,10 @@ def _parsed(context: object) -> object:
 def _checked(name: str, document: object) -> Settings:
     if not _NAME.fullmatch(name):
         raise InvalidSettings(
-            f"environment '{name}': a name is 2 to 12 characters of [a-z0-9-] and begins with a letter"
+            f"environment '{name}': a name is 2 to 12 characters of [a-z0-9-]; it begins with a letter, "
+            "does not end in '-' and has no '--'"
         )
     try:
-        settings = Settings.from_mapping(document)
+        return Settings.from_mapping(document)
     except InvalidSettings as problem:
         raise InvalidSettings(f"environment '{name}': {problem}") from None
-    # Beside the settings, a Lambda that asks models has the id of each one's inference profile.
-    profiles = sum(len(model) + PROFILE_BYTES for model in settings.profiled_models())
-    size = len(settings.to_json().encode()) + profiles
-    if size > MAX_SETTINGS_BYTES:
-        raise InvalidSettings(
-            f"environment '{name}': the settings take {size} bytes with the models' profiles, and a Lambda's variables "
-            f"hold {MAX_SETTINGS_BYTES}: shorten 'prices' (what every environment needs belongs into the price book)"
-        )
-    return settings

@@ -16,6 +16,7 @@ from stacks.access.bedrock_roles import BatchRole, CustomizationRole
 from stacks.access.inference_profiles import InferenceProfiles
 from stacks.access.permissions import Permission, allow, keep_reasons, policy_document
 from stacks.access.stage_permissions import StagePermissions
+from stacks.machine.settings_layer import PipelineSettings
 from stacks.machine.stage_function import Runtime, StageFunction, shared_code, shared_layer
 from stacks.machine.state_machine import DistillationMachine
 from stacks.machine.triggers import Triggers
@@ -83,7 +84,9 @@ class PipelineStack(Stack):
         customization = CustomizationRole(self, "CustomizationRole", settings=settings, data=self._data)
         batch = BatchRole(self, "BatchRole", settings=settings, data=self._data, profiles=profiles.arns)
         stages = self._stages(customization, batch)
-        machine = DistillationMachine(self, "Distillation", settings=settings, stages=stages, runtime=self._runtime)
+        machine = DistillationMachine(
+            self, "Distillation", environment=environment, settings=settings, stages=stages, runtime=self._runtime
+        )
         self.machine = machine.machine
         start_run, answer, reconcile = self._beside_the_machine(machine, stages)
         reap = self._reap_idle_throughput()
@@ -192,10 +195,11 @@ class PipelineStack(Stack):
         return folder, stage
 
     def _shared_runtime(self, environment: str, settings: Settings) -> Runtime:
+        told = PipelineSettings(self, "Settings", settings=settings)
         return Runtime(
             settings=settings,
             code=shared_code(),
-            layer=shared_layer(self),
+            layers=[shared_layer(self), *told.layers],
             key=self._key,
             key_arn=self._data.key_arn,
             account=self.account,
@@ -207,7 +211,7 @@ class PipelineStack(Stack):
             network=self._network(settings),
             environment={
                 "ENVIRONMENT": environment,
-                "PIPELINE_SETTINGS": settings.to_json(),
+                "PIPELINE_SETTINGS": told.variable,
                 "UPLOADS_BUCKET": self._data.uploads_bucket,
                 "RUNS_BUCKET": self._data.runs_bucket,
                 "REGISTRY_TABLE": self._data.registry_table,

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-PROFILE_SCOPES = ("us", "eu", "apac", "jp", "au", "ca", "us-gov", "global")
-"""First parts of system-defined inference profile ids (Amazon Bedrock user guide, inference profiles)."""
+import re
+
+PROVIDERS = ("ai21", "amazon", "anthropic", "cohere", "deepseek", "google", "luma", "meta", "minimax", "mistral",
+             "moonshot", "moonshotai", "nvidia", "openai", "qwen", "stability", "twelvelabs",
+             "writer", "zai")  # fmt: skip
+"""First parts of the ids of foundation models (Amazon Bedrock user guide, supported models, autumn 2026).
+
+The list need not be complete: see :func:`is_profile`.
+"""
+
+SCOPES = ("us", "eu", "apac", "jp", "au", "ca", "us-gov", "global")
+"""First parts of system-defined inference profile ids that were in use in autumn 2026; there will be others."""
+
+_PROVIDER = re.compile(r"[a-z]+")
 
 
 def is_profile(model: str) -> bool:
-    """Tell whether an identifier names a system-defined inference profile."""
-    return model.split(".", 1)[0] in PROFILE_SCOPES
+    """Tell whether an identifier names a system-defined inference profile, of whatever geography.
+
+    Bedrock adds geographies (``us``, ``eu``, ``apac``, ``jp``, ``amer``, ``in``, ``global`` and more) as it adds
+    Regions. So no list of them decides: a profile's id is a scope before the id of a model, which is a provider's word
+    and a name. A version with a dot (``zai.glm-4.6``) makes no profile, since no provider is called ``glm-4``.
+
+    Examples
+    --------
+    >>> is_profile("amer.amazon.nova-pro-v1:0"), is_profile("amazon.nova-pro-v1:0"), is_profile("deepseek.v3.2")
+    (True, False, False)
+    """
+    scope, _, behind = model.partition(".")
+    provider, _, name = behind.partition(".")
+    if scope in PROVIDERS or not name:
+        return False
+    return scope in SCOPES or provider in PROVIDERS or _PROVIDER.fullmatch(provider) is not None
 
 
 def foundation_model_id(model: str) -> str:

@@ -26,6 +26,7 @@ from lambdas.gateways.aws.environment import Environment
 from lambdas.gateways.aws.metric_writer import Meter
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.resources import CREATED, PLANNED, Resource, ResourceBook
+from lambdas.gateways.registry.run_ledger import RunLedger
 from lambdas.gateways.registry.runs import RUNNING, Registry, Run
 from lambdas.gateways.registry.shard_failures import ShardFailures
 from lambdas.gateways.registry.table import Table
@@ -145,6 +146,11 @@ class Stage:
     seconds_left: Callable[[], float] = lambda: 900.0
 
     @cached_property
+    def ledger(self) -> RunLedger:
+        """The run's ledger."""
+        return RunLedger(self.pipeline.registry, self.pipeline.prices, self.run.run_id)
+
+    @cached_property
     def task(self) -> TaskDefinition:
         """The task's definition as pinned by the run."""
         return TaskDefinition.from_text(self.pipeline.runs.read(self.run.files.task_definition))
@@ -197,7 +203,7 @@ class Stage:
         kept = Kept(AnswerStore(runs, task), FailureStore(runs, task, self.owner))
         return Answerer(
             clients.bedrock_runtime(),
-            Books(kept, pipeline.registry, pipeline.prices, self.run.run_id),
+            Books(kept, self.ledger),
             limits=pipeline.limits,
             seconds_left=self.seconds_left,
             callable_model=pipeline.environment.callable_model,

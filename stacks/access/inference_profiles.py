@@ -53,10 +53,13 @@ class InferenceProfiles(Construct):
         access = ModelAccess(stack)
         made = {model: self._profile(model, access) for model in settings.profiled_models()}
         self.arns: Mapping[str, str] = {model: profile.attr_inference_profile_arn for model, profile in made.items()}
-        self._ids = {model: profile.attr_inference_profile_id for model, profile in made.items()}
+        self._ids = [profile.attr_inference_profile_id for profile in made.values()]
 
     def variable(self) -> str:
-        """Write the Lambdas' variable: ids by model, and what precedes each; whole ARNs would be too long for it."""
+        """Write the Lambdas' variable: ids in order of the settings' models, and what precedes each.
+
+        The names of the models, which the settings have already, would be too long for it.
+        """
         return json.dumps({"prefix": self._prefix, "ids": self._ids}, separators=(",", ":"))
 
     def _profile(self, model: str, access: ModelAccess) -> bedrock.CfnApplicationInferenceProfile:

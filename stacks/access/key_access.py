@@ -14,14 +14,28 @@ ENCRYPTING = {"s3:PutObject": "s3", "sns:Publish": "sns", "sqs:SendMessage": "sq
 
 OWN_STUDENTS = (":custom-model-deployment/", ":provisioned-model/")
 
+CUSTOMIZING = "bedrock:CreateModelCustomizationJob"
+SERVING = (
+    "bedrock:CreateCustomModelDeployment",
+    "bedrock:UpdateCustomModelDeployment",
+    "bedrock:CreateProvisionedModelThroughput",
+    "bedrock:UpdateProvisionedModelThroughput",
+)
+"""Actions for which Bedrock checks that the caller may use the key of a custom model (guides: :func:`data_key`)."""
+
 
 def data_key(permissions: Iterable[Permission], *, key: str, region: str) -> list[Permission]:
     """Allow the key through the services that hold encrypted things of ours, and for what is done with them only.
 
     DynamoDB, SNS and SQS decrypt and make data keys in the caller's name, whatever is called (their developer guides,
     key management). S3 decrypts what is read; it makes a data key for what is written, and looks at the old one while
-    the bucket's key is in use (S3 user guide, S3 Bucket Keys). Whoever asks an encrypted custom model must be allowed
-    to decrypt it (Amazon Bedrock user guide, encryption of custom models).
+    the bucket's key is in use (S3 user guide, S3 Bucket Keys).
+
+    Bedrock holds the caller's rights against the key of a custom model: it makes a data key for the check when a model
+    is made, and decrypts it when the model is used (Amazon Bedrock user guide, "Encryption of custom models"). Whoever
+    customizes needs both. Whoever asks needs Decrypt there, and for a Nova model GenerateDataKey too (Amazon Nova user
+    guide, "Encryption of model customization jobs and artifacts"): the stricter page is followed. Whoever deploys a
+    model or buys throughput for it needs what asking it takes (Bedrock user guide, prerequisites of both).
 
     Parameters
     ----------
@@ -63,7 +77,9 @@ def _touched(permission: Permission) -> Iterator[tuple[str, bool]]:
             yield ENCRYPTING[action], True
         elif action.startswith("s3:GetObject"):
             yield "s3", False
-        elif action == "bedrock:InvokeModel" and any(
-            kind in resource for resource in permission.resources for kind in OWN_STUDENTS
-        ):
-            yield "bedrock", False
+        elif action in (CUSTOMIZING, *SERVING) or (action == "bedrock:InvokeModel" and _asks_students(permission)):
+            yield "bedrock", True
+
+
+def _asks_students(permission: Permission) -> bool:
+    return any(kind in resource for resource in permission.resources for kind in OWN_STUDENTS)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from aws_cdk import Stack
 
+_ASKING = ("bedrock:InvokeModel",)
+_ASKING_THROUGH_PROFILES = (*_ASKING, "bedrock:GetInferenceProfile")
+"""Listed for whoever asks through a profile (Amazon Bedrock user guide, prerequisites for running model inference)."""
+
 
 class ModelAccess:
     """ARNs and statements for models of one Region and account.
@@ -58,31 +62,34 @@ class ModelAccess:
         """Name the application inference profiles of models, where they have one."""
         return [self._profiles[model] for model in sorted(set(models)) if model in self._profiles]
 
-    def ask(self, models: Iterable[str]) -> list[Permission]:
+    def ask(self, models: Iterable[str], *, by_caller: bool = False) -> list[Permission]:
         """Allow asking models as the pipeline does: through their application inference profile where there is one.
 
         Then the model is allowed only through that profile, so that no call goes untagged. What it copies is allowed as
         AWS's own construct library allows it (aws-bedrock-alpha, ``ApplicationInferenceProfile.grantInvoke``).
+
+        Parameters
+        ----------
+        models : iterable of str
+            Model ids and system inference profile ids.
+        by_caller : bool
+            Whether the role asks by itself; a role of Bedrock's jobs needs less.
         """
         distinct = sorted(set(models))
         plain = [model for model in distinct if model not in self._profiles]
         attributed = [model for model in distinct if model in self._profiles]
         copied = [self.profile(model) for model in attributed if is_profile(model)]
-        own = (
-            [
-                allow(
-                    "bedrock:InvokeModel",
-                    on=[*self.attributed(attributed), *copied],
-                    to="ask the models of the settings through their application inference profile",
-                )
-            ]
-            if attributed
-            else []
+        if not attributed:
+            return self.invoke(plain, by_caller=by_caller)
+        own = allow(
+            *(_ASKING_THROUGH_PROFILES if by_caller else _ASKING),
+            on=[*self.attributed(attributed), *copied],
+            to="ask the models of the settings through their application inference profile",
         )
-        behind = [self._behind_profile(model, self._profiles[model]) for model in attributed]
-        return [*(self.invoke(plain) if plain else []), *own, *behind]
+        behind = self._behind_profiles({model: self._profiles[model] for model in attributed})
+        return [*(self.invoke(plain, by_caller=by_caller) if plain else []), own, behind]
 
-    def invoke(self, models: Iterable[str]) -> list[Permission]:
+    def invoke(self, models: Iterable[str], *, by_caller: bool = False) -> list[Permission]:
         """Allow asking exactly these models.
 
         A profile needs two statements: itself, and the foundation model behind it in whatever Region the profile
@@ -91,24 +98,36 @@ class ModelAccess:
 
         Parameters
         ----------
-        models : iterable of str
-            Model ids and system inference profile ids.
+        models, by_caller
+            As of :meth:`ask`.
         """
         distinct = sorted(set(models))
-        direct = [self.callable(model) for model in distinct]
-        behind = [self._behind_profile(model, self.profile(model)) for model in distinct if is_profile(model)]
-        return [allow("bedrock:InvokeModel", on=direct, to="ask the models of the settings"), *behind]
+        here = [self.foundation_model(model) for model in distinct if not is_profile(model)]
+        profiles = {model: self.profile(model) for model in distinct if is_profile(model)}
+        asked = [allow(*_ASKING, on=here, to="ask the models of the settings")] if here else []
+        if not profiles:
+            return asked
+        actions = _ASKING_THROUGH_PROFILES if by_caller else _ASKING
+        through = allow(*actions, on=list(profiles.values()), to="ask the models of the settings through profiles")
+        return [*asked, through, self._behind_profiles(profiles)]
 
-    def _behind_profile(self, model: str, profile: str) -> Permission:
-        bare = foundation_model_id(model)
-        region = "*" if is_profile(model) else self._region
-        resources = [f"arn:{self._partition}:bedrock:{region}::foundation-model/{bare}"]
-        if model.startswith("global."):
-            resources.append(f"arn:{self._partition}:bedrock:::foundation-model/{bare}")
+    def _behind_profiles(self, profiles: Mapping[str, str]) -> Permission:
+        """Allow the models behind profiles through those profiles only.
+
+        One statement for all: a profile leads to no model but its own, so that none is allowed through another's, and
+        a role's inline policies have room for 10,240 characters together.
+        """
+        resources: dict[str, None] = {}
+        for model in profiles:
+            bare = foundation_model_id(model)
+            region = "*" if is_profile(model) else self._region
+            resources[f"arn:{self._partition}:bedrock:{region}::foundation-model/{bare}"] = None
+            if model.startswith("global."):
+                resources[f"arn:{self._partition}:bedrock:::foundation-model/{bare}"] = None
         return allow(
-            "bedrock:InvokeModel",
-            on=resources,
-            to="ask the model behind a profile, through the profile only",
-            when={"StringEquals": {"bedrock:InferenceProfileArn": profile}},
-            because="The profile chooses the Region; the condition allows the model only through the profile.",
+            *_ASKING,
+            on=list(resources),
+            to="ask the models behind profiles, through the profiles only",
+            when={"StringEquals": {"bedrock:InferenceProfileArn": list(profiles.values())}},
+            because="The profile chooses the Region; the condition allows the models only through the profiles.",
         )

@@ -19,6 +19,9 @@ from aws_cdk import (
     PolicyViolation,
 )
 
+from stacks.access.names import own_names
+from stacks.limits.service_sizes import sizes
+
 Json = dict[str, Any]
 Rule = Callable[[Mapping[str, Json]], Iterator[tuple[str, str]]]
 """Gives logical id and place in the resource of each violation."""
@@ -129,6 +132,11 @@ def log_retention(resources: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
             yield name, "LoggingConfiguration/Destinations"
 
 
+def physical_names(resources: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """CloudFormation makes the names, but for the exceptions in ``stacks/access/names.py``."""
+    return own_names(resources)
+
+
 RULES: dict[str, Rule] = {
     "Distillation-BedrockTrust": bedrock_trust,
     "Distillation-PassRole": pass_role,
@@ -137,7 +145,14 @@ RULES: dict[str, Rule] = {
     "Distillation-RetainedData": retained_data,
     "Distillation-NoPublicEndpoint": no_public_endpoint,
     "Distillation-LogRetention": log_retention,
+    "Distillation-PhysicalNames": physical_names,
 }
+
+
+SERVICE_SIZES = "Distillation-ServiceSizes"
+_TOO_LARGE = (
+    "AWS would refuse it while it is deployed, and the deployment would roll back. Sizes are those that AWS counts."
+)
 
 
 def violations(template: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
@@ -170,25 +185,50 @@ class OwnRules:
     @property
     def rule_ids(self) -> list[str]:
         """Ids of the rules."""
-        return list(RULES)
+        return [*RULES, SERVICE_SIZES]
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
         """Read every template of the assembly."""
+        templates = {path: json.loads(Path(path).read_text()) for path in context.template_paths}
         found = [
-            _violation(rule, path, places)
-            for path in context.template_paths
-            for rule, places in violations(json.loads(Path(path).read_text())).items()
+            _violation(rule, path, places, str(RULES[rule].__doc__).strip())
+            for path, template in templates.items()
+            for rule, places in violations(template).items()
+        ]
+        found += [
+            _violation(SERVICE_SIZES, path, places, _TOO_LARGE)
+            for path, places in oversized(templates).items()
+            if places
         ]
         return PolicyValidationPluginReport(success=not found, violations=found)
 
 
-def _violation(rule: str, template: str, places: list[tuple[str, str]]) -> PolicyViolation:
+def oversized(templates: Mapping[str, Json]) -> dict[str, list[tuple[str, str]]]:
+    """Find what a service would refuse for its size.
+
+    Parameters
+    ----------
+    templates : mapping
+        Templates by the path of their file, which is named after the stack.
+
+    Returns
+    -------
+    dict
+        For each path, logical id and the two figures of each finding.
+    """
+    paths = {Path(path).name.removesuffix(".template.json"): path for path in templates}
+    found: dict[str, list[tuple[str, str]]] = {path: [] for path in templates}
+    for size in sizes({stack: templates[path] for stack, path in paths.items()}):
+        if size.exceeded:
+            found[paths[size.stack]].append((size.resource, str(size)))
+    return found
+
+
+def _violation(rule: str, template: str, places: list[tuple[str, str]], description: str) -> PolicyViolation:
     resources = [
         PolicyViolatingResource(resource_logical_id=name, template_path=template, locations=[place])
         for name, place in places
     ]
-    # A function of this module, so it has a docstring.
-    description = str(RULES[rule].__doc__).strip()
     return PolicyViolation(rule_name=rule, description=description, violating_resources=resources, severity="error")
 
 

@@ -91,9 +91,28 @@ class PermissionParts:
             self._answers("s3:GetObject", "s3:PutObject"),
             self._list_runs_bucket("answers/*"),
             self._list_runs_bucket("runs/*"),
-            *self._models.ask(self._settings.judge_models),
+            *self._ask(self._settings.judge_models),
             *self._record_progress("PutItem", "Query"),
         ]
+
+    def _ask(self, models: Iterable[str]) -> list[Permission]:
+        return self._models.ask(models, by_caller=True)
+
+    def _ask_students(self, *kinds: str, to: str) -> list[Permission]:
+        """Allow asking custom models behind their endpoints.
+
+        Looking model and throughput up is listed beside it (Bedrock user guide, prerequisites for running inference).
+        """
+        looked_up = [
+            of_bedrock("bedrock:GetCustomModel", on=[self._bedrock("custom-model")], to="ask custom models"),
+            of_bedrock(
+                "bedrock:GetProvisionedModelThroughput",
+                on=[self._bedrock("provisioned-model")],
+                to="ask through throughput",
+            ),
+        ]
+        asked = of_bedrock("bedrock:InvokeModel", on=[self._bedrock(kind) for kind in kinds], to=to)
+        return [asked, *(looked_up if "provisioned-model" in kinds else looked_up[:1])]
 
     def _list_trained(self) -> Permission:
         return without_resource(

@@ -61,7 +61,11 @@ class StagePermissions(PermissionParts):
             without_resource(
                 "bedrock:GetFoundationModelAvailability", to="see that the account has access to the models"
             ),
-            allow("bedrock:GetInferenceProfile", on=self._models.profiles(models), to="see that the profiles exist"),
+            *(
+                [allow("bedrock:GetInferenceProfile", on=profiles, to="see that the profiles exist")]
+                if (profiles := self._models.profiles(models))
+                else []
+            ),
             without_resource("servicequotas:GetServiceQuota", to="see that a first champion fits into the quota"),
             *self._record_progress(),
         ]
@@ -108,7 +112,7 @@ class StagePermissions(PermissionParts):
         return [
             self._runs("s3:GetObject"),
             *self._ask_and_keep(),
-            *self._models.ask(self._settings.teacher_models),
+            *self._ask(self._settings.teacher_models),
         ]
 
     def collect_teacher_data(self) -> list[Permission]:
@@ -178,12 +182,8 @@ class StagePermissions(PermissionParts):
             self._list_runs_bucket("runs/*/task.json"),
             self._list_runs_bucket("runs/*/evaluation/left_out.json"),
             *self._ask_and_keep(),
-            *self._models.ask(asked),
-            of_bedrock(
-                "bedrock:InvokeModel",
-                on=[self._bedrock("custom-model-deployment"), self._bedrock("provisioned-model")],
-                to="ask the student and the champion",
-            ),
+            *self._ask(asked),
+            *self._ask_students("custom-model-deployment", "provisioned-model", to="ask the student and the champion"),
         ]
 
     def score_evaluation(self) -> list[Permission]:
@@ -246,12 +246,9 @@ class StagePermissions(PermissionParts):
                 to="repoint throughput",
             ),
             of_bedrock("bedrock:UpdateCustomModelDeployment", on=[models, deployments], to="repoint a deployment"),
-            of_bedrock(
-                "bedrock:GetProvisionedModelThroughput", on=[throughputs], to="wait until the throughput serves"
-            ),
             of_bedrock("bedrock:GetCustomModelDeployment", on=[deployments], to="wait until the deployment serves"),
-            of_bedrock(
-                "bedrock:InvokeModel", on=[throughputs, deployments], to="try the endpoint before callers get it"
+            *self._ask_students(
+                "provisioned-model", "custom-model-deployment", to="try the endpoint before callers get it"
             ),
             self._list_endpoints(),
             self._tag(throughputs, deployments),
@@ -346,10 +343,10 @@ class StagePermissions(PermissionParts):
             of_bedrock(
                 "bedrock:GetCustomModelDeployment",
                 "bedrock:DeleteCustomModelDeployment",
-                "bedrock:InvokeModel",
                 on=[deployments],
-                to="try that deployment, and delete what idles",
+                to="wait for that deployment, and delete what idles",
             ),
+            *self._ask_students("custom-model-deployment", to="try that deployment before callers get it"),
             self._delete_models(),
             allow(
                 "bedrock:GetFoundationModel",

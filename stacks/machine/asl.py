@@ -28,6 +28,25 @@ RETRY: State = {
     "MaxDelaySeconds": 60,
     "JitterStrategy": "FULL",
 }
+THROTTLED_ERROR = "Lambda.TooManyRequestsException"
+"""What Step Functions calls it where the account runs no more Lambdas at once (a new account: 10)."""
+
+THROTTLED: State = {
+    "ErrorEquals": [THROTTLED_ERROR],
+    "IntervalSeconds": 5,
+    "BackoffRate": 2,
+    "MaxAttempts": 60,
+    "MaxDelaySeconds": 60,
+    "JitterStrategy": "FULL",
+}
+"""Nothing is wrong and nothing was begun: half an hour is waited, twice the time of the longest Lambda."""
+
+THROTTLED_SHARD: State = {**THROTTLED, "MaxAttempts": 480}
+"""A shard waits for hours: the others may be many, and each may take a Lambda's longest time."""
+
+THROTTLED_POLL: State = {**THROTTLED, "MaxAttempts": RETRY["MaxAttempts"]}
+"""A poll waits no longer than after any error, since that begins anew at every poll: the next one comes anyway."""
+
 GO_ON: State = {
     "ErrorEquals": [OutOfTime.__name__],
     "IntervalSeconds": 1,
@@ -116,6 +135,12 @@ def poll_loop(
         check: {"Type": "Choice", "Choices": ways_out, **(otherwise or {"Default": pause})},
         pause: wait(seconds, then=stage),
     }
+
+
+def poll_later(polls: str, *, status: str, then: str) -> State:
+    """Catch a poll whose Lambda was throttled to the end: it counts as one that found the work going on."""
+    going_on = {"Assign": counted(polls), "Output": {"status": status}}
+    return {"ErrorEquals": [THROTTLED_ERROR], **going_on, "Next": then}
 
 
 def ask_again(loop: str, *, then: str) -> list[State]:

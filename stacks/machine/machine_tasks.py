@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
-from stacks.machine.asl import CATCH_ALL, GO_ON, NO_RETRY, RETRY, RUN, State, States, ask_again, counted
+from stacks.machine.asl import (
+    CATCH_ALL,
+    GO_ON,
+    NO_RETRY,
+    RETRY,
+    RUN,
+    THROTTLED,
+    THROTTLED_POLL,
+    THROTTLED_SHARD,
+    State,
+    States,
+    ask_again,
+    counted,
+    poll_later,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,11 +61,34 @@ class MachineTasks:
             "Resource": f"arn:{self._partition}:states:::{resource}",
             "Arguments": {"FunctionName": stage.published_version(), "Payload": sent},
             "TimeoutSeconds": int(stage.timeout.to_seconds()) + TASK_MARGIN_SECONDS,
-            "Retry": [NO_RETRY, RETRY],
+            "Retry": [NO_RETRY, THROTTLED, RETRY],
             "Catch": [CATCH_ALL],
             "Output": output,
             **fields,
         }
+
+    def polling_task(
+        self, folder: str, polls: str, *, check: str, going_on: str = "IN_PROGRESS", payload: State | None = None
+    ) -> State:
+        """Invoke a Lambda that is asked again until what it began is there.
+
+        Parameters
+        ----------
+        folder : str
+            Lambda folder.
+        polls : str
+            Counter of the loop.
+        check : str
+            The Choice that reads what the Lambda returned.
+        going_on : str
+            The status with which that Choice asks again.
+        payload : dict, optional
+            As of :meth:`task`.
+        """
+        task = self.task(folder, payload=payload, Assign=counted(polls), Next=check)
+        task["Retry"] = [NO_RETRY, THROTTLED_POLL, RETRY]
+        task["Catch"] = [poll_later(polls, status=going_on, then=check), *task["Catch"]]
+        return task
 
     def watching_task(
         self, folder: str, loop: str, *, check: str, in_trouble: str, assign: State | None = None
@@ -63,7 +100,8 @@ class MachineTasks:
         counters = {**counted(f"{loop}_polls"), f"{loop}_troubles": 0}
         task = self.task(folder, Assign={**counters, **(assign or {})}, Next=check)
         del task["Retry"]
-        task["Catch"] = ask_again(loop, then=in_trouble)
+        later = poll_later(f"{loop}_polls", status="IN_PROGRESS", then=check)
+        task["Catch"] = [later, *ask_again(loop, then=in_trouble)]
         return task
 
     def each_shard(self, label: str, *, shards: str, states: States, then: str) -> State:
@@ -88,6 +126,6 @@ class MachineTasks:
     def shard_task(self, folder: str) -> State:
         """Invoke a Lambda for one shard, again while it makes progress; its failure fails the map, which catches it."""
         task = self.task(folder, payload={name: f"{{% $states.input.{name} %}}" for name in (*RUN, "shard")}, End=True)
-        task["Retry"] = [NO_RETRY, GO_ON, RETRY]
+        task["Retry"] = [NO_RETRY, GO_ON, THROTTLED_SHARD, RETRY]
         del task["Catch"]
         return task

@@ -20,7 +20,7 @@ from stacks.machine.dependency_layer import DependencyLayer
 from stacks.monitoring.log_groups import log_group
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sqs as sqs
@@ -40,6 +40,8 @@ class Runtime:
 
     Attributes
     ----------
+    layers : sequence of ILayerVersion
+        What they import beside their code, and the settings where no variable holds them.
     undelivered : Queue
         Receives events whose Lambda failed for good.
     environment : mapping
@@ -52,7 +54,7 @@ class Runtime:
 
     settings: Settings
     code: lambda_.Code
-    layer: lambda_.ILayerVersion
+    layers: Sequence[lambda_.ILayerVersion]
     key: kms.IKey
     key_arn: str
     account: str
@@ -138,7 +140,7 @@ class StageFunction(Construct):
             architecture=runtime.architecture,
             handler=f"lambdas.{layer}.{folder}.handler.handler",
             code=runtime.code,
-            layers=[runtime.layer],
+            layers=list(runtime.layers),
             # Every statement is written here; nothing may add its own to the role.
             role=self.role.without_policy_updates(),
             log_group=self._log_group,

@@ -7,15 +7,16 @@ It is written in Amazon States Language itself. The L2 states of aws-cdk-lib 2.2
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Stack
+from aws_cdk import CfnDeletionPolicy, Stack
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
 from lambdas.domain.task.settings import TEACHER_POLL_LIMIT
+from stacks.access.names import VENDED_LOGS
 from stacks.machine.asl import (
     CATCH_ALL,
     INPUT,
@@ -23,10 +24,10 @@ from stacks.machine.asl import (
     RETRY,
     RUN,
     SHARD_HOURS,
+    THROTTLED,
     State,
     States,
     completed,
-    counted,
     given_up,
     in_progress,
     only_if,
@@ -42,6 +43,9 @@ from stacks.monitoring.log_groups import log_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_logs as logs
 
     from lambdas.domain.task.settings import Settings
     from stacks.machine.stage_function import Runtime, StageFunction
@@ -61,6 +65,8 @@ class DistillationMachine(Construct):
     ----------
     scope, construct_id
         As everywhere in CDK.
+    environment : str
+        Environment name, a part of the log group's.
     settings : Settings
         Deadlines and limits, written into the definition as constants.
     stages : mapping
@@ -74,6 +80,7 @@ class DistillationMachine(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        environment: str,
         settings: Settings,
         stages: Mapping[str, StageFunction],
         runtime: Runtime,
@@ -91,7 +98,7 @@ class DistillationMachine(Construct):
             role=role.role.without_policy_updates(),
             tracing_enabled=True,
             logs=sfn.LogOptions(
-                destination=log_group(self, key=runtime.key, retention_days=settings.log_retention_days),
+                destination=self._log_group(environment, runtime.key, settings.log_retention_days),
                 level=sfn.LogLevel.ALL,
                 # Inputs and results of states stay out of the logs: an error's text may quote a prompt.
                 include_execution_data=False,
@@ -105,6 +112,15 @@ class DistillationMachine(Construct):
         stack = Stack.of(self)
         name = self.machine.state_machine_name
         return f"arn:{stack.partition}:states:{stack.region}:{stack.account}:execution:{name}:*"
+
+    def _log_group(self, environment: str, key: kms.IKey, retention_days: int) -> logs.LogGroup:
+        """Make the group of the machine's log, which of all groups has a name of ours (:mod:`stacks.access.names`)."""
+        group = log_group(self, key=key, retention_days=retention_days)
+        resource = cast("logs.CfnLogGroup", group.node.default_child)
+        resource.log_group_name = f"{VENDED_LOGS}distillation-{environment}"
+        # An environment that was deployed before the name keeps the log that it wrote until then.
+        resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+        return group
 
     def definition(self) -> State:
         """Write the whole machine."""
@@ -254,7 +270,7 @@ class DistillationMachine(Construct):
     def _deploy_candidate(self) -> States:
         return poll_loop(
             "DeployCandidate",
-            self._tasks.task("deploy_candidate", Assign=counted("deployment_polls"), Next="IsCandidateDeployed"),
+            self._tasks.polling_task("deploy_candidate", "deployment_polls", check="IsCandidateDeployed"),
             check="IsCandidateDeployed",
             ways_out=[
                 completed(then="EachHoldoutShard"),
@@ -289,7 +305,7 @@ class DistillationMachine(Construct):
         waiting = self._tasks.task("request_approval", wait_for_answer=True, Next="IsApproved")
         waiting["TimeoutSeconds"] = self._settings.approval_expiry_hours * 3600
         # Nobody answered: asking again would double the time in which the run may be approved.
-        waiting["Retry"] = [NO_RETRY, {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}, RETRY]
+        waiting["Retry"] = [NO_RETRY, {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}, THROTTLED, RETRY]
         waiting["Catch"] = [expired, CATCH_ALL]
         return {
             "NeedsApproval": {
@@ -315,7 +331,7 @@ class DistillationMachine(Construct):
         serving = completed(then="WaitForTraffic" if self._settings.bake_polls else "ReleaseResources")
         return poll_loop(
             "PromoteStudent",
-            self._tasks.task("promote_student", Assign=counted("promotion_polls"), Next="IsStudentServing"),
+            self._tasks.polling_task("promote_student", "promotion_polls", check="IsStudentServing"),
             check="IsStudentServing",
             ways_out=[
                 {**serving, "Assign": {"outcome": PROMOTED}},
@@ -328,18 +344,18 @@ class DistillationMachine(Construct):
     def _bake_student(self) -> States:
         if not self._settings.bake_polls:
             return {}
-        bake = self._tasks.task("bake_student", Assign=counted("bake_polls"), Next="IsStudentBaked")
+        bake = self._tasks.polling_task("bake_student", "bake_polls", check="IsStudentBaked", going_on="BAKING")
         return _bake_loops(self._settings, bake)
 
     def _release_resources(self) -> States:
-        release = self._tasks.task(
+        release = self._tasks.polling_task(
             "release_resources",
+            "release_polls",
+            check="AreResourcesReleased",
             payload={**RUN, "outcome": "{% $outcome %}"},
-            Assign=counted("release_polls"),
-            Next="AreResourcesReleased",
         )
         # What cannot be released now is not forgotten: the schedule of reconcile_runs goes on with it.
-        release["Catch"] = [{"ErrorEquals": ["States.ALL"], "Next": "PublishReport"}]
+        release["Catch"][-1] = {"ErrorEquals": ["States.ALL"], "Next": "PublishReport"}
         return poll_loop(
             "ReleaseResources",
             release,

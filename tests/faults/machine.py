@@ -81,8 +81,7 @@ class Execution:
         try:
             self.state, self.value = self._do(name, state, frame)
         except TaskFailed as failure:
-            self.state = self._caught(state, failure, frame)
-            self.value = failure.to_output()
+            self.state, self.value = self._caught(state, failure, frame)
 
     def stop(self) -> None:
         """Do what StopExecution does: no Catch runs."""
@@ -159,18 +158,18 @@ class Execution:
         frame.result = self._task(name, state, frame)
         return self._evaluated(state["Output"], frame)
 
-    def _caught(self, state: Json, failure: TaskFailed, frame: Frame) -> str | None:
+    def _caught(self, state: Json, failure: TaskFailed, frame: Frame) -> tuple[str | None, Any]:
         frame.error_output = failure.to_output()
         _, catcher = matching(state.get("Catch", []), failure.error)
         if catcher is None:
             self.status = "FAILED"
-            return None
+            return None, frame.error_output
         try:
             self._assign(catcher, frame)
+            return str(catcher["Next"]), self._evaluated(catcher.get("Output", frame.error_output), frame)
         except TaskFailed:
             self.status = "FAILED"
-            return None
-        return str(catcher["Next"])
+            return None, frame.error_output
 
     def _assign(self, holder: Json, frame: Frame) -> None:
         self.variables |= {name: self._evaluated(value, frame) for name, value in holder.get("Assign", {}).items()}

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from lambdas.domain.model_ids import foundation_model_id
 from local.bedrock_simulator.policies import RolePolicies, allows
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.faults.world import MACHINE, NAMES, PSEUDO, TOPIC
@@ -93,8 +94,26 @@ class Grants:
                 for action in listed(statement["Action"])
                 for resource in self.resolved(listed(statement["Resource"]))
                 for conditions in _one_by_one(self.resolved(statement.get("Condition", {})))
+                if self._leads_to(conditions, resource)
             ]
         return found
+
+    def _leads_to(self, conditions: Json, resource: str) -> bool:
+        """Tell whether a call through the profile of the conditions can be one of the resource's model.
+
+        A statement names several models and their profiles. A profile leads to its own model and to no other (Amazon
+        Bedrock user guide, inference profiles), so that the other pairs allow nothing.
+        """
+        profile = conditions.get("StringEquals", {}).get("bedrock:InferenceProfileArn")
+        if profile is None:
+            return True
+        return foundation_model_id(self._copied(profile).rpartition("/")[2]) == resource.rpartition("/")[2]
+
+    def _copied(self, profile: str) -> str:
+        """Give what an application inference profile copies, and any other profile as it is."""
+        made = self._deployment.of_type("AWS::Bedrock::ApplicationInferenceProfile")
+        name = profile.rpartition("/")[2]
+        return text_of(made[name]["ModelSource"]["CopyFrom"]) if name in made else profile
 
     def policies(self, role: str) -> RolePolicies:
         """Give a role as the offline evaluation reads it, its trust included."""

@@ -23,6 +23,9 @@ PROFILE = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:application-inference-profile"
 TRANSACTED = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 ASKED_BY_SIMULATOR = ("bedrock", "bedrock-runtime", "service-quotas")
 
+SERVING = ("CustomModelDeployment", "ProvisionedModelThroughput")
+STUDENTS = ("custom-model-deployment", "provisioned-model")
+
 Params = Mapping[str, Any]
 
 
@@ -103,7 +106,7 @@ class Needs:
 
     def _asked(self, world: World, _caller: str | None, permissions: Sequence[Permission]) -> None:
         for need in [_need(world, permission) for permission in permissions if world.running]:
-            self.of[world.running] |= {need, *_key_for_student(need)}
+            self.of[world.running] |= {need, *_key_for_student(need), *_looked_up(need)}
 
     def _asked_of_job(
         self, world: World, _caller: str | None, role: str, source: str, asked: Sequence[Permission]
@@ -156,16 +159,35 @@ def key_needs(service: str, *operations: str) -> Iterator[Need]:
 
 
 def _key_for_model(params: Params) -> Iterator[Need]:
-    """Give what the caller needs to have a custom model encrypted (Bedrock user guide, encryption of custom models)."""
+    """Give what the caller needs to have a custom model encrypted (Nova user guide, PermissionsModelCustomization)."""
     if "customModelKmsKeyId" in params:
-        yield from key_needs("bedrock", "DescribeKey", "CreateGrant")
+        yield from key_needs("bedrock", "DescribeKey", "CreateGrant", "Decrypt", "GenerateDataKey")
 
 
 def _key_for_student(need: Need) -> Iterator[Need]:
-    """Give what asking an encrypted custom model needs (Bedrock user guide, encryption of custom models)."""
-    kind = need.resource.split(":")[-1].split("/")[0]
-    if need.action == "bedrock:InvokeModel" and kind in ("custom-model-deployment", "provisioned-model"):
-        yield from key_needs("bedrock", "Decrypt")
+    """Give what asking an encrypted custom model, or serving it, needs (Nova user guide, PermissionsModelInvocation).
+
+    Serving: Bedrock user guide, prerequisites of throughput and of deployments.
+    """
+    serves = need.action.startswith(("bedrock:Create", "bedrock:Update")) and need.action.endswith(SERVING)
+    if serves or (need.action == "bedrock:InvokeModel" and _kind(need) in STUDENTS):
+        yield from key_needs("bedrock")
+
+
+def _looked_up(need: Need) -> Iterator[Need]:
+    """Give what asking takes beside InvokeModel (Bedrock user guide, "Prerequisites for running model inference")."""
+    if need.action != "bedrock:InvokeModel":
+        return
+    if _kind(need) in ("inference-profile", "application-inference-profile"):
+        yield Need("bedrock:GetInferenceProfile", need.resource)
+    if _kind(need) in STUDENTS:
+        yield Need("bedrock:GetCustomModel", f"arn:aws:bedrock:{REGION}:{ACCOUNT}:custom-model/one")
+    if _kind(need) == "provisioned-model":
+        yield Need("bedrock:GetProvisionedModelThroughput", need.resource)
+
+
+def _kind(need: Need) -> str:
+    return need.resource.split(":", 5)[-1].split("/")[0]
 
 
 def _need(world: World, permission: Permission) -> Need:

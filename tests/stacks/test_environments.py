@@ -6,7 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import InvalidSettings
 from stacks.environments import read_environments
 from tests.stacks.templates import STACKS, context, synthesize
@@ -37,21 +40,19 @@ def test_a_mistake_is_named(document: Any, named: str) -> None:
         read_environments(document)
 
 
-def test_settings_that_no_lambda_could_hold_are_refused_before_anything_is_deployed() -> None:
-    # Given
-    price = {
-        "usage": "input",
-        "usd": 1,
-        "unit": "million tokens",
-        "source": "an offer of our own",
-        "date": "2026-11-01",
-    }
-    prices = [{"model": f"amazon.model-{number}-v1:0", **price} for number in range(30)]
-    # When
-    with pytest.raises(InvalidSettings, match="environment 'dev': the settings take") as raised:
-        read_environments({"dev": {"prices": prices}})
-    # Then
-    assert "'prices'" in str(raised.value)
+@pytest.mark.parametrize("name", ["dev-", "-dev", "a--b", "dev_", "9dev", "longer-than-12", "d"])
+def test_a_name_that_bedrock_s_names_cannot_begin_with_is_refused(name: str) -> None:
+    with pytest.raises(InvalidSettings, match=rf"environment '{name}': a name is 2 to 12 characters"):
+        read_environments({name: {}})
+
+
+@given(st.text(alphabet="ab-9", min_size=1, max_size=13))
+def test_every_name_that_is_accepted_begins_names_that_bedrock_takes(name: str) -> None:
+    try:
+        read_environments({name: {}})
+    except InvalidSettings:
+        return
+    assert content_name(name, "task", "0" * 8).startswith(f"{name}-task-")
 
 
 def test_the_command_line_s_text_is_read_like_cdk_json() -> None:

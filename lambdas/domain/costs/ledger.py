@@ -56,6 +56,7 @@ def entry_for_answers(
     prices: PriceBook,
     *,
     wasted: Sequence[Answer] = (),
+    counted_as: str | None = None,
 ) -> LedgerEntry:
     """Price paid answers.
 
@@ -70,6 +71,8 @@ def entry_for_answers(
     prices : PriceBook
     wasted : sequence of Answer
         Paid, too, but unusable and asked for again: part of the entry's counts, and counted separately in it.
+    counted_as : str, optional
+        Name of a count of its own, for calls with a purpose that stage and model do not tell.
 
     Raises
     ------
@@ -95,8 +98,56 @@ def entry_for_answers(
     if wasted:
         entry_usage["wasted_calls"] = len(wasted)
         entry_usage["wasted_usd"] = sum(_answer_usd(answer, model, prices) for answer in wasted)
+    if counted_as:
+        entry_usage[counted_as] = len(answers)
     usd = sum(_answer_usd(answer, model, prices) for answer in answers)
     return LedgerEntry(id=entry_id, stage=stage, model=model, kind="actual", usage=entry_usage, usd=usd)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchUse:
+    """What a batch inference job used, by its own output.
+
+    Attributes
+    ----------
+    calls, wasted : int
+        Records that were answered, and those of them that brought nothing usable.
+    input_tokens, output_tokens : int
+    """
+
+    calls: int
+    wasted: int
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """All tokens; zero where there are none."""
+        return self.input_tokens + self.output_tokens
+
+
+def entry_for_batch(entry_id: str, stage: str, model: str, use: BatchUse, prices: PriceBook) -> LedgerEntry:
+    """Price what a batch inference job used, at the batch prices of its model.
+
+    Raises
+    ------
+    PriceMissing
+        When the model has no batch price.
+    """
+    tokens = {"batch_input": use.input_tokens, "batch_output": use.output_tokens}
+    return LedgerEntry(
+        id=entry_id,
+        stage=stage,
+        model=model,
+        kind="actual",
+        usage={
+            "batch_calls": use.calls,
+            **({"wasted_calls": use.wasted} if use.wasted else {}),
+            "input_tokens": use.input_tokens,
+            "output_tokens": use.output_tokens,
+        },
+        usd=sum(prices.usd(model, usage, quantity) for usage, quantity in tokens.items()),
+    )
 
 
 def _answer_usd(answer: Answer, model: str, prices: PriceBook) -> float:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.domain.costs.ledger import entry_for_answers
 from lambdas.domain.questions.answers import Answer
 from lambdas.gateways.answering.call_scheduler import Bought, Event
 from lambdas.gateways.answering.failure_store import Failure
 
 if TYPE_CHECKING:
-    from lambdas.domain.prices.price_book import PriceBook
     from lambdas.gateways.answering.answer_store import AnswerStore
     from lambdas.gateways.answering.failure_store import FailureStore
-    from lambdas.gateways.registry.runs import Registry
+    from lambdas.gateways.registry.run_ledger import RunLedger
 
 FLUSH_EVERY = 50
 """Answers after which a batch is stored: what a crash can lose at most."""
@@ -66,17 +63,12 @@ class Books:
     ----------
     kept : Kept
         Answers of the task and failures of this attempt.
-    registry : Registry
-        Keeps the ledger.
-    prices : PriceBook
-    run_id : str
-        Run that pays.
+    ledger : RunLedger
+        Of the run that pays.
     """
 
     kept: Kept
-    registry: Registry
-    prices: PriceBook
-    run_id: str
+    ledger: RunLedger
 
 
 class Till:
@@ -104,7 +96,7 @@ class Till:
         self._good: list[Answer] = []
         self._wasted: list[Answer] = []
         self._failures: list[Failure] = []
-        self._entry_id = self._new_entry_id()
+        self._line = self._new_line()
         self.answers: dict[str, Answer] = {}
         self.failed: dict[str, str] = {}
 
@@ -130,16 +122,12 @@ class Till:
     def _enter(self) -> None:
         use = self._use
         if use.price_model:
-            entry = entry_for_answers(
-                self._entry_id, use.stage, use.price_model, self._good, self._books.prices, wasted=self._wasted
+            self._books.ledger.write_answers(
+                self._line, use.stage, use.price_model, self._good, wasted=self._wasted, counted_as=use.counted_as
             )
-            if use.counted_as:
-                entry.usage[use.counted_as] = entry.usage["calls"]
-            self._books.registry.record_cost(self._books.run_id, entry)
 
-    def _new_entry_id(self) -> str:
-        """Name the next ledger line; not by content: the same answers paid for again after a crash were paid again."""
-        return f"{self._pool}.{self._shard}.{uuid.uuid4().hex[:16]}"
+    def _new_line(self) -> str:
+        return self._books.ledger.new_line(f"{self._pool}.{self._shard}")
 
     def flush(self) -> None:
         """Write the ledger first: the money is spent even if the answers were lost in the next moment.
@@ -149,7 +137,7 @@ class Till:
         try:
             if self._good or self._wasted:
                 self._enter()
-                self._entry_id = self._new_entry_id()
+                self._line = self._new_line()
         finally:
             if self._good:
                 self._books.kept.answers.save(self._pool, self._shard, self._good)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
+from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.task.settings import Settings
+
+SETTINGS_LAYER = "settings_layer"
+"""Only key of ``PIPELINE_SETTINGS`` where the settings outgrow a Lambda's variables: the ARN of the layer with them."""
+
+SETTINGS_FILE = "pipeline_settings.json"
+"""Their file there, in the folder of a layer that Lambda puts on Python's path."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,9 +50,10 @@ class Environment:
         KeyError
             Names a variable that every Lambda must have.
         """
+        settings = Settings.from_json(settings_text(variables["PIPELINE_SETTINGS"]))
         return cls(
             name=variables["ENVIRONMENT"],
-            settings=Settings.from_json(variables["PIPELINE_SETTINGS"]),
+            settings=settings,
             uploads_bucket=variables["UPLOADS_BUCKET"],
             runs_bucket=variables["RUNS_BUCKET"],
             registry_table=variables["REGISTRY_TABLE"],
@@ -57,7 +67,7 @@ class Environment:
             report_function=variables.get("REPORT_FUNCTION", ""),
             account=variables.get("ACCOUNT", ""),
             rollback_function=variables.get("ROLLBACK_FUNCTION", ""),
-            inference_profiles=_profiles(variables.get("INFERENCE_PROFILES", "")),
+            inference_profiles=_profiles(variables.get("INFERENCE_PROFILES", ""), settings.profiled_models()),
         )
 
     def callable_model(self, model: str) -> str:
@@ -69,9 +79,41 @@ class Environment:
         return f"/distillation/{self.name}/{task}/champion"
 
 
-def _profiles(text: str) -> dict[str, str]:
-    """Read ARNs by model: the ids' common prefix is written once, because a Lambda's variables are short."""
+def layer_of_settings(variable: str) -> str | None:
+    """Give the ARN of the layer that has the settings, or ``None`` where the variable has them itself."""
+    document = json.loads(variable)
+    return str(document[SETTINGS_LAYER]) if isinstance(document, dict) and SETTINGS_LAYER in document else None
+
+
+def settings_text(variable: str, path: Sequence[str] | None = None) -> str:
+    """Find the settings: in the variable, or in the file of their layer.
+
+    Parameters
+    ----------
+    variable : str
+        What ``PIPELINE_SETTINGS`` has.
+    path : sequence of str, optional
+        Folders to look in; Python's path unless given.
+
+    Raises
+    ------
+    InvalidSettings
+        When the layer is not there.
+    """
+    layer = layer_of_settings(variable)
+    if layer is None:
+        return variable
+    for folder in sys.path if path is None else path:
+        file = Path(folder, SETTINGS_FILE)
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    raise InvalidSettings(f"the layer with the settings, {layer}, has no {SETTINGS_FILE}: deploy the environment again")
+
+
+def _profiles(text: str, models: Sequence[str]) -> dict[str, str]:
+    """Read ARNs by model: their common prefix and their ids in order of the models, because variables are short."""
     if not text:
         return {}
     document = json.loads(text)
-    return {model: f"{document['prefix']}{profile_id}" for model, profile_id in document["ids"].items()}
+    ids: list[str] = document["ids"]
+    return {model: f"{document['prefix']}{profile_id}" for model, profile_id in zip(models, ids, strict=True)}

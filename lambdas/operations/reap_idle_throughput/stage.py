@@ -26,7 +26,7 @@ from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import DEPLOYMENT, ENDPOINTS, JOBS, KEPT, THROUGHPUT, Resource
 from lambdas.gateways.registry.runs import ENDED
-from lambdas.operations.reap_idle_throughput.move import MOVED, move_on_demand
+from lambdas.operations.reap_idle_throughput.move_on_demand import MOVED, move_on_demand
 from lambdas.operations.reap_idle_throughput.outside_changes import OutsideChanges
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.serving.pointer import read_pointer

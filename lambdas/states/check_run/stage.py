@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from lambdas.domain.costs.budget import check_budget
@@ -17,7 +16,7 @@ from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.domain.task.quotas import how_to_ask
+from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.domain.task.settings import Settings
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_logged, check_mode
@@ -26,13 +25,11 @@ from lambdas.gateways.aws import clients
 from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.serving.pinned_champion import serving_task
+from lambdas.workflow.serving.pointer import MAX_BYTES, longest_pointer
 from lambdas.workflow.stage import Result, Stage
 
 Answers = dict[str, Answer]
 """By content key."""
-
-MAX_POINTER_BYTES = 7_500
-"""The SSM pointer carries prompt and schema; an advanced parameter takes 8 KB (Systems Manager quotas)."""
 
 
 def execute(stage: Stage) -> Result:
@@ -46,7 +43,7 @@ def execute(stage: Stage) -> Result:
     stage.progress()
     settings, task = stage.pipeline.environment.settings, stage.task
     catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
-    _check_pointer(task)
+    _check_pointer(stage)
     models = catalog.choose(settings, task.training, stage.pipeline.now())
     check_mode(task, models.training, from_logs=stage.run.upload.from_logs)
     _check_serving(catalog, settings, task, stage)
@@ -88,12 +85,13 @@ def _check_serving(catalog: ModelCatalog, settings: Settings, task: TaskDefiniti
             raise QuotaTooLow(message)
 
 
-def _check_pointer(task: TaskDefinition) -> None:
-    size = len(json.dumps([task.student_system_prompt, task.output_schema], ensure_ascii=False).encode())
-    if size > MAX_POINTER_BYTES:
+def _check_pointer(stage: Stage) -> None:
+    size = longest_pointer(stage.task, stage.run.run_id)
+    if size > MAX_BYTES:
         message = (
-            f"task.json: 'student_system_prompt' and 'output_schema' have {size} bytes together; callers read them "
-            f"from an SSM parameter, which takes {MAX_POINTER_BYTES}. Shorten them: students take short prompts"
+            f"task.json: 'student_system_prompt' and 'output_schema' make the champion's pointer {size:,} bytes long; "
+            f"callers read them from an SSM parameter, which takes {MAX_BYTES:,}. Each '{{{{' counts 5 more, which SSM "
+            "does not take as it is. Shorten them and upload again: students take short prompts"
         )
         raise InvalidTaskDefinition(message)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,12 +10,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import client_token, resource_tags
-from lambdas.domain.costs.ledger import entry_for_answers
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.serving.break_even import throughput_usage
-from lambdas.domain.task.quotas import how_to_ask
+from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.bedrock import REFUSALS, Found
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, refusal
@@ -145,9 +143,7 @@ def _payer(stage: Stage, endpoint_arn: str) -> Callable[[Sequence[Answer]], None
         if not answers or ":custom-model-deployment/" not in endpoint_arn:
             return
         model = stage.pipeline.environment.settings.student_model
-        entry_id = f"smoke-test.{uuid.uuid4().hex[:16]}"
-        entry = entry_for_answers(entry_id, stage.name, model, answers, stage.pipeline.prices)
-        stage.pipeline.registry.record_cost(stage.run.run_id, entry)
+        stage.ledger.write_answers(stage.ledger.new_line("smoke-test"), stage.name, model, answers)
 
     return pay
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lambdas.domain.questions.prompts import INFERENCE_PARAMETERS
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.service_errors import refusal
-from lambdas.gateways.registry.champions import Champion
-from lambdas.workflow.stage import Pipeline, Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.task_definition import TaskDefinition
+    from lambdas.gateways.registry.champions import Champion
+    from lambdas.workflow.stage import Pipeline, Stage
+
+MAX_BYTES = 8_192
+"""Longest value of an advanced parameter (Systems Manager quotas)."""
+
+LONGEST_ARN = 150
+"""Room for the ARN of an endpoint or a custom model: patterns of the service model, with names as long as ours."""
 
 
 def read_pointer(pipeline: Pipeline, task: str) -> dict[str, Any] | None:
@@ -32,28 +41,39 @@ def read_pointer(pipeline: Pipeline, task: str) -> dict[str, Any] | None:
 
 def publish_pointer(stage: Stage, champion: Champion) -> None:
     """Write everything that a caller needs: endpoint, system prompt, inference parameters and output schema."""
-    document = {
-        "endpoint_arn": champion.endpoint_arn,
-        "system_prompt": stage.task.student_system_prompt,
-        "inference_parameters": INFERENCE_PARAMETERS,
-        "output_schema": stage.task.output_schema,
-        "run_id": champion.run_id,
-        "model_arn": champion.model_arn,
-        "promoted_at": champion.promoted_at,
-    }
     clients.ssm().put_parameter(
         Name=stage.pipeline.environment.champion_parameter(stage.run.task),
         Description=f"Where the champion of task {stage.run.task} is served and how it is asked",
-        Value=_parameter_text(document),
+        Value=pointer_text(
+            stage.task,
+            endpoint_arn=champion.endpoint_arn,
+            model_arn=champion.model_arn,
+            run_id=champion.run_id,
+            promoted_at=champion.promoted_at,
+        ),
         Type="String",
         Tier="Intelligent-Tiering",
         Overwrite=True,
     )
 
 
-def _parameter_text(document: dict[str, Any]) -> str:
-    """Write JSON without two opening braces in a row, which SSM refuses as a reference (PutParameter, ``Value``).
+def pointer_text(task: TaskDefinition, **champion: object) -> str:
+    """Write the pointer as SSM gets it: JSON without two opening braces in a row.
 
-    JSON has them only inside strings, for example in a prompt with a placeholder, where the escape means the same.
+    SSM refuses those as a reference (PutParameter, ``Value``). JSON has them only inside strings, for example in a
+    prompt with a placeholder, where the escape means the same.
     """
+    document = {
+        "system_prompt": task.student_system_prompt,
+        "inference_parameters": INFERENCE_PARAMETERS,
+        "output_schema": task.output_schema,
+        **champion,
+    }
     return json.dumps(document, ensure_ascii=False, sort_keys=True).replace("{{", "{\\u007b")
+
+
+def longest_pointer(task: TaskDefinition, run_id: str) -> int:
+    """Count the bytes of a task's pointer as it would be written at a promotion, before its ARNs are known."""
+    arn = "x" * LONGEST_ARN
+    text = pointer_text(task, endpoint_arn=arn, model_arn=arn, run_id=run_id, promoted_at="x" * 32)
+    return len(text.encode())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from lambdas.domain.bedrock_names import RUN_TAG, s3_uri
-from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.domain.costs.ledger import BatchUse
 from lambdas.domain.questions.answers import Question
 from lambdas.domain.training.batch_inference import BatchOutput
 from lambdas.gateways.aws.bedrock import Found
@@ -18,9 +18,6 @@ OUTPUT_SUFFIX = ".jsonl.out"
 
 NOT_FOUND = "not found"
 """In place of the service's word, for a job that was created and that the service does not know."""
-
-STAGE = "RunTeacherBatch"
-"""The stage that pays for a job, whoever writes it down."""
 
 
 def harvest(stage: Stage, asking: Asking, job: Found, *, payer: str | None = None) -> dict[str, int]:
@@ -85,22 +82,13 @@ def harvest_unknown(stage: Stage, asking: Asking, name: str, arn: str) -> bool:
 
 def record_batch_cost(stage: Stage, teacher: str, job: Found, output: BatchOutput, *, payer: str | None = None) -> None:
     """Write into the ledger of the run that started a job what its output says that it used."""
-    tokens = {"batch_input": output.input_tokens, "batch_output": output.output_tokens}
-    if not any(tokens.values()):
-        return
-    wasted = output.counts["duplicates"] + output.counts["without answer"]
-    payer = payer or stage.pipeline.bedrock.tags(job.arn).get(RUN_TAG, stage.run.run_id)
-    entry = LedgerEntry(
-        id=f"batch.{job_id(job.arn)}",
-        stage=STAGE,
-        model=teacher,
-        kind="actual",
-        usage={
-            "batch_calls": output.counts.total() - output.counts["cut lines"],
-            **({"wasted_calls": wasted} if wasted else {}),
-            "input_tokens": output.input_tokens,
-            "output_tokens": output.output_tokens,
-        },
-        usd=sum(stage.pipeline.prices.usd(teacher, usage, quantity) for usage, quantity in tokens.items()),
+    use = BatchUse(
+        calls=output.counts.total() - output.counts["cut lines"],
+        wasted=output.counts["duplicates"] + output.counts["without answer"],
+        input_tokens=output.input_tokens,
+        output_tokens=output.output_tokens,
     )
-    stage.pipeline.registry.record_cost(payer, entry)
+    if not use.tokens:
+        return
+    payer = payer or stage.pipeline.bedrock.tags(job.arn).get(RUN_TAG, stage.run.run_id)
+    stage.ledger.of(payer).write_batch(job_id(job.arn), teacher, use)

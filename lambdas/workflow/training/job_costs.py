@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from lambdas.domain.costs.ledger import AT_MOST, LedgerEntry
 from lambdas.domain.costs.training_cost import TrainingVolume
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.label_modes import bedrock_asks_teacher
 from lambdas.gateways.aws.bedrock import Found
 from lambdas.workflow.stage import Stage
 from lambdas.workflow.training.customization_job import has_ended, may_have_begun
-
-STAGE = "LaunchDistillation"
-"""The stage that pays for a job, whoever writes it down."""
 
 
 def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
@@ -24,15 +18,9 @@ def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
     """
     facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
     volume = TrainingVolume(**facts["training_volume"])
-    prices = stage.pipeline.prices
     asks_teacher = bedrock_asks_teacher(models.training, stage.task)
     if asks_teacher and (job.status == "Completed" or may_have_begun(job.details, "dataProcessingDetails")):
-        calls = volume.own_calls_entry(f"own-teacher-calls.{job.name}", STAGE, models, prices)
-        _record(stage, calls, whole=job.status == "Completed" or has_ended(job.details, "dataProcessingDetails"))
+        whole = job.status == "Completed" or has_ended(job.details, "dataProcessingDetails")
+        stage.ledger.write_own_calls(job.name, models, volume, whole=whole)
     if job.status == "Completed" or (job.status == "Stopped" and may_have_begun(job.details, "trainingDetails")):
-        training = volume.training_entry(f"training.{job.name}", STAGE, models, prices)
-        _record(stage, training, whole=job.status == "Completed")
-
-
-def _record(stage: Stage, entry: LedgerEntry, *, whole: bool) -> None:
-    stage.pipeline.registry.record_cost(stage.run.run_id, entry if whole else replace(entry, kind=AT_MOST))
+        stage.ledger.write_training(job.name, models, volume, whole=job.status == "Completed")

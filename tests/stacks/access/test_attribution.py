@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.model_ids import is_profile
 from lambdas.gateways.aws.environment import Environment
 from stacks.access.inference_profiles import profile_name
-from stacks.environments import read_environments
 from tests.stacks.templates import Deployment, listed, synthesize, text_of
 
 if TYPE_CHECKING:
@@ -139,15 +137,5 @@ def test_without_profiles_nothing_is_made_and_models_are_asked_as_they_are(tmp_p
     deployment = synthesize({"dev": {"inference_profiles": False}}, tmp_path)["dev"]
     # Then
     assert deployment.of_type(PROFILE) == {}
-    assert json.loads(text_of(variables(deployment, "EvaluateStudent")["INFERENCE_PROFILES"]))["ids"] == {}
+    assert json.loads(text_of(variables(deployment, "EvaluateStudent")["INFERENCE_PROFILES"]))["ids"] == []
     assert "InferenceProfiles" not in json.dumps(deployment.policy_documents())
-
-
-def test_settings_whose_profiles_no_lambda_could_hold_are_refused() -> None:
-    models = {
-        role: [f"us.{role[:5]}.{'m' * 110}-{number}" for number in range(5)]
-        for role in ("teacher_models", "judge_models", "baseline_models")
-    }
-    with pytest.raises(InvalidSettings, match="with the models' profiles"):
-        read_environments({"dev": models})
-    assert read_environments({"dev": {**models, "inference_profiles": False}})

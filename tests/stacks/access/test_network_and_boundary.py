@@ -86,7 +86,7 @@ def test_each_lambda_may_join_the_subnets_and_no_others(bounded: Deployment) -> 
     for function in bounded.of_type("AWS::Lambda::Function").values():
         statements = bounded.policy_documents()[function["Role"]["Fn::GetAtt"][0]]
         [create] = [one for one in statements if "ec2:CreateNetworkInterface" in listed(one["Action"])]
-        subnets = [arn.rpartition("/")[2] for arn in listed(create["TemplateResource"]) if ":subnet/" in arn]
+        subnets = [arn.rpartition("/")[2] for arn in listed(create["Resource"]) if ":subnet/" in arn]
         assert subnets == SUBNETS
 
 

@@ -11,6 +11,7 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
+from stacks.access.names import EXCEPTIONS
 from stacks.access.own_rules import RULES, violations
 from stacks.access.rule_packs import enforce_rule_packs
 from tests.stacks.templates import Deployment, Json
@@ -74,6 +75,10 @@ EVERYBODY = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Actio
         ("NoPublicEndpoint", of_type("AWS::S3::BucketPolicy", PolicyDocument=EVERYBODY), "PolicyDocument/0/Principal"),
         ("LogRetention", of_type("AWS::Logs::LogGroup"), "RetentionInDays"),
         ("LogRetention", of_type("AWS::Lambda::Function"), "LoggingConfig/LogGroup"),
+        ("PhysicalNames", of_type("AWS::S3::Bucket", BucketName="mine"), "BucketName"),
+        ("PhysicalNames", of_type("AWS::Events::Rule", Name="mine"), "Name"),
+        ("PhysicalNames", of_type("AWS::Logs::LogGroup", LogGroupName="/aws/lambda/mine"), "LogGroupName"),
+        ("PhysicalNames", of_type("AWS::EC2::SecurityGroup", GroupName="mine"), "GroupName"),
     ],
 )
 def test_a_rule_finds_what_it_is_for_and_says_where(rule: str, resource: Json, place: str) -> None:
@@ -113,3 +118,28 @@ def test_a_violation_stops_the_synthesis_and_is_named(tmp_path: Path) -> None:
 
 def test_every_rule_says_what_it_is_for() -> None:
     assert all(str(rule.__doc__).strip().endswith(".") for rule in RULES.values())
+
+
+def test_each_exception_of_names_is_used_and_says_why(deployment: Deployment) -> None:
+    # Given
+    named = {
+        (resource["Type"], key)
+        for resource in deployment.resources.values()
+        for key in resource.get("Properties", {})
+        if key in {found.key for found in EXCEPTIONS if found.kind == resource["Type"]}
+    }
+    # Then the list is closed both ways
+    assert named == {(found.kind, found.key) for found in EXCEPTIONS}
+    assert all(len(found.reason.split()) > 8 for found in EXCEPTIONS)
+
+
+def test_the_machine_s_log_has_the_name_that_spares_the_account_s_resource_policy(deployment: Deployment) -> None:
+    [(name, group)] = [
+        (name, found)
+        for name, found in deployment.resources.items()
+        if found["Type"] == "AWS::Logs::LogGroup" and "LogGroupName" in found["Properties"]
+    ]
+    assert name.startswith("DistillationLogs")
+    assert group["Properties"]["LogGroupName"] == "/aws/vendedlogs/states/distillation-dev"
+    # And an environment deployed before that keeps its old log, while one that is destroyed can be deployed again
+    assert (group["UpdateReplacePolicy"], group["DeletionPolicy"]) == ("Retain", "Delete")

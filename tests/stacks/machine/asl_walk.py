@@ -128,7 +128,7 @@ class Walker:
                 if {failure.output["Error"], "States.ALL"} & set(catcher["ErrorEquals"])
             ]
             self._assign(catcher)
-            return str(catcher["Next"]), failure.output
+            return str(catcher["Next"]), self._evaluated(catcher.get("Output", failure.output))
         output = self._evaluated(state["Output"])
         self._assign(state)
         return str(state["Next"]), output

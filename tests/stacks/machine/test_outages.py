@@ -127,3 +127,42 @@ def test_no_pattern_of_errors_writes_more_history_than_the_settings_promise(depl
     # Then
     assert walk.visits(stage) > 100
     assert walk.events <= settings.worst_case_history_events()
+
+
+LOOPS = [
+    "RunTeacherBatch",
+    "LaunchDistillation",
+    "DeployCandidate",
+    "PromoteStudent",
+    "BakeStudent",
+    "ReleaseResources",
+]
+
+
+@pytest.mark.parametrize("stage", LOOPS)
+def test_a_poll_whose_lambda_the_account_had_no_room_for_is_one_more_poll(deployment: Deployment, stage: str) -> None:
+    # Given an account that runs few Lambdas at once, all of them taken at four polls of five
+    polls = {stage: 2}
+    struck = Struck(stage, lambda visit: visit % 5 != 4, "Lambda.TooManyRequestsException", polls=polls)
+    # When
+    walk = walked(deployment, struck)
+    # Then
+    assert walk.status == "SUCCEEDED"
+    assert walk.last_payload("PublishReport")["outcome"] == "PROMOTED"
+
+
+@pytest.mark.parametrize(
+    ("stage", "polls"),
+    [
+        ("LaunchDistillation", "distillation_polls"),
+        ("DeployCandidate", "endpoint_polls"),
+        ("PromoteStudent", "endpoint_polls"),
+    ],
+)
+def test_an_account_without_any_room_ends_at_the_deadline(deployment: Deployment, stage: str, polls: str) -> None:
+    # When
+    walk = walked(deployment, Struck(stage, lambda _: True, "Lambda.TooManyRequestsException"))
+    # Then
+    assert walk.visits(stage) == getattr(deployment.settings, polls)
+    assert walk.error == "DeadlineExceeded"
+    assert walk.events <= deployment.settings.worst_case_history_events()

@@ -10,7 +10,8 @@ from jsonata import Jsonata  # type: ignore[import-untyped]
 
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.domain.errors import OutOfTime, permanent_error_names
-from stacks.machine.asl import SHARD_HOURS
+from lambdas.domain.task.settings import MAX_HISTORY_EVENTS
+from stacks.machine.asl import SHARD_HOURS, THROTTLED_ERROR
 from tests.stacks.templates import REPOSITORY, Deployment, Json, all_states
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ def test_a_permanent_error_is_never_retried_and_everything_else_with_full_jitter
         assert 0 < last["MaxDelaySeconds"] <= 60
         assert last["MaxAttempts"] > 0
         expiry = [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}]
+        *others, throttled = others
+        assert throttled["ErrorEquals"] == [THROTTLED_ERROR]
         if name in OF_SHARDS:
             (go_on,) = others
             assert go_on["ErrorEquals"] == [OutOfTime.__name__]
@@ -175,6 +178,37 @@ def test_a_permanent_error_is_never_retried_and_everything_else_with_full_jitter
             assert go_on["IntervalSeconds"] * go_on["BackoffRate"] == 1
         else:
             assert others == (expiry if name == "RequestApproval" else [])
+
+
+def test_a_throttled_lambda_is_waited_for_longer_than_a_lambda_lasts(definition: Json) -> None:
+    # Given an account whose Lambdas are all busy for their longest time, with jitter that halves a wait on average
+    longest = 15 * 60
+    for name, task in tasks(definition).items():
+        [throttled] = [found for found in task.get("Retry", []) if found["ErrorEquals"] == [THROTTLED_ERROR]] or [None]
+        counted = [found for found in task.get("Catch", []) if found["ErrorEquals"] == [THROTTLED_ERROR]]
+        if counted:
+            # A loop: the poll counts, the work goes on, and no history is written beyond that of any other error
+            assert counted[0]["Output"]["status"] in ("IN_PROGRESS", "BAKING")
+            assert throttled is None or throttled["MaxAttempts"] <= task["Retry"][-1]["MaxAttempts"]
+        else:
+            assert throttled is not None, name
+            assert throttled["JitterStrategy"] == "FULL"
+            assert throttled["MaxAttempts"] * throttled["MaxDelaySeconds"] / 2 >= (
+                SHARD_HOURS * 3600 / 6 if name in OF_SHARDS else 1.9 * longest
+            )
+
+
+def test_retries_of_throttled_lambdas_fit_into_the_history_beside_every_poll(definition: Json) -> None:
+    # Given three events for a try that is throttled: scheduled, started, failed
+    loops = {name for name, task in tasks(definition).items() if len(task.get("Catch", [])) > 1 or name in OF_SHARDS}
+    tries = sum(
+        retrier["MaxAttempts"]
+        for name, task in tasks(definition).items()
+        for retrier in task.get("Retry", [])
+        if retrier["ErrorEquals"] == [THROTTLED_ERROR] and name not in loops
+    )
+    # Then
+    assert MAX_HISTORY_EVENTS + 3 * tries < 20_000
 
 
 def test_every_stage_catches_everything_and_leads_through_release_and_report(definition: Json) -> None:
@@ -187,8 +221,9 @@ def test_every_stage_catches_everything_and_leads_through_release_and_report(def
             elif name == "ReleaseResources":
                 assert last["Next"] == "PublishReport"
             elif name in WATCHING:
-                first, *others = state["Catch"]
+                later, first, *others = state["Catch"]
                 assert others == [last]
+                assert later["ErrorEquals"] == [THROTTLED_ERROR]
                 assert first["ErrorEquals"] == permanent_error_names()
                 assert first["Next"] == "ReleaseResources"
                 assert last["Next"] == WATCHING[name]

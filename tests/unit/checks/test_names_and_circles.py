@@ -72,3 +72,13 @@ def test_one_class_has_one_name() -> None:
     assert Counter(path.relative_to(ROOT).parts[0] for path in files).keys() == set(OURS)
 
     assert shared_names({str(path.relative_to(ROOT)): path.read_text() for path in files}) == {}
+
+
+def test_the_tests_lie_where_what_they_test_lies() -> None:
+    # Given the folders of the unit tests that are named like a layer, and what lies in them
+    layers = ("domain", "gateways", "operations", "states", "workflow")
+    folders = [path for layer in layers for path in (ROOT / "tests/unit" / layer).rglob("*") if path.is_dir()]
+    mirrored = {path.relative_to(ROOT / "tests/unit") for path in folders if any(path.glob("test_*.py"))}
+    assert Path("domain/prices") in mirrored
+
+    assert sorted(str(path) for path in mirrored if not (ROOT / "lambdas" / path).is_dir()) == []

@@ -156,6 +156,7 @@ def test_doctor_goes_on_where_a_look_is_refused_and_names_who_did_not_confirm(aw
     for _ in range(5):
         aws.stub("bedrock").add_client_error("get_foundation_model", "AccessDeniedException")
     aws.stub("service-quotas").add_client_error("get_service_quota", "AccessDeniedException")
+    aws.stub("lambda").add_client_error("get_account_settings", "AccessDeniedException")
     waiting = {"SubscriptionArn": "PendingConfirmation", "Endpoint": "a@example.com", "Protocol": "email"}
     aws.stub("sns").add_response("list_subscriptions_by_topic", {"Subscriptions": [waiting]})
     for decision in ("allowed", "allowed", "allowed", "implicitDeny"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambdas.domain.costs.ledger import LedgerEntry, total_usd
 from lambdas.domain.costs.reconciliation import TEACHER_ANSWERS, reconcile
-from tests.unit.domain.costs.test_money import ENTRIES
+from tests.unit.domain.costs.test_ledger import ENTRIES
 
 
 def line(stage: str, usd: float, calls: float = 10.0) -> dict[str, Any]:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdas.domain.dataset.builder import Dataset, DatasetCounts
 from lambdas.domain.errors import DatasetRefused, InvalidUpload
-from lambdas.domain.evaluation.sample_sizes import check_damage, check_minimum, check_sizes, size_warnings
+from lambdas.domain.evaluation.sample_sizes import (
+    check_damage,
+    check_minimum,
+    check_sizes,
+    holdout_records_needed,
+    size_warnings,
+    training_records_needed,
+)
 from lambdas.domain.task.task_definition import TaskDefinition
 from tests.unit.domain.samples import records
 
@@ -49,3 +60,41 @@ def test_one_damaged_line_is_refused_with_its_place() -> None:
     # When / Then
     with pytest.raises(InvalidUpload, match="1 of 499 lines are damaged; line 7: not JSON"):
         check_damage(damaged)
+
+
+@pytest.mark.parametrize(("train", "holdout"), [(111, 200), (112, 98), (0, 0)])
+def test_a_dataset_that_cannot_train_or_prove_is_refused_with_both_numbers(train: int, holdout: int) -> None:
+    # Given the defaults: a tenth may be dropped, a margin of 0.2
+    # When
+    with pytest.raises(DatasetRefused) as refused:
+        check_sizes(dataset(train, holdout), TaskDefinition.default())
+
+    # Then
+    message = str(refused.value)
+    assert f"{train} training records of at least 112" in message
+    assert f"{holdout} holdout records of at least 99" in message
+    assert "Nothing was paid" in message
+
+
+def test_a_dataset_of_just_the_needed_sizes_is_accepted() -> None:
+    # Given / When / Then: (1.6449 + 0.8416)^2 * 0.8^2 / 0.2^2 = 98.9 and 100 / 0.9 = 111.1
+    assert (training_records_needed(0.1), holdout_records_needed(0.2)) == (112, 99)
+    check_sizes(dataset(112, 99), TaskDefinition.default())
+
+
+@given(st.floats(0.01, 4), st.floats(0.01, 4))
+def test_a_narrower_margin_never_needs_fewer_records(one: float, other: float) -> None:
+    # Given
+    narrow, wide = sorted((one, other))
+
+    # When / Then
+    assert holdout_records_needed(narrow) >= holdout_records_needed(wide) >= 1
+
+
+@given(st.floats(0, 0.9))
+def test_the_needed_training_records_leave_a_hundred_after_the_worst_drop(rate: Any) -> None:
+    # Given / When
+    needed = training_records_needed(rate)
+
+    # Then
+    assert needed * (1 - rate) >= 100 - 1e-6

@@ -12,6 +12,7 @@ from lambdas.gateways.answering.answer_recorder import Books, Kept, ModelUse
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.answering.answerer import Answerer, Limits
 from lambdas.gateways.answering.failure_store import FailureStore
+from lambdas.gateways.registry.run_ledger import RunLedger
 from tests.unit.gateways.fakes import FakeRuntime, MemoryBucket, MemoryLedger, converse_answer
 
 TEACHER = "us.amazon.nova-pro-v1:0"
@@ -37,7 +38,7 @@ class Desk:
         kept = Kept(AnswerStore(bucket, "video"), FailureStore(bucket, "video", f"video-1-{self.attempt}"))
         return Answerer(
             cast("Any", runtime),
-            Books(kept, self.ledger.as_registry(), PriceBook.shipped(), "video-1"),
+            Books(kept, RunLedger(self.ledger.as_registry(), PriceBook.shipped(), "video-1")),
             limits=limits or Limits(calls_at_once),
             seconds_left=lambda: self.seconds_left,
             backoff_s=0.001,

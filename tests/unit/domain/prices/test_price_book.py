@@ -1,4 +1,4 @@
-"""A missing price names its line, every price has unit, source and date, and a ledger adds up."""
+"""A missing price names its line, and every price has unit, source and date."""
 
 from __future__ import annotations
 
@@ -7,35 +7,15 @@ import json
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lambdas.domain.costs.ledger import LedgerEntry, summed, total_usd
-from lambdas.domain.dataset.builder import Dataset, DatasetCounts
-from lambdas.domain.errors import DatasetRefused, PriceMissing
-from lambdas.domain.evaluation.sample_sizes import check_sizes, holdout_records_needed, training_records_needed
+from lambdas.domain.errors import PriceMissing
 from lambdas.domain.prices.price_book import UNITS, PriceLine
 from lambdas.domain.task.settings import Settings
-from lambdas.domain.task.task_definition import TaskDefinition
-from tests.unit.domain.samples import BOOK, HAIKU, MICRO, records
+from tests.unit.domain.samples import BOOK, HAIKU, MICRO
 
 ROOT = Path(__file__).parents[4]
-
-ENTRIES = st.lists(
-    st.builds(
-        LedgerEntry,
-        id=st.uuids().map(str),
-        stage=st.sampled_from(["GenerateTeacherData", "EvaluateStudent"]),
-        model=st.sampled_from(["a", "b"]),
-        kind=st.sampled_from(["actual", "derived", "at most"]),
-        usage=st.dictionaries(st.sampled_from(["calls", "input_tokens"]), st.integers(0, 10**6).map(float)),
-        usd=st.integers(0, 10**6).map(lambda millionths: millionths / 1_000_000),
-    ),
-    max_size=30,
-)
 
 
 @pytest.mark.parametrize("usage", sorted(UNITS))
@@ -79,19 +59,6 @@ def test_a_price_that_nobody_has_read_at_its_source_says_how_to_confirm_it(servi
     assert lines
     assert all(line.source.endswith("; to be confirmed, see docs/real-account.md") for line in lines)
     assert '"to be confirmed"' in guide
-
-
-@given(ENTRIES)
-def test_a_summed_ledger_has_the_same_total_and_one_line_a_stage_model_and_kind(entries: list[LedgerEntry]) -> None:
-    # Given any entries / When
-    lines = summed(entries)
-
-    # Then
-    assert total_usd(lines) == pytest.approx(total_usd(entries))
-    assert total_usd(entries) == pytest.approx(sum(entry.usd for entry in entries))
-    assert len({(line.stage, line.model, line.kind) for line in lines}) == len(lines)
-    for name in ("calls", "input_tokens"):
-        assert sum(line.usage.get(name, 0) for line in lines) == sum(entry.usage.get(name, 0) for entry in entries)
 
 
 def test_the_price_book_has_each_price_once_and_for_a_region() -> None:
@@ -152,46 +119,3 @@ def test_the_settings_take_every_usage_and_unit_of_the_book() -> None:
     # When / Then
     assert set(fields["usage"]["enum"]) == set(UNITS)
     assert set(fields["unit"]["enum"]) == set(UNITS.values())
-
-
-def dataset(train: int, holdout: int) -> Dataset:
-    counts = DatasetCounts(lines=train + holdout)
-    return Dataset(records(train), records(holdout), counts)
-
-
-@pytest.mark.parametrize(("train", "holdout"), [(111, 200), (112, 98), (0, 0)])
-def test_a_dataset_that_cannot_train_or_prove_is_refused_with_both_numbers(train: int, holdout: int) -> None:
-    # Given the defaults: a tenth may be dropped, a margin of 0.2
-    # When
-    with pytest.raises(DatasetRefused) as refused:
-        check_sizes(dataset(train, holdout), TaskDefinition.default())
-
-    # Then
-    message = str(refused.value)
-    assert f"{train} training records of at least 112" in message
-    assert f"{holdout} holdout records of at least 99" in message
-    assert "Nothing was paid" in message
-
-
-def test_a_dataset_of_just_the_needed_sizes_is_accepted() -> None:
-    # Given / When / Then: (1.6449 + 0.8416)^2 * 0.8^2 / 0.2^2 = 98.9 and 100 / 0.9 = 111.1
-    assert (training_records_needed(0.1), holdout_records_needed(0.2)) == (112, 99)
-    check_sizes(dataset(112, 99), TaskDefinition.default())
-
-
-@given(st.floats(0.01, 4), st.floats(0.01, 4))
-def test_a_narrower_margin_never_needs_fewer_records(one: float, other: float) -> None:
-    # Given
-    narrow, wide = sorted((one, other))
-
-    # When / Then
-    assert holdout_records_needed(narrow) >= holdout_records_needed(wide) >= 1
-
-
-@given(st.floats(0, 0.9))
-def test_the_needed_training_records_leave_a_hundred_after_the_worst_drop(rate: Any) -> None:
-    # Given / When
-    needed = training_records_needed(rate)
-
-    # Then
-    assert needed * (1 - rate) >= 100 - 1e-6

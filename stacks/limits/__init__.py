@@ -1,0 +1,1 @@
+"""What the services refuse at the deployment, found at synth: sizes as they count them."""
