@@ -7,13 +7,14 @@ Bedrock can say: nothing becomes a champion that Bedrock does not know under thi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.identity import Upload
 from lambdas.domain.outcomes import FAILED, PROMOTED
+from lambdas.domain.run_facts import RunFacts
 from lambdas.domain.serving.idle_rules import Thing
 from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import (
@@ -138,27 +139,31 @@ def _run(report: Report) -> Run:
     outcome = document.get("outcome") or FAILED
     reasons = document.get("reasons") or []
     endpoint = (document.get("endpoint") or {}).get("arn")
-    facts = {"custom_model_arn": report.model_arn, "endpoint_arn": endpoint}
-    return Run(
-        run_id=report.run_id,
-        task=report.task,
-        folder=Upload(source["bucket"], source["key"], source["version"]).folder,
-        bucket=source["bucket"],
-        key=source["key"],
-        version=source["version"],
+    facts = RunFacts()
+    if report.model_arn is not None:
+        facts["custom_model_arn"] = report.model_arn
+    if endpoint is not None:
+        facts["endpoint_arn"] = endpoint
+    claimed = Run.claimed(
+        Upload(source["bucket"], source["key"], source["version"]),
+        document["created_at"],
         task_version=source.get("task_version"),
         holdout_version=source.get("holdout_version"),
         calibration_version=source.get("calibration_version"),
+    )
+    return replace(
+        claimed,
+        run_id=report.run_id,
+        task=report.task,
         state=ENDED,
         attempt=int(document["attempt"]),
-        created_at=document["created_at"],
         ended_at=report.ended_at,
         outcome=outcome,
         reason=(reasons[0] if reasons else "its report gives no reason") if document.get("outcome") else UNDER_WAY,
         report_key=report.page_key,
         report_sha256=report.sha256,
         endpoint_arn=endpoint,
-        facts={name: value for name, value in facts.items() if value is not None},
+        facts=facts,
     )
 
 

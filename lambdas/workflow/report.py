@@ -14,6 +14,7 @@ from lambdas.domain.gate.cascade import with_months
 from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.prices.price_book import UNITS, PriceLine
 from lambdas.domain.report.render import render_report
+from lambdas.domain.run_facts import RunFacts, stated_price
 from lambdas.domain.serving.break_even import throughput_usage, with_stated_price
 from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
 from lambdas.domain.task.model_choice import ModelChoice
@@ -118,7 +119,7 @@ def gather(
     }
 
 
-def _models(stage: Stage, plan: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+def _models(stage: Stage, plan: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     refused = _refusal(stage, facts) is not None
     return {
         **plan["models"],
@@ -129,14 +130,14 @@ def _models(stage: Stage, plan: dict[str, Any], facts: dict[str, Any]) -> dict[s
     }
 
 
-def _refusal(stage: Stage, facts: dict[str, Any]) -> str | None:
+def _refusal(stage: Stage, facts: RunFacts) -> str | None:
     """Give what Bedrock said when it refused the pair in this attempt; in another one it may be open again."""
-    refusal = facts.get("pair_refused") or {}
-    return refusal.get("message") if refusal.get("attempt") == stage.attempt else None
+    refusal = facts.get("pair_refused")
+    return refusal["message"] if refusal and refusal["attempt"] == stage.attempt else None
 
 
 def _training(
-    stage: Stage, teacher_data: dict[str, Any], facts: dict[str, Any], learnt: dict[str, Any] | None
+    stage: Stage, teacher_data: dict[str, Any], facts: RunFacts, learnt: dict[str, Any] | None
 ) -> dict[str, Any]:
     job = job_of_attempt(facts, stage.attempt)
     return {
@@ -163,14 +164,14 @@ def _ledger_line(entry: LedgerEntry, *, simulated: bool) -> dict[str, Any]:
     return {**document, "simulated": simulated}
 
 
-def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any], spent: float) -> dict[str, Any] | None:
+def _break_even(stage: Stage, facts: RunFacts, evaluation: dict[str, Any], spent: float) -> dict[str, Any] | None:
     """Give the evaluation's break-even, with the price of an hour that came with the approval where no book had it."""
     known: dict[str, Any] | None = evaluation.get("break_even")
     measured = next((item for item in evaluation.get("contestants", []) if item["role"] == "student"), None)
     if known is None or measured is None:
         return known
     serving, model = stage.task.serving, stage.pipeline.environment.settings.student_model
-    stated, prices = (facts.get("approval") or {}).get("usd_per_unit_hour"), stage.pipeline.prices
+    stated, prices = stated_price(facts), stage.pipeline.prices
     per_1k = measured["usd_per_1k_requests"]
     usage = throughput_usage(serving.commitment)
     if stated is not None and prices.find(model, usage) is None:
@@ -195,7 +196,7 @@ def _break_even(stage: Stage, facts: dict[str, Any], evaluation: dict[str, Any],
 
 
 def _endpoint(
-    stage: Stage, facts: dict[str, Any], outcome: str | None, break_even: dict[str, Any] | None
+    stage: Stage, facts: RunFacts, outcome: str | None, break_even: dict[str, Any] | None
 ) -> dict[str, Any] | None:
     if outcome != PROMOTED:
         return None

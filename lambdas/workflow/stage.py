@@ -15,6 +15,7 @@ from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.errors import AttemptSuperseded, QuotaTooLow
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.gateways.answering.answer_recorder import Books, Kept
 from lambdas.gateways.answering.answer_store import AnswerStore
@@ -229,17 +230,18 @@ def deployed_pipeline() -> Pipeline:
 @contextmanager
 def _noted_failure(stage: Stage) -> Iterator[None]:
     """Keep what a shard says when it fails, until it goes through: its Distributed Map only counts failed children."""
-    asked = {"stage": stage.name, "shard": stage.payload.get("shard")}
+    shard: str | None = stage.payload.get("shard")
     failures, run = stage.pipeline.shard_failures, stage.run
     try:
         yield
     except Exception as error:
-        if asked["shard"] is not None:
-            failure = {"name": type(error).__name__, "message": str(error)[:LONGEST_FAILURE], **asked}
+        if shard is not None:
+            message = str(error)[:LONGEST_FAILURE]
+            failure = ShardFailure(name=type(error).__name__, message=message, stage=stage.name, shard=shard)
             failures.keep(run.run_id, stage.attempt, failure)
         raise
-    noted = run.facts.get("failure", {})
-    if all(noted.get(key) == value for key, value in asked.items()):
+    noted = run.facts.get("failure")
+    if noted and (noted.get("stage"), noted.get("shard")) == (stage.name, shard):
         failures.forget(run.run_id, noted)
 
 

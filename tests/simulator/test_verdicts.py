@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.questions import concurrency_limit
+from lambdas.domain.run_facts import Approval
 from lambdas.gateways.registry.table import Table
 from lambdas.states.publish_report.stage import execute as publish_report
 from local.bedrock_simulator.brains.judge import Case, judge
@@ -75,7 +76,7 @@ def test_a_student_trained_on_good_data_passes_and_its_report_has_the_documented
     assert all(phase["started_at"] <= phase["ended_at"] for phase in phases)
 
     # When it has been promoted, by a person who knew the price of an hour
-    approval = {"answer": "approved", "why": "", "usd_per_unit_hour": 3.0}
+    approval: Approval = {"answer": "approved", "why": "", "usd_per_unit_hour": 3.0}
     stages.pipeline.registry.record_facts(run.run_id, endpoint_arn="arn:endpoint", approval=approval)
     publish_report(stages.stage("PublishReport", run, outcome="PROMOTED"))
     text = stages.pipeline.runs.read(run.files.report(run.attempt, "report.json"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from lambdas.domain.run_facts import ChampionFact
 from lambdas.gateways.registry.items import Item, known_fields
 
 CALLERS_NOTICE = timedelta(hours=1)
@@ -32,13 +34,23 @@ class Champion:
     rolled_back_at: str | None = None
 
     @classmethod
-    def from_item(cls, item: Item) -> Self:
-        """Read the map of a task's item."""
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Read the map of a task's item, or of a run's facts."""
         return cls(**known_fields(cls, item))
 
-    def to_document(self) -> dict[str, Any]:
+    def to_document(self) -> ChampionFact:
         """Give the champion as a map."""
-        return asdict(self)
+        return {
+            "run_id": self.run_id,
+            "model_arn": self.model_arn,
+            "base_model": self.base_model,
+            "endpoint_arn": self.endpoint_arn,
+            "endpoint_name": self.endpoint_name,
+            "mode": self.mode,
+            "promoted_at": self.promoted_at,
+            "confirmed_at": self.confirmed_at,
+            "rolled_back_at": self.rolled_back_at,
+        }
 
     @property
     def on_throughput(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,12 @@ def from_values(values: dict[str, Any]) -> Item:
     return {name: _without_decimals(_deserialize(value)) for name, value in values.items()}
 
 
-def known_fields(kind: type[DataclassInstance], item: Item) -> Item:
+def known_fields(kind: type[DataclassInstance], item: Mapping[str, Any]) -> Item:
     """Pick what a dataclass knows of an item: keys, index attributes and fields of later versions are left out."""
     return {known.name: item[known.name] for known in fields(kind) if known.name in item}
 
 
-def missing_fields(kind: type[DataclassInstance], item: Item) -> list[str]:
+def missing_fields(kind: type[DataclassInstance], item: Mapping[str, Any]) -> list[str]:
     """Name the fields without a default that an item lacks: half an item, which a write after a deletion made."""
     return [
         one.name

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, Unpack
 
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import AttemptSuperseded, ItemDamaged, RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
 from lambdas.domain.outcomes import EXPIRED, FAILED, REJECTED
+from lambdas.domain.run_facts import Approval, RunFacts
 from lambdas.domain.run_files import RunFiles
 from lambdas.gateways.registry.items import Item, known_fields, missing_fields
 from lambdas.gateways.registry.resources import LAMBDA_LIFE
@@ -20,12 +21,17 @@ from lambdas.gateways.registry.table import ConditionFailed, Table
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
 RETRYABLE = (FAILED, EXPIRED)
+_CLAIMED = frozenset(
+    (
+        "run_id", "task", "folder", "bucket", "key", "version", "task_version", "holdout_version",
+        "calibration_version", "state", "attempt", "created_at", "progress", "facts",
+    )
+)  # fmt: skip
+"""Fields that a run's item has from the beginning; the others come when there is something to say."""
+
 _KNOWN = "attribute_exists(run_id)"
 
 _logger = logging.getLogger(__name__)
-
-UNDECIDED = "undecided"
-"""Fact of a run whose evaluation had too little evidence for a verdict, say because the judge gave no scores."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +59,7 @@ class Run:
     report_sha256: str | None = None
     endpoint_arn: str | None = None
     forgetting_since: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: RunFacts = field(default_factory=RunFacts)
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
@@ -73,9 +79,40 @@ class Run:
             )
         return cls(**known_fields(cls, item))
 
+    @classmethod
+    def claimed(
+        cls,
+        upload: Upload,
+        now: str,
+        *,
+        task_version: str | None,
+        holdout_version: str | None,
+        calibration_version: str | None,
+    ) -> Self:
+        """Give the run of an upload as it is when it is claimed: queued, its first attempt before it.
+
+        The upload is flattened here and nowhere else; :attr:`upload` is the way back. Parameters as of
+        :meth:`Registry.claim`.
+        """
+        return cls(
+            run_id=upload.run_id,
+            task=upload.task,
+            folder=upload.folder,
+            bucket=upload.bucket,
+            key=upload.key,
+            version=upload.version,
+            task_version=task_version,
+            holdout_version=holdout_version,
+            calibration_version=calibration_version,
+            state=QUEUED,
+            attempt=1,
+            created_at=now,
+        )
+
     def may_still_point_until(self) -> datetime | None:
         """Give the moment until which a Lambda may still point a champion's endpoint away; ``None``: none may."""
-        since = (self.facts.get("pointed_endpoint") or {}).get("asking_since")
+        pointed = self.facts.get("pointed_endpoint")
+        since = pointed.get("asking_since") if pointed else None
         return datetime.fromisoformat(since) + LAMBDA_LIFE if since else None
 
     def may_be_retried(self, outcome: str) -> bool:
@@ -83,7 +120,7 @@ class Run:
 
         A trained model is kept for that attempt.
         """
-        return outcome in RETRYABLE or (outcome == REJECTED and bool(self.facts.get(UNDECIDED)))
+        return outcome in RETRYABLE or (outcome == REJECTED and bool(self.facts.get("undecided")))
 
     @property
     def upload(self) -> Upload:
@@ -135,30 +172,20 @@ class Registry:
         now : str
             ISO 8601.
         """
-        item: Item = {
-            **run_key(upload.run_id),
-            "run_id": upload.run_id,
-            "task": upload.task,
-            "folder": upload.folder,
-            "bucket": upload.bucket,
-            "key": upload.key,
-            "version": upload.version,
-            "task_version": task_version,
-            "holdout_version": holdout_version,
-            "calibration_version": calibration_version,
-            "state": QUEUED,
-            "state_group": f"RUN#{QUEUED}",
-            "since": now,
-            "attempt": 1,
-            "created_at": now,
-            "progress": {},
-            "facts": {},
-        }
+        run = Run.claimed(
+            upload,
+            now,
+            task_version=task_version,
+            holdout_version=holdout_version,
+            calibration_version=calibration_version,
+        )
+        item = {name: value for name, value in asdict(run).items() if name in _CLAIMED}
+        item |= {**run_key(run.run_id), "state_group": f"RUN#{QUEUED}", "since": now}
         try:
             self._table.put(item, "attribute_not_exists(pk)")
         except ConditionFailed:
-            return self.run(upload.run_id)
-        return Run.from_item(item)
+            return self.run(run.run_id)
+        return run
 
     def find(self, run_id: str) -> Run | None:
         """Read a run, or ``None``."""
@@ -253,7 +280,7 @@ class Registry:
             return None
         return LeftStage(before["stage"], before["stage_since"]) if "stage" in before else None
 
-    def record_facts(self, run_id: str, **facts: object) -> None:
+    def record_facts(self, run_id: str, **facts: Unpack[RunFacts]) -> None:
         """Keep small facts that later stages and people need, for example the custom model's ARN.
 
         Raises
@@ -264,12 +291,12 @@ class Registry:
         for name, value in facts.items():
             self._change(run_id, f"SET facts.{name} = :value", {":value": value})
 
-    def claim_answer(self, run_id: str, attempt: int, answer: dict[str, Any]) -> dict[str, Any]:
+    def claim_answer(self, run_id: str, attempt: int, answer: Approval) -> Approval:
         """Keep the first answer that an attempt's request for approval gets; a later one changes nothing.
 
         Returns
         -------
-        dict
+        Approval
             The answer that stands.
 
         Raises
@@ -288,7 +315,7 @@ class Registry:
             stands = self.run(run_id).facts.get("approval")
             if stands is None:
                 raise AttemptSuperseded(f"attempt {attempt} of run '{run_id}' was superseded meanwhile") from None
-            return dict(stands)
+            return stands
         return answer
 
     def claim_reminder(self, run_id: str, attempt: int) -> bool:
@@ -367,7 +394,7 @@ class Registry:
                 expression=(
                     "SET #state = :queued, state_group = :group, since = :now, attempt = :next, progress = :empty "
                     "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage, "
-                    f"facts.failure, facts.approval, facts.{UNDECIDED}"
+                    "facts.failure, facts.approval, facts.undecided"
                 ),
                 values={
                     ":queued": QUEUED,

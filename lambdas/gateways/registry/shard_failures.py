@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from lambdas.gateways.registry.items import Item
+from lambdas.domain.run_facts import ShardFailure
 from lambdas.gateways.registry.runs import run_key
 from lambdas.gateways.registry.table import ConditionFailed, Table
 
@@ -24,7 +24,7 @@ class ShardFailures:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def keep(self, run_id: str, attempt: int, failure: Item) -> None:
+    def keep(self, run_id: str, attempt: int, failure: ShardFailure) -> None:
         """Keep what a shard said, unless its map has failed already.
 
         The Lambdas of a failed map's other shards go on for a while. What fails of them then, because the candidate is
@@ -40,7 +40,7 @@ class ShardFailures:
                 ),
             )
 
-    def forget(self, run_id: str, failure: Item) -> None:
+    def forget(self, run_id: str, failure: ShardFailure) -> None:
         """Forget what a try said that was repeated well; what another one said meanwhile stays."""
         with contextlib.suppress(ConditionFailed):
             self._table.update(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import AnswerRefused
+from lambdas.domain.run_facts import Approval
 from lambdas.domain.text.plain_text import stated_reason
 from lambdas.gateways.aws.service_errors import refusal
 from lambdas.gateways.registry.approvals import Approvals, PendingApproval
@@ -89,7 +90,7 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
         _check_champion(pipeline, run.task, word, pending)
         _check_price(word, pending)
         _check_explicit(word, pending)
-    approval = {
+    approval: Approval = {
         "answer": word.answer,
         "why": word.why,
         "at": iso(pipeline.now()),
@@ -111,7 +112,7 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
     return {"run_id": word.run_id, "answer": word.answer}
 
 
-def _answered_before(run_id: str, stands: Mapping[str, Any]) -> str:
+def _answered_before(run_id: str, stands: Approval) -> str:
     said = f" ({stands['why']})" if stands.get("why") else ""
     return (
         f"run '{run_id}' was {stands['answer']} at {stands['at']}{said}, and the first answer counts; 'python -m cli "

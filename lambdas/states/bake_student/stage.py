@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 
 from lambdas.domain.errors import RollbackRefused, StudentRolledBack
@@ -84,8 +83,19 @@ def _all_is_well(traffic: Traffic, needed: int) -> str:
 
 
 def _note(stage: Stage, traffic: Traffic, verdict: str, *, rolling_back: bool) -> None:
-    fact = {**asdict(traffic), "verdict": verdict, "at": stage.now(), "rolling_back": rolling_back}
-    stage.pipeline.registry.record_facts(stage.run.run_id, bake=fact)
+    stage.pipeline.registry.record_facts(
+        stage.run.run_id,
+        bake={
+            "served": traffic.served,
+            "server_errors": traffic.server_errors,
+            "client_errors": traffic.client_errors,
+            "throttles": traffic.throttles,
+            "latency_ms": traffic.latency_ms,
+            "verdict": verdict,
+            "at": stage.now(),
+            "rolling_back": rolling_back,
+        },
+    )
     stage.progress(status=verdict)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from lambdas.domain.errors import DistillationFailed
 from lambdas.domain.metrics import JOBS_STALLED
+from lambdas.domain.run_facts import FailedTry
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.aws.bedrock import Found
 from lambdas.workflow.stage import Stage
@@ -23,7 +23,7 @@ full without a student to show for them."""
 _INTERNAL_ERROR = "internal error"
 
 
-def failed_tries(stage: Stage) -> list[dict[str, Any]]:
+def failed_tries(stage: Stage) -> list[FailedTry]:
     """List the jobs of this attempt that failed or stalled: ``job_name``, ``reason``, ``at``, ``attempt``."""
     return [item for item in _of_this_attempt(stage) if not item.get("passed_over")]
 
@@ -35,7 +35,7 @@ def pass_over(stage: Stage, job: Found, loss: str) -> None:
         _remember(stage, job, reason, again=True, passed_over=True)
 
 
-def _of_this_attempt(stage: Stage) -> list[dict[str, Any]]:
+def _of_this_attempt(stage: Stage) -> list[FailedTry]:
     facts = stage.pipeline.registry.run(stage.run.run_id).facts
     return [item for item in facts.get("failed_tries", []) if item["attempt"] == stage.attempt]
 
@@ -107,7 +107,7 @@ def _is_passing(job: Found) -> bool:
 def _remember(stage: Stage, job: Found, reason: str, *, again: bool, passed_over: bool = False) -> None:
     facts = stage.pipeline.registry.run(stage.run.run_id).facts
     kept = [item for item in facts.get("failed_tries", []) if item["job_name"] != job.name]
-    failed = {
+    failed: FailedTry = {
         "job_name": job.name,
         "job_arn": job.arn,
         "attempt": stage.attempt,

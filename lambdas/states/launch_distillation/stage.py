@@ -26,9 +26,6 @@ from lambdas.workflow.training.customization_job import job_phases, record_job
 from lambdas.workflow.training.job_costs import record_costs
 from lambdas.workflow.training.training_method import explain_error, models_now, take_the_other_way
 
-_QUOTA_WAIT = "quota_wait"
-"""Fact of a run that waits for room among the account's jobs."""
-
 LEFT_FOR_TRAINING = 0.5
 """Share of the deadline that a job must have before it: one that began later would be stopped half-way, and paid."""
 
@@ -247,10 +244,10 @@ def _wait_for_room(stage: Stage, full: QuotaTooLow, job_name: str) -> Result:
     QuotaTooLow
         When it would not: no training was paid.
     """
-    now, kept = stage.now(), stage.run.facts.get(_QUOTA_WAIT) or {}
-    if kept.get("attempt") != stage.attempt:
+    now, kept = stage.now(), stage.run.facts.get("quota_wait")
+    if kept is None or kept["attempt"] != stage.attempt:
         kept = {"attempt": stage.attempt, "since": now}
-        stage.pipeline.registry.record_facts(stage.run.run_id, **{_QUOTA_WAIT: kept})
+        stage.pipeline.registry.record_facts(stage.run.run_id, quota_wait=kept)
     hours, waited = stage.pipeline.environment.settings.distillation_deadline_hours, seconds_between(kept["since"], now)
     if waited <= (1 - LEFT_FOR_TRAINING) * hours * 3600:
         return waits_for_quota(stage, full, job_name=job_name)

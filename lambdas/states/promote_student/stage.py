@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import cast
 
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PromotionFailed, QuotaTooLow
 from lambdas.domain.identity import digest
+from lambdas.domain.run_facts import PointedEndpoint
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.aws.bedrock import DEAD, Found
 from lambdas.gateways.registry.champions import Champion
@@ -108,23 +110,24 @@ def _point(stage: Stage, before: Champion, found: Found, model_arn: str, *, thro
     is not taken for a request that was never made. In between stands since when the request is being made: a release
     beside it waits until this process cannot be alive any more, and one that came before has taken the lease.
     """
-    pointed = stage.run.facts.get("pointed_endpoint") or {}
-    asked = pointed.get("attempt") == stage.attempt and pointed.get("asked")
+    pointed = stage.run.facts.get("pointed_endpoint")
+    asked = pointed is not None and pointed.get("attempt") == stage.attempt and pointed.get("asked")
     if found.status != READY[THROUGHPUT if throughput else DEPLOYMENT] or found.model_arn == model_arn:
         return
     if asked:
         message = f"Bedrock did not move endpoint {found.name} to the new student: {why_not_moved(found)}"
         raise PromotionFailed(f"{message}. The champion of run {before.run_id} goes on serving; retry the run")
-    fact = {**before.to_document(), "attempt": stage.attempt}
+    fact = cast("PointedEndpoint", {**before.to_document(), "attempt": stage.attempt, "asked": False})
     record = partial(stage.pipeline.registry.record_facts, stage.run.run_id)
-    record(pointed_endpoint={**fact, "asked": False, "asking_since": stage.now()})
+    record(pointed_endpoint={**fact, "asking_since": stage.now()})
     try:
         stage.pipeline.tasks.check_lease(stage.run.task, stage.owner)
         stage.pipeline.bedrock.point_endpoint(found.arn, model_arn, throughput=throughput)
     except Exception:
-        record(pointed_endpoint={**fact, "asked": False})
+        record(pointed_endpoint=fact)
         raise
-    record(pointed_endpoint={**fact, "asked": True})
+    fact["asked"] = True
+    record(pointed_endpoint=fact)
 
 
 def _sells_what_was_approved(stage: Stage, found: Found) -> bool:

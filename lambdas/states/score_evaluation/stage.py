@@ -20,7 +20,6 @@ from lambdas.domain.model_ids import foundation_model_id
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.registry.champions import Champion
-from lambdas.gateways.registry.runs import UNDECIDED
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
 from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student
@@ -48,7 +47,7 @@ def execute(stage: Stage) -> Result:
     evaluation = _evaluate(stage)
     stage.pipeline.runs.write_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"), evaluation)
     if evaluation["decision"] == INSUFFICIENT_EVIDENCE:
-        stage.pipeline.registry.record_facts(stage.run.run_id, **{UNDECIDED: True})
+        stage.pipeline.registry.record_facts(stage.run.run_id, undecided=True)
     publish(stage, outcome=None, reason=None)
     stage.progress(decision=evaluation["decision"])
     return {

@@ -13,6 +13,7 @@ from lambdas.domain.bedrock_names import client_token, resource_tags
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
 from lambdas.domain.questions.answers import Answer
+from lambdas.domain.run_facts import stated_price
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.gateways.aws import clients
@@ -44,7 +45,7 @@ def usd_per_hour(stage: Stage) -> float:
     serving, student = stage.task.serving, stage.pipeline.environment.settings.student_model
     usage = throughput_usage(serving.commitment)
     line = stage.pipeline.prices.find(student, usage)
-    stated = (stage.run.facts.get("approval") or {}).get("usd_per_unit_hour")
+    stated = stated_price(stage.run.facts)
     unit: float | None = line.usd if line else stated
     if unit is None:
         message = (

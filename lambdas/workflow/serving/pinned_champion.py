@@ -8,8 +8,6 @@ from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.stage import Stage
 
-_PINNED = "champion_before"
-
 
 def pin_champion(stage: Stage) -> None:
     """Write down who serves the task before the first shard is measured.
@@ -19,12 +17,12 @@ def pin_champion(stage: Stage) -> None:
     """
     champion = stage.pipeline.tasks.state(stage.run.task).champion
     document = champion.to_document() if champion else None
-    stage.pipeline.registry.record_facts(stage.run.run_id, **{_PINNED: document})
+    stage.pipeline.registry.record_facts(stage.run.run_id, champion_before=document)
 
 
 def pinned_champion(stage: Stage) -> Champion | None:
     """Give the champion that was pinned; ``None`` where the task had none."""
-    document = stage.run.facts.get(_PINNED)
+    document = stage.run.facts.get("champion_before")
     return Champion.from_item(document) if document else None
 
 

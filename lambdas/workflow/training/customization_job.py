@@ -5,24 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.domain.run_facts import JobFact, PhaseFact, RunFacts
 from lambdas.gateways.aws.bedrock import Found
 from lambdas.workflow.stage import Stage
-
-JOB_FACT = "customization_job"
-"""Fact of a run: the job of its attempt, also while it is in progress or where it has failed."""
 
 PHASES = {"validationDetails": "validation", "dataProcessingDetails": "data processing", "trainingDetails": "training"}
 
 
-def job_phases(job: dict[str, Any]) -> list[dict[str, Any]]:
+def job_phases(job: dict[str, Any]) -> list[PhaseFact]:
     """List the phases that the job tells of.
 
     Returns
     -------
-    list of dict
-        ``name``, ``status``, ``started_at`` and ``ended_at`` (ISO 8601, the latter ``None`` while it is in progress).
+    list of PhaseFact
+        ``ended_at`` is ``None`` while it is in progress.
     """
-    found = []
+    found: list[PhaseFact] = []
     for field, phase in _phases(job).items():
         ended = phase.get("status") in ("Completed", "Failed", "Stopped")
         found.append(
@@ -85,18 +83,18 @@ def record_job(stage: Stage, job: Found, *, ours: bool) -> None:
     ours : bool
         Whether this run started it.
     """
-    fact = {
+    fact: JobFact = {
         "attempt": stage.attempt,
         "job_name": job.name,
         "job_arn": job.arn,
         "phases": job_phases(job.details),
         "adopted": not ours,
     }
-    if stage.run.facts.get(JOB_FACT) != fact:
-        stage.pipeline.registry.record_facts(stage.run.run_id, **{JOB_FACT: fact})
+    if stage.run.facts.get("customization_job") != fact:
+        stage.pipeline.registry.record_facts(stage.run.run_id, customization_job=fact)
 
 
-def job_of_attempt(facts: dict[str, Any], attempt: int) -> dict[str, Any]:
+def job_of_attempt(facts: RunFacts, attempt: int) -> JobFact:
     """Give the job as :func:`record_job` kept it; empty where that attempt came to none."""
-    job: dict[str, Any] = facts.get(JOB_FACT) or {}
+    job = facts.get("customization_job") or JobFact()
     return job if job.get("attempt") == attempt else {}

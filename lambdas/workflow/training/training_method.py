@@ -44,8 +44,9 @@ def take_the_other_way(stage: Stage, models: ModelChoice, refusal: str) -> None:
     about_the_pair = _ABOUT_THE_PAIR.search(refusal) and not _ABOUT_OURS.search(refusal)
     if stage.task.training == "auto" and models.training == "distillation" and about_the_pair:
         _check_answers(stage, refusal)
-        fact = {"attempt": stage.attempt, "message": refusal[:1000]}
-        stage.pipeline.registry.record_facts(stage.run.run_id, pair_refused=fact)
+        stage.pipeline.registry.record_facts(
+            stage.run.run_id, pair_refused={"attempt": stage.attempt, "message": refusal[:1000]}
+        )
         return
     way = models.training.replace("_", "-")
     advice = ""

@@ -11,6 +11,7 @@ import pytest
 
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.run_facts import RunFacts
 from lambdas.domain.run_files import RunFiles
 from lambdas.gateways.answering import call_scheduler
 from lambdas.gateways.aws import clients
@@ -85,7 +86,7 @@ def ready(workshop: Workshop, *, calibration: bool = True, champion: str | None 
         ]
         content = "\n".join(json.dumps(case) for case in cases).encode()
         workshop.bucket.write(run.files.dataset("calibration.jsonl"), content)
-    facts = {"custom_model_arn": "arn:custom-model", "deployment_arn": "arn:deployment"}
+    facts: RunFacts = {"custom_model_arn": "arn:custom-model", "deployment_arn": "arn:deployment"}
     workshop.pipeline.registry.record_facts(run.run_id, **facts)
     if champion:
         workshop.crown("video-older", "arn:older", champion)

@@ -192,7 +192,9 @@ def test_the_champion_is_pinned_when_the_candidate_answers(workshop: Workshop) -
     assert deploy(workshop.stage("DeployCandidate", run))["status"] == "COMPLETED"
 
     # Then
-    assert workshop.pipeline.registry.run(run.run_id).facts["champion_before"]["run_id"] == "video-older"
+    pinned = workshop.pipeline.registry.run(run.run_id).facts["champion_before"]
+    assert pinned is not None
+    assert pinned["run_id"] == "video-older"
 
 
 @pytest.mark.parametrize("moment", ["while shards are measured", "before the verdict"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, PromotionFailed, QuotaTooLow, RollbackRefused
+from lambdas.domain.run_facts import Approval, RunFacts
 from lambdas.gateways.aws import clients
 from lambdas.gateways.registry.resources import THROUGHPUT, Resource
 from lambdas.gateways.registry.runs import Run
@@ -72,7 +73,8 @@ def evaluated(workshop: Workshop, version: str, *, price: float | None = 2.0, **
     evaluation = {"contestants": [{"role": "student", "latency_ms": {"p95": 1000.0}}], "champion_before": before}
     bucket.write_json(files.evaluation(1, "evaluation.json"), evaluation)
     deployment = workshop.client.add_deployment(f"dev-video-{version}-candidate", model_arn)
-    facts = {"custom_model_arn": model_arn, "deployment_arn": deployment, "approval": {"usd_per_unit_hour": price}}
+    approval: Approval = {"usd_per_unit_hour": price}
+    facts: RunFacts = {"custom_model_arn": model_arn, "deployment_arn": deployment, "approval": approval}
     workshop.pipeline.registry.record_facts(run.run_id, **facts)
     return run
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.dataset.shards import MAP_FAILED
 from lambdas.domain.errors import ModelUnavailable, RetryLater
+from lambdas.domain.run_facts import ShardFailure
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.publish_report.stage import execute as publish
 from lambdas.states.release_resources.stage import execute as release
@@ -61,7 +62,7 @@ def failed(workshop: Workshop, run: Run, error: dict[str, str]) -> dict[str, Any
 def test_the_report_names_the_error_of_the_shard(workshop: Workshop) -> None:
     # Given a shard that said why it failed, which its map only counts
     run = workshop.run()
-    noted = {"name": "ModelUnavailable", "message": "the teacher refused record 7"}
+    noted: ShardFailure = {"name": "ModelUnavailable", "message": "the teacher refused record 7"}
     workshop.pipeline.registry.record_facts(run.run_id, failure=noted)
 
     # When

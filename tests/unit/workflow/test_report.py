@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
+from lambdas.domain.run_facts import Approval
 from lambdas.domain.serving.break_even import advice, with_stated_price
 from lambdas.workflow.report import gather
 from tests.unit.support.workshop import Workshop
@@ -32,23 +33,21 @@ UNKNOWN = {
 PRICED = {"provisioned_throughput_usd_per_hour": 2.0, "requests_per_month_at_break_even": 1_460.0}
 
 
-def report(workshop: Workshop, approval: dict[str, Any] | None, **known: float) -> dict[str, Any]:
+def report(workshop: Workshop, approval: Approval | None, **known: float) -> dict[str, Any]:
     run = workshop.run()
     workshop.bucket.write_json(run.files.task_definition, {"serving": {"model_units": 2}})
     per_1k = 1_000.0 if known else 0.1
     student = {"role": "student", "usd_per_1k_requests": per_1k, "tokens": {"input_mean": 700.0, "output_mean": 60.0}}
     evaluation = {"contestants": [student], "break_even": UNKNOWN | known}
     workshop.bucket.write_json(run.files.evaluation(1, "evaluation.json"), evaluation)
-    workshop.pipeline.registry.record_facts(
-        run.run_id, endpoint_arn="arn", **({"approval": approval} if approval else {})
-    )
+    workshop.pipeline.registry.record_facts(run.run_id, endpoint_arn="arn")
+    if approval:
+        workshop.pipeline.registry.record_facts(run.run_id, approval=approval)
     return gather(workshop.stage("PublishReport", run), outcome="PROMOTED", reason=None)
 
 
 @pytest.mark.parametrize("approval", [None, {"answer": "approved", "usd_per_unit_hour": None}])
-def test_without_a_stated_price_the_break_even_stays_unknown(
-    workshop: Workshop, approval: dict[str, Any] | None
-) -> None:
+def test_without_a_stated_price_the_break_even_stays_unknown(workshop: Workshop, approval: Approval | None) -> None:
     # When
     made = report(workshop, approval)
     # Then

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
 from lambdas.domain.errors import DistillationFailed
+from lambdas.domain.run_facts import RunFacts
 from lambdas.gateways.registry.runs import Run
 from lambdas.workflow.report import gather
 from tests.unit.support.training import launch, started
@@ -69,10 +70,10 @@ def test_polls_write_the_job_only_where_its_phases_changed(workshop: Workshop, m
     # Given
     run, name = started(workshop)
     registry = workshop.pipeline.registry
-    written: list[dict[str, object]] = []
+    written: list[RunFacts] = []
     record = registry.record_facts
 
-    def watched(run_id: str, **facts: object) -> None:
+    def watched(run_id: str, **facts: Unpack[RunFacts]) -> None:
         written.append(facts)
         record(run_id, **facts)
 

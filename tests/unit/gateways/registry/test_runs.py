@@ -10,6 +10,7 @@ from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
+from lambdas.domain.run_facts import Approval, ShardFailure
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 from lambdas.gateways.registry.table import Table
 
@@ -200,8 +201,8 @@ def test_a_run_with_too_little_evidence_is_queued_again_and_its_next_verdict_is_
 def test_a_failed_or_expired_run_is_queued_as_its_next_attempt(registry: Registry, outcome: str) -> None:
     # Given
     run = ended(registry, outcome)
-    late = {"answer": "rejected", "why": "too late", "at": NOW}
-    failure = {"name": "QuotaTooLow", "message": "of the first attempt"}
+    late: Approval = {"answer": "rejected", "why": "too late", "at": NOW}
+    failure: ShardFailure = {"name": "QuotaTooLow", "message": "of the first attempt"}
     registry.record_facts(run.run_id, custom_model_arn="arn:model", failure=failure, approval=late)
 
     # When
