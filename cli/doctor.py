@@ -13,15 +13,18 @@ from cli.concurrency import fit
 from cli.environment_files import CDK_FILE, read_settings
 from cli.errors import CHECK_FAILED, NotDeployedError
 from cli.session import Session, pass_session
-from lambdas.domain.errors import InvalidSettings
-from lambdas.domain.task.model_choice import problem_with
+from lambdas.domain.errors import InvalidSettings, ModelUnavailable
+from lambdas.domain.task.model_choice import ANTHROPIC_TERMS, problem_with
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.stage import utc_now
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cli.deployment import Deployment
+    from lambdas.domain.task.model_choice import ModelFacts
     from lambdas.domain.task.settings import Settings
 
 LAMBDAS = "Lambdas at once"
@@ -133,16 +136,18 @@ def _models(catalog: ModelCatalog, settings: Settings) -> Iterator[Check]:
     for role, models in roles.items():
         yield _tried(f"Model for {role}", lambda role=role, models=models: _role(catalog, role, models))  # type: ignore[misc]
     yield _tried("Customization", lambda: _customization(catalog, settings))
+    yield _tried("Way of training", lambda: _way_of_training(catalog, settings))
 
 
 def _role(catalog: ModelCatalog, role: str, models: list[str]) -> Check:
     name, now = f"Model for {role}", utc_now()
     problems: list[str] = []
     for model in models:
-        problem = problem_with(catalog.facts(model), now)
+        facts = catalog.facts(model)
+        problem = problem_with(facts, now)
         if problem is None:
             passed = "".join(f"; {text}" for text in problems)
-            return Check(name=name, state=OK, found=f"{model}{passed}")
+            return _usable(name, facts, passed, now)
         problems.append(f"{model} {problem}")
     field = "student_model" if role == "student" else f"{role}_models"
     return Check(
@@ -150,6 +155,18 @@ def _role(catalog: ModelCatalog, role: str, models: list[str]) -> Check:
         state=PROBLEM,
         found="; ".join(problems),
         fix=f"do what stands there, or change '{field}' of this environment in cdk.json and deploy",
+    )
+
+
+def _usable(name: str, facts: ModelFacts, passed: str, now: datetime) -> Check:
+    aging = facts.aging(now)
+    if aging is None:
+        return Check(name=name, state=OK, found=f"{facts.model}{passed}")
+    return Check(
+        name=name,
+        state=WARNING,
+        found=f"{facts.model} {aging}{passed}",
+        fix="name its successor in the settings before that, and deploy; a Legacy phase may last 45 days only",
     )
 
 
@@ -165,6 +182,21 @@ def _customization(catalog: ModelCatalog, settings: Settings) -> Check:
         found=f"{model} can be neither distilled nor fine-tuned in this account and Region",
         fix="change 'student_customization_model', or ask AWS support whether customization is open to the account",
     )
+
+
+def _way_of_training(catalog: ModelCatalog, settings: Settings) -> Check:
+    """Say how a task that leaves it open would be trained: of any teacher's answers a student can be fine-tuned."""
+    name = "Way of training"
+    try:
+        models = catalog.choose(settings, "auto", utc_now())
+    except ModelUnavailable as problem:
+        return Check(name=name, state=PROBLEM, found=str(problem), fix="do what stands there, and deploy")
+    way = models.training.replace("_", "-")
+    found = f"{models.student} learns from {models.teacher} by {way}: {models.training_reason}"
+    terms = [warning for warning in models.warnings if warning == ANTHROPIC_TERMS]
+    if terms:
+        return Check(name=name, state=WARNING, found=found, fix=terms[0])
+    return Check(name=name, state=OK, found=found)
 
 
 def _throughput_quota(catalog: ModelCatalog, region: str) -> Check:

@@ -87,7 +87,7 @@ def _run_to_come(
         holdout=submission.dataset.holdout,
         task=task,
         models=environment.models,
-        prices=environment.settings.price_book(),
+        prices=environment.settings.price_book().at_extended_access(environment.models.extended_access),
         champion=environment.champion,
         own_holdout=submission.dataset.own_holdout,
         cases=read_calibration(calibration.read_bytes()) if calibration else (),
@@ -130,7 +130,9 @@ def _assumed(session: Session, task: TaskDefinition, why: str) -> EstimateBasis:
         for model in models
     ]
     models = ModelChoice(
-        **{role: models[0] for role, models in lists.items()},
+        teacher=lists["teacher"][0],
+        judge=lists["judge"][0],
+        baseline=lists["baseline"][0],
         student=settings.student_model,
         student_customization=settings.student_customization_model,
         training="fine_tuning" if task.training == "fine_tuning" else "distillation",

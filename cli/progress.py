@@ -74,7 +74,9 @@ def describe(run: Run, *, simulated: bool) -> Step:
         return Step("STARTING", "waits for the state machine", run.started_at)
     details = _details(run, simulated=simulated)
     doing = _DOING.get(str(stage), "is under way")
-    return Step(str(stage), f"{doing} ({', '.join(details)})" if details else doing, run.progress.get("since"))
+    text = f"{doing} ({', '.join(details)})" if details else doing
+    text += "" if run.task_version else "; no task.json: the defaults apply"
+    return Step(str(stage), text, run.progress.get("since"))
 
 
 def follow(

@@ -37,8 +37,23 @@ def is_profile(model: str) -> bool:
     return scope in SCOPES or provider in PROVIDERS or _PROVIDER.fullmatch(provider) is not None
 
 
+CUSTOM = "custom:"
+"""Marks the custom models of a base in prices and ledger: their tokens are other usage types than the base's."""
+
+
+def custom_model_of(base: str) -> str:
+    """Name the custom models of a base, by which their tokens are priced.
+
+    Examples
+    --------
+    >>> custom_model_of("amazon.nova-micro-v1:0:128k")
+    'custom:amazon.nova-micro-v1:0'
+    """
+    return f"{CUSTOM}{foundation_model_id(base)}"
+
+
 def foundation_model_id(model: str) -> str:
-    """Strip the scope of a profile id and the context length of a customization id.
+    """Strip the mark of a custom model, the scope of a profile id and the context length of a customization id.
 
     Examples
     --------
@@ -47,6 +62,7 @@ def foundation_model_id(model: str) -> str:
     >>> foundation_model_id("amazon.nova-micro-v1:0:128k")
     'amazon.nova-micro-v1:0'
     """
+    model = model.removeprefix(CUSTOM)
     bare = model.split(".", 1)[1] if is_profile(model) else model
     head, _, tail = bare.rpartition(":")
     return head if head and tail.endswith("k") and tail[:-1].isdigit() else bare

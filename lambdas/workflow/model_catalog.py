@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,7 @@ from lambdas.domain.task.model_unit_quotas import NO_COMMITMENT_QUOTA
 from lambdas.gateways.aws.service_errors import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mypy_boto3_bedrock import BedrockClient
@@ -26,6 +28,19 @@ _ACCESS = {
     "regionAvailability": "is not available in this Region",
 }
 """GetFoundationModelAvailability's fields and what a person does about each."""
+
+
+def lifecycle_facts(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Read of GetFoundationModel's ``modelDetails`` where a model stands in its life, as fields of ModelFacts."""
+    lifecycle = details.get("modelLifecycle", {})
+    moments = {
+        "legacy_since": lifecycle.get("legacyTime"),
+        "extended_access_from": lifecycle.get("publicExtendedAccessTime"),
+        "end_of_life": lifecycle.get("endOfLifeTime"),
+    }
+    # The fields are optional in the service model.
+    known = {name: moment.astimezone(UTC) for name, moment in moments.items() if moment}
+    return {"lifecycle": lifecycle.get("status", "ACTIVE"), **known}
 
 
 class ModelCatalog:
@@ -51,12 +66,10 @@ class ModelCatalog:
             if refusal(problem) not in ("ResourceNotFoundException", "ValidationException"):
                 raise
             return ModelFacts(model=model, exists=False)
-        lifecycle = details.get("modelLifecycle", {})
         on_demand = "ON_DEMAND" in details.get("inferenceTypesSupported", [])
         return ModelFacts(
             model=model,
-            lifecycle=lifecycle.get("status", "ACTIVE"),
-            end_of_life=lifecycle.get("endOfLifeTime"),
+            **lifecycle_facts(details),
             customizations=tuple(details.get("customizationsSupported", [])),
             on_demand=profile_active if is_profile(model) else on_demand,
             access_problem=access_problem,

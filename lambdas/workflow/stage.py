@@ -149,7 +149,7 @@ class Stage:
     @cached_property
     def ledger(self) -> RunLedger:
         """The run's ledger."""
-        return RunLedger(self.pipeline.registry, self.pipeline.prices, self.run.run_id)
+        return RunLedger(self.pipeline.registry, self.prices, self.run.run_id)
 
     @cached_property
     def task(self) -> TaskDefinition:
@@ -161,6 +161,11 @@ class Stage:
         """What CheckRun decided for this attempt."""
         plan: dict[str, Any] = self.pipeline.runs.read_json(self.run.files.plan(self.attempt))
         return plan
+
+    @cached_property
+    def prices(self) -> PriceBook:
+        """The environment's price book, with the models that CheckRun found at extended access at those prices."""
+        return self.pipeline.prices.at_extended_access(self.plan["models"].get("extended_access", []))
 
     @property
     def owner(self) -> str:

@@ -65,18 +65,25 @@ class PermissionParts:
         self._models = ModelAccess(stack, profiles)
         self._logs = LogAccess(stack, settings)
 
-    def _read_uploads(self, action: str = "s3:GetObjectVersion") -> list[Permission]:
+    def _read_uploads(self, *actions: str) -> list[Permission]:
         uploads = self._data.uploads_bucket_arn
         return [
             allow(
-                action,
+                *(actions or ("s3:GetObjectVersion",)),
                 on=[f"{uploads}/*"],
                 to="read the upload in the version to which the run is pinned",
                 because="People choose the keys of their uploads; the role may only read, and only this bucket.",
             ),
-            # Without it S3 answers 403 instead of 404 for a task.json that is not there.
-            allow("s3:ListBucket", on=[uploads], to="learn that an optional file was not uploaded"),
+            self._list_uploads(),
         ]
+
+    def _list_uploads(self) -> Permission:
+        # Without it S3 answers 403 instead of 404 for a task.json that is not there.
+        return allow(
+            "s3:ListBucket",
+            on=[self._data.uploads_bucket_arn],
+            to="learn that an optional file was not uploaded, or has arrived",
+        )
 
     def _ask_and_keep(self) -> list[Permission]:
         return [

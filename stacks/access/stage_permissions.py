@@ -34,7 +34,12 @@ class StagePermissions(PermissionParts):
 
     def prepare_dataset(self) -> list[Permission]:
         """Read the upload, write the dataset."""
-        return [*self._read_uploads(), self._runs("s3:GetObject", "s3:PutObject"), *self._record_progress()]
+        return [
+            # The version of a file that has arrived after the prompts is read of its newest one.
+            *self._read_uploads("s3:GetObject", "s3:GetObjectVersion"),
+            self._runs("s3:GetObject", "s3:PutObject"),
+            *self._record_progress(),
+        ]
 
     def check_run(self) -> list[Permission]:
         """Look at models and quotas; nothing here costs anything."""
@@ -50,6 +55,7 @@ class StagePermissions(PermissionParts):
             self._models.foundation_model(settings.student_customization_model),
         ]
         return [
+            self._list_uploads(),
             self._runs("s3:GetObject", "s3:PutObject"),
             self._answers("s3:GetObject"),
             self._list_runs_bucket("answers/*"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.end_to_end.account import lenient
+from tests.end_to_end.account import example_lines, lenient
 from tests.faults.machine import Execution, Json, TaskFailed
 from tests.faults.scenarios import SCENARIOS, finish, upload
 from tests.faults.strikes import DIES, LATE, SERVICE, Fault
@@ -286,6 +287,17 @@ def nothing_lies_beside_the_upload(scene: Scene) -> None:
     scene.world.upload("bare/prompts.jsonl", b'{"prompt": "one"}\n')
 
 
+def the_task_arrives_after_its_prompts(scene: Scene) -> None:
+    """It is found before anything is paid; holdout and calibration set never come. The budget ends the run."""
+    world = scene.world
+    execution = world.execution(world.upload("late/prompts.jsonl", b"\n".join(example_lines())))
+    world.put("uploads", "late/task.json", json.dumps(lenient(budget_usd=0.01)).encode())
+    to_the_end(world, execution)
+    run = world.run(str(execution.given["run_id"]))
+    assert run.task_version is not None
+    assert "the budget $0.01" in str(run.reason), run.reason
+
+
 def the_upload_was_deleted(state: str, *, from_logs: bool = False) -> Walk:
     """The version to which a run is pinned is gone when its Lambda comes to read it."""
 
@@ -358,6 +370,7 @@ WALKS: tuple[tuple[Walk, tuple[Walk, ...]], ...] = (
             the_last_judge_of_the_settings_serves,
             runs_wait_in_the_queue,
             nothing_lies_beside_the_upload,
+            the_task_arrives_after_its_prompts,
             the_upload_was_deleted("PrepareDataset"),
             the_upload_was_deleted("ListInvocationLogs", from_logs=True),
             the_upload_was_deleted("EachLogShard", from_logs=True),

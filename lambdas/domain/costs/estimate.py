@@ -22,6 +22,7 @@ from lambdas.domain.dataset.records import Record
 from lambdas.domain.evaluation.judge import case_question, judge_question
 from lambdas.domain.evaluation.judge_calibration import CalibrationCase
 from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS, identity_for_timing
+from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.questions.answers import Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
@@ -247,11 +248,14 @@ class RunToCome:
         long = [teacher_question(record, task) for record in holdout]
         stage, answers = "EvaluateStudent", "answers to the holdout"
         # The teacher's answers to the holdout are those that GenerateTeacherData paid for. An endpoint caches nothing.
-        asked = [*short, *self._missing(models.student, short)]
+        asked = list(short)
         if self.champion:
             served = [student_question(record, self.champion.task) for record in holdout]
             asked += self._missing(self.champion.model_arn, served)
-        yield _Calls(stage, models.student, answers, cached=False).line(asked, size, self.prices)
+        custom = custom_model_of(models.student)
+        yield _Calls(stage, custom, answers, cached=False).line(asked, size, self.prices)
+        base = self._missing(models.student, short)
+        yield _Calls(stage, models.student, answers, cached=False).line(base, size, self.prices)
         yield _Calls(stage, models.baseline, answers).line(self._missing(models.baseline, long), size, self.prices)
         judged = list(self._to_judge("x" * round(size.expected * CHARACTERS_A_TOKEN)))
         yield _Calls(stage, models.judge, "verdicts on the holdout").line(judged, self._verdict(), self.prices)

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from typing import Self
 
 from lambdas.domain.errors import PriceMissing
-from lambdas.domain.model_ids import foundation_model_id
+from lambdas.domain.model_ids import foundation_model_id, is_profile
+
+TOKEN_USAGES = ("input", "output", "cache_read", "cache_write", "batch_input", "batch_output")
+"""What inference is billed by at the standard tier; every one of them has a price of its own by model."""
+
+TIERS = ("flex", "priority", "extended")
+"""First words of usages that cost other than the standard tier: Bedrock's service tiers, and extended access, which a
+Legacy model costs from the date on that the service names (Bedrock user guide, model lifecycle)."""
 
 UNITS = {
-    "input": "million tokens",
-    "output": "million tokens",
-    "cache_read": "million tokens",
-    "cache_write": "million tokens",
-    "batch_input": "million tokens",
-    "batch_output": "million tokens",
+    **dict.fromkeys(TOKEN_USAGES, "million tokens"),
+    **{f"{tier}_{usage}": "million tokens" for tier in TIERS for usage in TOKEN_USAGES},
     "training": "million tokens",
     "storage": "model month",
     "throughput": "model unit hour",
@@ -59,7 +62,8 @@ HOURS_A_MONTH = 730
 class PriceLine:
     """One price: dollars for one ``unit`` of a usage, where it stands and when it was read.
 
-    ``model`` is a model, an inference profile, or the name of an AWS service such as ``AWS Lambda``.
+    ``model`` is a model, an inference profile, a custom model of a base (``custom:amazon.nova-micro-v1:0``, usage types
+    of their own), or the name of an AWS service such as ``AWS Lambda``.
     """
 
     model: str
@@ -86,11 +90,18 @@ class ModelUnit:
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """Prices of one Region by model and usage, in US dollars, and the model units of which the capacity is known."""
+    """Prices of one Region by model and usage, in US dollars, and the model units of which the capacity is known.
+
+    Attributes
+    ----------
+    extended : frozenset of str
+        Models whose tokens cost the prices of extended access.
+    """
 
     lines: dict[tuple[str, str], PriceLine]
     region: str = HOME_REGION
     units: dict[str, ModelUnit] = field(default_factory=dict)
+    extended: frozenset[str] = frozenset()
 
     @classmethod
     def shipped(cls, region: str = HOME_REGION) -> Self:
@@ -104,7 +115,11 @@ class PriceBook:
     def with_lines(self, lines: Iterable[PriceLine], units: Iterable[ModelUnit] = ()) -> PriceBook:
         """Give a book of the same Region in which ``lines`` and ``units`` replace or complete these."""
         prices = {**self.lines, **{(line.model, line.usage): line for line in lines}}
-        return PriceBook(prices, self.region, {**self.units, **{unit.model: unit for unit in units}})
+        return replace(self, lines=prices, units={**self.units, **{unit.model: unit for unit in units}})
+
+    def at_extended_access(self, models: Iterable[str]) -> PriceBook:
+        """Give a book of the same prices in which the tokens of ``models`` cost what extended access costs."""
+        return replace(self, extended=frozenset(models))
 
     def unit_tokens_per_minute(self, model: str) -> float | None:
         """Say how many tokens a minute one model unit serves; ``None`` where the book does not know."""
@@ -112,8 +127,28 @@ class PriceBook:
         return unit.tokens_per_minute if unit else None
 
     def find(self, model: str, usage: str) -> PriceLine | None:
-        """Look a price up: for the model as it is called (a profile may cost more), else for its foundation model."""
-        return self.lines.get((model, usage)) or self.lines.get((foundation_model_id(model), usage))
+        """Look a price up for the model as it is called; ``None`` where the book has none.
+
+        A profile's tokens are priced by the profile's own line alone: its base model's may be a tenth cheaper, and a
+        price that is only near is a wrong one. The tokens of a custom model cost what its base model's cost in that
+        Region where the book has no line of the custom model (AWS Machine Learning Blog, 2026-04-17). What is paid for
+        a base model whatever its id, such as training, is found under the base model.
+        """
+        usage = self._usage(model, usage)
+        own = self.lines.get((model, usage))
+        if own is not None or (is_profile(model) and UNITS.get(usage) == "million tokens" and usage != "training"):
+            return own
+        return self.lines.get((foundation_model_id(model), usage))
+
+    def oldest(self, models: Iterable[str]) -> PriceLine | None:
+        """Give the line of these models that was read longest ago; ``None`` where the book has none of them."""
+        named = {name for model in models for name in (model, foundation_model_id(model))}
+        return min(
+            (line for line in self.lines.values() if line.model in named), key=lambda line: line.date, default=None
+        )
+
+    def _usage(self, model: str, usage: str) -> str:
+        return f"extended_{usage}" if model in self.extended and usage in TOKEN_USAGES else usage
 
     def line(self, model: str, usage: str) -> PriceLine:
         """Look a price up that must exist.
@@ -125,6 +160,7 @@ class PriceBook:
         """
         found = self.find(model, usage)
         if found is None:
+            usage = self._usage(model, usage)
             example = PriceLine(
                 model=model, usage=usage, usd=0.0, unit=UNITS[usage], source="<where you read it>", date="<YYYY-MM-DD>"
             )
@@ -132,9 +168,19 @@ class PriceBook:
             message = (
                 f"the price book has no price for '{usage}' of {model} in {self.region}: add a line to \"prices\" of "
                 f"this environment in cdk.json, with the real dollars per {UNITS[usage]}: {json.dumps(line)}"
+                f"{self._near(model, usage)}"
             )
             raise PriceMissing(message)
         return found
+
+    def _near(self, model: str, usage: str) -> str:
+        base = self.lines.get((foundation_model_id(model), usage)) if is_profile(model) else None
+        if base is None:
+            return ""
+        return (
+            f". The line of {base.model} (${base.usd:g}) is not taken for it: a profile of a geography may cost a "
+            "tenth more than the model in its Region"
+        )
 
     def usd(self, model: str, usage: str, quantity: float) -> float:
         """Price a quantity.

@@ -140,6 +140,10 @@ def chosen_models(report: dict[str, Any]) -> list[Fact]:
     facts = [Fact(role.capitalize(), label(models.get(role), 160), is_code=True) for role in _ROLES]
     arn = models.get("student_custom_model_arn")
     facts += [Fact("Custom model", label(arn, 250), is_code=True)] if arn else []
+    warnings = models.get("warnings")
+    facts += (
+        [Fact("To know", sentence(short(text, 400), ".")) for text in warnings] if isinstance(warnings, list) else []
+    )
     return facts + _prompt_caches(models.get("prompt_caching"))
 
 

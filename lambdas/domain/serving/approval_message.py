@@ -27,6 +27,8 @@ class ApprovalRequest:
         ``break_even`` of ``report.json``.
     explicit : tuple of str
         What needs an explicit word, one sentence each.
+    notes : tuple of str
+        What a person should know besides, one sentence each.
     expires : str
         ISO 8601 in UTC.
     """
@@ -39,6 +41,7 @@ class ApprovalRequest:
     rules_passed: int
     break_even: Mapping[str, Any]
     explicit: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     expires: str
     report_uri: str
     report_sha256: str
@@ -69,6 +72,7 @@ def approval_message(request: ApprovalRequest, now: datetime) -> tuple[str, str]
         _consequence(request, now),
         advice(request.break_even),
         *(f"Needs your explicit word (--explicitly): {sentence}." for sentence in request.explicit),
+        *(f"Note: {sentence.rstrip('.')}." for sentence in request.notes),
         *(["All figures are simulated."] if request.simulated else []),
         f"Read the report first: {request.report_uri}",
         f"Its report.json has SHA-256 {request.report_sha256}.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self
 
@@ -23,6 +23,10 @@ class ModelFacts:
         Whether the service knows it.
     lifecycle : str
         ``ACTIVE`` or ``LEGACY``.
+    legacy_since : datetime or None
+        When it became so.
+    extended_access_from : datetime or None
+        From when on a Legacy model costs the prices of extended access (Bedrock user guide, model lifecycle).
     end_of_life : datetime or None
         When requests begin to fail.
     customizations : tuple of str
@@ -36,10 +40,32 @@ class ModelFacts:
     model: str
     exists: bool = True
     lifecycle: str = "ACTIVE"
+    legacy_since: datetime | None = None
+    extended_access_from: datetime | None = None
     end_of_life: datetime | None = None
     customizations: tuple[str, ...] = ()
     on_demand: bool = True
     access_problem: str | None = None
+
+    def aging(self, now: datetime) -> str | None:
+        """Say since when a model is Legacy, what that costs and when it ends; ``None`` of an active one."""
+        if self.lifecycle == "ACTIVE" and self.end_of_life is None:
+            return None
+        said = [] if self.lifecycle == "ACTIVE" else [self.lifecycle + _on(" since", self.legacy_since)]
+        if self.extended_access_from is not None:
+            costs = "costs" if self.extended_access_from <= now else "will cost"
+            said.append(f"{costs} the prices of extended access{_on(' from', self.extended_access_from)} on")
+        if self.end_of_life is not None:
+            said.append(f"ends{_on(' on', self.end_of_life)}")
+        return ", ".join(said)
+
+    def at_extended_access(self, now: datetime) -> bool:
+        """Tell whether its tokens cost the prices of extended access now."""
+        return self.extended_access_from is not None and self.extended_access_from <= now
+
+
+def _on(word: str, moment: datetime | None) -> str:
+    return f"{word} {moment:%Y-%m-%d}" if moment else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +80,17 @@ class Considered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelChoice:
-    """The models of a run, each as it is called."""
+    """The models of a run, each as it is called.
+
+    Attributes
+    ----------
+    considered : list of dict
+        Every model of the lists and why it was or was not taken.
+    extended_access : list of str
+        Those whose tokens cost the prices of extended access.
+    warnings : list of str
+        What a person should know of the models that were taken.
+    """
 
     teacher: str
     student: str
@@ -64,6 +100,8 @@ class ModelChoice:
     training: str
     training_reason: str = ""
     considered: list[dict[str, Any]] = field(default_factory=list)
+    extended_access: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def usable(self) -> dict[str, list[str]]:
         """Give the models that could be taken, by role, in order of preference; empty where none was considered."""
@@ -79,8 +117,16 @@ class ModelChoice:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
-        """Read what :meth:`to_document` wrote."""
-        return cls(**document)
+        """Read what :meth:`to_document` wrote; what another version wrote besides is left out."""
+        known = {item.name for item in fields(cls)}
+        return cls(**{name: value for name, value in document.items() if name in known})
+
+
+ANTHROPIC_TERMS = (
+    "the teacher is a Claude model: Anthropic's terms bar training models that compete with its own and allow, for "
+    "example, classifiers and extraction (support.claude.com, article 12326764); Bedrock's own terms were not read: "
+    "ask whoever answers for licences before a student of it serves"
+)
 
 
 def problem_with(facts: ModelFacts, now: datetime) -> str | None:
@@ -134,6 +180,9 @@ def choose_models(
             if problem is None and role == "judge" and model_family(model) == model_family(student):
                 problem = "is of the student's own family and would favour it"
             reason = problem or ("already chosen" if role in taken else "first of the list that can be used")
+            aging = known[model].aging(now)
+            if aging and problem is None:
+                reason = f"{reason}; {aging}"
             usable = problem is None
             considered.append(Considered(role=role, model=model, usable=usable, reason=reason))
             if usable:
@@ -152,7 +201,22 @@ def choose_models(
         training=way,
         training_reason=why,
         considered=[asdict(item) for item in considered],
+        extended_access=sorted(fact.model for fact in known.values() if fact.at_extended_access(now)),
+        warnings=_warnings(taken, known, now),
     )
+
+
+def _warnings(taken: dict[str, str], known: dict[str, ModelFacts], now: datetime) -> list[str]:
+    """Say what a person should know of the models taken: a life that ends, and terms on what an answer may train."""
+    found: dict[str, list[str]] = {}
+    for role, model in taken.items():
+        aging = known[model].aging(now)
+        if aging:
+            found.setdefault(f"{model}: {aging}", []).append(role)
+    warnings = [f"{' and '.join(roles)} {said}" for said, roles in found.items()]
+    if model_family(taken["teacher"]) == "anthropic":
+        warnings.append(ANTHROPIC_TERMS)
+    return warnings
 
 
 def _training(wanted: str, teachers: Sequence[ModelFacts], student: ModelFacts, now: datetime) -> tuple[str, str]:

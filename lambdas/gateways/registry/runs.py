@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self, Unpack
@@ -279,6 +279,26 @@ class Registry:
             self._change(run_id, "SET progress = :progress", {":progress": {**progress, "since": since}})
             return None
         return LeftStage(before["stage"], before["stage_since"]) if "stage" in before else None
+
+    def pin_files(self, run_id: str, versions: Mapping[str, str]) -> Run:
+        """Pin a run to files that it was claimed without; a version that it is pinned to already stays.
+
+        Parameters
+        ----------
+        run_id : str
+        versions : mapping of str to str
+            ``task_version``, ``holdout_version`` or ``calibration_version`` to the version.
+
+        Returns
+        -------
+        Run
+            As it is pinned now.
+        """
+        for name, version in versions.items():
+            unpinned = f"attribute_not_exists({name}) OR attribute_type({name}, :null)"
+            with contextlib.suppress(ConditionFailed):
+                self._change(run_id, f"SET {name} = :version", {":version": version, ":null": "NULL"}, unpinned)
+        return self.run(run_id)
 
     def record_facts(self, run_id: str, **facts: Unpack[RunFacts]) -> None:
         """Keep small facts that later stages and people need, for example the custom model's ARN.

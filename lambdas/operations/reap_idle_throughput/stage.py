@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import PipelineError, RetryLater
@@ -20,6 +20,7 @@ from lambdas.domain.serving.idle_rules import (
     review_due,
     usd_per_hour,
 )
+from lambdas.domain.task.model_choice import ModelFacts
 from lambdas.gateways.aws.endpoint_metrics import Usage
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.gateways.registry.champions import Champion, TaskState
@@ -28,6 +29,7 @@ from lambdas.gateways.registry.resources import DEPLOYMENT, ENDPOINTS, JOBS, KEP
 from lambdas.gateways.registry.runs import ENDED
 from lambdas.operations.reap_idle_throughput.move_on_demand import MOVED, move_on_demand
 from lambdas.operations.reap_idle_throughput.outside_changes import OutsideChanges
+from lambdas.workflow.model_catalog import lifecycle_facts
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.serving.pointer import read_pointer
 from lambdas.workflow.stage import Pipeline, Result, iso, logger
@@ -149,27 +151,33 @@ class Reaper:
                 yield replace(finding, deletable=champion.endpoint_arn not in bound)
 
     def _aging(self, tasks: dict[str, TaskState]) -> Iterator[Finding]:
-        soon = self._pipeline.now() + timedelta(days=self._settings.end_of_life_notice_days)
-        ends: dict[str, datetime | None] = {}
+        now = self._pipeline.now()
+        soon = now + timedelta(days=self._settings.end_of_life_notice_days)
+        lives: dict[str, ModelFacts | None] = {}
         for name, task in tasks.items():
             if task.champion is None:
                 continue
             base = task.champion.base_model
-            if base not in ends:
-                ends[base] = self._end_of_life(base)
-            end = ends[base]
-            if end is not None and end <= soon:
-                text = f"task {name}: its base model {base} ends on {end:%Y-%m-%d}; distil on its successor before"
+            if base not in lives:
+                lives[base] = self._life(base)
+            life = lives[base]
+            if life is None:
+                continue
+            # A Legacy phase may last 45 days only (Bedrock's lifecycle policy of 2026-09): that is told at once.
+            if life.lifecycle != "ACTIVE" or (life.end_of_life is not None and life.end_of_life <= soon):
+                said = f"task {name}: its base model {base} {life.aging(now)}"
+                if life.lifecycle != "ACTIVE":
+                    said += "; Bedrock starts no new training and sells no new throughput of it"
+                text = f"{said}; distil on its successor before"
                 yield self._about_champion(END_OF_LIFE, name, task.champion, text)
 
-    def _end_of_life(self, model: str) -> datetime | None:
+    def _life(self, model: str) -> ModelFacts | None:
         try:
             details = self._bedrock.get_foundation_model(modelIdentifier=model)["modelDetails"]
         except AWS_ERRORS:
             logger.exception("the lifecycle of a base model could not be read")
             return None
-        end = details.get("modelLifecycle", {}).get("endOfLifeTime")
-        return end.astimezone(UTC) if end else None
+        return ModelFacts(model=model, **lifecycle_facts(dict(details)))
 
     def _about_champion(self, reason: str, task: str, champion: Champion, explanation: str) -> Finding:
         # The run that made the endpoint may be an earlier one than the champion's.

@@ -22,6 +22,7 @@ from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_logged, check_mode
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.aws import clients
+from lambdas.workflow.late_files import check_late_files
 from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.serving.pinned_champion import serving_task
@@ -37,10 +38,11 @@ def execute(stage: Stage) -> Result:
 
     Raises
     ------
-    ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, InvalidTaskDefinition, DatasetRefused
+    InvalidUpload, ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, InvalidTaskDefinition, DatasetRefused
         Nothing was paid.
     """
     stage.progress()
+    check_late_files(stage)
     settings, task = stage.pipeline.environment.settings, stage.task
     catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
     _check_pointer(stage)
@@ -113,7 +115,7 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
         holdout=holdout,
         task=stage.task,
         models=models,
-        prices=stage.pipeline.prices,
+        prices=stage.pipeline.prices.at_extended_access(models.extended_access),
         champion=champion,
         own_holdout=bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"]),
         cases=() if calibration is None else read_calibration(calibration),

@@ -9,7 +9,7 @@ from functools import partial
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.evaluation.measurements import BASELINE, CHAMPION, STUDENT, TEACHER, UNDISTILLED
-from lambdas.domain.model_ids import foundation_model_id
+from lambdas.domain.model_ids import custom_model_of, foundation_model_id
 from lambdas.domain.questions.answers import Answer, Asked, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
@@ -44,7 +44,7 @@ def required_contestants(stage: Stage) -> list[Contestant]:
         return use(model, model, model)
 
     return [
-        Contestant(role=STUDENT, use=use(model_arn, deployment_arn, models.student), ask=short),
+        Contestant(role=STUDENT, use=use(model_arn, deployment_arn, custom_model_of(models.student)), ask=short),
         Contestant(role=UNDISTILLED, use=offered(models.student), ask=short),
         Contestant(role=TEACHER, use=offered(models.teacher), ask=long),
         Contestant(role=BASELINE, use=offered(models.baseline), ask=long),
@@ -68,14 +68,14 @@ def champion_contestant(stage: Stage) -> Contestant | None:
     if task is None:
         _leave_out(stage, champion.endpoint_arn, f"task.json of its run {champion.run_id}, with its prompt, is gone")
         return None
-    if stage.pipeline.prices.find(base, "input") is None:
+    if stage.prices.find(custom_model_of(base), "input") is None:
         _leave_out(stage, champion.endpoint_arn, f"the price book has no price of {base}, of which it was made")
         return None
     use = ModelUse(
         stage=stage.name,
         identity=champion.model_arn,
         invoke_id=champion.endpoint_arn,
-        price_model=None if champion.on_throughput else base,
+        price_model=None if champion.on_throughput else custom_model_of(base),
         most_at_once=CALLS_AT_ONCE,
     )
     return Contestant(role=CHAMPION, use=use, ask=partial(student_question, task=task))

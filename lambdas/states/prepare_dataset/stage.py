@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from dataclasses import replace
 from typing import IO, Any
 
 from lambdas.domain.dataset.builder import Dataset, build_dataset, rejection_line, to_json_lines
@@ -16,10 +17,12 @@ from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, 
 from lambdas.domain.logs.logged_answers import FILE as LOGGED_ANSWERS
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.task.task_files import NO_TASK_FILE, TASK_FILES, said_of_missing
 from lambdas.domain.training.label_modes import records_to_ask
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.prepare_dataset.log_prompts import LogPrompts, build_from_logs
+from lambdas.workflow.late_files import pin_late_files
 from lambdas.workflow.stage import Result, Stage
 
 
@@ -32,12 +35,22 @@ def execute(stage: Stage) -> Result:
         Nothing was paid; what is wrong and where is in the message and in ``rejected.jsonl``.
     """
     stage.progress()
-    run, runs = stage.run, stage.pipeline.runs
-    task = _pin_task(run, stage.pipeline.uploads, runs)
-    _pin_calibration(run, stage.pipeline.uploads, runs)
-    dataset = _build(run, stage.pipeline.uploads, runs, task)
+    runs, uploads = stage.pipeline.runs, stage.pipeline.uploads
+    run = pin_late_files(stage)
+    while True:
+        task = _pin_task(run, uploads, runs)
+        _pin_calibration(run, uploads, runs)
+        dataset = _build(run, uploads, runs, task)
+        # What arrived while the prompts were read is read too; each of the files can arrive once.
+        pinned = pin_late_files(replace(stage, run=run))
+        if pinned is run:
+            break
+        run = pinned
     _write(runs, run.files, dataset)
     summary = dataset.summary()
+    summary["missing_files"] = said_of_missing({field: getattr(run, field) for field in TASK_FILES})
+    if run.task_version is None:
+        summary["warnings"].append(NO_TASK_FILE)
     # Last of the dataset's files: it names the others by their hashes.
     runs.write_json(run.files.dataset("dataset.json"), summary)
     check_damage(dataset)

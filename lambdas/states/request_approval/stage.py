@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message
+from lambdas.domain.task.task_files import TASK_FILES, said_of_missing
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.gateways.registry.approvals import Approvals, PendingApproval
@@ -57,6 +58,10 @@ def _request(stage: Stage, evaluation: dict[str, Any], expires: str) -> Approval
         rules_passed=sum(bool(line["passed"]) for line in evaluation["gate"]),
         break_even=evaluation["break_even"],
         explicit=tuple(evaluation.get("needs_explicit_approval", ())),
+        notes=(
+            *said_of_missing({field: getattr(run, field) for field in TASK_FILES}),
+            *stage.plan["models"].get("warnings", ()),
+        ),
         expires=expires,
         report_uri=f"s3://{environment.runs_bucket}/{run.report_key}",
         report_sha256=str(run.report_sha256),

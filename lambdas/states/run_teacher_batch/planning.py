@@ -65,7 +65,7 @@ def _why_on_demand(stage: Stage, asking: Asking, missing: dict[str, Question], l
         limits,
         deadline_hours=stage.task.teacher_data.deadline_hours,
         tool=any(question.tool for question in missing.values()),
-        priced=all(stage.pipeline.prices.find(asking.teacher, usage) for usage in ("batch_input", "batch_output")),
+        priced=all(stage.prices.find(asking.teacher, usage) for usage in ("batch_input", "batch_output")),
     )
 
 

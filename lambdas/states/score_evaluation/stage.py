@@ -16,7 +16,7 @@ from lambdas.domain.gate import cascade
 from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, RuleResult, decide, reasons
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
-from lambdas.domain.model_ids import foundation_model_id
+from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.registry.champions import Champion
@@ -58,16 +58,17 @@ def execute(stage: Stage) -> Result:
 
 
 def _evaluate(stage: Stage) -> dict[str, Any]:
-    prices, task = stage.pipeline.prices, stage.task
+    prices, task = stage.prices, stage.task
     models = ModelChoice.from_document(stage.plan["models"])
     references, left_out, shards = _references(stage), _left_out(stage), _shards(stage)
     grouped = check_complete(
         _measurements(stage, shards, references), references.keys(), {item["role"] for item in left_out}
     )
     champion = _champion(stage)
-    price_models = {"teacher": models.teacher, "baseline": models.baseline}
+    student = custom_model_of(models.student)
+    price_models = {"student": student, "teacher": models.teacher, "baseline": models.baseline}
     if champion is not None:
-        price_models[CHAMPION] = foundation_model_id(champion.base_model)
+        price_models[CHAMPION] = custom_model_of(champion.base_model)
     summaries = {
         role: summarise(found, price_models.get(role, models.student), prices, task.output_schema)
         for role, found in grouped.items()
@@ -93,7 +94,7 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
         "cascade": cascade.what_if(
             grouped["student"],
             grouped["teacher"],
-            {"student": models.student, "teacher": models.teacher},
+            {"student": student, "teacher": models.teacher},
             prices,
             task.cascade,
         ),

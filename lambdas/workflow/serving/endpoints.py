@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from lambdas.domain.bedrock_names import client_token, resource_tags
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
+from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.run_facts import stated_price
 from lambdas.domain.serving.break_even import throughput_usage
@@ -143,7 +144,7 @@ def _payer(stage: Stage, endpoint_arn: str) -> Callable[[Sequence[Answer]], None
     def pay(answers: Sequence[Answer]) -> None:
         if not answers or ":custom-model-deployment/" not in endpoint_arn:
             return
-        model = stage.pipeline.environment.settings.student_model
+        model = custom_model_of(stage.pipeline.environment.settings.student_model)
         stage.ledger.write_answers(stage.ledger.new_line("smoke-test"), stage.name, model, answers)
 
     return pay

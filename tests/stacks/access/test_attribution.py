@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambdas.domain.model_ids import is_profile
+from lambdas.domain.model_ids import foundation_model_id, is_profile
 from lambdas.gateways.aws.environment import Environment
 from stacks.access.inference_profiles import profile_name
 from tests.stacks.templates import Deployment, listed, synthesize, text_of
@@ -62,7 +62,7 @@ def test_what_belongs_to_a_stage_says_so(deployment: Deployment) -> None:
 def test_each_model_that_is_asked_has_one_profile_that_copies_it(deployment: Deployment) -> None:
     settings = deployment.settings
     profiles = deployment.of_type(PROFILE).values()
-    wanted = set(settings.asked_models()) - {"us.amazon.nova-premier-v1:0"}
+    wanted = set(settings.asked_models())
     copied = [text_of(profile["ModelSource"]["CopyFrom"]) for profile in profiles]
     assert {arn.rpartition("/")[2] for arn in copied} == wanted
     assert len(copied) == len(wanted)
@@ -77,15 +77,47 @@ def test_each_model_that_is_asked_has_one_profile_that_copies_it(deployment: Dep
 
 
 def test_a_model_past_its_end_of_life_cannot_stop_a_deployment(tmp_path: Path) -> None:
-    # Given the model that the published case used, which is gone
-    deployment = synthesize({"dev": {}}, tmp_path)["dev"]
-    assert "us.amazon.nova-premier-v1:0" in deployment.settings.teacher_models
+    # Given the model that the published case used, which is gone in most accounts and named where it is not
+    premier = "us.amazon.nova-premier-v1:0"
+    named = {"teacher_models": [premier, "us.amazon.nova-pro-v1:0"], "models_without_profile": [premier]}
+    deployment = synthesize({"dev": named}, tmp_path)["dev"]
     # Then it has no profile, and can still be asked where an account still has it
     assert "premier" not in json.dumps(list(deployment.of_type(PROFILE).values()))
     resources = [
         text_of(one) for line in asked(deployment, "GenerateTeacherDataRole") for one in listed(line["Resource"])
     ]
     assert any(arn.endswith("inference-profile/us.amazon.nova-premier-v1:0") for arn in resources)
+
+
+def test_a_model_that_no_setting_names_has_no_grant_and_no_profile(deployment: Deployment) -> None:
+    # Given every statement of every role and every profile of an environment
+    settings = deployment.settings
+    named = {foundation_model_id(model) for model in [*settings.asked_models(), settings.student_customization_model]}
+
+    # When
+    arns = re.findall(
+        r"(?:foundation-model|inference-profile)/([a-z0-9-]+\.[a-zA-Z0-9.:-]+)",
+        json.dumps([*deployment.policy_documents().values(), *deployment.of_type(PROFILE).values()]),
+    )
+
+    # Then
+    assert arns
+    assert {foundation_model_id(arn) for arn in arns} <= named
+    assert "premier" not in json.dumps(deployment.resources)
+
+
+def test_any_teacher_may_be_asked_where_the_settings_name_it(tmp_path: Path) -> None:
+    # Given teachers of other families, with which no distillation pair is open
+    teachers = ["us.anthropic.claude-sonnet-4-6", "openai.gpt-oss-120b-1:0"]
+
+    # When
+    deployment = synthesize({"dev": {"teacher_models": teachers}}, tmp_path)["dev"]
+
+    # Then
+    resources = [
+        text_of(one) for line in asked(deployment, "GenerateTeacherDataRole") for one in listed(line["Resource"])
+    ]
+    assert all(any(teacher.removeprefix("us.") in arn for arn in resources) for teacher in teachers)
 
 
 @pytest.mark.parametrize("length", [20, 63, 64, 65, 128])

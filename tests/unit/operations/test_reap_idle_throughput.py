@@ -53,10 +53,18 @@ class Lifecycle:
     """A base model whose life does not end."""
 
     end: Any = None
+    legacy: Any = None
+    extended: Any = None
 
     def get_foundation_model(self, modelIdentifier: str) -> dict[str, Any]:  # noqa: N803 - the API's name
         del modelIdentifier
-        lifecycle = {"endOfLifeTime": self.end} if self.end else {}
+        moments = {
+            "endOfLifeTime": self.end,
+            "legacyTime": self.legacy,
+            "publicExtendedAccessTime": self.extended,
+        }
+        lifecycle = {"status": "LEGACY"} if self.legacy else {}
+        lifecycle |= {name: moment for name, moment in moments.items() if moment}
         return {"modelDetails": {"modelLifecycle": lifecycle}}
 
 
@@ -339,6 +347,36 @@ def test_a_base_model_near_its_end_of_life_is_said_early(yard: Yard) -> None:
     [said] = [finding for finding in found if finding["reason"] not in OUTSIDE]
     assert said["reason"] == "END_OF_LIFE"
     assert "distil on its successor" in said["explanation"]
+
+
+def test_a_base_model_that_becomes_legacy_is_said_at_once(yard: Yard) -> None:
+    # Given a base model that became Legacy today and ends long after the days of the settings
+    _, arn = promoted(yard)
+    yard.calls.counts[arn] = 5.0
+    yard.lifecycle.legacy = yard.workshop.time
+    yard.lifecycle.end = yard.workshop.time + timedelta(days=400)
+
+    # When
+    found = yard.reaper.reap("report")["findings"]
+
+    # Then
+    assert [finding["reason"] for finding in found] == ["END_OF_LIFE"]
+    assert f"LEGACY since {yard.workshop.time:%Y-%m-%d}, ends on" in found[0]["explanation"]
+    assert "no new training" in found[0]["explanation"]
+
+
+def test_a_legacy_base_model_without_an_announced_end_is_said_too(yard: Yard) -> None:
+    promoted(yard)
+    yard.lifecycle.legacy = yard.workshop.time
+
+    assert "END_OF_LIFE" in [finding["reason"] for finding in yard.reaper.reap("report")["findings"]]
+
+
+def test_an_active_base_model_with_a_far_end_is_not_said(yard: Yard) -> None:
+    promoted(yard)
+    yard.lifecycle.end = yard.workshop.time + timedelta(days=400)
+
+    assert "END_OF_LIFE" not in [finding["reason"] for finding in yard.reaper.reap("report")["findings"]]
 
 
 def test_an_endpoint_that_a_rollback_has_bought_and_not_yet_crowned_is_left_alone(yard: Yard) -> None:

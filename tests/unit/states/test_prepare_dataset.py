@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from typing import Any
+import unicodedata
+from typing import Any, Literal
 
 import pytest
 
@@ -14,6 +15,7 @@ from lambdas.domain.errors import DatasetRefused, InvalidUpload, SecretsFound
 from lambdas.domain.identity import Upload
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.prepare_dataset.stage import execute
+from lambdas.workflow.late_files import check_late_files
 from tests.unit.domain.text.secret_samples import SECRETS
 from tests.unit.support.workshop import Workshop
 
@@ -54,6 +56,142 @@ def trusted(question: str) -> bytes:
         {"role": role, "content": [{"text": text}]} for role, text in (("user", question), ("assistant", "yes"))
     ]
     return json.dumps({"schemaVersion": SCHEMA_VERSION, "messages": messages}).encode()
+
+
+class Arriving(dict[str, bytes]):
+    """Objects of which one shows at the so many-th look for it."""
+
+    def __init__(self, objects: dict[str, bytes], key: str, looks: int) -> None:
+        super().__init__(objects)
+        self.late, self.looks = key, looks
+
+    def __contains__(self, key: object) -> bool:
+        if key == self.late:
+            self.looks -= 1
+            return self.looks <= 0
+        return super().__contains__(key)
+
+
+LATE = {
+    "task.json": ("task_version", json.dumps({"budget_usd": 7}).encode()),
+    "holdout.jsonl": ("holdout_version", b"\n".join(trusted(f"dogs number {number}") for number in range(300))),
+    "calibration.jsonl": (
+        "calibration_version",
+        b"\n".join(
+            json.dumps({"question": f"p{n}", "answer": "a", "reference": "a", "expected_score": 1 + n % 5}).encode()
+            for n in range(60)
+        ),
+    ),
+}
+
+
+def unpinned(workshop: Workshop, looks: int, name: str) -> tuple[Intake, Run]:
+    """Claim a run whose folder has the prompts alone; a file of the task is found at the so many-th look."""
+    intake = Intake(workshop, prompts(900), None)
+    uploads: Any = workshop.uploads
+    del uploads.objects["video/task.json"]
+    uploads.objects = Arriving({**uploads.objects, f"video/{name}": LATE[name][1]}, f"video/{name}", looks)
+    intake.run = workshop.pipeline.registry.claim(Upload("uploads", "video/a.jsonl", "2"), None, None, workshop.now())
+    return intake, intake.run
+
+
+@pytest.mark.parametrize("looks", [1, 2], ids=["before the prompts are read", "while they are read"])
+@pytest.mark.parametrize("name", LATE)
+def test_a_file_that_arrives_after_the_prompts_is_taken(workshop: Workshop, name: str, looks: int) -> None:
+    # Given a run that was claimed without a file that is there a moment later
+    intake, run = unpinned(workshop, looks, name)
+    field, content = LATE[name]
+
+    # When
+    intake.prepare()
+
+    # Then the run is pinned to it, and made of it
+    again = workshop.pipeline.registry.run(run.run_id)
+    assert getattr(again, field) == "v1"
+    written = intake.written()
+    summary = json.loads(written["dataset.json"])
+    assert not any(name in text for text in summary["missing_files"])
+    if name == "task.json":
+        assert workshop.bucket.objects[run.files.task_definition] == content
+        assert not summary["warnings"]
+    if name == "holdout.jsonl":
+        assert summary["own_holdout"]
+    if name == "calibration.jsonl":
+        assert written["calibration.jsonl"] == content
+
+
+def test_a_run_without_task_json_says_so_and_goes_on_with_the_defaults(workshop: Workshop) -> None:
+    # Given
+    intake, run = unpinned(workshop, 1_000, "task.json")
+
+    # When
+    intake.prepare()
+
+    # Then
+    summary = json.loads(intake.written()["dataset.json"])
+    assert summary["warnings"][0].startswith("no task.json was in the task's folder: the defaults apply")
+    assert [text.split(":")[0] for text in summary["missing_files"][1:]] == ["no holdout.jsonl", "no calibration.jsonl"]
+    del workshop.uploads.objects["video/task.json"]
+    check_late_files(workshop.stage("CheckRun", run))
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_file_that_arrives_later_still_stops_the_run_before_it_pays(workshop: Workshop, name: str) -> None:
+    # Given a dataset that was made without it
+    intake, run = unpinned(workshop, 1_000, name)
+    intake.prepare()
+    workshop.uploads.objects = dict(workshop.uploads.objects)
+
+    # When / Then it says what to do, and that brings it in
+    with pytest.raises(InvalidUpload, match=f"{name} arrived after .* Nothing was paid; .*retry {run.run_id}"):
+        check_late_files(workshop.stage("CheckRun", run))
+    workshop.pipeline.registry.take_slot(run.run_id, 100, workshop.now())
+    intake.run = workshop.fail_and_retry(run)
+    intake.prepare()
+    check_late_files(workshop.stage("CheckRun", intake.run))
+    assert getattr(workshop.pipeline.registry.run(run.run_id), LATE[name][0]) == "v1"
+
+
+def test_a_run_that_may_have_paid_keeps_the_task_that_it_paid_for(workshop: Workshop) -> None:
+    # Given an attempt whose budget was checked, and a task.json that comes before the retry
+    intake, run = unpinned(workshop, 1_000, "task.json")
+    intake.prepare()
+    workshop.pipeline.registry.record_facts(run.run_id, budget_usd=50)
+    workshop.uploads.objects = dict(workshop.uploads.objects)
+
+    # When
+    intake.prepare()
+    check_late_files(workshop.stage("CheckRun", run))
+
+    # Then
+    assert workshop.pipeline.registry.run(run.run_id).task_version is None
+
+
+def test_a_task_json_that_is_replaced_changes_no_run(workshop: Workshop) -> None:
+    # Given
+    registry = workshop.pipeline.registry
+    run = registry.claim(Upload("uploads", "video/a.jsonl", "3"), "v0", None, workshop.now())
+
+    # When
+    pinned = registry.pin_files(run.run_id, {"task_version": "v1", "holdout_version": "v2"})
+
+    # Then
+    assert (pinned.task_version, pinned.holdout_version) == ("v0", "v2")
+
+
+@pytest.mark.parametrize(("prompts_in", "task_in"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_task_json_in_a_folder_that_reads_the_same_is_told(
+    workshop: Workshop, prompts_in: Literal["NFC", "NFD"], task_in: Literal["NFC", "NFD"]
+) -> None:
+    # Given a folder with an accent, uploaded by two kinds of machine
+    key, other = (unicodedata.normalize(form, "Übersetzung") for form in (prompts_in, task_in))
+    workshop.uploads.objects = {f"{other}/task.json": b"{}"}
+    upload = Upload("uploads", f"{key}/a.jsonl", "1")
+    run = workshop.pipeline.registry.claim(upload, None, None, workshop.now())
+
+    # When / Then
+    with pytest.raises(InvalidUpload, match="reads the same but is another folder"):
+        check_late_files(workshop.stage("CheckRun", run))
 
 
 def test_a_secret_stops_the_run_and_is_in_no_file_that_was_written(workshop: Workshop) -> None:

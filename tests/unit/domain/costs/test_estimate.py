@@ -258,7 +258,7 @@ def test_a_champions_answers_that_exist_are_not_bought_again() -> None:
 
     # When
     counts = [
-        next(line for line in each.estimate().lines if line.model == MICRO and "holdout" in line.what).usage["calls"]
+        sum(line.usage["calls"] for line in each.estimate().lines if MICRO in line.model and "holdout" in line.what)
         for each in (run, replace(run, paid=paid))
     ]
 

@@ -75,6 +75,67 @@ def test_a_teacher_past_its_end_of_life_is_passed_over_and_one_shortly_before_it
     assert reasons[PRO] == "first of the list that can be used"
 
 
+def test_a_student_learns_of_any_teacher_by_fine_tuning_where_no_pair_is_open() -> None:
+    # Given a teacher of another family
+    facts = [replace(FACTS[SONNET], model=model) if model == SONNET else FACTS[model] for model in FACTS]
+
+    # When
+    choice = choose_models(
+        facts,
+        {"teacher": [SONNET], "judge": [HAIKU], "baseline": [HAIKU]},
+        student=MICRO,
+        student_customization=MICRO_BASE,
+        training="auto",
+        now=NOW,
+    )
+
+    # Then it is taken, and what the provider's terms say of such training is told
+    assert (choice.teacher, choice.training) == (SONNET, "fine_tuning")
+    assert any("terms" in warning for warning in choice.warnings)
+    assert not choose().warnings
+
+
+def test_what_is_legacy_is_taken_and_told_with_its_dates_and_its_price() -> None:
+    # Given a judge that is Legacy: still answering, at the prices of extended access
+    life = {
+        "lifecycle": "LEGACY",
+        "legacy_since": NOW - timedelta(days=90),
+        "extended_access_from": NOW,
+        "end_of_life": NOW + timedelta(days=90),
+    }
+
+    # When
+    choice = choose(sonnet=life)
+
+    # Then
+    assert choice.judge == SONNET
+    assert choice.extended_access == [SONNET]
+    (warning,) = choice.warnings
+    assert "LEGACY since 2026-06-16" in warning
+    assert "costs the prices of extended access" in warning
+    assert "ends on 2026-12-13" in warning
+    (said,) = [item["reason"] for item in choice.considered if item["model"] == SONNET]
+    assert "LEGACY since" in said
+
+
+def test_extended_access_that_is_to_come_costs_nothing_yet() -> None:
+    # Given / When
+    choice = choose(sonnet={"lifecycle": "LEGACY", "extended_access_from": NOW + timedelta(seconds=1)})
+
+    # Then
+    assert choice.extended_access == []
+    assert "will cost the prices of extended access" in choice.warnings[0]
+
+
+def test_a_plan_of_another_version_is_read() -> None:
+    # Given what an earlier and a later version wrote
+    document = choose().to_document()
+    earlier = {name: value for name, value in document.items() if name not in ("extended_access", "warnings")}
+
+    # When / Then
+    assert ModelChoice.from_document({**earlier, "of_tomorrow": 1}) == choose()
+
+
 def test_a_judge_of_the_students_own_family_is_refused() -> None:
     # Given / When
     choice = choose(judges=(PRO, HAIKU))
