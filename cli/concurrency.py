@@ -25,7 +25,7 @@ class Fit:
 
 
 def lambdas_at_once(settings: Settings) -> int:
-    """Count the Lambdas that may run at once: each run one for each of its shards under way, and those beside runs."""
+    """Count the Lambdas that may run at once: one a shard in progress of each run, and those beside runs."""
     return settings.max_running * settings.shards_at_once + BESIDE_RUNS
 
 

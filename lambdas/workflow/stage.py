@@ -44,7 +44,7 @@ LONGEST_FAILURE = 2_000
 """Characters of a failed shard's message that are kept: a run's facts share one item of at most 400 KB."""
 
 
-LONGEST_REASON = 500
+LONGEST_WAITS_FOR = 500
 """Characters of what a stage waits for that travel in the state."""
 
 
@@ -221,7 +221,7 @@ def waits_for_quota(stage: Stage, full: QuotaTooLow, **details: object) -> Resul
 
     The loop's deadline ends it; its message has ``waits_for``.
     """
-    waits_for = str(full)[:LONGEST_REASON]
+    waits_for = str(full)[:LONGEST_WAITS_FOR]
     stage.progress(phase="quota", waits_for=waits_for, **details)
     return {"status": "IN_PROGRESS", "phase": "quota", "waits_for": waits_for, **details}
 

@@ -1,6 +1,6 @@
 """Physical names: CloudFormation makes them, but for a closed list of exceptions, each with its reason.
 
-A name of ours can be taken already, stands in the way of a replacement, and is the same in every environment that
+A name of ours can be taken already, is in the way of a replacement, and is the same in every environment that
 forgets to put its own into it.
 """
 
@@ -55,7 +55,7 @@ _NAME_KEYS = {
 
 
 def own_names(resources: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Give each resource with a name of ours that is no exception: logical id and property."""
+    """Give each resource with a name of ours that is not an exception: logical id and property."""
     for logical_id, resource in resources.items():
         kind, properties = str(resource["Type"]), resource.get("Properties", {})
         for key in {_NAME_KEYS.get(kind, f"{kind.rpartition('::')[2]}Name"), "Name"}:

@@ -113,7 +113,7 @@ def _function(place: _Place, function: Json) -> Iterator[Size]:
     variables = function.get("Environment", {}).get("Variables", {})
     # Lambda's own error text shows the JSON of the variables, quotes escaped, as what it measured.
     yield place.size("environment variables", _bytes(variables), 4_096, "bytes", "Lambda quotas", FEWER_MODELS)
-    # Code and tags are requests of their own. The name stands in the address; it is counted to be on the safe side.
+    # Code and tags are requests of their own. The name is in the address; it is counted to be on the safe side.
     elsewhere = ("Code", "Tags", "Architectures", "ReservedConcurrentExecutions")
     request = {key: value for key, value in function.items() if key not in elsewhere}
     request["FunctionName"] = "x" * 64

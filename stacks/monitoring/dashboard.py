@@ -12,8 +12,7 @@ from lambdas.domain import metrics
 from lambdas.domain.evaluation.measurements import CHAMPION, REQUIRED
 from lambdas.domain.metrics import ENVIRONMENT, NAMESPACE, Metric
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
-from lambdas.gateways.aws.endpoint_metrics import NAMESPACE as BEDROCK
-from lambdas.gateways.aws.endpoint_metrics import STATISTICS
+from lambdas.gateways.aws.endpoint_metrics import BEDROCK_NAMESPACE, STATISTICS
 from stacks.monitoring.alarms import BUDGET_PERCENT, FIVE_MINUTES, HOUR
 
 if TYPE_CHECKING:
@@ -180,7 +179,7 @@ class Graphs:
         """Show what callers of students meet: found by search, for the endpoints are made at run time."""
 
         def search(metric: str) -> list[Any]:
-            term = f'{{{BEDROCK},ModelId}} MetricName="{metric}" {ENDPOINTS}'
+            term = f'{{{BEDROCK_NAMESPACE},ModelId}} MetricName="{metric}" {ENDPOINTS}'
             expression = f"SEARCH('{term}', '{STATISTICS[metric]}', {FIVE_MINUTES})"
             return [{"expression": expression, "id": metric[0].lower() + metric[1:]}]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.gateways.aws.endpoint_metrics import NAMESPACE
+from lambdas.gateways.aws.endpoint_metrics import BEDROCK_NAMESPACE
 from lambdas.gateways.registry.approvals import Approvals
 from lambdas.gateways.registry.runs import Run
 from lambdas.gateways.registry.tasks import TaskBook
@@ -42,7 +42,7 @@ def server_errors(account: Account, endpoint_arn: str) -> None:
         }
         for step in range(600)
     ]
-    account.aws.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=data)
+    account.aws.client("cloudwatch").put_metric_data(Namespace=BEDROCK_NAMESPACE, MetricData=data)
 
 
 def test_a_student_whose_callers_meet_errors_is_rolled_back_by_the_metrics(account: Account) -> None:

@@ -12,7 +12,7 @@ from lambdas.domain.costs.token_estimate import (
     METHOD,
     TOKEN_ERROR,
     VERDICT,
-    Size,
+    TokenSize,
     answer_size,
     measured_size,
     question_tokens,
@@ -78,7 +78,7 @@ class Estimate:
     """
 
     lines: list[EstimatedLine]
-    answer: Size
+    answer: TokenSize
 
     @property
     def usd(self) -> float:
@@ -187,7 +187,7 @@ class RunToCome:
         calls = _Calls(stage, self.models.judge, "verdicts on the calibration set")
         return calls.line(asked, self._verdict(), self.prices)
 
-    def _teacher_answers(self, asked: Sequence[Question], size: Size) -> EstimatedLine | None:
+    def _teacher_answers(self, asked: Sequence[Question], size: TokenSize) -> EstimatedLine | None:
         """Price the answers that the teacher is still asked for, as a batch where it will be one."""
         teacher = self.models.teacher
         if not asked:
@@ -207,7 +207,7 @@ class RunToCome:
         hours = self.task.teacher_data.deadline_hours
         return why_on_demand(len(asked), BatchLimits(), deadline_hours=hours, tool=False, priced=priced) is None
 
-    def _timing(self, missing: Sequence[Question], size: Size) -> EstimatedLine | None:
+    def _timing(self, missing: Sequence[Question], size: TokenSize) -> EstimatedLine | None:
         """Price the teacher's answers that are asked for their time alone, where a batch gives or gave the others."""
         if missing and not self._by_batch(missing):
             return None
@@ -218,7 +218,7 @@ class RunToCome:
         calls = _Calls("EvaluateStudent", teacher, "answers asked for the teacher's latency")
         return calls.line(wanted[:left], size, self.prices) if left else None
 
-    def _training(self, size: Size) -> Iterable[EstimatedLine]:
+    def _training(self, size: TokenSize) -> Iterable[EstimatedLine]:
         asked = [student_question(record, self.task) for record in self.train]
         if bedrock_asks_teacher(self.models.training, self.task):
             # Bedrock asks the teacher itself, with each record's own system prompt, the student's, at the on-demand
@@ -242,7 +242,7 @@ class RunToCome:
             high_usd=usd(TOKEN_ERROR, size.high),
         )
 
-    def _evaluation(self, size: Size) -> Iterable[EstimatedLine]:
+    def _evaluation(self, size: TokenSize) -> Iterable[EstimatedLine]:
         task, models, holdout = self.task, self.models, self.holdout
         short = [student_question(record, task) for record in holdout]
         long = [teacher_question(record, task) for record in holdout]
@@ -287,7 +287,7 @@ class RunToCome:
                 elif (asked := judge_question(record, reference, answer, rubric)).key(models.judge) not in self.paid:
                     yield asked
 
-    def _verdict(self) -> Size:
+    def _verdict(self) -> TokenSize:
         return measured_size(self.verdict_tokens, "the verdicts that exist") or VERDICT
 
     def _missing(self, model: str, asked: list[Question]) -> list[Question]:
@@ -304,7 +304,7 @@ class _Calls:
     batch: bool = False
     cached: bool = True
 
-    def line(self, asked: Sequence[Question], size: Size, prices: PriceBook) -> EstimatedLine:
+    def line(self, asked: Sequence[Question], size: TokenSize, prices: PriceBook) -> EstimatedLine:
         """Price calls of which each is answered with so many tokens."""
         sent = sum(question_tokens(question, self.model) for question in asked)
         kept = self._kept(asked)

@@ -15,7 +15,7 @@ from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.task_definition import TaskDefinition
 
-CHARACTERS_A_TOKEN = 5.0
+MOST_CHARACTERS_A_TOKEN = 5.0
 """Ordinary English has about four: at five, a beginning said to be long enough is long enough."""
 
 
@@ -75,8 +75,10 @@ def decide(question: Question, model: str) -> CacheDecision:
     if question.tool and support.tools:
         # Tools come before the system text, so one point after the system text keeps both.
         characters += sum(map(len, (question.tool.name, question.tool.description, question.tool.input_schema)))
-    tokens = int(characters / CHARACTERS_A_TOKEN)
-    measured = f"the shared prompt has at least {tokens} tokens (estimated at {CHARACTERS_A_TOKEN:g} characters each)"
+    tokens = int(characters / MOST_CHARACTERS_A_TOKEN)
+    measured = (
+        f"the shared prompt has at least {tokens} tokens (estimated at {MOST_CHARACTERS_A_TOKEN:g} characters each)"
+    )
     if tokens < support.least_tokens:
         return CacheDecision(False, f"{measured}, fewer than the {support.least_tokens} that {model} keeps")
     return CacheDecision(True, f"{measured}; {model} keeps {support.least_tokens} or more")

@@ -58,7 +58,7 @@ def shared_tokens(question: Question) -> float:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Size:
+class TokenSize:
     """Tokens of one answer: the fewest, the expected and the most, and what they are taken from."""
 
     low: float
@@ -67,16 +67,16 @@ class Size:
     source: str
 
 
-VERDICT = Size(low=25, expected=55, high=140, source="a score and one or two sentences in a tool call")
+VERDICT = TokenSize(low=25, expected=55, high=140, source="a score and one or two sentences in a tool call")
 """Tokens of a judge's verdict: about 15 for score and form, and 25 for each of one or two sentences."""
 
 
-def measured_size(tokens: Sequence[int], source: str) -> Size | None:
+def measured_size(tokens: Sequence[int], source: str) -> TokenSize | None:
     """Take the length from what earlier runs of the task were billed; ``None`` where that is too little."""
     if len(tokens) < EXAMPLES_WANTED:
         return None
     mean = sum(tokens) / len(tokens)
-    return Size(low=mean * (1 - TOKEN_ERROR), expected=mean, high=mean * (1 + TOKEN_ERROR), source=source)
+    return TokenSize(low=mean * (1 - TOKEN_ERROR), expected=mean, high=mean * (1 + TOKEN_ERROR), source=source)
 
 
 def answer_size(
@@ -84,7 +84,7 @@ def answer_size(
     cases: Sequence[CalibrationCase],
     schema: dict[str, Any] | None,
     paid: Sequence[int] = (),
-) -> Size:
+) -> TokenSize:
     """Foresee how long the task's answers are, by the best that is known before a model is asked.
 
     Parameters
@@ -108,14 +108,14 @@ def answer_size(
     ):
         if len(texts) >= EXAMPLES_WANTED:
             mean = text_tokens(*texts) / len(texts)
-            return Size(low=mean * (1 - TOKEN_ERROR), expected=mean, high=mean * (1 + TOKEN_ERROR), source=source)
+            return TokenSize(low=mean * (1 - TOKEN_ERROR), expected=mean, high=mean * (1 + TOKEN_ERROR), source=source)
     if schema is not None:
         mean = max(1.0, _schema_characters(schema, {}) / CHARACTERS_A_TOKEN)
         less, more = _SCHEMA_ERROR
-        return Size(low=mean * less, expected=mean, high=mean * more, source="the output schema")
+        return TokenSize(low=mean * less, expected=mean, high=mean * more, source="the output schema")
     less, more = _GUESS_ERROR
     mean = ANSWER_TOKENS_GUESS
-    return Size(low=mean * less, expected=mean, high=mean * more, source="a guess: nothing shows an answer")
+    return TokenSize(low=mean * less, expected=mean, high=mean * more, source="a guess: nothing shows an answer")
 
 
 def _schema_characters(schema: object, seen: dict[int, bool]) -> float:

@@ -20,18 +20,18 @@ from lambdas.domain.serving.break_even import advice
 PLOT_WIDTH, PLOT_HEIGHT = 1000, 300
 """Units of the plot; the height is also its height in pixels."""
 
-THROUGHPUT = "student_provisioned_throughput"
+STUDENT_ON_THROUGHPUT = "student_provisioned_throughput"
 NAMES = {
     "teacher": "Teacher, on demand",
     "baseline": "Baseline, on demand",
     "student_on_demand": "Student, on demand",
-    THROUGHPUT: "Student, provisioned throughput",
+    STUDENT_ON_THROUGHPUT: "Student, provisioned throughput",
 }
 _IN_A_SENTENCE = {
     "teacher": "the teacher",
     "baseline": "the baseline",
     "student_on_demand": "the student on demand",
-    THROUGHPUT: "the student on provisioned throughput",
+    STUDENT_ON_THROUGHPUT: "the student on provisioned throughput",
 }
 MODES = ("provisioned_throughput", "on_demand")
 TERMS = {"none": "no commitment", "OneMonth": "one month", "SixMonths": "six months"}
@@ -122,14 +122,14 @@ class MonthlyCosts:
         """Dollars a month of one way to serve at a volume."""
         if key in self.others:
             return self.others[key] * self.units(requests)
-        if key == THROUGHPUT:
+        if key == STUDENT_ON_THROUGHPUT:
             each = None if self.throughput_usd is None else self.throughput_usd / self.model_units
             return None if each is None else each * self.units(requests)
         return self.per_request[key] * requests if key in self.per_request else None
 
     def steps(self, key: str, left: float, right: float) -> list[float]:
         """Give the volumes from which a way needs one model unit more."""
-        if self.capacity is None or (key != THROUGHPUT and key not in self.others):
+        if self.capacity is None or (key != STUDENT_ON_THROUGHPUT and key not in self.others):
             return []
         first, last = self.units(left), self.units(right)
         return [units * self.capacity for units in range(first, min(last, first + MOST_STEPS))]
@@ -217,7 +217,7 @@ def serving_advice(document: dict[str, Any]) -> str | None:
         "requests_per_month_at_break_even",
         "expected_requests_per_month",
     )
-    ways = (THROUGHPUT, "student_on_demand")
+    ways = (STUDENT_ON_THROUGHPUT, "student_on_demand")
     months = {way: usd for way in ways if (usd := positive(pick(facts, "usd_per_month", way))) is not None}
     monthly = months if len(months) == len(ways) else None
     said = advice({"mode": facts["mode"], "usd_per_month": monthly, **{n: positive(facts.get(n)) for n in names}})
@@ -240,9 +240,9 @@ def _line(key: str, costs: MonthlyCosts, axes: tuple[LogScale, LogScale], left: 
 
 def _name(key: str, costs: MonthlyCosts) -> str:
     term = next((TERMS[term] for term, other in OTHER.items() if other == key), None)
-    if key == THROUGHPUT and costs.term:
+    if key == STUDENT_ON_THROUGHPUT and costs.term:
         return f"{NAMES[key]}, {costs.term}"
-    return NAMES[key] if term is None else f"{NAMES[THROUGHPUT]}, {term}"
+    return NAMES[key] if term is None else f"{NAMES[STUDENT_ON_THROUGHPUT]}, {term}"
 
 
 def _unknown(costs: MonthlyCosts) -> str:
@@ -268,7 +268,7 @@ def _mark(costs: MonthlyCosts, axes: tuple[LogScale, LogScale], volume: float | 
         return None
     x, y = axes
     at = x.at(volume)
-    month = costs.at(THROUGHPUT, volume)
+    month = costs.at(STUDENT_ON_THROUGHPUT, volume)
     meets = None if month is None else _height(y, month)
     return Mark(at, meets, f"{word} {large_count(volume)}", "end" if at > _LABEL_FLIPS_AT else "start")
 
@@ -294,7 +294,7 @@ def _takeaway(costs: MonthlyCosts) -> str:
         ways = {key: costs.at(key, costs.expected) for key in costs.keys}
         priced = {key: value for key, value in ways.items() if value is not None}
         cheapest = min(priced, key=lambda key: priced[key])
-        other = f"{_IN_A_SENTENCE[THROUGHPUT]}, {_name(cheapest, costs).rpartition(', ')[2]}"
+        other = f"{_IN_A_SENTENCE[STUDENT_ON_THROUGHPUT]}, {_name(cheapest, costs).rpartition(', ')[2]}"
         named = _IN_A_SENTENCE.get(cheapest, other)
         parts.append(
             f"At the expected {count(costs.expected)} requests a month the cheapest is {named}, "

@@ -21,7 +21,7 @@ from lambdas.domain.report.sections import Fact, PageTable, label
 from lambdas.domain.report.texts import sentence, short
 
 LOSS_WIDTH, LOSS_HEIGHT = 1000, 160
-UNKNOWN = "unknown: the job's output has no counts"
+COUNTS_UNKNOWN = "unknown: the job's output has no counts"
 
 _FEWEST_POINTS = 2
 _MOST_PHASES = 6
@@ -167,7 +167,7 @@ def _phases(phases: object) -> str:
 def _taken(learnt: dict[str, Any]) -> str:
     counts = learnt.get("counts")
     if not isinstance(counts, dict):
-        return UNKNOWN
+        return COUNTS_UNKNOWN
     text = count(counts.get("accepted"))
     processed, sent = number(counts.get("processed")), number(learnt.get("sent"))
     if processed is not None and sent is not None and processed > sent:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
 
-NAMESPACE = "AWS/Bedrock"
+BEDROCK_NAMESPACE = "AWS/Bedrock"
 STATISTICS = {
     "Invocations": "Sum",
     "InvocationServerErrors": "Sum",
@@ -101,7 +101,7 @@ class Usage:
 
 def _query(name: str, metric: str, endpoint_arn: str, period: int, statistic: str) -> Any:  # noqa: ANN401 - stubs' type
     described = {
-        "Namespace": NAMESPACE,
+        "Namespace": BEDROCK_NAMESPACE,
         "MetricName": metric,
         "Dimensions": [{"Name": "ModelId", "Value": endpoint_arn}],
     }

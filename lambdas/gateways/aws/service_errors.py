@@ -43,7 +43,7 @@ THROTTLES = frozenset(
 )
 """Names that ask for fewer calls, whatever their status: botocore's own, and the Bedrock runtime's.
 
-Of botocore's list two are left out: ``LimitExceededException`` is a full quota, not a rate, and a transaction under way
+Of botocore's list two are left out: ``LimitExceededException`` is a full quota, not a rate, and a running transaction
 (``TransactionInProgressException``) is about the item.
 """
 

@@ -25,7 +25,7 @@ MOVING, MOVED = "MOVING", "MOVED"
 LEASE = timedelta(hours=2)
 """A deployment is active after minutes; the schedule comes back at least every hour where nothing is in the way."""
 
-ON_DEMAND = "on_demand"
+ON_DEMAND_MODE = "on_demand"
 
 
 def move_on_demand(pipeline: Pipeline, runtime: BedrockRuntimeClient, task: str, champion: Champion, why: str) -> str:
@@ -64,7 +64,7 @@ def move_on_demand(pipeline: Pipeline, runtime: BedrockRuntimeClient, task: str,
         return MOVING
     records = from_json_lines(pipeline.runs.read(run.files.dataset("holdout.jsonl")))
     smoke_test(runtime, arn, records, stage.task)
-    moved = replace(champion, endpoint_arn=arn, endpoint_name=deployment.name, mode=ON_DEMAND)
+    moved = replace(champion, endpoint_arn=arn, endpoint_name=deployment.name, mode=ON_DEMAND_MODE)
     # The pointer goes first: a crash before the registry's word leaves callers on an endpoint that exists and is tried
     # again, while the other way round the old endpoint could go with callers still on it.
     publish_pointer(stage, moved)

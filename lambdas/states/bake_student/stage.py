@@ -11,7 +11,7 @@ from lambdas.gateways.aws.endpoint_metrics import Traffic, read_traffic
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.serving.endpoints import evaluated_p95_ms
-from lambdas.workflow.serving.rollback import roll_back
+from lambdas.workflow.serving.rollback import ROLLBACK_FAILED, roll_back
 from lambdas.workflow.stage import Result, Stage, logger
 
 BAKING, ROLLING_BACK, COMPLETED = "BAKING", "ROLLING_BACK", "COMPLETED"
@@ -107,7 +107,7 @@ def _roll_back(stage: Stage, verdict: str) -> Result:
         return {"status": COMPLETED}
     if given["status"] == "COMPLETED":
         raise StudentRolledBack(_reason(verdict, given["to_run"]))
-    return {"status": COMPLETED if given["status"] == "FAILED" else ROLLING_BACK}
+    return {"status": COMPLETED if given["status"] == ROLLBACK_FAILED else ROLLING_BACK}
 
 
 def _reason(verdict: str, serving: str) -> str:

@@ -18,7 +18,7 @@ from lambdas.gateways.aws.service_errors import in_words, refusal
 from lambdas.gateways.registry.resources import BATCH_JOB
 from lambdas.workflow.stage import Stage, iso
 from lambdas.workflow.training.batch_harvest import harvest, harvest_unknown
-from lambdas.workflow.training.batch_state import BATCH, ON_DEMAND, RUNNING, BatchJob, TeacherBatch
+from lambdas.workflow.training.batch_state import ASKED_ON_DEMAND, BATCH, RUNNING, BatchJob, TeacherBatch
 from lambdas.workflow.training.teacher_questions import Asking
 
 LONGEST_TRIES = 5
@@ -48,7 +48,7 @@ def plan_batch(stage: Stage, asking: Asking) -> TeacherBatch:
     jobs += {id(job): job for job in adopted.values()}.values()
     hours = stage.task.teacher_data.deadline_hours
     return TeacherBatch(
-        way=BATCH if jobs else ON_DEMAND,
+        way=BATCH if jobs else ASKED_ON_DEMAND,
         reason="" if jobs else reason or "what earlier batches left is too little for another",
         asked=len(asking.questions),
         missing=len(missing) + len(adopted),

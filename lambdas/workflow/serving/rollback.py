@@ -34,7 +34,7 @@ from lambdas.workflow.serving.endpoints import (
 from lambdas.workflow.serving.pointer import publish_pointer
 from lambdas.workflow.stage import Pipeline, Result, Stage, iso, logger
 
-IN_PROGRESS, COMPLETED, FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
+IN_PROGRESS, COMPLETED, ROLLBACK_FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
 
 
 def roll_back(pipeline: Pipeline, task: str, to_run: str | None, why: str, owner: str | None = None) -> Result:
@@ -143,7 +143,7 @@ def _end(pipeline: Pipeline, task: str, order: RollbackOrder, champion: Champion
     ended = {"from_run": order.from_run, "to_run": order.to_run, "endpoint_arn": champion.endpoint_arn}
     if order.gave_up:
         reason = f"{order.gave_up}; the champion of run {order.from_run} goes on serving, at {champion.endpoint_arn}"
-        return {**ended, "status": FAILED, "reason": reason}
+        return {**ended, "status": ROLLBACK_FAILED, "reason": reason}
     return {**ended, "status": COMPLETED}
 
 
@@ -267,7 +267,7 @@ class _Rollback:
                 f"{self._order.failed}; the endpoint {self._serving.endpoint_name} of run {self._order.from_run} has "
                 "failed and serves nobody: remove the cause, then order again"
             )
-        return {**self._under_way(), "status": FAILED, "reason": reason}
+        return {**self._under_way(), "status": ROLLBACK_FAILED, "reason": reason}
 
     def _note(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the order
         self._order = replace(self._order, **changes)

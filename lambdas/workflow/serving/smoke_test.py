@@ -114,7 +114,7 @@ def _ask(runtime: BedrockRuntimeClient, endpoint_arn: str, record: Record, task:
     if isinstance(outcome, Refused):
         raise PromotionFailed(f"the endpoint refused the smoke test: {outcome.problem}")
     if isinstance(outcome, Throttled) and outcome.for_today:
-        # What was bought bills while a quota of the day is waited for: it is given back, and a retry buys it again.
+        # An endpoint bills while a quota of the day is waited for: it is given back, and a retry creates it again.
         message = f"the smoke test was throttled for today: {outcome.problem}"
         raise PromotionFailed(f"{message}. Retry the run when the quota has been reset: nothing is trained again")
     raise RetryLater(f"the endpoint does not answer yet: {outcome.problem}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-BATCH, ON_DEMAND = "batch", "on demand"
+BATCH, ASKED_ON_DEMAND = "batch", "on demand"
 
 PLANNED, RUNNING, ENDED = "PLANNED", "RUNNING", "ENDED"
 

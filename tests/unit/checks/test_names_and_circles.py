@@ -35,6 +35,23 @@ def shared_names(sources: dict[str, str]) -> dict[str, list[str]]:
     return {name: found for name, found in places.items() if len(found) > 1}
 
 
+def different_texts(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Give every name of public constants that hold different texts in different modules."""
+    texts: dict[str, set[str]] = {}
+    for source in sources.values():
+        for node in ast.parse(source).body:
+            if not isinstance(node, ast.Assign):
+                continue
+            [target] = node.targets
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=True))
+            for name, value in pairs:
+                if isinstance(name, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    texts.setdefault(name.id, set()).add(value.value)
+    return {name: found for name, found in texts.items() if len(found) > 1 and not name.startswith("_")}
+
+
 @pytest.mark.parametrize(
     ("imports", "found"),
     [
@@ -65,6 +82,20 @@ def test_a_name_of_two_classes_is_found() -> None:
         "c.py": "class _Own: ...",
     }
     assert shared_names(twice) == {"Table": ["a.py", "b.py"]}
+
+
+def test_a_constant_of_two_texts_is_found() -> None:
+    sources = {
+        "a.py": 'GOOD, BAD = "good", "BAD"',
+        "b.py": 'BAD = "bad"\n_OWN = "x"',
+        "c.py": '_OWN = "y"\nGOOD = "good"',
+    }
+    assert different_texts(sources) == {"BAD": {"BAD", "bad"}}
+
+
+def test_one_constant_has_one_text_in_what_is_deployed() -> None:
+    files = sorted((ROOT / "lambdas").rglob("*.py"))
+    assert different_texts({str(path): path.read_text(encoding="utf-8") for path in files}) == {}
 
 
 def test_one_class_has_one_name() -> None:

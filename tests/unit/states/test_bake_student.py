@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.domain.errors import StudentRolledBack
 from lambdas.gateways.aws import clients
-from lambdas.gateways.aws.endpoint_metrics import NAMESPACE
+from lambdas.gateways.aws.endpoint_metrics import BEDROCK_NAMESPACE
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.bake_student.stage import execute
 from tests.unit.states.test_promote_student import champion, parameters, promoted, students
@@ -35,7 +35,7 @@ class Metrics:
         results = []
         for query in MetricDataQueries:
             metric = query["MetricStat"]["Metric"]
-            assert metric["Namespace"] == NAMESPACE
+            assert metric["Namespace"] == BEDROCK_NAMESPACE
             self.endpoints.add(metric["Dimensions"][0]["Value"])
             value = self.sums.get(metric["MetricName"])
             mean = query["MetricStat"]["Stat"] == "Average"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.report.break_even import PLOT_HEIGHT, THROUGHPUT, break_even_chart
+from lambdas.domain.report.break_even import PLOT_HEIGHT, STUDENT_ON_THROUGHPUT, break_even_chart
 from lambdas.domain.report.charts import cost_chart, latency_chart, quality_chart
 from lambdas.domain.report.comparison import comparison_rows
 from lambdas.domain.report.figures import plain
@@ -126,7 +126,7 @@ def test_the_break_even_lies_where_the_two_lines_of_the_student_cross(sample: Sa
     # Then the rising line has, at the mark, the height of the level one
     assert chart is not None
     lines = {line.key: line for line in chart.lines}
-    rising, level = lines["student_on_demand"], lines[THROUGHPUT]
+    rising, level = lines["student_on_demand"], lines[STUDENT_ON_THROUGHPUT]
     assert chart.break_even is not None
     at_mark = rising.y_left + (rising.y_right - rising.y_left) * chart.break_even.at / 100
     assert at_mark == pytest.approx(level.y_left, abs=0.1)
@@ -183,10 +183,10 @@ def test_every_commitment_of_which_the_price_is_known_is_drawn_and_the_others_ar
     # Then
     assert chart is not None
     lines = {line.key: line for line in chart.lines}
-    assert list(lines) == ["teacher", "baseline", "student_on_demand", THROUGHPUT, "commitment_OneMonth"]
+    assert list(lines) == ["teacher", "baseline", "student_on_demand", STUDENT_ON_THROUGHPUT, "commitment_OneMonth"]
     assert lines["commitment_OneMonth"].name == "Student, provisioned throughput, one month"
     assert lines["commitment_OneMonth"].at_expected == "$365.00"
-    assert lines["commitment_OneMonth"].y_left > lines[THROUGHPUT].y_left
+    assert lines["commitment_OneMonth"].y_left > lines[STUDENT_ON_THROUGHPUT].y_left
     assert "The price of throughput for six months is unknown." in chart.unknown
     assert "drawn for one model unit: which volume that serves is unknown" in chart.unknown
     assert "the cheapest is the student on provisioned throughput, one month, at $365.00" in chart.takeaway
@@ -200,9 +200,9 @@ def test_where_it_is_known_what_a_unit_serves_throughput_rises_by_the_unit(sampl
     # Then two units are paid at the expected volume, and each step goes straight up
     assert chart is not None
     lines = {line.key: line for line in chart.lines}
-    assert lines[THROUGHPUT].at_expected == "$905.20"
+    assert lines[STUDENT_ON_THROUGHPUT].at_expected == "$905.20"
     assert lines["commitment_SixMonths"].at_expected == "$584.00"
-    corners = [tuple(map(float, corner.split(","))) for corner in lines[THROUGHPUT].points.split()]
+    corners = [tuple(map(float, corner.split(","))) for corner in lines[STUDENT_ON_THROUGHPUT].points.split()]
     assert [x for x, _ in corners] == sorted(x for x, _ in corners)
     assert [y for _, y in corners] == sorted((y for _, y in corners), reverse=True)
     rises = [(first, second) for first, second in itertools.pairwise(corners) if first[1] != second[1]]

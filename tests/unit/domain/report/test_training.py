@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lambdas.domain.report.training import (
+    COUNTS_UNKNOWN,
     LOSS_HEIGHT,
-    UNKNOWN,
     failed_tries,
     loss_chart,
     outcome_facts,
@@ -25,7 +25,7 @@ def test_where_the_job_tells_nothing_the_page_says_unknown() -> None:
     # Given / When
     facts = outcome_facts(report(learnt={"sent": 120, "counts": None, "lost_share": None, "curve": []}))
     # Then
-    assert {fact.label: fact.value for fact in facts}["Of these trained on"] == UNKNOWN
+    assert {fact.label: fact.value for fact in facts}["Of these trained on"] == COUNTS_UNKNOWN
     assert loss_chart(report(learnt={"curve": []})) is None
     assert outcome_facts({}) == []
 
