@@ -31,7 +31,7 @@ _ACCESS = {
 
 
 def lifecycle_facts(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Read of GetFoundationModel's ``modelDetails`` where a model stands in its life, as fields of ModelFacts."""
+    """Read of GetFoundationModel's ``modelDetails`` how far a model is in its life, as fields of ModelFacts."""
     lifecycle = details.get("modelLifecycle", {})
     moments = {
         "legacy_since": lifecycle.get("legacyTime"),

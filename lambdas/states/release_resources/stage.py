@@ -13,7 +13,7 @@ from lambdas.gateways.aws.bedrock import DEAD
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState, rollback_owner
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, Resource
 from lambdas.gateways.registry.runs import ENDED
-from lambdas.states.release_resources.job_costs import record_job_cost
+from lambdas.states.release_resources.abandoned_jobs import record_job_cost
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.stage import Result, Stage, iso
 
