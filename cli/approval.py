@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import CHECK_FAILED, CliError
-from cli.reports import read_document
+from cli.reports import parsed_report, read_document
 from cli.screen import SIMULATED
 from lambdas.gateways.registry.runs import Run
 
@@ -40,7 +39,7 @@ def give_answer(session: Session, run: Run, answer: ApprovalAnswer) -> None:
     if not run.report_sha256:
         raise CliError(f"Run '{run.run_id}' has no report yet, so it waits for no approval.", CHECK_FAILED)
     _check_hash(run, answer.report_sha256)
-    document: dict[str, Any] = json.loads(read_document(session.deployment.runs, run))
+    document = parsed_report(read_document(session.deployment.runs, run), run.run_id)
     champion = document.get("champion_before")
     payload: dict[str, Any] = {
         "run_id": run.run_id,

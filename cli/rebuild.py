@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.lost_registry import Rebuilt, Report, Served, kept_until, rebuild
+from cli.reports import parsed_report
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
 from lambdas.domain.serving.idle_rules import Thing
@@ -76,7 +77,7 @@ def _newest(deployment: Deployment) -> Iterator[Report]:
         folder = f"runs/{task}/{run}/attempts/{attempt}/report"
         text = deployment.runs.read(f"{folder}/report.json")
         yield Report(
-            document=json.loads(text),
+            document=parsed_report(text, run),
             page_key=f"{folder}/report.html",
             sha256=hashlib.sha256(text).hexdigest(),
             written_at=iso(utc_now()),

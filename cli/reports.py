@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import CHECK_FAILED, CliError
+from lambdas.domain.errors import DocumentTooNew
+from lambdas.domain.stored import check_schema_version
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import Run
 
@@ -40,6 +42,7 @@ def save_report(runs: Bucket, run: Run, folder: Path | None = None) -> SavedRepo
         When there is none yet, or it is not the one that the registry knows.
     """
     text = read_document(runs, run)
+    document = parsed_report(text, run.run_id)
     target = folder or DEFAULT_FOLDER / run.run_id
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -47,8 +50,23 @@ def save_report(runs: Bucket, run: Run, folder: Path | None = None) -> SavedRepo
         (target / _PAGE).write_bytes(runs.read(str(run.report_key)))
     except OSError as problem:
         raise CliError(f"{target} cannot be written: {problem.strerror}. Choose another folder with --out.") from None
-    document: dict[str, Any] = json.loads(text)
     return SavedReport((target / _PAGE).resolve(), document)
+
+
+def parsed_report(text: bytes, run_id: str) -> dict[str, Any]:
+    """Parse a ``report.json``.
+
+    Raises
+    ------
+    CliError
+        When a later version wrote it.
+    """
+    document: dict[str, Any] = json.loads(text)
+    try:
+        check_schema_version(document, f"report.json of run '{run_id}'")
+    except DocumentTooNew as problem:
+        raise CliError(f"{problem}.", CHECK_FAILED) from None
+    return document
 
 
 def read_document(runs: Bucket, run: Run) -> bytes:

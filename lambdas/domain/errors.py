@@ -95,6 +95,10 @@ class RunNotFound(PipelineError):
     """The registry knows no such run."""
 
 
+class DocumentTooNew(PipelineError):
+    """A stored document was written by a later version, which means something else by its fields."""
+
+
 class ItemDamaged(PipelineError):
     """An item of the registry lacks what every item of its kind has."""
 

@@ -17,11 +17,10 @@ from lambdas.domain.report.render import render_report
 from lambdas.domain.run_facts import RunFacts, stated_price
 from lambdas.domain.serving.break_even import throughput_usage, with_stated_price
 from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
+from lambdas.domain.stored import DOCUMENT_VERSION
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.workflow.stage import Stage
 from lambdas.workflow.training.customization_job import job_of_attempt
-
-SCHEMA_VERSION = 1
 
 
 def publish(stage: Stage, *, outcome: str | None, reason: str | None, error: dict[str, str] | None = None) -> str:
@@ -70,7 +69,7 @@ def gather(
     if reason and reason not in reasons:
         reasons.insert(0, reason)
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": DOCUMENT_VERSION,
         "run_id": run.run_id,
         "task": run.task,
         "environment": stage.pipeline.environment.name,

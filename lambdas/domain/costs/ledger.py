@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.questions.answers import Answer
+from lambdas.domain.stored import read_as
 
 AT_MOST = "at most"
 
@@ -45,7 +46,7 @@ class LedgerEntry:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
         """Read what :meth:`to_document` wrote."""
-        return cls(**document)
+        return read_as(cls, document)
 
 
 def entry_for_answers(

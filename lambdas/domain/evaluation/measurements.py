@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from lambdas.domain.errors import EvaluationIncomplete
 from lambdas.domain.evaluation.judge import HIGHEST, LOWEST
+from lambdas.domain.stored import read_as
 
 STUDENT, UNDISTILLED, TEACHER, BASELINE, CHAMPION = "student", "undistilled_student", "teacher", "baseline", "champion"
 
@@ -81,7 +82,7 @@ class Measurement:
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
         """Read what :meth:`to_json` wrote."""
-        return cls(**json.loads(line))
+        return read_as(cls, json.loads(line))
 
 
 def check_complete(

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from lambdas.domain.dataset.records import Turn
 from lambdas.domain.identity import digest
+from lambdas.domain.stored import read_as
 
 KEY_VERSION = 1
 """Version of the content keys. It changes only when what a model sees changes, never because our code does."""
@@ -157,7 +158,7 @@ class Answer:
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
         """Read what :meth:`to_json` wrote."""
-        return cls(**json.loads(line))
+        return read_as(cls, json.loads(line))
 
 
 @dataclass(frozen=True, slots=True)

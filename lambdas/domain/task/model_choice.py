@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.model_ids import foundation_model_id, model_family
+from lambdas.domain.stored import read_as
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,8 +119,7 @@ class ModelChoice:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
         """Read what :meth:`to_document` wrote; what another version wrote besides is left out."""
-        known = {item.name for item in fields(cls)}
-        return cls(**{name: value for name, value in document.items() if name in known})
+        return read_as(cls, document)
 
 
 ANTHROPIC_TERMS = (

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from lambdas.domain.stored import read_as
 from lambdas.gateways.aws.storage import Bucket
 
 
@@ -54,7 +55,7 @@ class FailureStore:
         found = {}
         for key in self._bucket.keys(f"{self._root}/{pool}/"):
             for line in self._bucket.read(key).splitlines():
-                failure = Failure(**json.loads(line))
+                failure = read_as(Failure, json.loads(line))
                 found[failure.key] = failure.reason
         return found
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from lambdas.gateways.registry.items import Item, from_values, known_fields, to_values
+from lambdas.domain.stored import known_fields
+from lambdas.gateways.registry.items import Item, from_values, to_values
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.run_facts import ChampionFact
-from lambdas.gateways.registry.items import Item, known_fields
+from lambdas.domain.stored import known_fields
+from lambdas.gateways.registry.items import Item
 
 CALLERS_NOTICE = timedelta(hours=1)
 """How long a replaced endpoint is left to callers that have not read the changed pointer yet."""

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.errors import HourlyLimitExceeded, RetryLater
-from lambdas.gateways.registry.items import Item, known_fields, missing_fields
+from lambdas.domain.stored import known_fields, missing_fields
+from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.table import ConditionFailed, Table
 
 _logger = logging.getLogger(__name__)

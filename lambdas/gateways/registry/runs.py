@@ -15,7 +15,8 @@ from lambdas.domain.identity import Upload
 from lambdas.domain.outcomes import EXPIRED, FAILED, REJECTED
 from lambdas.domain.run_facts import Approval, RunFacts
 from lambdas.domain.run_files import RunFiles
-from lambdas.gateways.registry.items import Item, known_fields, missing_fields
+from lambdas.domain.stored import known_fields, missing_fields
+from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.resources import LAMBDA_LIFE
 from lambdas.gateways.registry.table import ConditionFailed, Table
 
@@ -527,4 +528,4 @@ def run_key(run_id: str) -> dict[str, str]:
 
 
 def _ledger_entry(item: Item) -> LedgerEntry:
-    return LedgerEntry.from_document({name: value for name, value in item.items() if name not in ("pk", "sk")})
+    return LedgerEntry.from_document(item)

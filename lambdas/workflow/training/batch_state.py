@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from lambdas.domain.stored import read_as
+
 BATCH, ASKED_ON_DEMAND = "batch", "on demand"
 
 PLANNED, RUNNING, ENDED = "PLANNED", "RUNNING", "ENDED"
@@ -92,4 +94,4 @@ class TeacherBatch:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
         """Read what :meth:`to_document` wrote."""
-        return cls(**{**document, "jobs": [BatchJob(**job) for job in document["jobs"]]})
+        return read_as(cls, {**document, "jobs": [read_as(BatchJob, job) for job in document["jobs"]]})

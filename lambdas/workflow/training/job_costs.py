@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lambdas.domain.costs.training_cost import TrainingVolume
+from lambdas.domain.stored import read_as
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.label_modes import bedrock_asks_teacher
 from lambdas.gateways.aws.bedrock import Found
@@ -17,7 +18,7 @@ def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
     does not tell how far it came. A training that failed is not charged.
     """
     facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
-    volume = TrainingVolume(**facts["training_volume"])
+    volume = read_as(TrainingVolume, facts["training_volume"])
     asks_teacher = bedrock_asks_teacher(models.training, stage.task)
     if asks_teacher and (job.status == "Completed" or may_have_begun(job.details, "dataProcessingDetails")):
         whole = job.status == "Completed" or has_ended(job.details, "dataProcessingDetails")
