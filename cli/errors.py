@@ -29,7 +29,7 @@ OK, CHECK_FAILED, USAGE_ERROR, NOT_REACHED, UNKNOWN_RUN, INTERRUPTED = 0, 1, 2, 
 EXIT_CODES = """\b
 Exit codes:
   0    done; a watched run ended PROMOTED
-  1    a watched run ended REJECTED, EXPIRED or FAILED, or a check failed
+  1    a watched run ended REJECTED, EXPIRED, STOPPED or FAILED, or a check failed
   2    usage error
   3    not deployed, no credentials, or no connection
   4    no such run, or a prefix that fits several

@@ -24,6 +24,7 @@ from cli.rollback import roll_back
 from cli.run_ids import all_runs, resolve
 from cli.screen import print_json, print_report, run_document, runs_table
 from cli.session import Session, pass_session, run_argument, why_option
+from cli.stop import stop
 from cli.submission import check_folder, rejection_lines, upload
 from cli.task_folder import TaskFolder
 from cli.teardown import teardown
@@ -242,14 +243,14 @@ def rollback(session: Session, task: str, to_run: str | None, why: str) -> None:
 @run_argument
 @pass_session
 def retry(session: Session, run: str) -> None:
-    """Try a run again that FAILED, EXPIRED or had too little evidence, and pay for nothing twice."""
+    """Try a run again that FAILED, EXPIRED, was STOPPED or had too little evidence, and pay for nothing twice."""
     found = resolve(session.deployment.registry, run)
     given = session.deployment.invoke("StartRunFunction", {"retry": found.run_id})
     line = f"Attempt {given.get('attempt')} of run {found.run_id} is {given.get('state')}"
     session.show(given, line, f"Watch it: {session.command} watch {found.run_id}")
 
 
-for verb in (champions, confirm, costs, doctor, estimate, forget, reap, rebuild_registry, teardown):
+for verb in (champions, confirm, costs, doctor, estimate, forget, reap, rebuild_registry, stop, teardown):
     cli.add_command(verb)
 
 
@@ -303,7 +304,10 @@ def _watch(session: Session, run_id: str) -> None:
     try:
         ended = watch_run(session.deployment, run_id, session.screen, as_json=session.as_json)
     except KeyboardInterrupt:
-        message = f"Stopped watching; the run goes on. Watch it again: {session.command} watch {run_id}"
+        message = (
+            f"Stopped watching; the run goes on. Watch it again: {session.command} watch {run_id}. "
+            f"End it: {session.command} stop {run_id}"
+        )
         raise CliError(message, INTERRUPTED) from None
     if not session.as_json:
         print_outcome(session.screen, ended, session.command, simulated=session.deployment.local)

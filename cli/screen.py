@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
+from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.report.comparison import comparison_columns, comparison_rows
 from lambdas.domain.report.figures import moment, number, usd
 from lambdas.domain.report.headline import read_headline
@@ -19,7 +19,13 @@ _PLAIN_WIDTH = 200
 _WIDTH_FOR_MODELS = 140
 SIMULATED = "Every figure is simulated."
 
-_STYLES = {PROMOTED: "bold green", REJECTED: "bold yellow", EXPIRED: "bold yellow", FAILED: "bold red"}
+_STYLES = {
+    PROMOTED: "bold green",
+    REJECTED: "bold yellow",
+    EXPIRED: "bold yellow",
+    FAILED: "bold red",
+    STOPPED: "bold",
+}
 
 
 def console() -> Console:

@@ -107,6 +107,10 @@ class ReasonTooLong(PipelineError):
     """A person's reason is longer than what is kept."""
 
 
+class StopRefused(PipelineError):
+    """The run has ended, so there is nothing to stop."""
+
+
 class AnswerRefused(PipelineError):
     """An approval was answered too late, twice or for another report."""
 

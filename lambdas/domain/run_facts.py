@@ -92,6 +92,13 @@ class Approval(TypedDict, total=False):
     usd_per_unit_hour: float | None
 
 
+class StopFact(TypedDict):
+    """That a person stopped an attempt, why, and when (ISO 8601)."""
+
+    why: str
+    at: str
+
+
 class Bake(TypedDict, total=False):
     """What callers met since the promotion, as it was read last."""
 
@@ -134,6 +141,7 @@ class RunFacts(TypedDict, total=False):
     pointed_endpoint: PointedEndpoint
     quota_wait: QuotaWait
     reminded: int
+    stop: StopFact
     training: str
     undecided: bool
 

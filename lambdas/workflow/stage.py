@@ -28,12 +28,15 @@ from lambdas.gateways.aws.metric_writer import Meter
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.resources import CREATED, PLANNED, Resource, ResourceBook
 from lambdas.gateways.registry.run_ledger import RunLedger
-from lambdas.gateways.registry.runs import RUNNING, Registry, Run
+from lambdas.gateways.registry.runs import ENDED, RUNNING, Registry, Run
 from lambdas.gateways.registry.shard_failures import ShardFailures
 from lambdas.gateways.registry.table import Table
 from lambdas.gateways.registry.tasks import TaskBook
 
 Result = dict[str, Any]
+
+AFTER_THE_END = ("ReleaseResources", "PublishReport")
+"""What may be called for a run that has ended; anything else came too late for a run that a person stopped."""
 
 logger = Logger()
 
@@ -272,6 +275,8 @@ def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Ma
         run = deployed_pipeline().registry.run(run_id)
         if run.attempt != attempt:
             raise AttemptSuperseded(f"attempt {attempt} of run '{run_id}' was superseded by attempt {run.attempt}")
+        if run.state == ENDED and name not in AFTER_THE_END:
+            raise AttemptSuperseded(f"run '{run_id}' has ended: it was {run.outcome} before this stage could begin")
         stage = Stage(
             name=name,
             pipeline=deployed_pipeline(),

@@ -320,6 +320,12 @@ class StagePermissions(PermissionParts):
                 to="see whether an execution still lives",
                 because="Executions are named after runs; the wildcard covers those of this machine.",
             ),
+            allow(
+                "states:StopExecution",
+                on=[executions],
+                to="stop a run for a person",
+                because="Executions are named after runs; the wildcard covers those of this machine.",
+            ),
             allow("states:StartExecution", on=[machine], to="start the next run of the queue"),
             allow("lambda:InvokeFunction", on=functions, to="release, report and roll back as the stages do"),
             allow("sns:Publish", on=[topic], to="remind of open approvals"),

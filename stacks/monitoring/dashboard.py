@@ -11,7 +11,7 @@ from constructs import Construct
 from lambdas.domain import metrics
 from lambdas.domain.evaluation.measurements import CHAMPION, REQUIRED
 from lambdas.domain.metrics import ENVIRONMENT, NAMESPACE, Metric
-from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
+from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.gateways.aws.endpoint_metrics import BEDROCK_NAMESPACE, STATISTICS
 from stacks.monitoring.alarms import BUDGET_PERCENT, FIVE_MINUTES, HOUR
 
@@ -31,7 +31,7 @@ ROW = 6
 
 DAY = 86_400
 
-OUTCOMES = {PROMOTED: "#2ca02c", REJECTED: "#ff7f0e", EXPIRED: "#7f7f7f", FAILED: "#d62728"}
+OUTCOMES = {PROMOTED: "#2ca02c", REJECTED: "#ff7f0e", EXPIRED: "#7f7f7f", FAILED: "#d62728", STOPPED: "#1f77b4"}
 """Every outcome with its colour."""
 
 ROLES = (*REQUIRED, CHAMPION)

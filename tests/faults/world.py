@@ -285,10 +285,13 @@ class World:
             if arn not in self.executions:
                 self.executions[arn] = Execution(arn, self.definition, json.loads(given["input"]), self)
             return 200, {}, json.dumps({"executionArn": arn, "startDate": self.clock.now().timestamp()}).encode()
-        assert operation == "DescribeExecution", operation
         known = self.executions.get(given["executionArn"])
         if known is None:
             return 400, {}, b'{"__type": "ExecutionDoesNotExist", "message": "no such execution"}'
+        if operation == "StopExecution":
+            known.stop()
+            return 200, {}, json.dumps({"stopDate": self.clock.now().timestamp()}).encode()
+        assert operation == "DescribeExecution", operation
         return 200, {}, json.dumps({"executionArn": known.arn, "status": known.status}).encode()
 
     def _by_folder(self, folder: str) -> Function:

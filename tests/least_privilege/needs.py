@@ -222,13 +222,12 @@ def _published(params: Params) -> Iterator[Need]:
     yield from key_needs("sns")  # SNS developer guide, key management
 
 
-def _parameter(params: Params) -> Iterator[Need]:
-    name = params["Name"].removeprefix("/")
-    yield Need("ssm:PutParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{name}")
-
-
 def _on(action: str, resource: Callable[[Params], str]) -> Callable[[Params], Iterator[Need]]:
     return lambda params: iter([Need(action, resource(params))])
+
+
+def _parameter(action: str) -> Callable[[Params], Iterator[Need]]:
+    return _on(action, lambda params: f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{params['Name'].removeprefix('/')}")
 
 
 _NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
@@ -242,9 +241,11 @@ _NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
         for operation in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")
     },
     ("sns", "Publish"): _published,
-    ("ssm", "PutParameter"): _parameter,
+    ("ssm", "PutParameter"): _parameter("ssm:PutParameter"),
+    ("ssm", "GetParameter"): _parameter("ssm:GetParameter"),
     ("cloudwatch", "GetMetricData"): _on("cloudwatch:GetMetricData", lambda _: "*"),
     ("lambda", "Invoke"): _on("lambda:InvokeFunction", lambda params: function_arn(params["FunctionName"])),
+    ("sfn", "StopExecution"): _on("states:StopExecution", lambda params: str(params["executionArn"])),
     ("sfn", "StartExecution"): _on("states:StartExecution", lambda params: str(params["stateMachineArn"])),
     ("sfn", "DescribeExecution"): _on("states:DescribeExecution", lambda params: str(params["executionArn"])),
     ("sfn", "SendTaskSuccess"): _on("states:SendTaskSuccess", lambda _: "*"),

@@ -120,7 +120,9 @@ def what_is_stopped_is_released_and_retried(scene: Scene) -> None:
     """Somebody stops a run in its batch, and its retry in its training."""
     world, run_id = scene.world, upload(scene.world, TASK, "of the day")
     for attempt, state in ((1, "WaitForTeacherBatch"), (2, "WaitForDistillation")):
-        stop(world, until(world.execution(run_id, attempt), state))
+        until(world.execution(run_id, attempt), state)
+        world.call("reconcile_runs", {"stop": run_id, "why": "it waits too long"})
+        world.pass_time(60)
         world.call("start_run", {"retry": run_id})
 
 

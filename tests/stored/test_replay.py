@@ -121,7 +121,7 @@ def test_a_run_that_is_stopped_while_it_trains_is_closed_and_its_retry_trains_on
     execution.stop()
     closed = to_the_end(world, run.run_id)
     # Then
-    assert (closed.outcome, closed.reason) == ("FAILED", "Execution.ABORTED: somebody stopped the execution")
+    assert (closed.outcome, closed.reason) == ("STOPPED", "a person stopped the run")
     assert report_of(world, closed)["total_usd"] > 0
     # When there is a slot for its retry
     world.registry.free_slot(run_of(world, IN_QUEUE).run_id)

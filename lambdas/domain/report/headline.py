@@ -6,19 +6,28 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
+from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
 from lambdas.domain.report.break_even import commitment_term
 from lambdas.domain.report.figures import number, pick, usd
 from lambdas.domain.report.texts import sentence, short
 from lambdas.domain.serving.approval_message import COMMITMENT_DAYS
 
-_SYMBOLS = {PROMOTED: "✓", REJECTED: "✕", EXPIRED: "◷", FAILED: "!", "AWAITING APPROVAL": "…", "UNDER WAY": "…"}
+_SYMBOLS = {
+    PROMOTED: "✓",
+    REJECTED: "✕",
+    EXPIRED: "◷",
+    FAILED: "!",
+    STOPPED: "■",
+    "AWAITING APPROVAL": "…",
+    "UNDER WAY": "…",
+}
 _MEANINGS = {
     PROMOTED: "The student passed every rule of the gate and is serving the task.",
     REJECTED: "The student was not promoted.",
     EXPIRED: "The student passed the gate, but nobody approved its promotion in time.",
     FAILED: "The run stopped on an error before it came to a verdict.",
+    STOPPED: "A person stopped the run before it came to an end of its own.",
     "AWAITING APPROVAL": "The student passed the gate; a person has to approve its promotion.",
     "UNDER WAY": "The run has not come to a verdict yet.",
 }
@@ -118,6 +127,8 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
         return NextStep(text, f"python -m cli approve {run}{price}{word}")
     if outcome == EXPIRED:
         return NextStep("To be asked again, without paying again for what exists:", f"python -m cli retry {run}")
+    if outcome == STOPPED:
+        return NextStep("To go on, without paying again for what exists:", _retry(run))
     if outcome != FAILED:
         return None
     correction = _UPLOAD_ERRORS.get(str(pick(report, "error", "name")))

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Self, Unpack
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import AttemptSuperseded, ItemDamaged, RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
-from lambdas.domain.outcomes import EXPIRED, FAILED, REJECTED
-from lambdas.domain.run_facts import Approval, RunFacts
+from lambdas.domain.outcomes import EXPIRED, FAILED, REJECTED, STOPPED
+from lambdas.domain.run_facts import Approval, RunFacts, StopFact
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.stored import known_fields, missing_fields
 from lambdas.gateways.registry.items import Item
@@ -21,7 +21,7 @@ from lambdas.gateways.registry.resources import LAMBDA_LIFE
 from lambdas.gateways.registry.table import ConditionFailed, Table
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
-RETRYABLE = (FAILED, EXPIRED)
+RETRYABLE = (FAILED, EXPIRED, STOPPED)
 _CLAIMED = frozenset(
     (
         "run_id", "task", "folder", "bucket", "key", "version", "task_version", "holdout_version",
@@ -339,6 +339,25 @@ class Registry:
             return stands
         return answer
 
+    def record_stop(self, run: Run, stop: StopFact) -> bool:
+        """Keep that a person stops an attempt, and why; the first word stands.
+
+        Returns
+        -------
+        bool
+            False where the attempt has ended meanwhile.
+        """
+        try:
+            self._change(
+                run.run_id,
+                "SET facts.stop = if_not_exists(facts.stop, :stop)",
+                {":stop": stop, ":attempt": run.attempt, ":ended": ENDED},
+                "attempt = :attempt AND #state <> :ended",
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def claim_reminder(self, run_id: str, attempt: int) -> bool:
         """Claim the one reminder of an attempt's request for approval; true for the first who asks."""
         asked_once = "attribute_not_exists(facts.reminded) OR facts.reminded <> :attempt"
@@ -415,7 +434,7 @@ class Registry:
                 expression=(
                     "SET #state = :queued, state_group = :group, since = :now, attempt = :next, progress = :empty "
                     "REMOVE #outcome, #reason, ended_at, started_at, endpoint_arn, stage, "
-                    "facts.failure, facts.approval, facts.undecided"
+                    "facts.failure, facts.approval, facts.stop, facts.undecided"
                 ),
                 values={
                     ":queued": QUEUED,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.costs.ledger import total_usd
-from lambdas.domain.errors import ItemDamaged, PipelineError, RunNotFound
+from lambdas.domain.errors import ItemDamaged, PipelineError, RunNotFound, StopRefused
 from lambdas.domain.identity import execution_name
 from lambdas.domain.metrics import RUNS_ENDED, budget_used
-from lambdas.domain.outcomes import FAILED
+from lambdas.domain.outcomes import FAILED, STOPPED
 from lambdas.domain.serving.notification import unknown_run_message
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, refusal
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_stepfunctions import SFNClient
 
+ABORTED = "ABORTED"
 
 WHY = {
-    "ABORTED": "somebody stopped the execution",
+    ABORTED: "somebody stopped the execution",
     "TIMED_OUT": "the execution ran longer than the state machine allows",
     "FAILED": "the execution failed where no Catch could help; see its history",
     "SUCCEEDED": "the execution ended without an outcome",
@@ -72,9 +73,16 @@ class Reconciler:
     def execution_ended(self, detail: Mapping[str, Any]) -> Result:
         """Close the run of an execution and start the next in the queue."""
         given = json.loads(detail["input"])
-        run = self._pipeline.registry.find(str(given["run_id"]))
+        run = self._readable(str(given["run_id"]))
         closed = bool(run and run.attempt == int(given["attempt"]) and self._close(run, str(detail["status"])))
         return {"closed": closed, "started": self._starter.start_queued(self._now())}
+
+    def _readable(self, run_id: str) -> Run | None:
+        try:
+            return self._pipeline.registry.find(run_id)
+        except ItemDamaged:
+            logger.exception("the run of an ended execution cannot be read")
+            return None  # the schedule frees its slot
 
     def look_after_all(self) -> Result:
         """Close ended runs, start missing executions, release leftovers, start the queue.
@@ -130,17 +138,48 @@ class Reconciler:
         subject, text = unknown_run_message(environment=environment.name, run_id=run_id, problem=str(problem))
         clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
 
+    def stop(self, run_id: str, why: str) -> Result:
+        """Stop a run for a person: its execution ends, and this function closes it as any that ended.
+
+        Returns
+        -------
+        dict
+            ``run_id`` and ``state``: RUNNING until its execution's end has been looked after, ENDED where it had none.
+
+        Raises
+        ------
+        RunNotFound, StopRefused
+            It has ended; nothing was changed.
+        """
+        run = self._pipeline.registry.run(run_id)
+        if run.state == ENDED or not self._pipeline.registry.record_stop(run, {"why": why, "at": self._now()}):
+            ended = self._pipeline.registry.run(run_id)
+            raise StopRefused(f"run '{run_id}' has ended already: it is {ended.outcome}")
+        name = execution_name(run_id, run.attempt)
+        try:
+            self._step_functions.stop_execution(
+                executionArn=self._execution(run), error="Stopped", cause=why or "stopped by a person"
+            )
+        except ClientError as problem:
+            if refusal(problem) != "ExecutionDoesNotExist":
+                raise
+            # It waits in the queue, or is about to begin: an ended run's execution does nothing.
+            logger.info("there is no execution to stop", extra={"execution": name})
+            self._close(self._pipeline.registry.run(run_id), ABORTED)
+        return {"run_id": run_id, "state": self._pipeline.registry.run(run_id).state}
+
     def _close(self, run: Run, status: str) -> bool:
         """Give a run that ended without a report its release, its report and its end; then free its slot."""
-        if run.state == RUNNING:
-            self._release(run, FAILED)
+        if run.state != ENDED:
+            outcome = STOPPED if status == ABORTED else FAILED
+            self._release(run, outcome)
             error = {"Error": f"Execution.{status}", "Cause": WHY.get(status, status)}
-            payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": FAILED, "error": error}
+            payload = {"run_id": run.run_id, "attempt": run.attempt, "outcome": outcome, "error": error}
             self._invoke(self._pipeline.environment.report_function, payload)
             # Where the report could not be written: only an ended run is released again by the schedule, and retried.
             reason = f"{error['Cause']}; its report could not be written"
-            if self._pipeline.registry.end(run.run_id, run.attempt, FAILED, reason, self._now(), None):
-                self._pipeline.meter.emit(RUNS_ENDED, 1, FAILED)
+            if self._pipeline.registry.end(run.run_id, run.attempt, outcome, reason, self._now(), None):
+                self._pipeline.meter.emit(RUNS_ENDED, 1, outcome)
         self._pipeline.registry.free_slot(run.run_id)
         return True
 
@@ -178,14 +217,16 @@ class Reconciler:
         return run is not None and run.state == ENDED
 
     def _execution_status(self, run: Run) -> str | None:
-        machine = self._pipeline.environment.state_machine_arn
-        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{execution_name(run.run_id, run.attempt)}"
         try:
-            return self._step_functions.describe_execution(executionArn=arn)["status"]
+            return self._step_functions.describe_execution(executionArn=self._execution(run))["status"]
         except ClientError as problem:
             if refusal(problem) == "ExecutionDoesNotExist":
                 return None
             raise
+
+    def _execution(self, run: Run) -> str:
+        machine = self._pipeline.environment.state_machine_arn
+        return f"{machine.replace(':stateMachine:', ':execution:')}:{execution_name(run.run_id, run.attempt)}"
 
     def _invoke(self, function: str, payload: Result) -> None:
         """Invoke and wait; a function's own error is logged and left to the next schedule."""

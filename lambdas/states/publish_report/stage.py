@@ -10,7 +10,7 @@ from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.dataset.shards import MAP_FAILED, explain_tolerance
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
 from lambdas.domain.metrics import RUN_SECONDS, RUNS_ENDED, Measured, budget_used, measure_contestants
-from lambdas.domain.outcomes import EXPIRED, PROMOTED, REJECTED
+from lambdas.domain.outcomes import EXPIRED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.serving.notification import outcome_message
 from lambdas.gateways.aws import clients
@@ -83,6 +83,10 @@ def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:
     if outcome == PROMOTED:
         after = f"; after that, {error['name']}: {error['message']}" if error else ""
         return f"the student passed the gate and serves the task{after}"
+    if outcome == STOPPED:
+        stopped = stage.run.facts.get("stop")
+        why = f": {stopped['why']}" if stopped and stopped["why"] else ""
+        return f"a person stopped the run{why}"
     if error:
         return f"{error['name']}: {error['message']}"
     if outcome == EXPIRED:

@@ -10,13 +10,15 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.errors import AttemptSuperseded, InvalidUpload, StopRefused
 from lambdas.domain.identity import Upload, execution_name
-from lambdas.domain.outcomes import FAILED, PROMOTED
+from lambdas.domain.outcomes import FAILED, PROMOTED, STOPPED
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, IN_USE, KEPT, THROUGHPUT
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Run
 from lambdas.operations.reconcile_runs.stage import ReconcileIncomplete, Reconciler
+from lambdas.workflow import stage
 from lambdas.workflow.run_starter import Starter, claim_upload
+from lambdas.workflow.stage import Stage
 from tests.unit.support.workshop import Workshop
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:machine"
@@ -39,6 +41,13 @@ class FakeStepFunctions:
         assert request["stateMachineArn"] == MACHINE
         self.executions[request["name"]] = "RUNNING"
         self.inputs[request["name"]] = request["input"]
+
+    def stop_execution(self, executionArn: str, error: str, cause: str) -> None:  # noqa: N803 - the API's name
+        assert len(error) <= 256 and len(cause) <= 32_768  # noqa: PT018 - the service model's limits
+        name = executionArn.rpartition(":")[2]
+        if name not in self.executions:
+            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "StopExecution")
+        self.executions[name] = "ABORTED"
 
     def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803 - the API's name
         name = executionArn.rpartition(":")[2]
@@ -177,7 +186,7 @@ def test_a_dead_run_gets_its_release_its_report_and_its_end(office: Office, stat
     report = office.functions.invoked[1][1]
     assert report["error"]["Error"] == f"Execution.{status}"
     assert words in str(office.registry.run(run.run_id).reason)
-    assert office.registry.run(run.run_id).outcome == FAILED
+    assert office.registry.run(run.run_id).outcome == (STOPPED if status == "ABORTED" else FAILED)
     assert office.registry.slots() == set()
 
 
@@ -315,7 +324,7 @@ def test_a_report_that_cannot_be_written_neither_loses_the_run_nor_what_it_made(
 
     # Then the run has ended, so that the schedule releases it again and a person can retry it
     after = office.registry.run(run.run_id)
-    assert (after.state, after.outcome) == (ENDED, FAILED)
+    assert (after.state, after.outcome) == (ENDED, STOPPED)
     assert after.reason == "somebody stopped the execution; its report could not be written"
     assert office.registry.slots() == set()
     assert office.reconciler.look_after_all()["released"] == [run.run_id]
@@ -349,3 +358,66 @@ def test_one_broken_thing_keeps_nothing_else_from_being_looked_after(workshop: W
     # Then
     assert office.registry.run(second.run_id).state == ENDED
     assert office.registry.run(third.run_id).state == RUNNING
+
+
+def test_a_running_run_that_a_person_stops_ends_stopped_with_the_reason(office: Office) -> None:
+    # Given
+    run = office.deliver("1")
+    # When
+    answer = office.reconciler.stop(run.run_id, "too expensive")
+    # Then the end of its execution closes it, as any other
+    assert answer == {"run_id": run.run_id, "state": RUNNING}
+    assert office.ended(run, "ABORTED")["closed"]
+    after = office.registry.run(run.run_id)
+    assert (after.outcome, after.facts["stop"]["why"]) == (STOPPED, "too expensive")
+    assert [payload["outcome"] for _, payload in office.functions.invoked] == [STOPPED, STOPPED]
+    # When it is tried again
+    again = office.registry.begin_retry(run.run_id, office.workshop.now())
+    # Then the next attempt was stopped by nobody
+    assert (again.attempt, "stop" in again.facts) == (2, False)
+
+
+def test_a_queued_run_that_a_person_stops_never_starts(office: Office) -> None:
+    # Given
+    first, waiting = office.deliver("1"), office.deliver("2")
+    # When
+    answer = office.reconciler.stop(waiting.run_id, "")
+    # Then
+    assert answer["state"] == ENDED
+    assert office.registry.run(waiting.run_id).outcome == STOPPED
+    office.ended(first, "SUCCEEDED")
+    assert set(office.states.executions) == {f"{first.run_id}-1"}
+
+
+def test_a_run_that_has_ended_is_not_stopped(office: Office) -> None:
+    # Given
+    run = office.deliver("1")
+    office.registry.end(run.run_id, 1, PROMOTED, "good", office.workshop.now(), "arn:endpoint")
+    # When / Then
+    with pytest.raises(StopRefused, match="has ended already: it is PROMOTED"):
+        office.reconciler.stop(run.run_id, "too late")
+    assert "stop" not in office.registry.run(run.run_id).facts
+
+
+def test_an_execution_that_begins_after_its_run_was_stopped_does_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a run that was stopped between its slot and its start
+    run = office.deliver("1")
+    office.states.executions.clear()
+    office.reconciler.stop(run.run_id, "")
+    monkeypatch.setattr(stage, "deployed_pipeline", lambda: office.workshop.pipeline)
+    done: list[str] = []
+
+    def noted(of: Stage) -> dict[str, Any]:
+        done.append(of.name)
+        return {}
+
+    event = {"run_id": run.run_id, "attempt": 1, "outcome": "FAILED"}
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
+    # When
+    with pytest.raises(AttemptSuperseded, match="has ended: it was STOPPED"):
+        stage.stage_handler("PrepareDataset", noted)(event, context)
+    stage.stage_handler("ReleaseResources", noted)(event, context)
+    # Then
+    assert done == ["ReleaseResources"]
