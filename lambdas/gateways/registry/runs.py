@@ -422,7 +422,7 @@ class Registry:
         run = self.run(run_id)
         if run.state != ENDED or not run.may_be_retried(str(run.outcome)):
             state = run.outcome or run.state
-            which = f"{' or '.join(RETRYABLE)}, or {REJECTED} for too little evidence,"
+            which = f"{', '.join(RETRYABLE[:-1])} or {RETRYABLE[-1]}, or {REJECTED} for too little evidence,"
             raise RetryRefused(f"run '{run_id}' is {state}; only a run that is {which} can be retried")
         if run_id in self.slots():
             raise RetryRefused(f"run '{run_id}' has just ended and is being closed; try again in a minute")

@@ -9,7 +9,7 @@ import pytest
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
-from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
+from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.run_facts import Approval, ShardFailure
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 from lambdas.gateways.registry.table import Table
@@ -160,7 +160,7 @@ def test_a_run_with_a_verdict_is_not_tried_again(registry: Registry, outcome: st
 
     # When / Then
     with pytest.raises(
-        RetryRefused, match=f"is {outcome}; only a run that is FAILED or EXPIRED, or REJECTED for too little evidence,"
+        RetryRefused, match=f"is {outcome}; only a run that is FAILED, EXPIRED or STOPPED, or REJECTED for too little evidence,"
     ):
         registry.begin_retry(run.run_id, LAST)
 
@@ -197,8 +197,8 @@ def test_a_run_with_too_little_evidence_is_queued_again_and_its_next_verdict_is_
     assert not retried.may_be_retried(REJECTED)
 
 
-@pytest.mark.parametrize("outcome", [FAILED, EXPIRED])
-def test_a_failed_or_expired_run_is_queued_as_its_next_attempt(registry: Registry, outcome: str) -> None:
+@pytest.mark.parametrize("outcome", [FAILED, EXPIRED, STOPPED])
+def test_a_failed_expired_or_stopped_run_is_queued_as_its_next_attempt(registry: Registry, outcome: str) -> None:
     # Given
     run = ended(registry, outcome)
     late: Approval = {"answer": "rejected", "why": "too late", "at": NOW}
