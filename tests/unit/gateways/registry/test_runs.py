@@ -159,9 +159,8 @@ def test_a_run_with_a_verdict_is_not_tried_again(registry: Registry, outcome: st
     run = ended(registry, outcome)
 
     # When / Then
-    with pytest.raises(
-        RetryRefused, match=f"is {outcome}; only a run that is FAILED, EXPIRED or STOPPED, or REJECTED for too little evidence,"
-    ):
+    wanted = "FAILED, EXPIRED or STOPPED, or REJECTED for too little evidence,"
+    with pytest.raises(RetryRefused, match=f"is {outcome}; only a run that is {wanted}"):
         registry.begin_retry(run.run_id, LAST)
 
 
