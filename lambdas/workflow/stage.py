@@ -12,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from lambdas.domain.bedrock_names import RUN_TAG
-from lambdas.domain.errors import AttemptSuperseded, QuotaTooLow
+from lambdas.domain.errors import AttemptSuperseded, DailyQuotaUsed, QuotaTooLow
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.run_facts import ShardFailure
@@ -285,8 +285,12 @@ def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Ma
             payload=event,
             seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - SECONDS_KEPT_BACK,
         )
-        with _noted_failure(stage):
-            result = execute(stage)
+        try:
+            with _noted_failure(stage):
+                result = execute(stage)
+        except DailyQuotaUsed as used_up:
+            stage.progress(phase="quota of the day", waits_for=str(used_up)[:LONGEST_WAITS_FOR])
+            raise
         logger.info("stage finished", extra={"result": result})
         return result
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambdas.domain.errors import OutOfTime, permanent_error_names
+from lambdas.domain.errors import DailyQuotaUsed, OutOfTime, permanent_error_names
 from lambdas.domain.outcomes import FAILED, REJECTED
+from lambdas.domain.task.settings import QUOTA_TRY_SECONDS
 
 State = dict[str, Any]
 States = dict[str, State]
@@ -70,6 +71,19 @@ WAITS_FOR = "$states.input.waits_for"
 """What a stage says that it cannot go on without, for example a quota: the deadline's message repeats it."""
 
 IS_COMPLETED = '{% $states.input.status = "COMPLETED" %}'
+
+
+def quota_wait(tries: int) -> State:
+    """Wait for a quota of the day: where one is used up nothing else helps, and nothing that bills by the hour is held.
+
+    Not with PromoteStudent, which may have bought a throughput: that one fails, releases and reports.
+    """
+    return {
+        "ErrorEquals": [DailyQuotaUsed.__name__],
+        "IntervalSeconds": QUOTA_TRY_SECONDS,
+        "BackoffRate": 1,
+        "MaxAttempts": tries,
+    }
 
 
 def counted(polls: str) -> dict[str, str]:

@@ -19,11 +19,13 @@ from stacks.machine.asl import (
     ask_again,
     counted,
     poll_later,
+    quota_wait,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lambdas.domain.task.settings import Settings
     from stacks.machine.stage_function import StageFunction
 
 TASK_MARGIN_SECONDS = 30
@@ -39,12 +41,12 @@ class MachineTasks:
         Lambda folder to the Lambda of that stage.
     partition : str
         AWS partition.
-    shards_at_once : int
-        Children of a map that run at once.
+    settings : Settings
+        How many children of a map run at once, and how long quotas of the day are waited for.
     """
 
-    def __init__(self, stages: Mapping[str, StageFunction], *, partition: str, shards_at_once: int) -> None:
-        self._stages, self._partition, self._shards_at_once = stages, partition, shards_at_once
+    def __init__(self, stages: Mapping[str, StageFunction], *, partition: str, settings: Settings) -> None:
+        self._stages, self._partition, self._settings = stages, partition, settings
 
     def task(
         self, folder: str, *, payload: State | None = None, wait_for_answer: bool = False, **fields: object
@@ -66,6 +68,17 @@ class MachineTasks:
             "Output": output,
             **fields,
         }
+
+    def asking_task(self, folder: str, *, assign: State | None = None, then: str) -> State:
+        """Invoke a Lambda that asks models, again while a quota of the day is used up."""
+        task = self.task(folder, Next=then)
+        if assign:
+            task["Assign"] = assign
+        return self._waiting(task)
+
+    def _waiting(self, task: State) -> State:
+        task["Retry"] = [*task["Retry"][:-1], quota_wait(self._settings.quota_tries), task["Retry"][-1]]
+        return task
 
     def polling_task(
         self, folder: str, polls: str, *, check: str, going_on: str = "IN_PROGRESS", payload: State | None = None
@@ -111,7 +124,7 @@ class MachineTasks:
             "Label": label,
             "Items": f"{{% ${shards} %}}",
             "ItemSelector": {**RUN, "shard": "{% $states.context.Map.Item.Value %}"},
-            "MaxConcurrency": self._shards_at_once,
+            "MaxConcurrency": self._settings.shards_at_once,
             "ToleratedFailurePercentage": TOLERATED_FAILURE_PERCENT,
             "ItemProcessor": {
                 "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
@@ -123,9 +136,9 @@ class MachineTasks:
             "Next": then,
         }
 
-    def shard_task(self, folder: str) -> State:
+    def shard_task(self, folder: str, *, asks_models: bool = False) -> State:
         """Invoke a Lambda for one shard, again while it makes progress; its failure fails the map, which catches it."""
         task = self.task(folder, payload={name: f"{{% $states.input.{name} %}}" for name in (*RUN, "shard")}, End=True)
         task["Retry"] = [NO_RETRY, GO_ON, THROTTLED_SHARD, RETRY]
         del task["Catch"]
-        return task
+        return self._waiting(task) if asks_models else task

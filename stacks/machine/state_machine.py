@@ -15,7 +15,7 @@ from constructs import Construct
 
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
-from lambdas.domain.task.settings import TEACHER_POLL_LIMIT
+from lambdas.domain.task.settings import TEACHER_POLL_LIMIT, WAITING_TASKS
 from stacks.access.names import VENDED_LOGS
 from stacks.machine.asl import (
     CATCH_ALL,
@@ -87,7 +87,7 @@ class DistillationMachine(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
-        self._tasks = MachineTasks(stages, partition=Stack.of(self).partition, shards_at_once=settings.shards_at_once)
+        self._tasks = MachineTasks(stages, partition=Stack.of(self).partition, settings=settings)
         role = MachineRole(self, "Access", stages=stages.values(), tracing=runtime.tracing)
         self.machine = sfn.StateMachine(
             self,
@@ -192,11 +192,11 @@ class DistillationMachine(Construct):
 
     def _check_run(self) -> States:
         approval = {"approval": "{% $states.result.Payload.approval %}"}
-        return {"CheckRun": self._tasks.task("check_run", Assign=approval, Next="CalibrateJudge")}
+        return {"CheckRun": self._tasks.asking_task("check_run", assign=approval, then="CalibrateJudge")}
 
     def _calibrate_judge(self) -> States:
         return {
-            "CalibrateJudge": self._tasks.task("calibrate_judge", Next="IsJudgeBelieved"),
+            "CalibrateJudge": self._tasks.asking_task("calibrate_judge", then="IsJudgeBelieved"),
             # Nothing that this judge would say of a student could be believed: so nothing is paid for.
             "IsJudgeBelieved": only_if(
                 "{% $states.input.believed = true %}",
@@ -238,7 +238,7 @@ class DistillationMachine(Construct):
             "EachTeacherShard": self._tasks.each_shard(
                 "EachTeacherShard",
                 shards="teacher_shards",
-                states={"GenerateTeacherData": self._tasks.shard_task("generate_teacher_data")},
+                states={"GenerateTeacherData": self._tasks.shard_task("generate_teacher_data", asks_models=True)},
                 then="CollectTeacherData",
             )
         }
@@ -285,14 +285,14 @@ class DistillationMachine(Construct):
             "EachHoldoutShard": self._tasks.each_shard(
                 "EachHoldoutShard",
                 shards="holdout_shards",
-                states={"EvaluateStudent": self._tasks.shard_task("evaluate_student")},
+                states={"EvaluateStudent": self._tasks.shard_task("evaluate_student", asks_models=True)},
                 then="ScoreEvaluation",
             )
         }
 
     def _score_evaluation(self) -> States:
         return {
-            "ScoreEvaluation": self._tasks.task("score_evaluation", Next="IsStudentGoodEnough"),
+            "ScoreEvaluation": self._tasks.asking_task("score_evaluation", then="IsStudentGoodEnough"),
             "IsStudentGoodEnough": only_if(
                 f'{{% $states.input.decision = "{PROMOTE}" %}}',
                 then="NeedsApproval",
@@ -409,6 +409,7 @@ class DistillationMachine(Construct):
             + settings.distillation_deadline_hours
             + settings.approval_expiry_hours
             + 3 * SHARD_HOURS
+            + (WAITING_TASKS + 2) * settings.quota_wait_hours  # the two maps wait too
         )
         return 2 * (hours * 3600 + (4 * settings.endpoint_deadline_minutes + settings.bake_minutes) * 60)
 

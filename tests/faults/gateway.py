@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,8 +68,13 @@ class Gateway:
             if self.struck[asked] < (CONTROL_TRIES if self.bare[0] in TRIED_AGAIN and not runtime else 1):
                 self.struck[asked] += 1
                 return self.bare
-        response = self.world.aws.simulator.handle(request)
-        return response.status, dict(response.headers), response.body
+        return through(self.world, request)
+
+
+def through(world: World, request: Request) -> Answer:
+    """Let a request through to the simulator."""
+    response = world.aws.simulator.handle(request)
+    return response.status, dict(response.headers), response.body
 
 
 def operation(request: Request) -> str:
@@ -80,8 +85,15 @@ def operation(request: Request) -> str:
 
 @contextmanager
 def gateway(world: World, bare: Answer) -> Iterator[Gateway]:
-    """Put a gateway in front of the world's Bedrock."""
+    """Put a gateway in front of the world's Bedrock that answers first calls with a bare error."""
     before = Gateway(world, bare)
+    with in_front(world, before.answer):
+        yield before
+
+
+@contextmanager
+def in_front(world: World, answer: Callable[[Request], Answer]) -> Iterator[None]:
+    """Send the requests to the world's Bedrock through a real socket to whoever answers them."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -90,7 +102,7 @@ def gateway(world: World, bare: Answer) -> Iterator[Gateway]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             url = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, answered, content = before.answer(Request(self.command, url.path, url.query, headers, body))
+            status, answered, content = answer(Request(self.command, url.path, url.query, headers, body))
             self.send_response(status)
             for name, value in answered.items():
                 if name.lower() != "content-length":
@@ -110,7 +122,7 @@ def gateway(world: World, bare: Answer) -> Iterator[Gateway]:
     thread.start()
     world.aws.beyond = dict.fromkeys(BEHIND_GATEWAY, f"http://127.0.0.1:{server.server_port}")
     try:
-        yield before
+        yield
     finally:
         world.aws.beyond = {}
         server.shutdown()

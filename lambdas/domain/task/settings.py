@@ -29,6 +29,13 @@ TEACHER_POLL_LIMIT = TEACHER_POLLS + 12
 """Polls after which the machine goes on: some more, in which jobs that are past their deadline may stop."""
 
 
+QUOTA_TRY_SECONDS = 1_800
+"""How often it is tried whether a quota of the day was reset: AWS does not say at which hour it is."""
+
+WAITING_TASKS, EVENTS_A_TRY = 3, 3
+"""Tasks of the machine itself that wait so (CheckRun, CalibrateJudge, ScoreEvaluation; shards have histories of their
+own), and history events of one try: scheduled, started, failed."""
+
 OF_THE_STACKS = ("permissions_boundary", "vpc")
 """Settings that no Lambda reads: their variables have little room."""
 
@@ -67,6 +74,7 @@ class Settings:
     training_data_max_rejected_rate: float
     endpoint_poll_seconds: int
     endpoint_deadline_minutes: int
+    quota_wait_hours: int
     approval_expiry_hours: int
     approval_reminder_hours: int
     max_hourly_usd: float
@@ -166,11 +174,17 @@ class Settings:
         -------
         int
             Events of the polls (the teacher's batch, distillation, bake, three loops of endpoints and the rollback of a
-            bake) and 500 for everything else.
+            bake), of the waits for quotas of the day, and 500 for everything else.
         """
         bake = self.bake_polls + (self.rollback_polls if self.bake_polls else 0)
         polls = TEACHER_POLL_LIMIT + self.distillation_polls + bake + 3 * self.endpoint_polls
-        return EVENTS_A_POLL * polls + 500
+        waits = EVENTS_A_TRY * WAITING_TASKS * self.quota_tries
+        return EVENTS_A_POLL * polls + waits + 500
+
+    @property
+    def quota_tries(self) -> int:
+        """How often a stage asks again whether a quota of the day was reset."""
+        return -(-self.quota_wait_hours * 3600 // QUOTA_TRY_SECONDS)
 
     def teacher_poll_interval(self, deadline_hours: float) -> int:
         """Space the polls of a batch, in seconds, so that its deadline is reached within :data:`TEACHER_POLLS`."""

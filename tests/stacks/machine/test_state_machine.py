@@ -9,7 +9,7 @@ import pytest
 from jsonata import Jsonata  # type: ignore[import-untyped]
 
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
-from lambdas.domain.errors import OutOfTime, permanent_error_names
+from lambdas.domain.errors import DailyQuotaUsed, OutOfTime, permanent_error_names
 from lambdas.domain.task.settings import MAX_HISTORY_EVENTS
 from stacks.machine.asl import SHARD_HOURS, THROTTLED_ERROR
 from tests.stacks.templates import REPOSITORY, Deployment, Json, all_states
@@ -168,6 +168,7 @@ def test_a_permanent_error_is_never_retried_and_everything_else_with_full_jitter
         assert 0 < last["MaxDelaySeconds"] <= 60
         assert last["MaxAttempts"] > 0
         expiry = [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}]
+        others = [other for other in others if other["ErrorEquals"] != [DailyQuotaUsed.__name__]]
         *others, throttled = others
         assert throttled["ErrorEquals"] == [THROTTLED_ERROR]
         if name in OF_SHARDS:
@@ -196,6 +197,32 @@ def test_a_throttled_lambda_is_waited_for_longer_than_a_lambda_lasts(definition:
             assert throttled["MaxAttempts"] * throttled["MaxDelaySeconds"] / 2 >= (
                 SHARD_HOURS * 3600 / 6 if name in OF_SHARDS else 1.9 * longest
             )
+
+
+def test_a_quota_of_the_day_is_waited_for_by_whoever_asks_models_and_never_while_a_throughput_may_bill(
+    deployment: Deployment, definition: Json
+) -> None:
+    # Given
+    settings = deployment.settings
+    waiting = {
+        name: found
+        for name, task in tasks(definition).items()
+        for found in task.get("Retry", [])
+        if found["ErrorEquals"] == [DailyQuotaUsed.__name__]
+    }
+    # Then
+    assert set(waiting) == {"CheckRun", "CalibrateJudge", "GenerateTeacherData", "EvaluateStudent", "ScoreEvaluation"}
+    assert "PromoteStudent" not in waiting
+    for retrier in waiting.values():
+        assert retrier["BackoffRate"] == 1
+        assert "JitterStrategy" not in retrier, "jitter would halve the time that the settings state"
+        assert retrier["MaxAttempts"] * retrier["IntervalSeconds"] == settings.quota_wait_hours * 3600 >= 24 * 3600
+    # And before what matches every error
+    for name in waiting:
+        assert tasks(definition)[name]["Retry"][-1]["ErrorEquals"] == ["States.ALL"]
+    # And the machine outlasts all of these waits beside its deadlines
+    deadlines = settings.distillation_deadline_hours + settings.approval_expiry_hours
+    assert definition["TimeoutSeconds"] > (deadlines + len(waiting) * settings.quota_wait_hours) * 3600
 
 
 def test_retries_of_throttled_lambdas_fit_into_the_history_beside_every_poll(definition: Json) -> None:
