@@ -61,7 +61,7 @@ def check_schema_version(document: Mapping[str, Any], what: str) -> None:
     Raises
     ------
     DocumentTooNew
-        When the major number of its ``schema_version`` is above :data:`DOCUMENT_VERSION`, or is no number.
+        When the major number of its ``schema_version`` is above :data:`DOCUMENT_VERSION`, or is not a number.
     """
     version = document.get("schema_version", DOCUMENT_VERSION)
     try:
