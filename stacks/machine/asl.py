@@ -76,7 +76,7 @@ IS_COMPLETED = '{% $states.input.status = "COMPLETED" %}'
 def quota_wait(tries: int) -> State:
     """Wait for a quota of the day: where one is used up nothing else helps, and nothing that bills by the hour is held.
 
-    Not with PromoteStudent, which may have bought a throughput: that one fails, releases and reports.
+    Not with PromoteStudent, which may have created a throughput: that one fails, releases and reports.
     """
     return {
         "ErrorEquals": [DailyQuotaUsed.__name__],
