@@ -55,6 +55,10 @@ class TeacherBatchLost(PipelineError):
     """A batch inference job that was started, and may be paid, is unknown to the service."""
 
 
+class TeacherBatchDenied(PipelineError):
+    """Whoever starts the teacher's batch inference, or the role that Bedrock takes for it, may not do what it needs."""
+
+
 class DistillationFailed(PipelineError):
     """The customization job failed, was stopped or stalled."""
 

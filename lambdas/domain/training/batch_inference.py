@@ -112,6 +112,34 @@ def input_line(question: Question, model: str) -> InputLine:
     return InputLine(key, json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
 
+_DENIAL = re.compile(
+    r"access ?denied|not authorized|permission|could not (?:validate|assume)|explicit deny", re.IGNORECASE
+)
+"""How Bedrock says at the end of a job that a role lacks a right (user guide, batch-iam-sr; the rest is IAM's)."""
+
+
+def is_denial(failure: str) -> bool:
+    """Tell whether a job's failure message says that somebody may not do something."""
+    return _DENIAL.search(failure) is not None
+
+
+def denial_message(said: str) -> str:
+    """Tell what was denied and how to go on: on demand everything costs twice as much, so a person decides.
+
+    Parameters
+    ----------
+    said : str
+        The service's words.
+    """
+    return (
+        f"the teacher's batch inference was denied: {said}. Nothing was asked on demand instead, which costs twice as "
+        "much. A batch through a profile needs the model in every Region of the profile: where a Region is named, look "
+        "for a policy of your organization that denies it, or name a teacher without a profile. Where GetObject or "
+        "PutObject is named, look at the key's policy too. Then retry. To pay the on-demand price, set "
+        f"'teacher_data.deadline_hours' below {SHORTEST_DEADLINE_HOURS:g} in task.json and upload again"
+    )
+
+
 def why_on_demand(missing: int, limits: BatchLimits, *, deadline_hours: float, tool: bool, priced: bool) -> str | None:
     """Say why batch inference is not even tried, or ``None``.
 

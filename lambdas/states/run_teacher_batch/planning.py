@@ -9,9 +9,17 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import content_name
+from lambdas.domain.errors import TeacherBatchDenied
 from lambdas.domain.identity import digest
 from lambdas.domain.questions.answers import KEY_VERSION, Question
-from lambdas.domain.training.batch_inference import BatchLimits, InputLine, input_line, split, why_on_demand
+from lambdas.domain.training.batch_inference import (
+    BatchLimits,
+    InputLine,
+    denial_message,
+    input_line,
+    split,
+    why_on_demand,
+)
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.bedrock import BATCH_ENDED, Found
 from lambdas.gateways.aws.service_errors import in_words, refusal
@@ -24,8 +32,8 @@ from lambdas.workflow.training.teacher_questions import Asking
 LONGEST_TRIES = 5
 """Names for one content: a job that failed keeps its name, so that the next try needs another."""
 
-WITHOUT_BATCH = ("AccessDeniedException", "UnknownOperationException")
-"""What an account or a Region without batch inference answers to any of its operations."""
+WITHOUT_BATCH = "UnknownOperationException"
+"""What a Region without batch inference answers to any of its operations."""
 
 
 def plan_batch(stage: Stage, asking: Asking) -> TeacherBatch:
@@ -41,10 +49,12 @@ def plan_batch(stage: Stage, asking: Asking) -> TeacherBatch:
         reason = _why_on_demand(stage, asking, missing, limits)
         jobs = [] if reason else _jobs_for(stage, asking, missing, limits)
     except ClientError as refused:
-        if refusal(refused) not in WITHOUT_BATCH:
+        if refusal(refused) == "AccessDeniedException":
+            raise TeacherBatchDenied(denial_message(in_words(refused))) from refused
+        if refusal(refused) != WITHOUT_BATCH:
             raise
         adopted, missing, jobs = {}, asking.missing(), []
-        reason = f"the account has no batch inference here: {in_words(refused)}"
+        reason = f"there is no batch inference here: {in_words(refused)}"
     jobs += {id(job): job for job in adopted.values()}.values()
     hours = stage.task.teacher_data.deadline_hours
     return TeacherBatch(

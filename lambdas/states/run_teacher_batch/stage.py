@@ -8,7 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
-from lambdas.domain.errors import QuotaTooLow, TeacherBatchLost
+from lambdas.domain.errors import QuotaTooLow, TeacherBatchDenied, TeacherBatchLost
+from lambdas.domain.training.batch_inference import denial_message, is_denial
 from lambdas.gateways.aws.bedrock import BATCH_ENDED, Found
 from lambdas.gateways.aws.service_errors import in_words, refusal
 from lambdas.gateways.registry.resources import BATCH_JOB
@@ -18,8 +19,9 @@ from lambdas.workflow.training.batch_harvest import NOT_FOUND, harvest, harvest_
 from lambdas.workflow.training.batch_state import ENDED, PLANNED, RUNNING, BatchJob, TeacherBatch
 from lambdas.workflow.training.teacher_questions import Asking
 
-REFUSED = ("ValidationException", "AccessDeniedException", "ResourceNotFoundException", "ConflictException")
-"""Refusals of CreateModelInvocationJob for good: a model or an account without batch inference, a stranger's name."""
+DENIED = "AccessDeniedException"
+REFUSED = ("ValidationException", DENIED, "ResourceNotFoundException", "ConflictException")
+"""Refusals of CreateModelInvocationJob for good: a model without batch inference, a name taken, a missing right."""
 
 SHORTEST_TIMEOUT_HOURS, LONGEST_TIMEOUT_HOURS = 24, 168
 """``timeoutDurationInHours`` (service model)."""
@@ -35,7 +37,7 @@ def execute(stage: Stage) -> Result:
     """Bring the batch of an attempt one step further.
 
     No ending of a job ends the run: what it leaves out, GenerateTeacherData asks on demand. Only what Bedrock does not
-    say the end of is not paid for again.
+    say the end of is not paid for again, and a missing right is no leave to pay twice as much for everything.
 
     Returns
     -------
@@ -46,6 +48,8 @@ def execute(stage: Stage) -> Result:
     ------
     TeacherBatchLost
         Bedrock does not know a job any more that this run started, and its output is not there.
+    TeacherBatchDenied
+        A job was refused, or failed, for want of a right; answers of the others are kept.
     """
     runs, key = stage.pipeline.runs, stage.run.files.teacher_batch(stage.attempt)
     asking = Asking.of(stage)
@@ -65,6 +69,8 @@ def execute(stage: Stage) -> Result:
     stage.progress(way=batch.way, reason=batch.reason, jobs={job.name: job.status for job in batch.jobs})
     if batch.is_over and batch.lost:
         raise TeacherBatchLost(_lost(batch.lost))
+    if batch.is_over and batch.denials:
+        raise TeacherBatchDenied(denial_message("; ".join(batch.denials)))
     status = "COMPLETED" if batch.is_over else "IN_PROGRESS"
     return {"status": status, "wait_seconds": batch.poll_seconds, "way": batch.way, "jobs": len(batch.jobs)}
 
@@ -108,7 +114,7 @@ def _start(stage: Stage, asking: Asking, batch: TeacherBatch, job: BatchJob) -> 
     except ClientError as refused:
         if refusal(refused) not in REFUSED:
             raise
-        job.state, job.status = ENDED, "refused"
+        job.state, job.status, job.denied = ENDED, "refused", refusal(refused) == DENIED
         job.message = in_words(refused)
         stage.pipeline.resources.released(resource, stage.now())
         return
@@ -164,6 +170,7 @@ def _lost(jobs: list[BatchJob]) -> str:
 def _end(stage: Stage, asking: Asking, job: BatchJob, found: Found) -> None:
     job.counts = harvest(stage, asking, found)
     job.state = ENDED
+    job.denied = found.status == "Failed" and not job.counts.get("answers") and is_denial(found.failure)
     if job.ours:
         stage.pipeline.resources.released(stage.resource(BATCH_JOB, job.name, arn=found.arn), stage.now())
 

@@ -32,6 +32,8 @@ class BatchJob:
         False where another run on the same content started it: this run waits, but does not stop it.
     missed : int
         How often the service did not know the job, one time after the other.
+    denied : bool
+        Whether it was refused, or failed, because somebody may not do what it needs.
     counts : dict of str to int
         What its output had (:class:`~lambdas.domain.training.batch_inference.BatchOutput`).
     """
@@ -44,6 +46,7 @@ class BatchJob:
     message: str = ""
     ours: bool = True
     missed: int = 0
+    denied: bool = False
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -81,6 +84,11 @@ class TeacherBatch:
     def lost(self) -> list[BatchJob]:
         """Jobs of this run that were created, may be paid, and have left nothing."""
         return [job for job in self.jobs if job.missed > 0 and job.state == ENDED]
+
+    @property
+    def denials(self) -> list[str]:
+        """What the service said of jobs that were denied, each text once."""
+        return sorted({job.message for job in self.jobs if job.denied})
 
     @property
     def running(self) -> int:

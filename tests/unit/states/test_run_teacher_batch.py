@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from lambdas.domain.errors import TeacherBatchDenied
 from tests.unit.support.batches import (
     TOKENS_IN,
     TOKENS_OUT,
@@ -13,6 +15,7 @@ from tests.unit.support.batches import (
     Lines,
     answered,
     batch,
+    dataset,
     failed,
     paid,
     prepared,
@@ -47,7 +50,7 @@ def test_what_cannot_be_a_batch_is_asked_on_demand_and_the_reason_is_kept(
     assert workshop.client.called("CreateModelInvocationJob") == []
 
 
-@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"])
+@pytest.mark.parametrize("code", ["ValidationException", "ResourceNotFoundException"])
 def test_a_model_without_batch_inference_is_asked_on_demand(workshop: Workshop, code: str) -> None:
     # Given
     run = prepared(workshop)
@@ -61,12 +64,71 @@ def test_a_model_without_batch_inference_is_asked_on_demand(workshop: Workshop, 
     assert list(workshop.pipeline.resources.open()) == []
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "UnknownOperationException"])
-def test_an_account_without_batch_inference_is_asked_on_demand(workshop: Workshop, code: str) -> None:
+def test_a_region_without_batch_inference_is_asked_on_demand(workshop: Workshop) -> None:
     run = prepared(workshop)
-    workshop.client.refuses["list_model_invocation_jobs"] = code
+    workshop.client.refuses["list_model_invocation_jobs"] = "UnknownOperationException"
     assert step(workshop, run)["status"] == "COMPLETED"
-    assert batch(workshop, run)["reason"].startswith(f"the account has no batch inference here: {code}")
+    assert batch(workshop, run)["reason"].startswith("there is no batch inference here: UnknownOperationException")
+
+
+# Denied: an error that is told, never everything on demand at twice the price
+
+
+@pytest.mark.parametrize("operation", ["list_model_invocation_jobs", "CreateModelInvocationJob"])
+def test_a_call_that_is_denied_ends_the_run_with_the_service_s_words(workshop: Workshop, operation: str) -> None:
+    # Given
+    run = prepared(workshop)
+    workshop.client.refuses[operation] = "AccessDeniedException"
+    # When
+    with pytest.raises(TeacherBatchDenied, match=r"AccessDeniedException.*costs twice as much") as raised:
+        step(workshop, run)
+    # Then
+    assert "'teacher_data.deadline_hours' below 1 in task.json" in str(raised.value)
+    assert list(workshop.pipeline.resources.open()) == []
+    assert stored(workshop) == {}
+    assert paid(workshop, run) == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The provided IAM role lacks the permission bedrock:InvokeModel on arn:aws:bedrock:us-west-2::foundation-model",
+        "User: arn:aws:sts::1:assumed-role/b/x is not authorized to perform: bedrock:InvokeModel with an explicit deny",
+        "Amazon Bedrock could not validate GetObject permissions for the S3 bucket.",
+        "Could not assume provided IAM role.",
+    ],
+)
+def test_a_job_whose_role_lacks_a_right_ends_the_run_with_the_service_s_words(workshop: Workshop, said: str) -> None:
+    # Given
+    run = prepared(workshop, count=150)
+    # When
+    with pytest.raises(TeacherBatchDenied, match=re.escape(said)):
+        run_to_the_end(workshop, run, status="Failed", answer=lambda _lines: [], failure=said)
+    # Then
+    assert stored(workshop) == {}
+    assert list(workshop.pipeline.resources.open()) == []
+
+
+def test_after_the_right_was_given_a_retry_asks_by_batch(workshop: Workshop) -> None:
+    # Given
+    run = prepared(workshop)
+    workshop.client.refuses["CreateModelInvocationJob"] = "AccessDeniedException"
+    with pytest.raises(TeacherBatchDenied):
+        step(workshop, run)
+    # When
+    workshop.client.refuses.clear()
+    again = workshop.fail_and_retry(run)
+    dataset(workshop, again)
+    run_to_the_end(workshop, again)
+    # Then
+    assert len(stored(workshop)) == 300
+    assert paid(workshop, run) == pytest.approx(300 * USD)
+
+
+def test_a_job_that_failed_for_another_reason_leaves_all_to_be_asked(workshop: Workshop) -> None:
+    run = prepared(workshop, count=150)
+    run_to_the_end(workshop, run, status="Failed", answer=lambda _lines: [], failure="An internal error occurred.")
+    assert batch(workshop, run)["jobs"][0]["denied"] is False
 
 
 def test_a_teacher_without_batch_prices_is_asked_on_demand(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,7 @@ def finish(
     *,
     cut_bytes: int = 0,
     manifest: dict[str, Any] | None = None,
+    failure: str = "",
 ) -> None:
     """End a job as the service does: read its input, write its output in another order."""
     job = workshop.client.batches[name]
@@ -99,6 +100,8 @@ def finish(
     if manifest is not None:
         workshop.bucket.objects[f"{root}/manifest.json.out"] = json.dumps(manifest).encode()
     job["status"] = status
+    if failure:
+        job["message"] = failure
 
 
 def stored(workshop: Workshop) -> dict[str, Answer]:
