@@ -37,7 +37,7 @@ def execute(stage: Stage) -> Result:
     """Bring the batch of an attempt one step further.
 
     No ending of a job ends the run: what it leaves out, GenerateTeacherData asks on demand. Only what Bedrock does not
-    say the end of is not paid for again, and a missing right is no leave to pay twice as much for everything.
+    say the end of is not paid for again; and a missing right does not mean that everything may cost twice as much.
 
     Returns
     -------
