@@ -13,6 +13,7 @@ from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
 from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, check_sizes
 from lambdas.domain.identity import Upload
+from lambdas.domain.task.sample_bounds import COMMON_STUDENT, sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_source
 
@@ -64,7 +65,7 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         dataset = _build(prompts, beside.holdout_file, task, rejections)
         check_damage(dataset)
         check_secrets(dataset, task)
-        check_sizes(dataset, task)
+        check_sizes(dataset, task, sample_bounds(COMMON_STUDENT, task.training).least)
     except InvalidTaskDefinition as problem:
         raise CliError(f"Nothing was uploaded. {problem}", CHECK_FAILED) from None
     except (InvalidUpload, SecretsFound, DatasetRefused) as problem:
@@ -120,8 +121,10 @@ def _only_prompts(folder: Path) -> Path:
 
 
 def _build(prompts: Path, holdout_file: Path | None, task: TaskDefinition, rejections: list[dict[str, Any]]) -> Dataset:
+    most = sample_bounds(COMMON_STUDENT, task.training).most
     with prompts.open("rb") as stream:
         if holdout_file is None:
-            return build_dataset(read_lines(stream), rejections.append, task=task)
+            return build_dataset(read_lines(stream), rejections.append, task=task, most=most)
         with holdout_file.open("rb") as trusted:
-            return build_dataset(read_lines(stream), rejections.append, own_holdout=read_lines(trusted), task=task)
+            own = read_lines(trusted)
+            return build_dataset(read_lines(stream), rejections.append, own_holdout=own, task=task, most=most)

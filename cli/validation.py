@@ -20,6 +20,7 @@ from lambdas.domain.evaluation.sample_sizes import (
     size_warnings,
     usable_prompts,
 )
+from lambdas.domain.task.sample_bounds import COMMON_STUDENT, sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_source
 
@@ -113,16 +114,24 @@ def validate_files(
     task = _task(task_file)
     reading = _Reading(files, holdout_file, keep)
     dataset = Dataset([], [], DatasetCounts())
+    bounds = sample_bounds(COMMON_STUDENT, task.training)
     try:
         dataset = build_dataset(
-            reading.lines(), reading.reject, own_holdout=reading.trusted(), task=task, place=reading.place
+            reading.lines(),
+            reading.reject,
+            own_holdout=reading.trusted(),
+            task=task,
+            place=reading.place,
+            most=bounds.most,
         )
         check_damage(dataset)
         check_secrets(dataset, task)
-        check_minimum(dataset)
+        check_minimum(dataset, bounds.least)
     except (InvalidUpload, SecretsFound, DatasetRefused) as problem:
         return Validation(dataset, reading.problems, str(problem), dataset.warnings())
-    return Validation(dataset, reading.problems, None, [*dataset.warnings(), *size_warnings(dataset, task)])
+    return Validation(
+        dataset, reading.problems, None, [*dataset.warnings(), *size_warnings(dataset, task, bounds.least)]
+    )
 
 
 class _Reading:

@@ -11,6 +11,7 @@ from lambdas.domain.costs.estimate import Estimate, RunToCome
 from lambdas.domain.errors import BudgetExceeded, PriceMissing
 from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, training_records_needed
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.training.batch_inference import SHORTEST_DEADLINE_HOURS, BatchLimits
 
 BATCH_DEADLINE_HOURS = 24
@@ -148,7 +149,8 @@ def _cheapest(run: RunToCome, role: str, models: Sequence[str]) -> str | None:
 
 def _fewer_prompts(run: RunToCome) -> WayToFit | None:
     """Find the most prompts that the budget takes; less than a run needs does not help."""
-    least_train = training_records_needed(run.task.teacher_data.max_drop_rate)
+    least = sample_bounds(run.models.student_customization, run.models.training).least
+    least_train = training_records_needed(run.task.teacher_data.max_drop_rate, least)
     least_holdout = holdout_records_needed(run.task.gate.max_quality_drop)
     share = len(run.holdout) / max(len(run.train), 1)
     if not run.own_holdout and share > 0:

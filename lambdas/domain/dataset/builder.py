@@ -13,15 +13,13 @@ from typing import Any
 from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine, SecretLine
 from lambdas.domain.dataset.records import MISSPELT_VERSION, SCHEMA_VERSION, Record, RecordParser
 from lambdas.domain.dataset.sampling import CHOICE_RULE, Choice
+from lambdas.domain.task.sample_bounds import MOST_DISTILLED
 from lambdas.domain.task.task_definition import TaskDefinition
 
 HOLDOUT_SHARE = 0.2
 """Share of the prompts that is kept apart. Part of the split rule: changing it needs a new ``SPLIT_RULE`` version."""
 
 SPLIT_RULE = "v2: SHA-256 of the normalised text that the student sees, holdout below 0.2"
-
-MAX_TRAINING_RECORDS = 15_000
-"""Most prompts that a Nova distillation takes (Nova user guide, prepare data for distillation)."""
 
 MAX_HOLDOUT_RECORDS = 10_000
 """Most records that an evaluation pays for; far beyond what the default margin needs."""
@@ -49,6 +47,8 @@ class DatasetCounts:
         Lines whose question is in the task's own holdout: they are kept out of the training.
     misspelt_versions : int
         Usable lines with the ``schemaVersion`` that a page of the Bedrock user guide misspells.
+    other_case : int
+        Usable lines with a reserved word but for the case of its letters; ``other_case_word`` is the first.
     """
 
     lines: int = 0
@@ -62,6 +62,8 @@ class DatasetCounts:
     leaked: int = 0
     not_chosen: int = 0
     misspelt_versions: int = 0
+    other_case: int = 0
+    other_case_word: str = ""
 
     def reject(self, where: str, problem: RejectedLine) -> None:
         """Count a line that is not used."""
@@ -139,6 +141,13 @@ class Dataset:
                 f'{counts.misspelt_versions} usable lines have the schemaVersion "{MISSPELT_VERSION}"; '
                 f'it is "{SCHEMA_VERSION}"'
             )
+        if self.total("other_case"):
+            word = counts.other_case_word or (self.holdout_counts or counts).other_case_word
+            found.append(
+                f"{self.total('other_case')} usable lines hold a reserved word in another case, first '{word}'; "
+                "Bedrock names these words in one case, and nobody says whether it compares case: write them "
+                "otherwise, for example with a space before the colon, to be sure"
+            )
         if counts.leaked:
             found.append(
                 f"{counts.leaked} lines ask what holdout.jsonl asks; they are kept out of the training, because a "
@@ -197,6 +206,7 @@ def build_dataset(
     own_holdout: Iterable[bytes] | None = None,
     task: TaskDefinition | None = None,
     place: Callable[[int], str] = "line {}".format,
+    most: int = MOST_DISTILLED,
 ) -> Dataset:
     """Validate, merge duplicates and split, in one pass.
 
@@ -212,12 +222,14 @@ def build_dataset(
         Its schema and the student's prompt decide on golden answers and on length, ``secrets`` on lines with one.
     place : callable, optional
         Names the line of a number, which has just been read, for a person.
+    most : int
+        Most training records; of more a stable choice is taken.
 
     Returns
     -------
     Dataset
     """
-    builder = _Builder(reject, task or TaskDefinition.default(), place)
+    builder = _Builder(reject, task or TaskDefinition.default(), place, most)
     with _no_search_for_cycles():
         if own_holdout is not None:
             builder.take_trusted(own_holdout)
@@ -239,13 +251,13 @@ def _no_search_for_cycles() -> Iterator[None]:
 
 class _Builder:
     def __init__(
-        self, reject: Callable[[dict[str, Any]], None], task: TaskDefinition, place: Callable[[int], str]
+        self, reject: Callable[[dict[str, Any]], None], task: TaskDefinition, place: Callable[[int], str], most: int
     ) -> None:
         self._reject, self._place = reject, place
         self._rules = (task.output_schema, task.student_system_prompt, task.secrets == "allow")
         self._counts = DatasetCounts()
         self._holdout_counts: DatasetCounts | None = None
-        self._train, self._holdout = Choice(MAX_TRAINING_RECORDS), Choice(MAX_HOLDOUT_RECORDS)
+        self._train, self._holdout = Choice(most), Choice(MAX_HOLDOUT_RECORDS)
         self._seen: set[int] = set()
         self._trusted: set[int] = set()
 
@@ -281,6 +293,7 @@ class _Builder:
         counts.lines, counts.duplicates = lines_read, duplicates
         counts.misspelt_versions = parser.misspelt
         counts.secrets_allowed = parser.secrets
+        counts.other_case, counts.other_case_word = parser.other_case, parser.other_case_word
 
     def take_trusted(self, lines: Iterable[bytes]) -> None:
         parser, counts = RecordParser(*self._rules), DatasetCounts()
@@ -304,6 +317,7 @@ class _Builder:
             self._holdout.add(record)
         counts.misspelt_versions = parser.misspelt
         counts.secrets_allowed = parser.secrets
+        counts.other_case, counts.other_case_word = parser.other_case, parser.other_case_word
 
     def dataset(self) -> Dataset:
         train, holdout = self._train.in_order(), self._holdout.in_order()

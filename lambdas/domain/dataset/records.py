@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Self
 
 from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine, SecretLine
 from lambdas.domain.dataset.normalization import content_identity, normal_bytes, prompt_identity
-from lambdas.domain.dataset.strict_json import decoded, quickly_decoded, refuse_repeated_keys
+from lambdas.domain.dataset.strict_json import decoded, lone_return, quickly_decoded, refuse_repeated_keys
 from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.domain.text.secret_scan import may_hold_secret, secret_kinds
-from lambdas.domain.text.text_rules import reserved_word, stray_character
+from lambdas.domain.text.text_rules import reserved_in_other_case, reserved_word, stray_character
 
 SCHEMA_VERSION = "bedrock-conversation-2024"
 
@@ -141,6 +141,8 @@ class RecordParser:
         Usable records whose ``schemaVersion`` was the misspelling.
     secrets : int
         Usable records with what looks like a secret: none unless they are allowed.
+    other_case : int
+        Usable records with a reserved word but for the case of its letters; ``other_case_word`` is the first.
     """
 
     output_schema: dict[str, Any] | None = None
@@ -148,9 +150,12 @@ class RecordParser:
     allow_secrets: bool = False
     misspelt: int = 0
     secrets: int = 0
+    other_case: int = 0
+    other_case_word: str = ""
     _checker: OutputChecker | None = None
     _surely_fits: int = 0
     _unusual: bool = False
+    _cased: str = ""
 
     def __post_init__(self) -> None:
         self._surely_fits = _PROMPT_BYTES - len((self.system_prompt or "").encode("utf-8", "replace"))
@@ -166,7 +171,9 @@ class RecordParser:
             With the reason and what is allowed. No secret of the line is in it.
         """
         if len(raw) > MAX_LINE_BYTES:
-            raise DamagedLine(f"the line is too long: at most {MAX_LINE_BYTES} bytes are allowed")
+            ended = lone_return(raw)
+            because = f"; {ended}" if ended else ""
+            raise DamagedLine(f"the line is too long: at most {MAX_LINE_BYTES} bytes are allowed{because}")
         try:
             return self._record(raw, quickly_decoded(raw))
         except (ValueError, RecursionError):
@@ -188,6 +195,7 @@ class RecordParser:
         # Stray characters are looked for only where one can be: JSON has those of ASCII, DEL aside, and halves of
         # surrogate pairs as escapes alone.
         self._unusual = escaped or _DELETE in raw or _BEFORE_C1 in raw
+        self._cased = ""
         is_short = "prompt" in document
         record, strings = self._short_form(document) if is_short else self._conversation(document)
         # Every text has two quotation marks. If there are no more, no key was lost because it stood twice.
@@ -200,6 +208,9 @@ class RecordParser:
             self._check_secrets(record)
         if not is_short and document["schemaVersion"] == MISSPELT_VERSION:
             self.misspelt += 1
+        if self._cased:
+            self.other_case += 1
+            self.other_case_word = self.other_case_word or self._cased
         return record
 
     def _short_form(self, document: dict[str, Any]) -> tuple[Record, int]:
@@ -207,6 +218,7 @@ class RecordParser:
         strings = 2
         if len(document) > 1:
             if len(document) > 2 or "slices" not in document:  # noqa: PLR2004 - both keys and no other
+                _refuse_answer_beside(document)
                 _only_keys(document, _SHORT_KEYS)
             slices = self._slices(document)
             strings = 3 + 2 * len(slices)
@@ -222,9 +234,10 @@ class RecordParser:
         system, normal_system, strings = None, b"", 3
         if "system" in document:
             strings += 1
-        if document.get("system") is not None:
+        said = document.get("system")
+        if said is not None and said != []:  # a list without a text says nothing (SDKs write it so)
             strings += 2
-            system, normal_system = self._content(document["system"], "system")
+            system, normal_system = self._content(said, "system")
         messages = document.get("messages")
         if not isinstance(messages, list) or not messages:
             raise RejectedLine("'messages' must be a list with at least one user message")
@@ -272,6 +285,7 @@ class RecordParser:
             _refuse_stray(value, where.format(index))
         if ":" in value or "<" in value or "[" in value:  # as every reserved word has
             _refuse_reserved(value, where.format(index))
+            self._cased = self._cased or reserved_in_other_case(value) or ""
         return normal
 
     def _slices(self, document: dict[str, Any]) -> dict[str, str]:
@@ -323,6 +337,21 @@ def parse_line(raw: bytes) -> Record:
         With the reason and what is allowed.
     """
     return RecordParser().parse(raw)
+
+
+_ANSWER_KEYS = ("completion", "response", "answer", "output", "label", "target", "reference", "referenceResponse")
+
+
+def _refuse_answer_beside(document: dict[str, Any]) -> None:
+    """Say where an answer goes that stands beside the prompt, as in AWS's own sample file."""
+    if any(key in document for key in _ANSWER_KEYS):
+        unknown = ", ".join(json.dumps(key)[:40] for key in sorted(set(document) - _SHORT_KEYS)[:3])
+        raise RejectedLine(
+            f"the record has unknown {unknown}; allowed: prompt, slices. An answer goes into a conversation, as its "
+            f'last message: {{"schemaVersion": "{SCHEMA_VERSION}", "messages": [{{"role": "user", "content": '
+            '[{"text": "…"}]}, {"role": "assistant", "content": [{"text": "the answer"}]}]}; it is the trusted answer '
+            "in holdout.jsonl and a golden one among the prompts, and without it the teacher answers"
+        )
 
 
 def _check_version(version: object) -> None:

@@ -24,6 +24,32 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 _TOO_DEEP = "nested too deeply; a record has at most five levels"
 
 
+_INVISIBLE = {
+    "\ufeff": "a byte order mark (invisible, U+FEFF), as where files were joined; remove it",
+    "\0": "a NUL byte, as where a file was padded; remove it (tr -d '\\000')",
+    "\x1a": "the end mark of old DOS files (Ctrl-Z); remove it (tr -d '\\032')",
+    "\u200b": "a space of no width (invisible, U+200B); remove it",
+    "\xa0": "a no-break space (U+00A0), which only looks like a space; write an ordinary one",
+}
+"""Characters that nobody sees in an editor, with what to do where one is why a line cannot be read."""
+
+_LONE_RETURN = "a carriage return without a line feed, which ends no line; end lines with a line feed (tr '\\r' '\\n')"
+
+
+def lone_return(raw: bytes) -> str | None:
+    """Name the first carriage return within a line, where it is and what to do; ``None`` without one."""
+    at = raw.find(b"\r")
+    return None if at < 0 else f"byte {at + 1} is {_LONE_RETURN}"
+
+
+def _invisible(text: str, at: int) -> str | None:
+    """Name what stands where a line cannot be read on, if nobody sees it."""
+    if at < len(text) and text[at] in _INVISIBLE:
+        return f"column {at + 1} has {_INVISIBLE[text[at]]}"
+    before = text[:at].rstrip(" \t")
+    return f"column {len(before)} has {_LONE_RETURN}" if before.endswith("\r") else None
+
+
 def decoded(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Read a line.
 
@@ -45,10 +71,16 @@ def decoded(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         text = raw.decode()
     except UnicodeDecodeError as problem:
+        if b"\0" in raw:
+            said = "it has NUL bytes and is not UTF-8, as where a part of the file is UTF-16; save all of it as UTF-8"
+            raise DamagedLine(said) from None
         raise DamagedLine(f"byte {problem.start + 1} is not UTF-8 ({raw[problem.start]:#04x}); save as UTF-8") from None
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as problem:
+        unseen = _invisible(text, problem.pos)
+        if unseen is not None:
+            raise DamagedLine(f"not JSON: {unseen}") from None
         found = f"{problem.msg.removesuffix(' at')} at column {problem.colno}"
         raise DamagedLine(f"not JSON: {found}; each line must be one whole JSON object") from None
     except RecursionError:

@@ -9,10 +9,8 @@ from lambdas.domain.dataset.builder import Dataset, DatasetCounts
 from lambdas.domain.errors import DatasetRefused, InvalidUpload, SecretsFound
 from lambdas.domain.evaluation.confidence_bounds import ALPHA, unseen_share
 from lambdas.domain.evaluation.judge import MOST_DIFFERENCE
+from lambdas.domain.task.sample_bounds import LEAST
 from lambdas.domain.task.task_definition import TaskDefinition
-
-MIN_TRAINING_RECORDS = 100
-"""Fewest prompt-response pairs of a Nova distillation (Nova user guide, prepare data for distillation)."""
 
 ASSUMED_SPREAD = 0.8
 """Standard deviation of paired judge-score differences that the sizes are planned with, in judge points."""
@@ -21,9 +19,9 @@ _Z_ALPHA, _Z_POWER = 1.6449, 0.8416
 """Normal quantiles of a one-sided 5 % error and of 80 % power."""
 
 
-def training_records_needed(max_drop_rate: float) -> int:
-    """Give the training records that leave 100 after the expected drops."""
-    return math.ceil(MIN_TRAINING_RECORDS / (1 - max_drop_rate))
+def training_records_needed(max_drop_rate: float, least: int = LEAST) -> int:
+    """Give the training records that leave the fewest that a training takes after the expected drops."""
+    return math.ceil(least / (1 - max_drop_rate))
 
 
 def holdout_records_needed(margin: float, spread: float = ASSUMED_SPREAD) -> int:
@@ -98,8 +96,8 @@ def check_secrets(dataset: Dataset, task: TaskDefinition) -> None:
     raise SecretsFound(message)
 
 
-def check_minimum(dataset: Dataset) -> None:
-    """Stop at fewer distinct prompts than a distillation takes, however they are split.
+def check_minimum(dataset: Dataset, least: int = LEAST) -> None:
+    """Stop at fewer distinct prompts than a training takes, however they are split.
 
     Raises
     ------
@@ -108,9 +106,9 @@ def check_minimum(dataset: Dataset) -> None:
     """
     counts = dataset.counts
     usable = usable_prompts(counts)
-    if usable < MIN_TRAINING_RECORDS:
+    if usable < least:
         message = (
-            f"{usable} distinct usable prompts of at least {MIN_TRAINING_RECORDS} are there, from {counts.lines} lines "
+            f"{usable} distinct usable prompts of at least {least} are there, from {counts.lines} lines "
             f"({left_out(counts)}). Add distinct prompts, or mend the "
             "rejected lines."
         )
@@ -128,14 +126,14 @@ def left_out(counts: DatasetCounts) -> str:
     return f"{counts.rejected} rejected, {counts.duplicates} duplicates{leaked}"
 
 
-def size_warnings(dataset: Dataset, task: TaskDefinition) -> list[str]:
+def size_warnings(dataset: Dataset, task: TaskDefinition, least: int = LEAST) -> list[str]:
     """Say of which part there is too little for a run of this task, in whole sentences."""
-    needed_train = training_records_needed(task.teacher_data.max_drop_rate)
+    needed_train = training_records_needed(task.teacher_data.max_drop_rate, least)
     needed_holdout = holdout_records_needed(task.gate.max_quality_drop)
     found = []
     if len(dataset.train) < needed_train:
         found.append(
-            f"{len(dataset.train)} training records; a run needs {needed_train}, so that {MIN_TRAINING_RECORDS} are "
+            f"{len(dataset.train)} training records; a run needs {needed_train}, so that {least} are "
             "left after the drops that 'teacher_data.max_drop_rate' allows. Add distinct prompts"
         )
     if len(dataset.holdout) < needed_holdout:
@@ -147,7 +145,7 @@ def size_warnings(dataset: Dataset, task: TaskDefinition) -> list[str]:
     return found
 
 
-def check_sizes(dataset: Dataset, task: TaskDefinition) -> None:
+def check_sizes(dataset: Dataset, task: TaskDefinition, least: int = LEAST) -> None:
     """Stop a run that could not train or could not prove anything, before anything is paid.
 
     Raises
@@ -155,7 +153,7 @@ def check_sizes(dataset: Dataset, task: TaskDefinition) -> None:
     DatasetRefused
         With what is there and what is needed, for the training set and for the holdout.
     """
-    needed_train = training_records_needed(task.teacher_data.max_drop_rate)
+    needed_train = training_records_needed(task.teacher_data.max_drop_rate, least)
     needed_holdout = holdout_records_needed(task.gate.max_quality_drop)
     if len(dataset.train) >= needed_train and len(dataset.holdout) >= needed_holdout:
         return

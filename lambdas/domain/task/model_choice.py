@@ -280,3 +280,6 @@ _TEACHERS = {
     "amazon.nova-pro-v1:0": ("amazon.nova-premier-v1:0",),
 }
 """Distillation pairs of Amazon models (Bedrock user guide, prerequisites for distillation, autumn 2026)."""
+
+DISTILLED_STUDENTS = frozenset(_TEACHERS)
+"""Base models that can be students of a distillation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition
 from lambdas.domain.evaluation.sample_sizes import training_records_needed
+from lambdas.domain.task.sample_bounds import LEAST
 from lambdas.domain.task.task_definition import TaskDefinition
 
 
@@ -94,7 +95,7 @@ def check_source(task: TaskDefinition, *, from_logs: bool) -> None:
         raise InvalidTaskDefinition(message)
 
 
-def check_logged(answered: int, train: int, teacher: str, task: TaskDefinition) -> None:
+def check_logged(answered: int, train: int, teacher: str, task: TaskDefinition, least: int = LEAST) -> None:
     """Stop a run under ``logged`` whose logs answer too few training prompts, before anything is paid.
 
     Parameters
@@ -103,13 +104,16 @@ def check_logged(answered: int, train: int, teacher: str, task: TaskDefinition) 
         Training records that the teacher answered in production, and all of them.
     teacher : str
         The teacher that CheckRun chose.
+    task : TaskDefinition
+    least : int
+        Fewest records that the training takes.
 
     Raises
     ------
     DatasetRefused
         With both numbers and what would help.
     """
-    needed = training_records_needed(task.teacher_data.max_drop_rate)
+    needed = training_records_needed(task.teacher_data.max_drop_rate, least)
     if answered >= needed:
         return
     message = (

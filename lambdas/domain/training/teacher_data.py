@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import TeacherDataRefused
-from lambdas.domain.evaluation.sample_sizes import MIN_TRAINING_RECORDS, records_that_show
+from lambdas.domain.evaluation.sample_sizes import records_that_show
 from lambdas.domain.evaluation.task_metric import disagreement
 from lambdas.domain.questions.answers import Asked
 from lambdas.domain.questions.prompts import drop_reason, training_line
+from lambdas.domain.task.sample_bounds import LEAST
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.domain.training.label_modes import labelled_ids
@@ -113,7 +114,7 @@ def drop_rate(collected: Collected, train: int) -> float:
     return 1 - len(collected.training) / train
 
 
-def check_drops(collected: Collected, train: int, task: TaskDefinition) -> None:
+def check_drops(collected: Collected, train: int, task: TaskDefinition, least: int = LEAST) -> None:
     """Stop before training where too little is left to learn from.
 
     Raises
@@ -122,12 +123,12 @@ def check_drops(collected: Collected, train: int, task: TaskDefinition) -> None:
         With the share that was dropped, the limit and the most frequent reasons.
     """
     share = drop_rate(collected, train)
-    if share <= task.teacher_data.max_drop_rate and len(collected.training) >= MIN_TRAINING_RECORDS:
+    if share <= task.teacher_data.max_drop_rate and len(collected.training) >= least:
         return
     message = (
         f"{share:.1%} of the teacher's answers for training were dropped ('teacher_data.max_drop_rate' allows "
         f"{task.teacher_data.max_drop_rate:.1%}) and {len(collected.training)} pairs are left of at least "
-        f"{MIN_TRAINING_RECORDS}: {_most_frequent(collected.reasons())}. {_WHAT_TO_DO}"
+        f"{least}: {_most_frequent(collected.reasons())}. {_WHAT_TO_DO}"
     )
     raise TeacherDataRefused(message)
 

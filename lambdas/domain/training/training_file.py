@@ -13,17 +13,14 @@ from typing import Any
 
 from lambdas.domain.dataset.records import SCHEMA_VERSION
 from lambdas.domain.errors import TeacherDataRefused
-from lambdas.domain.evaluation.sample_sizes import MIN_TRAINING_RECORDS
+from lambdas.domain.task.sample_bounds import COMMON_STUDENT, sample_bounds
 from lambdas.domain.text.text_rules import reserved_word
-
-MAX_PAIRS = 15_000
-"""Most records of a Nova distillation (Nova user guide, prepare data for distillation)."""
 
 MAX_BYTES = 1 << 30
 """Largest training file that the validator takes."""
 
 
-def check_training_file(lines: Sequence[str], *, training: str) -> None:
+def check_training_file(lines: Sequence[str], *, training: str, student: str = COMMON_STUDENT) -> None:
     """Hold a training file against Bedrock's rules.
 
     Parameters
@@ -32,6 +29,8 @@ def check_training_file(lines: Sequence[str], *, training: str) -> None:
         One record each, without line end.
     training : {"distillation", "fine_tuning"}
         Fine-tuning has no use for a record without an answer.
+    student : str
+        Any id of its base model, which decides with ``training`` how many records are taken.
 
     Raises
     ------
@@ -39,8 +38,9 @@ def check_training_file(lines: Sequence[str], *, training: str) -> None:
         With the line and the rule. Training was not started.
     """
     size = sum(len(line.encode("utf-8", "replace")) + 1 for line in lines)
-    if not MIN_TRAINING_RECORDS <= len(lines) <= MAX_PAIRS:
-        raise _refused(f"has {len(lines)} records; {MIN_TRAINING_RECORDS} to {MAX_PAIRS:,} are allowed")
+    bounds = sample_bounds(student, training)
+    if not bounds.least <= len(lines) <= bounds.most:
+        raise _refused(f"has {len(lines)} records; {bounds.least} to {bounds.most:,} are allowed")
     if size > MAX_BYTES:
         raise _refused(f"has {size:,} bytes; at most {MAX_BYTES:,} are allowed")
     for number, line in enumerate(lines, start=1):
@@ -53,11 +53,11 @@ def record_problem(line: str, *, training: str) -> str | None:
     """Say what Bedrock would find wrong with one record, or ``None``."""
     try:
         document = _parsed(line)
-        prompts = [*_system(document), *_user_texts(document.get("messages"), training)]
+        texts = [*_system(document), *_texts(document.get("messages"), training)]
     except _Broken as problem:
         return str(problem)
-    word = next(filter(None, map(reserved_word, prompts)), None)
-    return f"the prompt has the reserved word '{word}'" if word else None
+    word = next(filter(None, map(reserved_word, texts)), None)
+    return f"it has the reserved word '{word}'" if word else None
 
 
 class _Broken(ValueError):
@@ -80,8 +80,8 @@ def _system(document: dict[str, Any]) -> list[str]:
     return [_only_text(document["system"], "'system'")] if "system" in document else []
 
 
-def _user_texts(messages: object, training: str) -> list[str]:
-    """Give the user's texts of messages that alternate, the user's first."""
+def _texts(messages: object, training: str) -> list[str]:
+    """Give the texts of messages that alternate, the user's first; AWS's validators look into answers too."""
     if not isinstance(messages, list) or not messages:
         raise _Broken("'messages' must be a list that begins with the user")
     texts = []
@@ -92,7 +92,7 @@ def _user_texts(messages: object, training: str) -> list[str]:
         texts.append(_only_text(message["content"], f"message {index + 1}"))
     if training == "fine_tuning" and len(messages) % 2:
         raise _Broken("fine-tuning needs an answer of the assistant at the end")
-    return texts[::2]
+    return texts
 
 
 def _only_text(content: Any, where: str) -> str:  # noqa: ANN401 - any JSON value

@@ -17,6 +17,7 @@ from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.model_unit_quotas import how_to_ask
+from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.task.settings import Settings
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_logged, check_mode
@@ -105,7 +106,8 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
     holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
     logged = known_from_logs(stage, models.teacher, train)
     if stage.task.teacher_data.mode == "logged":
-        check_logged(len(logged), len(train), models.teacher, stage.task)
+        least = sample_bounds(models.student_customization, models.training).least
+        check_logged(len(logged), len(train), models.teacher, stage.task, least)
         train = [record for record in train if record.id in logged]
     champion = _champion(stage)
     answers, verdicts, others = _paid(stage, models, champion, holdout[0])

@@ -13,6 +13,7 @@ from lambdas.domain.logs.log_writer import why_not_logged
 from lambdas.domain.questions.answers import Asked
 from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.teacher_data import Collected, check_drops, check_references, collect, drop_rate
 from lambdas.domain.training.training_file import check_training_file
@@ -58,10 +59,11 @@ def execute(stage: Stage) -> Result:
     runs.write(files.teacher_data("references.jsonl"), _lines(map(_json, collected.references)))
     runs.write(files.teacher_data("dropped.jsonl"), _lines(map(_json, collected.dropped)))
     runs.write_json(files.teacher_data("teacher_data.json"), summary)
-    check_drops(collected, answered, stage.task)
+    least = sample_bounds(models.student_customization, models.training).least
+    check_drops(collected, answered, stage.task, least)
     if not own_holdout:
         check_references(collected, len(holdout), stage.task)
-    check_training_file(collected.training, training=models.training)
+    check_training_file(collected.training, training=models.training, student=models.student_customization)
     return {"training_records": len(collected.training), "dropped": len(collected.dropped)}
 
 

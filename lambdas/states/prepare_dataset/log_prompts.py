@@ -100,7 +100,7 @@ class LogPrompts:
                     yield json.loads(line)
 
 
-def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: TaskDefinition) -> Dataset:
+def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: TaskDefinition, most: int) -> Dataset:
     """Build the dataset of a run that comes from logs, by the code that builds those of uploads.
 
     Parameters
@@ -109,8 +109,12 @@ def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: 
     trusted : iterable of bytes, optional
         Lines of the task's own ``holdout.jsonl``.
     task : TaskDefinition
+    most : int
+        Most training records.
     """
-    dataset = build_dataset(prompts.lines(), prompts.rejected_line, own_holdout=trusted, task=task, place=prompts.place)
+    dataset = build_dataset(
+        prompts.lines(), prompts.rejected_line, own_holdout=trusted, task=task, place=prompts.place, most=most
+    )
     dataset.sha256["invocation logs"] = prompts.sha256()
     dataset.counts.lines += prompts.rejected
     dataset.counts.rejected += prompts.rejected

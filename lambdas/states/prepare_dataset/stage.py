@@ -16,6 +16,7 @@ from lambdas.domain.evaluation.judge_calibration import MOST_BYTES, read_calibra
 from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, check_sizes
 from lambdas.domain.logs.logged_answers import FILE as LOGGED_ANSWERS
 from lambdas.domain.run_files import RunFiles
+from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.task.task_files import NO_TASK_FILE, TASK_FILES, said_of_missing
 from lambdas.domain.training.label_modes import records_to_ask
@@ -40,7 +41,8 @@ def execute(stage: Stage) -> Result:
     while True:
         task = _pin_task(run, uploads, runs)
         _pin_calibration(run, uploads, runs)
-        dataset = _build(run, uploads, runs, task)
+        bounds = sample_bounds(stage.pipeline.environment.settings.student_customization_model, task.training)
+        dataset = _build(run, uploads, runs, task, bounds.most)
         # What arrived while the prompts were read is read too; each of the files can arrive once.
         pinned = pin_late_files(replace(stage, run=run))
         if pinned is run:
@@ -55,7 +57,7 @@ def execute(stage: Stage) -> Result:
     runs.write_json(run.files.dataset("dataset.json"), summary)
     check_damage(dataset)
     check_secrets(dataset, task)
-    check_sizes(dataset, task)
+    check_sizes(dataset, task, bounds.least)
     teacher_shards = _write_shards(stage, "teacher", records_to_ask(dataset.train, dataset.holdout, task))
     holdout_shards = _write_shards(stage, "holdout", dataset.holdout)
     stage.progress(train=summary["train"], holdout=summary["holdout"])
@@ -90,7 +92,7 @@ def _pin_calibration(run: Run, uploads: Bucket, runs: Bucket) -> None:
     runs.write(run.files.dataset("calibration.jsonl"), content)
 
 
-def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition) -> Dataset:
+def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition, most: int) -> Dataset:
     holdout = _own_holdout(run, uploads)
     with tempfile.TemporaryFile() as rejected:
         digest = hashlib.sha256()
@@ -102,10 +104,10 @@ def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition) -> Dat
 
         trusted = None if holdout is None else read_lines(holdout)
         if run.upload.from_logs:
-            dataset = build_from_logs(LogPrompts(runs, run.files, reject), trusted, task)
+            dataset = build_from_logs(LogPrompts(runs, run.files, reject), trusted, task, most)
         else:
             prompts = _uploaded(run, uploads)
-            dataset = build_dataset(read_lines(prompts), reject, own_holdout=trusted, task=task)
+            dataset = build_dataset(read_lines(prompts), reject, own_holdout=trusted, task=task, most=most)
             dataset.sha256["upload"] = prompts.sha256()
         runs.upload(run.files.dataset("rejected.jsonl"), rejected)
     dataset.sha256["rejected.jsonl"] = digest.hexdigest()

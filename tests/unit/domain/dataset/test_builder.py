@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import tracemalloc
 from typing import Any
 
@@ -48,15 +50,109 @@ def ids(dataset: Dataset) -> tuple[list[str], list[str]]:
         ('{"prompt": "a"}\n'.encode("utf-16"), "UTF-16"),
         ('\ufeff{"prompt": "a"}\n'.encode("utf-16-be"), "UTF-16"),
         (gzip.compress('{"prompt": "a"}\n'.encode("utf-16"), mtime=0), "UTF-16"),
+        ('{"prompt": "a"}\n'.encode("utf-32"), "UTF-32"),
+        ('\ufeff{"prompt": "a"}\n'.encode("utf-32-be"), "UTF-32"),
+        ('{"prompt": "a"}\n'.encode("utf-32-le"), "UTF-32 without byte order mark"),
+        (bz2.compress(b'{"prompt": "a"}\n'), "bzip2"),
+        (lzma.compress(b'{"prompt": "a"}\n'), "xz"),
+        (b"\x28\xb5\x2f\xfd and so on", "zstd"),
+        (gzip.compress(gzip.compress(b'{"prompt": "a"}\n', mtime=0), mtime=0), "gzip inside gzip"),
+        (gzip.compress(bz2.compress(b'{"prompt": "a"}\n'), mtime=0), "bzip2"),
+        (b'[{"prompt": "a"},\n {"prompt": "b"}]', "one JSON array"),
+        (b'\xef\xbb\xbf [\n  {"prompt": "a"}]', "one JSON array"),
+        (b"PAR1 and so on", "Parquet"),
+        (b"<!DOCTYPE html><html>404</html>\n", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "a Git LFS pointer"),
         (b"PK\x03\x04 and so on", "a zip archive"),
         (b"\x89PNG\r\n\x1a\n", "an image"),
     ],
-    ids=["utf-16", "utf-16-be", "utf-16 in gzip", "zip", "png"],
+    ids=[
+        "utf-16",
+        "utf-16-be",
+        "utf-16 in gzip",
+        "utf-32",
+        "utf-32-be",
+        "utf-32 without mark",
+        "bzip2",
+        "xz",
+        "zstd",
+        "gzip in gzip",
+        "bzip2 in gzip",
+        "array",
+        "array with mark",
+        "parquet",
+        "web page",
+        "lfs",
+        "zip",
+        "png",
+    ],
 )
 def test_another_kind_of_file_is_named(content: bytes, kind: str) -> None:
     # Given a file that is no JSON Lines / When / Then
     with pytest.raises(InvalidUpload, match=f"the file is {kind}; upload JSON Lines in UTF-8"):
         list(read_lines(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzip"])
+def test_lines_that_end_with_a_carriage_return_alone_are_named(zipped: bool) -> None:
+    # Given an old Mac's file, far longer than a line may be
+    content = b"\r".join(prompts(5_000)) + b"\r"
+
+    # When / Then
+    with pytest.raises(InvalidUpload, match=r"carriage return alone.*line feed"):
+        list(read_lines(io.BytesIO(gzip.compress(content, mtime=0) if zipped else content)))
+
+
+def test_one_line_may_end_with_a_carriage_return() -> None:
+    assert list(read_lines(io.BytesIO(b'{"prompt": "a"}\r'))) == [b'{"prompt": "a"}']
+
+
+@pytest.mark.parametrize(
+    ("joined", "said"),
+    [
+        (b"\xef\xbb\xbf" + b"\n".join(prompts(2)) + b"\n\xef\xbb\xbf" + b"\n".join(prompts(2)), "byte order mark"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf" + b"\n".join(prompts(2)), "byte order mark"),
+        (b"\n".join(prompts(2)) + b"\n" + b"\0" * 64, "NUL byte"),
+        (b"\n".join(prompts(2)) + b"\n\x1a", "Ctrl-Z"),
+        (b"\n".join(prompts(2)) + b"\n" + b"\r".join(prompts(2)) + b"\n", "carriage return without a line feed"),
+        (b"\n".join(prompts(2)) + b"\n" + b"\r".join(prompts(5_000)) + b"\n", "carriage return without a line feed"),
+        (b"\n".join(prompts(2)) + b'\n{"prompt":\xc2\xa0"a"}', "no-break space"),
+        (b"\n".join(prompts(2)) + '\n{"prompt": "ä"}'.encode("utf-16-le"), "save all of it as UTF-8"),
+    ],
+    ids=["two marks", "two marks in a row", "padded", "dos", "short returns", "long returns", "space", "utf-16"],
+)
+def test_what_nobody_sees_is_named_with_its_cure(joined: bytes, said: str) -> None:
+    # Given files joined or padded: an editor shows nothing wrong
+    dataset, rejected = build(list(read_lines(io.BytesIO(joined))))
+
+    # When / Then
+    assert dataset.counts.damaged
+    assert said in rejected[0]["reason"]
+    assert said in dataset.counts.first_damage
+
+
+def test_what_nobody_sees_is_taken_where_a_text_has_it() -> None:
+    # Given invisible characters within a text, where they are text
+    signs = "\ufeff\xa0\u200b"
+    lines = [json.dumps({"prompt": f"cats{sign}and dogs"}, ensure_ascii=False).encode() for sign in signs]
+    dataset, rejected = build(lines)
+
+    assert not rejected
+    assert dataset.counts.lines == 3
+
+
+def test_a_reserved_word_in_another_case_is_taken_and_warned_of() -> None:
+    # Given
+    lines = [*prompts(3), b'{"prompt": "the user: Bob; his thought: none"}', b'{"prompt": "<IMAGE> of a cat"}']
+
+    # When
+    dataset, rejected = build(lines)
+
+    # Then
+    assert not rejected
+    assert dataset.counts.other_case == 2
+    (warning,) = dataset.warnings()
+    assert "2 usable lines hold a reserved word in another case, first 'user:'" in warning
 
 
 def test_damaged_gzip_data_are_named_wherever_the_damage_is() -> None:

@@ -80,6 +80,33 @@ REJECTED = [
 ]
 
 
+@pytest.mark.parametrize("key", ["completion", "response", "answer", "referenceResponse"])
+def test_an_answer_beside_the_prompt_is_told_where_it_goes(key: str) -> None:
+    # Given the form of AWS's own sample file / When
+    with pytest.raises(RejectedLine) as rejected:
+        parse_line(json.dumps({"prompt": "cats", key: "yes"}).encode())
+
+    # Then
+    assert f'unknown "{key}"; allowed: prompt, slices' in str(rejected.value)
+    assert '"role": "assistant", "content": [{"text": "the answer"}]' in str(rejected.value)
+    assert "trusted answer in holdout.jsonl" in str(rejected.value)
+
+
+def test_an_empty_list_is_no_system_text() -> None:
+    # Given what SDKs write for a conversation without a system text
+    empty, without = parse_line(conversation("cats", system=[])), parse_line(conversation("cats"))
+
+    # When / Then
+    assert empty == without
+    assert empty.system is None
+
+
+@pytest.mark.parametrize("word", RESERVED_WORDS)
+def test_a_reserved_word_is_refused_in_an_answer_too(word: str) -> None:
+    with pytest.raises(RejectedLine, match="reserved word"):
+        parse_line(conversation("cats", f"a {word} b"))
+
+
 @pytest.mark.parametrize(("line", "reason"), REJECTED)
 def test_a_line_that_cannot_be_used_is_rejected_with_its_reason(line: bytes, reason: str) -> None:
     # Given a broken line / When it is parsed

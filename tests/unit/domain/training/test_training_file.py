@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import TeacherDataRefused
+from lambdas.domain.task.sample_bounds import SampleBounds, sample_bounds
+from lambdas.domain.text.text_rules import RESERVED_WORDS
 from lambdas.domain.training.training_file import check_training_file, record_problem
 from local.bedrock_simulator.customization.training_data import read
 
@@ -81,11 +83,48 @@ def test_a_prompt_without_an_answer_is_for_distillation_only() -> None:
         line(),
         line(system=...),
         line(messages=[message("user"), message("assistant"), message("user"), message("assistant")]),
-        line(messages=[message("user"), message("assistant", "User: is a word that answers may have")]),
+        line(messages=[message("user"), message("assistant", "user : is no reserved word")]),
     ],
 )
 def test_what_the_guide_allows_is_taken(good: str) -> None:
     check_training_file([good] * 100, training="fine_tuning")
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+@pytest.mark.parametrize("word", RESERVED_WORDS)
+def test_a_reserved_word_is_refused_in_prompts_and_in_answers(word: str, role: str) -> None:
+    texts = {"user": "a question", "assistant": "an answer", role: f"he said {word} and went"}
+    broken = line(messages=[message(name, text) for name, text in texts.items()])
+
+    assert word in str(record_problem(broken, training="fine_tuning"))
+
+
+@pytest.mark.parametrize(
+    ("student", "training", "least", "most"),
+    [
+        ("amazon.nova-micro-v1:0:128k", "distillation", 100, 15_000),
+        ("amazon.nova-micro-v1:0:128k", "auto", 100, 15_000),
+        ("amazon.nova-micro-v1:0:128k", "fine_tuning", 100, 20_000),
+        ("amazon.nova-2-lite-v1:0:256k", "fine_tuning", 200, 20_000),
+        ("amazon.nova-2-lite-v1:0:256k", "auto", 200, 20_000),
+        ("us.amazon.nova-2-lite-v1:0", "fine_tuning", 200, 20_000),
+    ],
+)
+def test_how_many_records_are_taken_depends_on_student_and_way(
+    student: str, training: str, least: int, most: int
+) -> None:
+    assert sample_bounds(student, training) == SampleBounds(least, most)
+
+
+def test_a_file_is_held_against_the_bounds_of_its_student() -> None:
+    # Given what is enough for Nova Micro and not for Nova 2 Lite
+    records = [line()] * 199
+
+    # When / Then
+    check_training_file(records, training="fine_tuning")
+    with pytest.raises(TeacherDataRefused, match="has 199 records; 200 to 20,000 are allowed"):
+        check_training_file(records, training="fine_tuning", student="amazon.nova-2-lite-v1:0:256k")
+    check_training_file([line()] * 15_001, training="fine_tuning")
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
