@@ -7,7 +7,6 @@ from typing import Literal
 
 from lambdas.domain.evaluation.judge import case_question, read_verdict, verdict_problem
 from lambdas.domain.evaluation.judge_calibration import CalibrationCase, read_calibration
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.answering.answer_recorder import ModelUse
 from lambdas.workflow.stage import Stage
 
@@ -39,7 +38,7 @@ def judge_scores(stage: Stage, cases: Sequence[CalibrationCase], moment: Literal
     RetryLater
         Throttled or out of time.
     """
-    judge = ModelChoice.from_document(stage.plan["models"]).judge
+    judge = stage.plan.models.judge
     identity = f"{judge}#{stage.run.run_id}-{stage.attempt}-{moment}"
     use = ModelUse(stage=stage.name, identity=identity, invoke_id=judge, price_model=judge)
     rubric = stage.task.judge_rubric

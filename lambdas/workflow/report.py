@@ -58,7 +58,7 @@ def gather(
     """Gather ``report.json``; what the run did not come to is ``None``. Fields: docs/report.md."""
     runs, files, run = stage.pipeline.runs, stage.run.files, stage.pipeline.registry.run(stage.run.run_id)
     settings = stage.pipeline.environment.settings
-    plan = runs.find_json(files.plan(stage.attempt)) or {}
+    plan = stage.find_plan()
     evaluation = runs.find_json(files.evaluation(stage.attempt, "evaluation.json")) or {}
     teacher_data = runs.find_json(files.teacher_data("teacher_data.json"))
     learnt = runs.find_json(files.training(stage.attempt))
@@ -89,7 +89,7 @@ def gather(
         "created_at": run.created_at,
         "ended_at": stage.now() if outcome else None,
         "error": error,
-        "models": _models(stage, plan, run.facts) if plan else None,
+        "models": _models(stage, plan.models, run.facts) if plan else None,
         "dataset": runs.find_json(files.dataset("dataset.json")),
         "training": _training(stage, teacher_data, run.facts, learnt) if teacher_data else None,
         "judge": evaluation.get("judge"),
@@ -104,11 +104,11 @@ def gather(
         "worst_answers": evaluation.get("worst_answers", []),
         "ledger": [_ledger_line(entry, simulated=settings.simulated) for entry in summed(ledger)],
         "total_usd": spent,
-        "estimate_usd": plan.get("estimate_usd"),
-        "estimate_low_usd": plan.get("estimate_low_usd"),
-        "estimate_high_usd": plan.get("estimate_high_usd"),
-        "reconciliation": [bill.to_document() for bill in reconcile(plan.get("estimate", []), ledger)],
-        "budget_usd": plan.get("budget_usd"),
+        "estimate_usd": plan.estimate_usd if plan else None,
+        "estimate_low_usd": plan.estimate_low_usd if plan else None,
+        "estimate_high_usd": plan.estimate_high_usd if plan else None,
+        "reconciliation": [bill.to_document() for bill in reconcile(plan.estimate if plan else [], ledger)],
+        "budget_usd": plan.budget_usd if plan else None,
         "break_even": break_even,
         "cascade": with_months(evaluation.get("cascade"), break_even),
         "endpoint": _endpoint(stage, run.facts, outcome, break_even),
@@ -118,14 +118,14 @@ def gather(
     }
 
 
-def _models(stage: Stage, plan: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
+def _models(stage: Stage, models: ModelChoice, facts: RunFacts) -> dict[str, Any]:
     refused = _refusal(stage, facts) is not None
     return {
-        **plan["models"],
-        "training": "fine_tuning" if refused else plan["models"]["training"],
-        "training_reason": "Bedrock refused the pair" if refused else plan["models"].get("training_reason"),
+        **models.to_document(),
+        "training": "fine_tuning" if refused else models.training,
+        "training_reason": "Bedrock refused the pair" if refused else models.training_reason,
         "student_custom_model_arn": facts.get("custom_model_arn"),
-        "prompt_caching": explain(stage.task, ModelChoice.from_document(plan["models"])),
+        "prompt_caching": explain(stage.task, models),
     }
 
 

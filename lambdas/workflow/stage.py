@@ -12,6 +12,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from lambdas.domain.bedrock_names import RUN_TAG
+from lambdas.domain.costs.plan import Plan
 from lambdas.domain.errors import AttemptSuperseded, DailyQuotaUsed, QuotaTooLow
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices.price_book import PriceBook
@@ -160,15 +161,23 @@ class Stage:
         return TaskDefinition.from_text(self.pipeline.runs.read(self.run.files.task_definition))
 
     @cached_property
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> Plan:
         """What CheckRun decided for this attempt."""
-        plan: dict[str, Any] = self.pipeline.runs.read_json(self.run.files.plan(self.attempt))
-        return plan
+        return Plan.from_document(self.pipeline.runs.read_json(self.run.files.plan(self.attempt)))
+
+    def find_plan(self) -> Plan | None:
+        """Give the plan, or ``None`` where the attempt did not come to one."""
+        document = self.pipeline.runs.find_json(self.run.files.plan(self.attempt))
+        return Plan.from_document(document) if document else None
+
+    def write_plan(self, plan: Plan) -> None:
+        """Keep the attempt's plan."""
+        self.pipeline.runs.write_json(self.run.files.plan(self.attempt), plan.to_document())
 
     @cached_property
     def prices(self) -> PriceBook:
         """The environment's price book, with the models that CheckRun found at extended access at those prices."""
-        return self.pipeline.prices.at_extended_access(self.plan["models"].get("extended_access", []))
+        return self.pipeline.prices.at_extended_access(self.plan.models.extended_access)
 
     @property
     def owner(self) -> str:

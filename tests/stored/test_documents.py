@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.domain.costs.plan import Plan
 from lambdas.domain.costs.training_cost import TrainingVolume
+from lambdas.domain.errors import DocumentTooNew
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.report.render import render_report
@@ -56,6 +58,7 @@ KINDS: dict[str, tuple[Callable[[], list[Document]], Read]] = {
     "ledger": (lambda: items("registry", "LEDGER#"), LedgerEntry.from_document),
     "resources": (lambda: items("registry", "RESOURCE#"), Resource.from_item),
     "approvals": (lambda: items("approvals"), PendingApproval.from_item),
+    "plans": (lambda: [json.loads(body) for body in files("/plan.json")], Plan.from_document),
     "models": (lambda: [json.loads(body)["models"] for body in files("/plan.json")], ModelChoice.from_document),
     "batches": (lambda: [json.loads(body) for body in files("/teacher_batch.json")], TeacherBatch.from_document),
     "volumes": (
@@ -78,6 +81,24 @@ def test_every_stored_document_is_read_and_a_field_of_a_later_version_is_borne(k
     # When, Then
     for document in documents:
         assert read({**document, "later": {"much": 1}}) == read(document)
+
+
+def kept(before: Any, after: Any) -> bool:
+    """Whether everything that was is still there."""
+    if isinstance(before, dict):
+        return all(name in after and kept(value, after[name]) for name, value in before.items())
+    return bool(before == after)
+
+
+@pytest.mark.parametrize("document", [json.loads(body) for body in files("/plan.json")])
+def test_a_plan_is_written_as_it_was_read(document: Document) -> None:
+    assert kept(document, Plan.from_document(document).to_document())
+
+
+@pytest.mark.parametrize("read", [Plan.from_document])
+def test_a_document_of_a_later_version_is_refused(read: Read) -> None:
+    with pytest.raises(DocumentTooNew, match="schema_version 2"):
+        read({"schema_version": 2})
 
 
 def test_every_stored_task_file_is_read() -> None:

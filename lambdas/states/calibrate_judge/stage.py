@@ -6,7 +6,6 @@ from lambdas.domain.evaluation.judge import judge_facts
 from lambdas.domain.evaluation.judge_calibration import agreement
 from lambdas.domain.gate.quality_rules import JudgeRecord, agreement_lines, calibration_document
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, reasons
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
 from lambdas.workflow.stage import Result, Stage
@@ -39,7 +38,7 @@ def execute(stage: Stage) -> Result:
     lines = agreement_lines(record.agreement, stage.task.gate)
     believed = all(line.passed for line in lines)
     if not believed:
-        models = ModelChoice.from_document(stage.plan["models"])
+        models = stage.plan.models
         evaluation = {
             "decision": INSUFFICIENT_EVIDENCE,
             "reasons": reasons(lines),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lambdas.domain.costs.budget import check_budget
-from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
+from lambdas.domain.costs.estimate import ChampionToCome, RunToCome
+from lambdas.domain.costs.plan import Plan
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.dataset.records import WHOLE_RANGE, Record
 from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
@@ -52,8 +51,8 @@ def execute(stage: Stage) -> Result:
     _check_serving(catalog, settings, task, stage)
     to_come = _run_to_come(stage, models)
     estimate = to_come.estimate()
-    plan = _plan_document(to_come, estimate, settings.student_model)
-    stage.pipeline.runs.write_json(stage.run.files.plan(stage.attempt), plan)
+    hour = to_come.prices.find(settings.student_model, throughput_usage(task.serving.commitment))
+    stage.write_plan(Plan.of(models, estimate, task.budget_usd, hour.usd if hour else None))
     stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
     check_budget(to_come, estimate, models.usable())
     stage.progress(estimate_usd=round(estimate.usd, 2))
@@ -149,13 +148,3 @@ def _paid(
     if champion:
         others |= found(student_question(sample, champion.task), champion.model_arn)
     return found(long, models.teacher), found(judge_question(sample, "", "", task.judge_rubric), models.judge), others
-
-
-def _plan_document(run: RunToCome, estimate: Estimate, student: str) -> dict[str, Any]:
-    hour = run.prices.find(student, throughput_usage(run.task.serving.commitment))
-    return {
-        "models": run.models.to_document(),
-        **estimate_document(estimate),
-        "budget_usd": run.task.budget_usd,
-        "throughput_usd_per_unit_hour": hour.usd if hour else None,
-    }

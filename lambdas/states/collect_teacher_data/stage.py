@@ -12,7 +12,6 @@ from lambdas.domain.dataset.records import WHOLE_RANGE, Record
 from lambdas.domain.logs.log_writer import why_not_logged
 from lambdas.domain.questions.answers import Asked
 from lambdas.domain.questions.prompts import teacher_question
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.teacher_data import Collected, check_drops, check_references, collect, drop_rate
@@ -37,7 +36,7 @@ def execute(stage: Stage) -> Result:
     train = from_json_lines(runs.read(files.dataset("train.jsonl")))
     holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
     own_holdout = bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"])
-    models = ModelChoice.from_document(stage.plan["models"])
+    models = stage.plan.models
     from_logs_alone = stage.task.teacher_data.mode == "logged"
     asked = _asked(stage, models.teacher, holdout if from_logs_alone else train + holdout)
     logged = known_from_logs(stage, models.teacher, train)

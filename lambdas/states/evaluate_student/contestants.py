@@ -12,7 +12,6 @@ from lambdas.domain.evaluation.measurements import BASELINE, CHAMPION, STUDENT, 
 from lambdas.domain.model_ids import custom_model_of, foundation_model_id
 from lambdas.domain.questions.answers import Answer, Asked, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.answering.answer_recorder import ModelUse
 from lambdas.gateways.answering.answerer import Answerer
 from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student, serving_task
@@ -33,7 +32,7 @@ class Contestant:
 
 def required_contestants(stage: Stage) -> list[Contestant]:
     """List those without whom there is no verdict: student, undistilled student, teacher and baseline."""
-    models = ModelChoice.from_document(stage.plan["models"])
+    models = stage.plan.models
     model_arn, deployment_arn = (str(stage.run.facts[name]) for name in ("custom_model_arn", "deployment_arn"))
     short, long = partial(student_question, task=stage.task), partial(teacher_question, task=stage.task)
 

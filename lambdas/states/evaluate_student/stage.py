@@ -13,7 +13,6 @@ from lambdas.domain.dataset.records import Record
 from lambdas.domain.evaluation.judge import LOWEST, judge_question, read_verdict, verdict_problem
 from lambdas.domain.evaluation.measurements import CHAMPION, STUDENT, Measurement
 from lambdas.domain.questions.answers import Answer, Asked, Question
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.text.answer_repair import repaired
 from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.gateways.answering.answer_recorder import ModelUse
@@ -72,7 +71,7 @@ def _measure(
     asked = [*required_contestants(stage), *([champion] if champion else [])]
     by_id = {record.id: record for record in records}
     timing = {contestant.use.invoke_id: threading.Lock() for contestant in asked}
-    judge = ModelChoice.from_document(stage.plan["models"]).judge
+    judge = stage.plan.models.judge
     use = ModelUse(stage=stage.name, identity=judge, invoke_id=judge, price_model=judge)
 
     def about(record: Record, answer: str) -> Question:

@@ -21,7 +21,7 @@ def execute(stage: Stage) -> Result:
         Throttled or out of time; what was paid for is kept.
     """
     shard = str(stage.payload["shard"])
-    models = ModelChoice.from_document(stage.plan["models"])
+    models = stage.plan.models
     records = from_json_lines(stage.pipeline.runs.read(stage.run.files.shard("teacher", shard)))
     answerer = stage.answerer()
     logged = known_from_logs(stage, models.teacher, records)

@@ -10,7 +10,6 @@ from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PromotionFailed, QuotaTooLow
 from lambdas.domain.identity import digest
 from lambdas.domain.run_facts import PointedEndpoint
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.aws.bedrock import DEAD, Found
 from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, IN_USE, THROUGHPUT, Resource
@@ -176,4 +175,4 @@ def _crown(stage: Stage, resource: Resource, found: Found) -> Champion:
 
 
 def _base_model(stage: Stage) -> str:
-    return ModelChoice.from_document(stage.plan["models"]).student_customization
+    return stage.plan.models.student_customization

@@ -135,8 +135,8 @@ def measure_run(stage: Stage, outcome: str) -> Iterator[Measured]:
     yield Measured(metric=RUNS_ENDED, value=1, of=outcome)
     if run.started_at:
         yield Measured(metric=RUN_SECONDS, value=seconds_between(run.started_at, stage.now()), of=outcome)
-    plan = runs.find_json(files.plan(stage.attempt))
-    if plan and plan.get("budget_usd"):
-        yield budget_used(total_usd(stage.pipeline.registry.ledger(run.run_id)), plan["budget_usd"])
+    plan = stage.find_plan()
+    if plan and plan.budget_usd:
+        yield budget_used(total_usd(stage.pipeline.registry.ledger(run.run_id)), plan.budget_usd)
     evaluation = runs.find_json(files.evaluation(stage.attempt, "evaluation.json")) or {}
     yield from measure_contestants(evaluation.get("contestants", []), promoted=outcome == PROMOTED)

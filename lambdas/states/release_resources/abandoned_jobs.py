@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lambdas.domain.errors import PipelineError
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, passes
 from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOMIZATION_JOB, JOBS, Resource
 from lambdas.workflow.stage import Stage, logger
@@ -44,6 +43,6 @@ def _record(stage: Stage, resource: Resource) -> None:
     if resource.kind == CUSTOMIZATION_JOB:
         record_costs(stage, models_now(stage), job)
         return
-    teacher = ModelChoice.from_document(stage.plan["models"]).teacher
+    teacher = stage.plan.models.teacher
     # The answers themselves stay in the job's output: another attempt finds and keeps them.
     record_batch_cost(stage, teacher, job, read_output(stage, job, {}, teacher))

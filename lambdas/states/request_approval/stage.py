@@ -60,7 +60,7 @@ def _request(stage: Stage, evaluation: dict[str, Any], expires: str) -> Approval
         explicit=tuple(evaluation.get("needs_explicit_approval", ())),
         notes=(
             *said_of_missing({field: getattr(run, field) for field in TASK_FILES}),
-            *stage.plan["models"].get("warnings", ()),
+            *stage.plan.models.warnings,
         ),
         expires=expires,
         report_uri=f"s3://{environment.runs_bucket}/{run.report_key}",

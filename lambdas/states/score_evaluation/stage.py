@@ -18,7 +18,6 @@ from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, RuleResult, d
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.serving.break_even import work_out
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
@@ -59,7 +58,7 @@ def execute(stage: Stage) -> Result:
 
 def _evaluate(stage: Stage) -> dict[str, Any]:
     prices, task = stage.prices, stage.task
-    models = ModelChoice.from_document(stage.plan["models"])
+    models = stage.plan.models
     references, left_out, shards = _references(stage), _left_out(stage), _shards(stage)
     grouped = check_complete(
         _measurements(stage, shards, references), references.keys(), {item["role"] for item in left_out}

@@ -10,7 +10,6 @@ from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.dataset.records import WHOLE_RANGE
 from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.prompts import teacher_question
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.label_modes import records_to_ask
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.workflow.logs import known_from_logs
@@ -38,7 +37,7 @@ class Asking:
         files, runs = stage.run.files, stage.pipeline.runs
         train = from_json_lines(runs.read(files.dataset("train.jsonl")))
         holdout = from_json_lines(runs.read(files.dataset("holdout.jsonl")))
-        teacher = ModelChoice.from_document(stage.plan["models"]).teacher
+        teacher = stage.plan.models.teacher
         logged = known_from_logs(stage, teacher, train)
         records = [record for record in records_to_ask(train, holdout, stage.task) if record.id not in logged]
         asked = [teacher_question(record, stage.task) for record in records]

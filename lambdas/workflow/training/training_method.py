@@ -25,7 +25,7 @@ _UPLOAD_AGAIN = "in task.json and upload again (a retry keeps the old one): the 
 
 def models_now(stage: Stage) -> ModelChoice:
     """Give the plan's models, fine-tuned where Bedrock refused to distil them in this attempt."""
-    models = ModelChoice.from_document(stage.plan["models"])
+    models = stage.plan.models
     refused = stage.pipeline.registry.run(stage.run.run_id).facts.get("pair_refused")
     if refused and refused["attempt"] == stage.attempt:
         return replace(models, training="fine_tuning")
