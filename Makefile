@@ -63,8 +63,8 @@ snapshots: setup ## write docs/templates, docs/nist-800-53.md and docs/diagrams.
 review: setup ## one page for the reviewer: resources, roles and why, what is retained, public, billed at rest
 	$(BIN)/python -m review page
 
-bench: setup ## one line a figure: bench/<name> <value> <unit>
-	$(BIN)/python -m tests.benchmarks
+bench: setup ## one line a figure: bench/<name> <value> <unit> (ARGS=synthesis: that alone; ARGS=-h lists them)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: setup ## write the lock files anew from the requirements files
 	$(COMPILE) requirements-dev.txt --output-file requirements-dev.lock

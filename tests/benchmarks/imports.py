@@ -1,18 +1,22 @@
-"""How long a Lambda takes until it can work, against ``import boto3`` and one client."""
+"""What a Lambda takes until it can work, against ``import boto3`` and one client: seconds of a processor."""
 
 from __future__ import annotations
 
 import json
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.benchmarks import first_events
 from tests.benchmarks.layer import HANDLERS, LambdaLike
 from tests.benchmarks.measuring import interleaved
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
 Json = dict[str, Any]
 
-SCREENING, REPETITIONS = 3, 15
+SCREENING, REPETITIONS = 2, 9
 _BASE = "import boto3; boto3.session.Session().client('bedrock')"
 _CLIENTS = {
     "bedrock": "bedrock",
@@ -39,9 +43,9 @@ class Slowest(NamedTuple):
     folder : str
         The name of its folder.
     clients : list of str
-        The clients that it makes.
+        The clients that are made beside the import.
     ratio : float
-        Its import and clients to ``import boto3`` and one Bedrock client.
+        What it takes to ``import boto3`` and one Bedrock client.
     """
 
     folder: str
@@ -49,10 +53,12 @@ class Slowest(NamedTuple):
     ratio: float
 
 
-def slowest_handler(pipeline_template: Path, workdir: Path) -> Slowest:
-    """Measure each handler in fresh processes that see the layer's packages and ``lambdas/`` alone.
+def slowest_import(pipeline_template: Path, workdir: Path) -> Slowest:
+    """Measure the import of each handler, with every client that its role allows.
 
-    The time is taken inside the process: the start of the interpreter, the same for both, would only hide a difference.
+    Each in fresh processes that see the layer's packages and ``lambdas/`` alone. It is the processor time that is
+    taken, inside the process: the start of the interpreter, the same for both, would only hide a difference, and what
+    else runs on the machine is no property of a handler.
 
     Parameters
     ----------
@@ -63,12 +69,30 @@ def slowest_handler(pipeline_template: Path, workdir: Path) -> Slowest:
     """
     clients = clients_by_handler(json.loads(pipeline_template.read_text()))
     python = LambdaLike(workdir)
-    first = interleaved({name: partial(_seconds, python, _code(name, clients[name])) for name in HANDLERS}, SCREENING)
+    return _slowest(python, {name: partial(_seconds, python, _code(name, clients[name])) for name in HANDLERS}, clients)
+
+
+def slowest_first_event(workdir: Path) -> Slowest:
+    """Measure the start of each handler up to the end of a first event (:mod:`tests.benchmarks.first_events`).
+
+    Parameters
+    ----------
+    workdir : Path
+        Empty folder.
+    """
+    python = LambdaLike(workdir / "lambda")
+    files = first_events.write(first_events.record_first_events(), workdir / "events")
+    starts = {name: partial(first_events.start_seconds, python, file) for name, file in files.items()}
+    return _slowest(python, starts, {name: [] for name in files})
+
+
+def _slowest(
+    python: LambdaLike, starts: Mapping[str, Callable[[], float]], clients: Mapping[str, list[str]]
+) -> Slowest:
+    first = interleaved(starts, SCREENING, min)
     folder = max(first, key=lambda name: first[name])
-    code = _code(folder, clients[folder])
-    seconds = interleaved(
-        {"base": partial(_seconds, python, _BASE), "handler": partial(_seconds, python, code)}, REPETITIONS
-    )
+    base = partial(_seconds, python, _BASE)
+    seconds = interleaved({"base": base, "handler": starts[folder]}, REPETITIONS, min)
     return Slowest(folder, clients[folder], seconds["handler"] / seconds["base"])
 
 
@@ -118,7 +142,7 @@ def _code(folder: str, clients: list[str]) -> str:
 
 
 def _seconds(python: LambdaLike, code: str) -> float:
-    timed = f"from time import perf_counter\nstarted = perf_counter()\n{code}\nprint(perf_counter() - started)"
+    timed = f"from time import process_time\nstarted = process_time()\n{code}\nprint(process_time() - started)"
     done = python.run(timed)
     if done.returncode:
         message = f"'{code}' failed with the layer's packages alone:\n{done.stderr}"

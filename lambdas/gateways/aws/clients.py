@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 
+from lambdas.gateways.aws import service_models
+
 if TYPE_CHECKING:
+    import boto3
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -38,7 +40,7 @@ RUNTIME = Config(
 @cache
 def session() -> boto3.session.Session:
     """Give the one session of the process."""
-    return boto3.session.Session()
+    return service_models.session()
 
 
 @cache

@@ -27,7 +27,7 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
         )
         return {"task": event["confirm"], "confirmed": event["run_id"]}
     inventory = Inventory(clients.bedrock(), pipeline.environment.name, pipeline.prices, settings.student_model)
-    reaper = Reaper(pipeline, inventory, Usage(clients.cloudwatch()), clients.bedrock(), clients.bedrock_runtime())
+    reaper = Reaper(pipeline, inventory, Usage(clients.cloudwatch()), clients.bedrock(), clients.bedrock_runtime)
     by_hand = "reap" in event
     reap = str(event.get("reap", settings.reap))
     result = reaper.reap(reap, look_only=by_hand and reap == REPORT)

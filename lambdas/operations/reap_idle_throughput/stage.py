@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -49,7 +49,8 @@ class Reaper:
     usage : Usage
     bedrock : Bedrock client
         Tells when a base model's life ends.
-    runtime : bedrock-runtime client
+    runtime : callable
+        Makes the bedrock-runtime client, which only a champion that moves on demand needs.
         Tries a deployment before a champion is moved to it.
     """
 
@@ -59,7 +60,7 @@ class Reaper:
         inventory: Inventory,
         usage: Usage,
         bedrock: BedrockClient,
-        runtime: BedrockRuntimeClient,
+        runtime: Callable[[], BedrockRuntimeClient],
     ) -> None:
         self._pipeline, self._inventory, self._usage = pipeline, inventory, usage
         self._bedrock, self._runtime = bedrock, runtime
@@ -260,7 +261,7 @@ class Reaper:
 
     def _moved(self, finding: Finding, champion: Champion) -> Finding:
         try:
-            status = move_on_demand(self._pipeline, self._runtime, str(finding.task), champion, finding.explanation)
+            status = move_on_demand(self._pipeline, self._runtime(), str(finding.task), champion, finding.explanation)
         except (PipelineError, RetryLater) as problem:
             return replace(finding, explanation=f"{finding.explanation}; it could not be moved: {problem}")
         done = "moved to an on-demand deployment" if status == MOVED else ""

@@ -111,7 +111,7 @@ class Yard:
             Inventory(cast("Any", workshop.client), "dev", workshop.pipeline.prices, "amazon.nova-micro-v1:0"),
             cast("Any", self.calls),
             cast("Any", self.lifecycle),
-            cast("Any", Runtime()),
+            cast("Any", Runtime),
         )
 
     def throughput(self, run: Run, name: str = "dev-video-ab", **fields: Any) -> str:
