@@ -147,13 +147,21 @@ def test_what_outlives_its_failed_map_does_not_hide_why_it_failed(workshop: Work
     # Then
     assert report["error"]["name"] == "RetryLater"
 
-    # And nor does it tell anything of the next attempt
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_outlives_its_attempt_tells_nothing_of_the_next_one(workshop: Workshop) -> None:
+    # Given a shard's Lambda that goes on while its run fails and is retried
+    run = workshop.run()
+
     def retried(_stage: Stage) -> dict[str, Any]:
         workshop.fail_and_retry(run)
         raise ModelUnavailable("there is no such deployment")
 
+    # When
     with pytest.raises(ModelUnavailable):
         handler(retried, "EvaluateStudent")(event(run, shard="32-63"), Context())
+
+    # Then
     assert "failure" not in workshop.pipeline.registry.run(run.run_id).facts
 
 
