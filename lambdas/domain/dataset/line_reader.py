@@ -123,7 +123,7 @@ def read_lines(stream: IO[bytes] | io.RawIOBase) -> Iterator[bytes]:
 
 
 def _refuse_other_kinds(beginning: bytes) -> None:
-    """Name a file that is no JSON Lines, with what makes such of it: its lines would each be damaged in some way."""
+    """Name a file that is not JSON Lines, with what makes such of it: its lines would each be damaged in some way."""
     text = beginning.removeprefix(_MARK)
     for sign, (kind, cure) in SIGNS.items():
         if beginning.startswith(sign) or text.startswith(sign):
