@@ -7,9 +7,10 @@ tasks are named by users. Prompts and answers are in no metric.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from lambdas.domain.evaluation.contestant_summary import Contestant
 
 NAMESPACE = "Distillation"
 
@@ -89,7 +90,7 @@ def budget_used(spent_usd: float, budget_usd: float) -> Measured:
     return Measured(metric=BUDGET_USED, value=100 * spent_usd / budget_usd)
 
 
-def measure_contestants(contestants: Sequence[Mapping[str, Any]], *, promoted: bool) -> Iterable[Measured]:
+def measure_contestants(contestants: Sequence[Contestant], *, promoted: bool) -> Iterable[Measured]:
     """Measure an evaluation.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from lambdas.domain.costs.ledger import LedgerEntry, summed, total_usd
@@ -11,6 +12,7 @@ from lambdas.domain.costs.prompt_caching import explain
 from lambdas.domain.costs.reconciliation import reconcile
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.domain.gate.cascade import with_months
+from lambdas.domain.gate.evaluation_document import Evaluation, student_of
 from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.prices.price_book import UNITS, PriceLine
 from lambdas.domain.report.render import render_report
@@ -59,7 +61,7 @@ def gather(
     runs, files, run = stage.pipeline.runs, stage.run.files, stage.pipeline.registry.run(stage.run.run_id)
     settings = stage.pipeline.environment.settings
     plan = stage.find_plan()
-    evaluation = runs.find_json(files.evaluation(stage.attempt, "evaluation.json")) or {}
+    evaluation = stage.find_evaluation()
     teacher_data = runs.find_json(files.teacher_data("teacher_data.json"))
     learnt = runs.find_json(files.training(stage.attempt))
     ledger = stage.pipeline.registry.ledger(run.run_id)
@@ -163,10 +165,9 @@ def _ledger_line(entry: LedgerEntry, *, simulated: bool) -> dict[str, Any]:
     return {**document, "simulated": simulated}
 
 
-def _break_even(stage: Stage, facts: RunFacts, evaluation: dict[str, Any], spent: float) -> dict[str, Any] | None:
+def _break_even(stage: Stage, facts: RunFacts, evaluation: Evaluation, spent: float) -> Mapping[str, Any] | None:
     """Give the evaluation's break-even, with the price of an hour that came with the approval where no book had it."""
-    known: dict[str, Any] | None = evaluation.get("break_even")
-    measured = next((item for item in evaluation.get("contestants", []) if item["role"] == "student"), None)
+    known, measured = evaluation.get("break_even"), student_of(evaluation)
     if known is None or measured is None:
         return known
     serving, model = stage.task.serving, stage.pipeline.environment.settings.student_model
@@ -195,7 +196,7 @@ def _break_even(stage: Stage, facts: RunFacts, evaluation: dict[str, Any], spent
 
 
 def _endpoint(
-    stage: Stage, facts: RunFacts, outcome: str | None, break_even: dict[str, Any] | None
+    stage: Stage, facts: RunFacts, outcome: str | None, break_even: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
     if outcome != PROMOTED:
         return None

@@ -14,6 +14,8 @@ from aws_lambda_powertools import Logger
 from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.costs.plan import Plan
 from lambdas.domain.errors import AttemptSuperseded, DailyQuotaUsed, QuotaTooLow
+from lambdas.domain.gate.evaluation_document import NAME as EVALUATION_FILE
+from lambdas.domain.gate.evaluation_document import Evaluation, read_evaluation
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.run_facts import ShardFailure
@@ -169,6 +171,22 @@ class Stage:
         """Give the plan, or ``None`` where the attempt did not come to one."""
         document = self.pipeline.runs.find_json(self.run.files.plan(self.attempt))
         return Plan.from_document(document) if document else None
+
+    def evaluation(self) -> Evaluation:
+        """Read what the evaluation of this attempt came to."""
+        return read_evaluation(self.pipeline.runs.read_json(self._evaluation_key))
+
+    def find_evaluation(self) -> Evaluation:
+        """Give what the evaluation came to; empty where the attempt did not come to one."""
+        return read_evaluation(self.pipeline.runs.find_json(self._evaluation_key) or {})
+
+    def write_evaluation(self, evaluation: Evaluation) -> None:
+        """Keep what the evaluation came to."""
+        self.pipeline.runs.write_json(self._evaluation_key, evaluation)
+
+    @property
+    def _evaluation_key(self) -> str:
+        return self.run.files.evaluation(self.attempt, EVALUATION_FILE)
 
     def write_plan(self, plan: Plan) -> None:
         """Keep the attempt's plan."""

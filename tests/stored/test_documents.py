@@ -13,6 +13,7 @@ from lambdas.domain.costs.plan import Plan
 from lambdas.domain.costs.training_cost import TrainingVolume
 from lambdas.domain.errors import DocumentTooNew
 from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.gate.evaluation_document import Evaluation, read_evaluation, student_of
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.report.render import render_report
 from lambdas.domain.stored import read_as
@@ -24,6 +25,7 @@ from lambdas.gateways.registry.items import from_values
 from lambdas.gateways.registry.resources import Resource
 from lambdas.workflow.training.batch_state import TeacherBatch
 from tests.stored.snapshot import Document, stored
+from tests.stored.test_facts import unknown
 
 Read = Callable[[Document], Any]
 
@@ -95,10 +97,18 @@ def test_a_plan_is_written_as_it_was_read(document: Document) -> None:
     assert kept(document, Plan.from_document(document).to_document())
 
 
-@pytest.mark.parametrize("read", [Plan.from_document])
+@pytest.mark.parametrize("read", [Plan.from_document, read_evaluation])
 def test_a_document_of_a_later_version_is_refused(read: Read) -> None:
     with pytest.raises(DocumentTooNew, match="schema_version 2"):
         read({"schema_version": 2})
+
+
+def test_every_stored_evaluation_is_read_and_has_only_known_fields() -> None:
+    evaluations = [read_evaluation(json.loads(body)) for body in files("/evaluation.json")]
+    assert {one["decision"] for one in evaluations} == {"PROMOTE", "REJECT", "INSUFFICIENT EVIDENCE"}
+    assert [unknown(Evaluation, one, "evaluation") for one in evaluations] == [[]] * len(evaluations)
+    # The judge that is not believed ends a run before anything is measured.
+    assert [student_of(one) is None for one in evaluations] == ["contestants" not in one for one in evaluations]
 
 
 def test_every_stored_task_file_is_read() -> None:

@@ -130,7 +130,7 @@ def what_if(
     }
 
 
-def with_months(cascade: dict[str, Any] | None, break_even: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def with_months(cascade: Mapping[str, Any] | None, break_even: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Add dollars a month at the expected volume, the student served in the task's own mode.
 
     Parameters

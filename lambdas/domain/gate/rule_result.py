@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict
 
 ROUNDING = 1e-9
 """What binary fractions may be off: 4.0 - 3.8 is more than 0.2."""
 
 PROMOTE, REJECT, INSUFFICIENT_EVIDENCE = "PROMOTE", "REJECT", "INSUFFICIENT EVIDENCE"
 """Decisions. Only the first promotes; the last says that nothing was shown, in either direction."""
+
+
+class RuleDocument(TypedDict):
+    """One rule as written to ``evaluation.json`` and ``report.json``; see :class:`RuleResult`."""
+
+    rule: str
+    threshold: float
+    measured: float | None
+    bound: float | None
+    passed: bool
+    undecided: bool
+    explanation: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,9 +48,17 @@ class RuleResult:
     undecided: bool = False
     explanation: str
 
-    def to_document(self) -> dict[str, Any]:
+    def to_document(self) -> RuleDocument:
         """Give the line as written to ``report.json``."""
-        return asdict(self)
+        return {
+            "rule": self.rule,
+            "threshold": self.threshold,
+            "measured": self.measured,
+            "bound": self.bound,
+            "passed": self.passed,
+            "undecided": self.undecided,
+            "explanation": self.explanation,
+        }
 
 
 def at_least(rule: str, threshold: float, measured: float | None, explanation: str) -> RuleResult:

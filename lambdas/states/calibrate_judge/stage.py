@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lambdas.domain.evaluation.judge import judge_facts
 from lambdas.domain.evaluation.judge_calibration import agreement
+from lambdas.domain.gate.evaluation_document import Evaluation
 from lambdas.domain.gate.quality_rules import JudgeRecord, agreement_lines, calibration_document
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, reasons
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
@@ -39,7 +40,7 @@ def execute(stage: Stage) -> Result:
     believed = all(line.passed for line in lines)
     if not believed:
         models = stage.plan.models
-        evaluation = {
+        evaluation: Evaluation = {
             "decision": INSUFFICIENT_EVIDENCE,
             "reasons": reasons(lines),
             "gate": [line.to_document() for line in lines],
@@ -49,7 +50,7 @@ def execute(stage: Stage) -> Result:
                 "calibration": calibration_document(record),
             },
         }
-        runs.write_json(files.evaluation(stage.attempt, "evaluation.json"), evaluation)
+        stage.write_evaluation(evaluation)
         publish(stage, outcome=None, reason=None)
     stage.progress(cases=len(cases), believed=believed)
     return {"believed": believed, "cases": len(cases)}

@@ -39,7 +39,7 @@ def execute(stage: Stage) -> Result:
     LeaseTaken, ChampionChanged, QuotaTooLow, HourlyLimitExceeded, PriceMissing, PromotionFailed
         The previous champion, if any, goes on serving.
     """
-    evaluation = stage.pipeline.runs.read_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"))
+    evaluation = stage.evaluation()
     before = Champion.from_item(evaluation["champion_before"]) if evaluation["champion_before"] else None
     champion = stage.pipeline.tasks.state(stage.run.task).champion
     if champion is None or champion.run_id != stage.run.run_id:

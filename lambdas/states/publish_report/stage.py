@@ -101,7 +101,7 @@ def _rejection(stage: Stage) -> str:
     approval = stage.run.facts.get("approval")
     if approval and approval["answer"] == "rejected":
         return f"rejected by a person: {approval['why'] or 'no reason given'}"
-    evaluation = stage.pipeline.runs.read_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"))
+    evaluation = stage.evaluation()
     why = "; ".join(evaluation["reasons"])
     if evaluation["decision"] == INSUFFICIENT_EVIDENCE:
         return f"there is too little evidence for a verdict: {why}"
@@ -131,12 +131,12 @@ def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:
 
 def measure_run(stage: Stage, outcome: str) -> Iterator[Measured]:
     """Measure an attempt: its outcome, duration, budget and evaluation, as far as it came."""
-    runs, files, run = stage.pipeline.runs, stage.run.files, stage.run
+    run = stage.run
     yield Measured(metric=RUNS_ENDED, value=1, of=outcome)
     if run.started_at:
         yield Measured(metric=RUN_SECONDS, value=seconds_between(run.started_at, stage.now()), of=outcome)
     plan = stage.find_plan()
     if plan and plan.budget_usd:
         yield budget_used(total_usd(stage.pipeline.registry.ledger(run.run_id)), plan.budget_usd)
-    evaluation = runs.find_json(files.evaluation(stage.attempt, "evaluation.json")) or {}
+    evaluation = stage.find_evaluation()
     yield from measure_contestants(evaluation.get("contestants", []), promoted=outcome == PROMOTED)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
+from lambdas.domain.gate.evaluation_document import Evaluation
 from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message
 from lambdas.domain.task.task_files import TASK_FILES, said_of_missing
 from lambdas.gateways.aws import clients
@@ -17,7 +17,7 @@ def execute(stage: Stage) -> Result:
     """Ask for approval; the state waits until somebody answers or its time-out passes."""
     environment, run = stage.pipeline.environment, stage.run
     expires = stage.pipeline.now() + timedelta(hours=environment.settings.approval_expiry_hours)
-    evaluation = stage.pipeline.runs.read_json(run.files.evaluation(stage.attempt, "evaluation.json"))
+    evaluation = stage.evaluation()
     request = _request(stage, evaluation, iso(expires))
     champion = evaluation["champion_before"]
     pending = PendingApproval(
@@ -47,7 +47,7 @@ def execute(stage: Stage) -> Result:
     return {"expires": iso(expires)}
 
 
-def _request(stage: Stage, evaluation: dict[str, Any], expires: str) -> ApprovalRequest:
+def _request(stage: Stage, evaluation: Evaluation, expires: str) -> ApprovalRequest:
     environment, run = stage.pipeline.environment, stage.run
     return ApprovalRequest(
         environment=environment.name,

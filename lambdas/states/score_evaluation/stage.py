@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.evaluation.contestant_summary import summarise
@@ -13,11 +12,13 @@ from lambdas.domain.evaluation.judge import judge_facts
 from lambdas.domain.evaluation.judge_calibration import Agreement, drift
 from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, check_complete, worst_answers
 from lambdas.domain.gate import cascade
+from lambdas.domain.gate.evaluation_document import Evaluation, LeftOut
 from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
-from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, RuleResult, decide, reasons
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, decide, reasons
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.serving.break_even import work_out
+from lambdas.domain.stored import read_as
 from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
@@ -44,7 +45,7 @@ def execute(stage: Stage) -> Result:
     """
     stage.progress()
     evaluation = _evaluate(stage)
-    stage.pipeline.runs.write_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"), evaluation)
+    stage.write_evaluation(evaluation)
     if evaluation["decision"] == INSUFFICIENT_EVIDENCE:
         stage.pipeline.registry.record_facts(stage.run.run_id, undecided=True)
     publish(stage, outcome=None, reason=None)
@@ -56,7 +57,7 @@ def execute(stage: Stage) -> Result:
     }
 
 
-def _evaluate(stage: Stage) -> dict[str, Any]:
+def _evaluate(stage: Stage) -> Evaluation:
     prices, task = stage.prices, stage.task
     models = stage.plan.models
     references, left_out, shards = _references(stage), _left_out(stage), _shards(stage)
@@ -76,7 +77,9 @@ def _evaluate(stage: Stage) -> dict[str, Any]:
     break_even = work_out(summaries, task, prices, models.student)
     gate = judge_gate(grouped, summaries, task, break_even, judge, _unmeasured(stage, references))
     return {
-        **_decision(gate),
+        "decision": decide(gate),
+        "reasons": reasons(gate),
+        "gate": [line.to_document() for line in gate],
         "needs_explicit_approval": [
             *_about_champion(stage, champion, grouped, left_out),
             *needed_approvals(task, break_even),
@@ -135,7 +138,7 @@ def _about_champion(
     stage: Stage,
     champion: Champion | None,
     grouped: Mapping[str, Sequence[Measurement]],
-    left_out: Sequence[Mapping[str, str]],
+    left_out: Sequence[LeftOut],
 ) -> list[str]:
     """Say what a person must know of the champion that the student would replace."""
     if champion is None or serves_this_student(stage, champion):
@@ -147,17 +150,13 @@ def _about_champion(
     return [f"{text} {champion.run_id}: {why}"]
 
 
-def _decision(gate: Sequence[RuleResult]) -> dict[str, Any]:
-    return {"decision": decide(gate), "reasons": reasons(gate), "gate": [line.to_document() for line in gate]}
-
-
 def _shards(stage: Stage) -> list[str]:
     """Find the measurements of every shard: one file each."""
     prefix = stage.run.files.evaluation(stage.attempt, "")
     return [key for key in stage.pipeline.runs.keys(prefix) if key.endswith(".jsonl")]
 
 
-def _left_out(stage: Stage) -> list[dict[str, str]]:
+def _left_out(stage: Stage) -> list[LeftOut]:
     """Say who is not compared, and why: the champion, where some shard could not measure it."""
     note = stage.pipeline.runs.find_json(stage.run.files.evaluation(stage.attempt, "left_out.json"))
     return [note] if note else []
@@ -168,6 +167,5 @@ def _judge_record(stage: Stage) -> JudgeRecord:
     before = stage.pipeline.runs.find_json(stage.run.files.evaluation(stage.attempt, "calibration.json"))
     if not before:
         return JudgeRecord()
-    known = {key: value for key, value in before["agreement"].items() if key != "drift"}
     after = judge_scores(stage, read_cases(stage), "after")
-    return JudgeRecord(agreement=Agreement(**known), drift=drift(before["scores"], after))
+    return JudgeRecord(agreement=read_as(Agreement, before["agreement"]), drift=drift(before["scores"], after))

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from lambdas.domain.bedrock_names import client_token, resource_tags
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
+from lambdas.domain.gate.evaluation_document import student_of
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.run_facts import stated_price
@@ -152,11 +153,9 @@ def _payer(stage: Stage, endpoint_arn: str) -> Callable[[Sequence[Answer]], None
 
 def evaluated_p95_ms(stage: Stage) -> float | None:
     """Read the student's 95th percentile of the service's own latency, as the run's evaluation measured it."""
-    evaluation = stage.pipeline.runs.read_json(stage.run.files.evaluation(stage.attempt, "evaluation.json"))
-    contestants: list[dict[str, Any]] = evaluation["contestants"]
-    student = next((item for item in contestants if item["role"] == "student"), {})
-    p95: float | None = (student.get("latency_ms") or {}).get("p95")
-    return p95
+    student = student_of(stage.evaluation())
+    latency = student.get("latency_ms") if student else None
+    return latency.get("p95") if latency else None
 
 
 def _expected(stage: Stage) -> Expected:

@@ -1,0 +1,58 @@
+"""What the evaluation of an attempt came to: ``evaluation.json``, with one reader and one writer.
+
+CalibrateJudge writes it where the judge is not believed, so that there are no contestants; else ScoreEvaluation does.
+What was not come to is not in it. Fields: docs/report.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, cast
+
+from lambdas.domain.evaluation.contestant_summary import Contestant
+from lambdas.domain.gate.rule_result import RuleDocument
+from lambdas.domain.run_facts import ChampionFact
+from lambdas.domain.stored import check_schema_version
+
+NAME = "evaluation.json"
+
+
+class LeftOut(TypedDict, total=False):
+    """A contestant that was not compared, and why."""
+
+    role: str
+    reason: str
+
+
+class Evaluation(TypedDict, total=False):
+    """``evaluation.json``; ``shards`` is the number of measured shards, ``decision`` the gate's."""
+
+    decision: str
+    reasons: list[str]
+    gate: list[RuleDocument]
+    needs_explicit_approval: list[str]
+    contestants: list[Contestant]
+    left_out: Sequence[LeftOut]
+    shards: int
+    judge: Mapping[str, Any]
+    break_even: Mapping[str, Any]
+    cascade: Mapping[str, Any] | None
+    worst_answers: Sequence[Mapping[str, Any]]
+    champion_before: ChampionFact | None
+
+
+def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
+    """Read ``evaluation.json`` as this version or another wrote it.
+
+    Raises
+    ------
+    DocumentTooNew
+        When a later version wrote it in another way.
+    """
+    check_schema_version(document, NAME)
+    return cast("Evaluation", document)
+
+
+def student_of(evaluation: Evaluation) -> Contestant | None:
+    """Give the student's figures; ``None`` where it was not measured."""
+    return next((one for one in evaluation.get("contestants", []) if one.get("role") == "student"), None)
