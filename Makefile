@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check format synth snapshots review bench lock clean-local
+.PHONY: help setup demo test faults check format synth snapshots review bench prices-diff lock clean-local
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,11 @@ review: setup ## one page for the reviewer: resources, roles and why, what is re
 
 bench: setup ## one line a figure: bench/<name> <value> <unit> (ARGS=synthesis: that alone; ARGS=-h lists them)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+prices-diff: setup ## hold the price book against LiteLLM's public table (fetched from PyPI, not installed)
+	mkdir -p .local/litellm
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest .local/litellm litellm
+	$(BIN)/python -m checks prices
 
 lock: setup ## write the lock files anew from the requirements files
 	$(COMPILE) requirements-dev.txt --output-file requirements-dev.lock

@@ -35,6 +35,8 @@ STACKS = ("data", "pipeline", "operations")
 
 # A function that answers late must not be called a second time behind the person's back.
 _LAMBDA_CONFIG = Config(read_timeout=180, retries={"total_max_attempts": 1})
+_ONLY_IN = {"pricing": "us-east-1"}
+"""Services that answer in one Region about all (AWS Billing user guide, AWS Price List Query API)."""
 _CODES = {"RunNotFound": UNKNOWN_RUN}
 
 ClientFactory = Callable[[str], Any]
@@ -67,7 +69,8 @@ class Deployment:
         chosen = session.region_name or DEFAULT_REGION
 
         def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' types at run time
-            return session.client(service, region_name=chosen, config=_config(service))  # type: ignore[call-overload]
+            region_name = _ONLY_IN.get(service, chosen)
+            return session.client(service, region_name=region_name, config=_config(service))  # type: ignore[call-overload]
 
         return cls(environment, chosen, client)
 

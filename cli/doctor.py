@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,6 +46,10 @@ _PERSON_ACTIONS = {
     ),
 }
 """What submit, watch and approve need of whoever types them."""
+
+
+OLD_PRICE_DAYS = 180
+"""Age of a price at which it should be looked at again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +141,7 @@ def _models(catalog: ModelCatalog, settings: Settings) -> Iterator[Check]:
     for role, models in roles.items():
         yield _tried(f"Model for {role}", lambda role=role, models=models: _role(catalog, role, models))  # type: ignore[misc]
     yield _tried("Customization", lambda: _customization(catalog, settings))
+    yield price_book_check(settings)
     yield _tried("Way of training", lambda: _way_of_training(catalog, settings))
 
 
@@ -197,6 +203,23 @@ def _way_of_training(catalog: ModelCatalog, settings: Settings) -> Check:
     if terms:
         return Check(name=name, state=WARNING, found=found, fix=terms[0])
     return Check(name=name, state=OK, found=found)
+
+
+def price_book_check(settings: Settings) -> Check:
+    """Say how old the prices are by which runs are estimated and stopped."""
+    name, models = "Price book", [*settings.asked_models(), settings.student_customization_model]
+    oldest = settings.price_book().oldest(models)
+    if oldest is None:
+        fix = f"add lines to 'prices' of this environment in {CDK_FILE} and deploy: runs stop without a price"
+        return Check(
+            name=name, state=PROBLEM, found=f"no price of any model of the settings in {settings.region}", fix=fix
+        )
+    days = (utc_now().date() - date.fromisoformat(oldest.date)).days
+    found = f"the oldest price of your models is of {oldest.date}, {days} days ago ({oldest.model} {oldest.usage})"
+    if days <= OLD_PRICE_DAYS:
+        return Check(name=name, state=OK, found=found)
+    fix = "python -m cli prices refresh compares it with the AWS Price List, and writes it with --write; then deploy"
+    return Check(name=name, state=WARNING, found=found, fix=fix)
 
 
 def _throughput_quota(catalog: ModelCatalog, region: str) -> Check:

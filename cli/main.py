@@ -18,6 +18,7 @@ from cli.errors import CHECK_FAILED, EXIT_CODES, INTERRUPTED, CliError, aws_prob
 from cli.estimation import estimate
 from cli.forget import forget
 from cli.log_submission import LogOptions, check_allowed, check_logs, upload_request
+from cli.prices import prices
 from cli.rebuild import rebuild_registry
 from cli.reports import save_report
 from cli.rollback import roll_back
@@ -250,7 +251,7 @@ def retry(session: Session, run: str) -> None:
     session.show(given, line, f"Watch it: {session.command} watch {found.run_id}")
 
 
-for verb in (champions, confirm, costs, doctor, estimate, forget, reap, rebuild_registry, stop, teardown):
+for verb in (champions, confirm, costs, doctor, estimate, forget, prices, reap, rebuild_registry, stop, teardown):
     cli.add_command(verb)
 
 

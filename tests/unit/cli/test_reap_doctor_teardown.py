@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from click.testing import Result
 
+from cli.doctor import OK, PROBLEM, WARNING, price_book_check
 from lambdas.domain.task.settings import Settings
 from lambdas.gateways.registry.items import to_values
 from tests.unit.cli.conftest import FakeAws, ended, make_run
@@ -147,13 +150,49 @@ def deployed_settings(aws: FakeAws, **changes: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("date", "state", "said"),
+    [
+        ("2026-10-20", OK, "of 2026-10-20, 35 days ago"),
+        ("2026-05-28", OK, "180 days ago"),
+        ("2026-05-27", WARNING, "181 days ago"),
+    ],
+)
+def test_doctor_says_how_old_the_price_book_is(
+    monkeypatch: pytest.MonkeyPatch, date: str, state: str, said: str
+) -> None:
+    # Given a book in which one price of the settings' models was read longest ago
+    monkeypatch.setattr("cli.doctor.utc_now", lambda: datetime(2026, 11, 24, 8, tzinfo=UTC))
+    line = {"model": "a.model-v1:0", "usage": "input", "usd": 1.0, "unit": "million tokens", "source": "a page"}
+    models = {f"{role}_models": ["a.model-v1:0"] for role in ("teacher", "judge", "baseline")}
+    settings = Settings.from_mapping(
+        {**models, "student_model": "a.model-v1:0", "student_customization_model": "a.model-v1:0:128k"}
+        | {"prices": [{**line, "date": date}, {**line, "usage": "output", "date": "2026-11-01"}]}
+    )
+
+    # When
+    check = price_book_check(settings)
+
+    # Then
+    assert (check.state, check.name) == (state, "Price book")
+    assert said in check.found
+    assert ("prices refresh" in check.fix) == (state == WARNING)
+
+
+def test_doctor_names_a_region_without_any_price() -> None:
+    check = price_book_check(Settings.from_mapping({"region": "sa-east-1"}))
+
+    assert check.state == PROBLEM
+    assert "'prices'" in check.fix
+
+
 def test_doctor_goes_on_where_a_look_is_refused_and_names_who_did_not_confirm(aws: FakeAws, call: Call) -> None:
     # Given nobody may look at models or quotas, one right is missing, and one subscription waits
     identity(aws)
     aws.outputs["operations"] = {"TopicArn": "arn:aws:sns:us-east-1:123456789012:topic"}
     models = {f"{role}_models": ["amazon.nova-pro-v1:0"] for role in ("teacher", "judge", "baseline")}
     deployed_settings(aws, **models)
-    for _ in range(5):
+    for _ in range(6):
         aws.stub("bedrock").add_client_error("get_foundation_model", "AccessDeniedException")
     aws.stub("service-quotas").add_client_error("get_service_quota", "AccessDeniedException")
     aws.stub("lambda").add_client_error("get_account_settings", "AccessDeniedException")
