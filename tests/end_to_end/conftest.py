@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,12 +21,18 @@ SIMULATOR = {
 
 
 @pytest.fixture(scope="session")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    assembly = tmp_path_factory.mktemp("assembly") / "cdk.out"
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud assembly of the present code."""
+    folder = tmp_path_factory.mktemp("assembly") / "cdk.out"
     environments = json.loads(ENVIRONMENTS.read_text())
     for settings in environments.values():
         settings["log_sources"] = [LOG_SOURCE]
-    synthesize(assembly, context={"environments": json.dumps(environments)})
+    synthesize(folder, context={"environments": json.dumps(environments)})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def embedded(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     workdir = tmp_path_factory.mktemp("embedded-aws")
     with deployed(workdir, assembly=assembly, simulator_settings=SIMULATOR) as aws:
         yield Account(aws)
