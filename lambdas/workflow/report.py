@@ -21,6 +21,7 @@ from lambdas.domain.serving.break_even import throughput_usage, with_stated_pric
 from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
 from lambdas.domain.stored import DOCUMENT_VERSION
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.training.teacher_data_document import TeacherData
 from lambdas.workflow.stage import Stage
 from lambdas.workflow.training.customization_job import job_of_attempt
 
@@ -62,7 +63,7 @@ def gather(
     settings = stage.pipeline.environment.settings
     plan = stage.find_plan()
     evaluation = stage.find_evaluation()
-    teacher_data = runs.find_json(files.teacher_data("teacher_data.json"))
+    teacher_data = stage.find_teacher_data()
     learnt = runs.find_json(files.training(stage.attempt))
     ledger = stage.pipeline.registry.ledger(run.run_id)
     spent = total_usd(ledger)
@@ -138,7 +139,7 @@ def _refusal(stage: Stage, facts: RunFacts) -> str | None:
 
 
 def _training(
-    stage: Stage, teacher_data: dict[str, Any], facts: RunFacts, learnt: dict[str, Any] | None
+    stage: Stage, teacher_data: TeacherData, facts: RunFacts, learnt: dict[str, Any] | None
 ) -> dict[str, Any]:
     job = job_of_attempt(facts, stage.attempt)
     return {

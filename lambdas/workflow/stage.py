@@ -20,6 +20,8 @@ from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.teacher_data_document import NAME as TEACHER_DATA_FILE
+from lambdas.domain.training.teacher_data_document import TeacherData, read_teacher_data
 from lambdas.gateways.answering.answer_recorder import Books, Kept
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.answering.answerer import Answerer, Limits
@@ -171,6 +173,23 @@ class Stage:
         """Give the plan, or ``None`` where the attempt did not come to one."""
         document = self.pipeline.runs.find_json(self.run.files.plan(self.attempt))
         return Plan.from_document(document) if document else None
+
+    def teacher_data(self) -> TeacherData:
+        """Read what the teacher's answers became; every attempt of the run shares it."""
+        return read_teacher_data(self.pipeline.runs.read_json(self._teacher_data_key))
+
+    def find_teacher_data(self) -> TeacherData | None:
+        """Give what the teacher's answers became, or ``None`` where the run did not come to it."""
+        document = self.pipeline.runs.find_json(self._teacher_data_key)
+        return read_teacher_data(document) if document else None
+
+    def write_teacher_data(self, teacher_data: TeacherData) -> None:
+        """Keep what the teacher's answers became."""
+        self.pipeline.runs.write_json(self._teacher_data_key, teacher_data)
+
+    @property
+    def _teacher_data_key(self) -> str:
+        return self.run.files.teacher_data(TEACHER_DATA_FILE)
 
     def evaluation(self) -> Evaluation:
         """Read what the evaluation of this attempt came to."""

@@ -19,6 +19,7 @@ from lambdas.domain.report.render import render_report
 from lambdas.domain.stored import read_as
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.training.teacher_data_document import TeacherData, read_teacher_data
 from lambdas.gateways.answering.failure_store import Failure
 from lambdas.gateways.registry.approvals import PendingApproval
 from lambdas.gateways.registry.items import from_values
@@ -97,7 +98,7 @@ def test_a_plan_is_written_as_it_was_read(document: Document) -> None:
     assert kept(document, Plan.from_document(document).to_document())
 
 
-@pytest.mark.parametrize("read", [Plan.from_document, read_evaluation])
+@pytest.mark.parametrize("read", [Plan.from_document, read_evaluation, read_teacher_data])
 def test_a_document_of_a_later_version_is_refused(read: Read) -> None:
     with pytest.raises(DocumentTooNew, match="schema_version 2"):
         read({"schema_version": 2})
@@ -109,6 +110,12 @@ def test_every_stored_evaluation_is_read_and_has_only_known_fields() -> None:
     assert [unknown(Evaluation, one, "evaluation") for one in evaluations] == [[]] * len(evaluations)
     # The judge that is not believed ends a run before anything is measured.
     assert [student_of(one) is None for one in evaluations] == ["contestants" not in one for one in evaluations]
+
+
+def test_all_that_is_stored_of_the_teachers_answers_is_known() -> None:
+    found = [read_teacher_data(json.loads(body)) for body in files("/teacher_data.json")]
+    assert len(found) >= 7
+    assert [unknown(TeacherData, one, "teacher_data") for one in found] == [[]] * len(found)
 
 
 def test_every_stored_task_file_is_read() -> None:

@@ -15,6 +15,7 @@ from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.teacher_data import Collected, check_drops, check_references, collect, drop_rate
+from lambdas.domain.training.teacher_data_document import TeacherData
 from lambdas.domain.training.training_file import check_training_file
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.answering.failure_store import FailureStore
@@ -46,18 +47,16 @@ def execute(stage: Stage) -> Result:
     collected = collect(train, holdout, asked, stage.task, own_holdout=own_holdout)
     # What nobody asked the teacher in production is not an answer that had to be dropped.
     answered = len(logged) if from_logs_alone else len(train)
-    summary = {
-        **_summary(collected, models.teacher, stage.task),
-        "logged_answers": len(logged),
-        "drop_rate": drop_rate(collected, answered),
-        "batch": runs.read_json(files.teacher_batch(stage.attempt)),
-    }
+    summary = _summary(collected, models.teacher, stage.task)
+    summary["logged_answers"] = len(logged)
+    summary["drop_rate"] = drop_rate(collected, answered)
+    summary["batch"] = runs.read_json(files.teacher_batch(stage.attempt))
     if from_logs_alone:
         summary["invocation_logs"] = write_training_log(stage, models.teacher, train, logged, collected)
     runs.write(files.teacher_data("training.jsonl"), _lines(collected.training))
     runs.write(files.teacher_data("references.jsonl"), _lines(map(_json, collected.references)))
     runs.write(files.teacher_data("dropped.jsonl"), _lines(map(_json, collected.dropped)))
-    runs.write_json(files.teacher_data("teacher_data.json"), summary)
+    stage.write_teacher_data(summary)
     least = sample_bounds(models.student_customization, models.training).least
     check_drops(collected, answered, stage.task, least)
     if not own_holdout:
@@ -82,7 +81,7 @@ def _asked(stage: Stage, teacher: str, records: list[Record]) -> Asked:
     return asked
 
 
-def _summary(collected: Collected, teacher: str, task: TaskDefinition) -> dict[str, Any]:
+def _summary(collected: Collected, teacher: str, task: TaskDefinition) -> TeacherData:
     content = hashlib.sha256(_lines(collected.training)).hexdigest()
     return {
         "teacher": teacher,

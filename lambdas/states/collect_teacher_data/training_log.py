@@ -6,24 +6,23 @@ on answers that were dropped here. So it is pointed at these objects (decision 0
 
 from __future__ import annotations
 
-from typing import Any
-
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.identity import digest
 from lambdas.domain.logs.log_writer import LogPlace, log_entry, log_objects
 from lambdas.domain.logs.logged_answers import ReusedAnswer
 from lambdas.domain.training.teacher_data import Collected
+from lambdas.domain.training.teacher_data_document import InvocationLogs
 from lambdas.workflow.stage import Stage
 
 
 def write_training_log(
     stage: Stage, teacher: str, train: list[Record], logged: dict[str, ReusedAnswer], collected: Collected
-) -> dict[str, Any]:
+) -> InvocationLogs:
     """Write the objects under a prefix named by their content, so that no other attempt's lie beside them.
 
     Returns
     -------
-    dict
+    InvocationLogs
         ``prefix`` (a key), ``objects``, ``entries`` and ``metadata``, for LaunchDistillation and for people.
     """
     files, runs, environment = stage.run.files, stage.pipeline.runs, stage.pipeline.environment

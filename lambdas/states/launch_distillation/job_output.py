@@ -25,7 +25,7 @@ def read_output(stage: Stage, job: Found) -> dict[str, Any]:
     The folder is found by listing: its inner layout is documented in part only.
     """
     bucket = stage.pipeline.runs
-    facts = bucket.read_json(stage.run.files.teacher_data("teacher_data.json"))
+    facts = stage.teacher_data()
     prefix = _folder(bucket.name, job)
     keys = list(bucket.keys(prefix)) if prefix else []
     ours = [key for key in keys if _VALIDATION not in key.removeprefix(prefix or "")]

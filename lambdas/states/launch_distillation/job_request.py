@@ -56,7 +56,7 @@ def _training_data(stage: Stage, models: ModelChoice) -> dict[str, Any]:
     files, bucket = stage.run.files, stage.pipeline.environment.runs_bucket
     if not trains_on_logs(stage, models):
         return {"s3Uri": s3_uri(bucket, files.teacher_data("training.jsonl"))}
-    log = stage.pipeline.runs.read_json(files.teacher_data("teacher_data.json"))["invocation_logs"]
+    log = stage.teacher_data()["invocation_logs"]
     return invocation_logs_config(s3_uri(bucket, log["prefix"]), log["metadata"])
 
 
@@ -66,7 +66,7 @@ def _hyper_parameters(stage: Stage, models: ModelChoice) -> dict[str, str]:
     The learning rate stays the service's. Values travel as strings.
     """
     parameters = {"epochCount": str(TRAINING_EPOCHS)}
-    records = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))["training_records"]
+    records = stage.teacher_data()["training_records"]
     every = _RECORDS_A_WARMUP_STEP.get(foundation_model_id(models.student_customization))
     if every:
         parameters["learningRateWarmupSteps"] = str(min(_MOST_WARMUP_STEPS, records // every))

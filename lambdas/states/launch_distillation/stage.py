@@ -82,7 +82,7 @@ def execute(stage: Stage) -> Result:
 
 
 def _content(stage: Stage, models: ModelChoice) -> str:
-    facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
+    facts = stage.teacher_data()
     teacher = models.teacher if models.training == "distillation" else None
     # The same pairs as a training file make another student: Bedrock asks its teacher again.
     from_logs = ["invocation logs"] if trains_on_logs(stage, models) else []

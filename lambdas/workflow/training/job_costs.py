@@ -17,7 +17,7 @@ def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
     A job that ended within a phase is counted with the most that the phase can have cost, and says so: the service
     does not tell how far it came. A training that failed is not charged.
     """
-    facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
+    facts = stage.teacher_data()
     volume = read_as(TrainingVolume, facts["training_volume"])
     asks_teacher = bedrock_asks_teacher(models.training, stage.task)
     if asks_teacher and (job.status == "Completed" or may_have_begun(job.details, "dataProcessingDetails")):

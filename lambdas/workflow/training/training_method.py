@@ -74,7 +74,7 @@ def _check_answers(stage: Stage, refusal: str) -> None:
 
     Its 100 to 15,000 records lie within the 8 to 20,000 that fine-tuning takes (Nova user guide, prepare data).
     """
-    facts = stage.pipeline.runs.read_json(stage.run.files.teacher_data("teacher_data.json"))
+    facts = stage.teacher_data()
     without = facts["training_records"] - facts["labelled_records"]
     if without:
         raise DistillationFailed(
