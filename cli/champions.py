@@ -36,9 +36,18 @@ def champions(session: Session) -> None:
             back = {"previous_run_id": previous.run_id if previous else None, "former_runs": former}
             extra = {**back, "usd_per_hour": prices[task]}
             session.show({"task": task, **champion.to_document(), **extra})
+        for task, state in states.items():
+            if not state.champion and state.torn_down_at:
+                gone = {"run_id": None, "torn_down_at": state.torn_down_at, "torn_down_run": state.torn_down_run}
+                session.show({"task": task, **gone})
         return
+    torn_down = {task: state for task, state in states.items() if not state.champion and state.torn_down_at}
+    for task, state in torn_down.items():
+        at = moment(str(state.torn_down_at))
+        session.screen.print(f"Nothing serves {task}: run {state.torn_down_run} was torn down {at}.", soft_wrap=True)
     if not serving:
-        session.screen.print("No task has a champion yet. 'python -m cli submit TASK_DIR' starts a run.")
+        if not torn_down:
+            session.screen.print("No task has a champion yet. 'python -m cli submit TASK_DIR' starts a run.")
         return
     table = Table("Task", "Run", "Served by", "$/hour", "Since", "Confirmed", "Endpoint", header_style="bold")
     for task, champion in serving.items():

@@ -111,6 +111,10 @@ class ReasonTooLong(PipelineError):
     """A person's reason is longer than what is kept."""
 
 
+class EnvironmentClosed(PipelineError):
+    """The environment is being torn down: nothing is started or created any more."""
+
+
 class StopRefused(PipelineError):
     """The run has ended, so there is nothing to stop."""
 

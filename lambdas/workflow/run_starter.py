@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.aws.service_errors import refusal
 from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.intake import Intake
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 
 if TYPE_CHECKING:
@@ -22,14 +23,23 @@ class Starter:
     Parameters
     ----------
     registry : Registry
+    intake : Intake
+        While it is closed nothing is started: runs wait.
     step_functions : Step Functions client
     state_machine_arn : str
     max_running : int
         Runs that may be in progress at once.
     """
 
-    def __init__(self, registry: Registry, step_functions: SFNClient, state_machine_arn: str, max_running: int) -> None:
-        self._registry, self._step_functions = registry, step_functions
+    def __init__(
+        self,
+        registry: Registry,
+        intake: Intake,
+        step_functions: SFNClient,
+        state_machine_arn: str,
+        max_running: int,
+    ) -> None:
+        self._registry, self._intake, self._step_functions = registry, intake, step_functions
         self._state_machine_arn, self._max_running = state_machine_arn, max_running
 
     def start(self, run: Run, now: str) -> str:
@@ -43,8 +53,8 @@ class Starter:
         str
             The run's state: QUEUED, RUNNING or ENDED.
         """
-        if run.state == ENDED:
-            return ENDED
+        if run.state == ENDED or self._intake.is_closed_for(self._state_machine_arn):
+            return run.state
         if run.state == QUEUED and not self._registry.take_slot(run.run_id, self._max_running, now):
             return self._registry.run(run.run_id).state
         try:

@@ -31,6 +31,7 @@ from lambdas.gateways.aws.bedrock import BedrockControl
 from lambdas.gateways.aws.environment import Environment
 from lambdas.gateways.aws.metric_writer import Meter
 from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.intake import Intake
 from lambdas.gateways.registry.resources import CREATED, PLANNED, Resource, ResourceBook
 from lambdas.gateways.registry.run_ledger import RunLedger
 from lambdas.gateways.registry.runs import ENDED, RUNNING, Registry, Run
@@ -93,9 +94,14 @@ class Pipeline:
         return Meter(self.environment.name)
 
     @cached_property
+    def intake(self) -> Intake:
+        """Whether the environment takes runs."""
+        return Intake(self._table)
+
+    @cached_property
     def resources(self) -> ResourceBook:
         """Billable things."""
-        return ResourceBook(self._table)
+        return ResourceBook(self._table, self.intake.closed_since)
 
     @cached_property
     def shard_failures(self) -> ShardFailures:

@@ -143,11 +143,14 @@ def test_teardown_deletes_every_bedrock_resource_before_the_stacks_go(tmp_path_f
         account.simulator.change(durations={"job": 600.0})
         account.upload("trains", example_lines()[:220], **lenient())
         until(lambda: [job for job in account.simulator.resources().jobs if job["status"] == "InProgress"], "a job")
+        # ... and two that wait for a slot
+        queued = [account.upload(f"queued-{number}", example_lines()[: 230 + number], **lenient()) for number in (1, 2)]
+        until(lambda: all(account.registry.find(one.run_id) for one in queued), "the queue")
         before = len(account.billable())
         # When
         plan = json.loads(call("--json", "teardown", "--dry-run").output)
         # Then
-        assert len(plan["executions"]) == 2
+        assert len(plan["runs"]) == 4
         kinds = {item["kind"] for item in plan["resources"]}
         assert kinds >= {"provisioned_throughput", "custom_model", "customization_job"}
         assert len(account.billable()) == before
@@ -163,3 +166,18 @@ def test_teardown_deletes_every_bedrock_resource_before_the_stacks_go(tmp_path_f
         assert account.billable() == []
         pointers = aws.client("ssm").get_parameters_by_path(Path="/distillation/local/", Recursive=True)["Parameters"]
         assert pointers == []
+        # Then nothing begins behind it, and it is known what was torn down
+        runs = [account.registry.run(one.run_id) for one in (waiting, *queued)]
+        assert {(run.state, run.outcome) for run in runs} == {("ENDED", "STOPPED")}
+        account.look_after_all()
+        late = account.upload("late", example_lines()[:240], **lenient())
+        until(lambda: account.registry.find(late.run_id), "the late upload")
+        account.look_after_all()
+        assert account.registry.run(late.run_id).state == "QUEUED"
+        assert account.billable() == []
+        assert "was torn down" in call("champions").output
+        # When it is opened again
+        assert call("teardown", "--reopen").exit_code == 0
+        account.look_after_all()
+        # Then what waited runs
+        assert account.registry.run(late.run_id).state == "RUNNING"

@@ -122,7 +122,7 @@ class TaskState:
 
     ``former`` champions keep their models, the latest one first. ``moving_to`` is the endpoint that a champion is being
     moved to; ``moved_from`` the one that it was moved away from at ``moved_at``, which callers may still need for a
-    while.
+    while. ``torn_down_run`` served until the environment was torn down at ``torn_down_at``, and nothing did since.
     """
 
     champion: Champion | None = None
@@ -133,6 +133,8 @@ class TaskState:
     moving_to: str | None = None
     moved_from: str | None = None
     moved_at: str | None = None
+    torn_down_at: str | None = None
+    torn_down_run: str | None = None
 
     def is_held_by(self, run_id: str) -> bool:
         """Tell whether an attempt of a run holds the lease, or held it to its expiry and has not given it back."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from lambdas.domain.errors import HourlyLimitExceeded, RetryLater
+from lambdas.domain.errors import EnvironmentClosed, HourlyLimitExceeded, RetryLater
 from lambdas.domain.stored import known_fields, missing_fields
 from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.table import ConditionFailed, Table
@@ -91,10 +91,12 @@ class ResourceBook:
     ----------
     table : Table
         The registry table.
+    closed_since : callable
+        Since when the environment is being torn down; ``None`` while it is not.
     """
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, closed_since: Callable[[], str | None] = lambda: None) -> None:
+        self._table, self._closed_since = table, closed_since
 
     def plan(self, resource: Resource) -> Resource:
         """Write a resource down before it is created; one that is open already stays as it is.
@@ -103,7 +105,17 @@ class ResourceBook:
         -------
         Resource
             As it is in the registry now.
+
+        Raises
+        ------
+        EnvironmentClosed
+            Nothing is written, and nothing may be created.
         """
+        if resource.arn is None and (since := self._closed_since()):
+            raise EnvironmentClosed(
+                f"{resource.kind} {resource.name} is not created: this environment is being torn down since {since}. "
+                "Deploy it again, or open it with 'python -m cli teardown --reopen', then retry"
+            )
         fields = {name: getattr(resource, name) for name in resource.__dataclass_fields__}
         document = {name: value for name, value in fields.items() if value is not None}
         if resource.kind == CUSTOM_MODEL:

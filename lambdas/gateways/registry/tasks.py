@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -15,10 +16,10 @@ TASKS_GROUP = "TASKS"
 """State group of every task's item, so that all can be listed."""
 
 HISTORY_PROMOTED, HISTORY_ROLLED_BACK, HISTORY_RESTORED = "promoted", "rolled back", "restored"
-HISTORY_MOVED, HISTORY_CONFIRMED = "moved on demand", "confirmed"
+HISTORY_MOVED, HISTORY_CONFIRMED, HISTORY_TORN_DOWN = "moved on demand", "confirmed", "torn down"
 """Actions of a task's history, as stored: a new champion; a former one that came back; one whose failed endpoint was
-replaced, or that a rebuilt registry found; one that left its throughput; one that a person confirmed. The outcome of a
-run is another value, in capitals."""
+replaced, or that a rebuilt registry found; one that left its throughput; one that a person confirmed; one that went with
+its environment. The outcome of a run is another value, in capitals."""
 
 NO_CHAMPION = "none"
 """Stands for "no champion yet" in conditions, where an absent attribute cannot be compared."""
@@ -49,6 +50,8 @@ class TaskBook:
             moving_to=item.get("moving_to"),
             moved_from=item.get("moved_from"),
             moved_at=item.get("moved_at"),
+            torn_down_at=item.get("torn_down_at"),
+            torn_down_run=item.get("torn_down_run"),
         )
 
     def take_lease(self, task: str, owner: str, expected_champion: str | None, now: str, expires: str) -> None:
@@ -209,6 +212,24 @@ class TaskBook:
         except ConditionFailed:
             return
         self.drop_lease(task, owner)
+
+    def tear_down(self, task: str, now: str) -> None:
+        """Write down that what served a task was deleted with the environment; no rollback goes on or returns to it."""
+        state = self.state(task)
+        if state.champion is None:
+            return
+        run_id = state.champion.run_id
+        changed = self._table.update_request(
+            **_key(task),
+            expression=(
+                "SET torn_down_at = :now, torn_down_run = :run REMOVE champion, champion_run, former, rollback_order, "
+                "rollback_by, moving_to, moved_from, moved_at, lease_owner, lease_expires"
+            ),
+            values={":now": now, ":run": run_id},
+            condition="champion_run = :run",
+        )
+        with contextlib.suppress(ConditionFailed):  # somebody else was faster
+            self._table.update_together(changed, self._entry(task, run_id, HISTORY_TORN_DOWN, now, ""))
 
     def open_rollbacks(self) -> Iterator[str]:
         """Name the tasks with a rollback in progress. Eventually consistent."""

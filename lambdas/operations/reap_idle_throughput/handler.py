@@ -29,8 +29,8 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
     inventory = Inventory(clients.bedrock(), pipeline.environment.name, pipeline.prices, settings.student_model)
     reaper = Reaper(pipeline, inventory, Usage(clients.cloudwatch()), clients.bedrock(), clients.bedrock_runtime)
     by_hand = "reap" in event
-    reap = str(event.get("reap", settings.reap))
-    result = reaper.reap(reap, look_only=by_hand and reap == REPORT)
+    reap = REPORT if pipeline.intake.closed_since() else str(event.get("reap", settings.reap))
+    result = reaper.reap(reap, look_only=reap == REPORT and (by_hand or pipeline.intake.closed_since() is not None))
     pipeline.meter.emit_all(measure(result))
     if not by_hand:  # whoever asked by hand reads the answer
         tell(pipeline, result)

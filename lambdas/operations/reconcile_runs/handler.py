@@ -19,7 +19,11 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
     environment = pipeline.environment
     step_functions = clients.step_functions()
     starter = Starter(
-        pipeline.registry, step_functions, environment.state_machine_arn, environment.settings.max_running
+        pipeline.registry,
+        pipeline.intake,
+        step_functions,
+        environment.state_machine_arn,
+        environment.settings.max_running,
     )
     reconciler = Reconciler(pipeline, step_functions, clients.lambdas(), starter)
     if "stop" in event:

@@ -16,6 +16,7 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
     now = iso(pipeline.now())
     starter = Starter(
         pipeline.registry,
+        pipeline.intake,
         clients.step_functions(),
         pipeline.environment.state_machine_arn,
         pipeline.environment.settings.max_running,

@@ -64,6 +64,8 @@ def roll_back(pipeline: Pipeline, task: str, to_run: str | None, why: str, owner
     RollbackRefused, LeaseTaken
         Nothing was changed.
     """
+    if since := pipeline.intake.closed_since():
+        raise RollbackRefused(f"this environment is being torn down since {since}; deploy it again first")
     state = pipeline.tasks.state(task)
     if state.rollback is None and state.champion is not None and state.champion.run_id == to_run:
         # Asked again after the answer was lost: it must not roll forward.

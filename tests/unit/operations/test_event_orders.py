@@ -165,7 +165,7 @@ def test_five_hundred_uploads_at_once_are_five_hundred_runs_never_more_than_allo
 ) -> None:
     # Given 500 object versions of two tasks, each event delivered once or twice, in no order, to many Lambdas at once
     registry, states, most = workshop.pipeline.registry, BusyStepFunctions(), 10
-    starter = Starter(registry, cast("Any", states), MACHINE, most)
+    starter = Starter(registry, workshop.pipeline.intake, cast("Any", states), MACHINE, most)
     uploads = [Upload("uploads", f"storm-{number % 2}/part {number}.jsonl", "v") for number in range(500)]
     events = uploads + uploads[::3]
     random.Random(7).shuffle(events)  # noqa: S311 - an order, nothing secret

@@ -85,7 +85,7 @@ class Office:
     def __init__(self, workshop: Workshop, max_running: int) -> None:
         self.workshop, self.registry = workshop, workshop.pipeline.registry
         self.states, self.functions = FakeStepFunctions(), FakeFunctions(workshop)
-        self.starter = Starter(self.registry, cast("Any", self.states), MACHINE, max_running)
+        self.starter = Starter(self.registry, workshop.pipeline.intake, cast("Any", self.states), MACHINE, max_running)
         self.reconciler = Reconciler(
             workshop.pipeline, cast("Any", self.states), cast("Any", self.functions), self.starter
         )
