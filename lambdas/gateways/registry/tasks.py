@@ -18,8 +18,8 @@ TASKS_GROUP = "TASKS"
 HISTORY_PROMOTED, HISTORY_ROLLED_BACK, HISTORY_RESTORED = "promoted", "rolled back", "restored"
 HISTORY_MOVED, HISTORY_CONFIRMED, HISTORY_TORN_DOWN = "moved on demand", "confirmed", "torn down"
 """Actions of a task's history, as stored: a new champion; a former one that came back; one whose failed endpoint was
-replaced, or that a rebuilt registry found; one that left its throughput; one that a person confirmed; one that went with
-its environment. The outcome of a run is another value, in capitals."""
+replaced, or that a rebuilt registry found; one that left its throughput; one that a person confirmed; one that
+went with its environment. The outcome of a run is another value, in capitals."""
 
 NO_CHAMPION = "none"
 """Stands for "no champion yet" in conditions, where an absent attribute cannot be compared."""
