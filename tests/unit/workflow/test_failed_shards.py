@@ -154,7 +154,7 @@ def test_what_outlives_its_attempt_tells_nothing_of_the_next_one(workshop: Works
     run = workshop.run()
 
     def retried(_stage: Stage) -> dict[str, Any]:
-        workshop.fail_and_retry(second)
+        workshop.fail_and_retry(run)
         raise ModelUnavailable("there is no such deployment")
 
     # When
