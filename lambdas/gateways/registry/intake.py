@@ -20,7 +20,7 @@ class Intake:
         self._table = table
 
     def close(self, state_machine_arn: str, now: str) -> None:
-        """Close it: uploads are still claimed and wait, nothing is started, created or bought.
+        """Close it: uploads are still claimed and wait, nothing is started, created or paid for.
 
         Parameters
         ----------
