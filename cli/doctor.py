@@ -154,7 +154,7 @@ def _role(catalog: ModelCatalog, role: str, models: list[str]) -> Check:
         if problem is None:
             passed = "".join(f"; {text}" for text in problems)
             return _usable(name, facts, passed, now)
-        problems.append(f"{model} {problem}")
+        problems.append(f"{model} {problem}{_listed(catalog, facts)}")
     field = "student_model" if role == "student" else f"{role}_models"
     return Check(
         name=name,
@@ -162,6 +162,17 @@ def _role(catalog: ModelCatalog, role: str, models: list[str]) -> Check:
         found="; ".join(problems),
         fix=f"do what stands there, or change '{field}' of this environment in cdk.json and deploy",
     )
+
+
+def _listed(catalog: ModelCatalog, facts: ModelFacts) -> str:
+    """Say under which ids Bedrock offers a model that does not answer under its own."""
+    if facts.exists and facts.on_demand:
+        return ""
+    try:
+        profiles = [profile for profile in catalog.listed_profiles(facts.model) if profile != facts.model]
+    except AWS_ERRORS:
+        return ""  # a help, not the check
+    return f" (Bedrock lists {', '.join(profiles)} here)" if profiles else ""
 
 
 def _usable(name: str, facts: ModelFacts, passed: str, now: datetime) -> Check:

@@ -95,6 +95,23 @@ class ModelCatalog:
             now=now,
         )
 
+    def listed_profiles(self, model: str) -> list[str]:
+        """List the ids of the system inference profiles that lead to a model, whatever their geographies are called.
+
+        Parameters
+        ----------
+        model : str
+            A model id, or a profile id of any scope, known here or not.
+        """
+        pages = self._bedrock.get_paginator("list_inference_profiles").paginate(typeEquals="SYSTEM_DEFINED")
+        bare = foundation_model_id(model)
+        return sorted(
+            profile["inferenceProfileId"]
+            for page in pages
+            for profile in page["inferenceProfileSummaries"]
+            if any(behind["modelArn"].rpartition("/")[2] == bare for behind in profile["models"])
+        )
+
     def no_commitment_units(self) -> float | None:
         """Read how many model units without commitment the account may have; ``None`` where the quota is not shown."""
         try:
