@@ -21,7 +21,7 @@ from lambdas.domain.errors import InvalidSettings, PipelineError
 from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.identity import Upload
 from lambdas.domain.report.figures import usd
-from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.model_choice import ModelChoice, is_listed_pair
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_mode
 from lambdas.gateways.registry.tasks import TaskBook
@@ -135,7 +135,7 @@ def _assumed(session: Session, task: TaskDefinition, why: str) -> EstimateBasis:
         baseline=lists["baseline"][0],
         student=settings.student_model,
         student_customization=settings.student_customization_model,
-        training="fine_tuning" if task.training == "fine_tuning" else "distillation",
+        training=_assumed_training(settings, task),
         considered=considered,
     )
     note = (
@@ -143,6 +143,14 @@ def _assumed(session: Session, task: TaskDefinition, why: str) -> EstimateBasis:
         f"it is still offered or not, and {models.training.replace('_', '-')}."
     )
     return EstimateBasis(settings, models, champion=None, notes=[note])
+
+
+def _assumed_training(settings: Settings, task: TaskDefinition) -> str:
+    """Take the way that CheckRun would: of a teacher without a listed pair a student learns by fine-tuning."""
+    listed = is_listed_pair(settings.teacher_models[0], settings.student_customization_model)
+    if task.training == "fine_tuning" or (task.training == "auto" and not listed):
+        return "fine_tuning"
+    return "distillation"
 
 
 def _settings(session: Session) -> Settings:

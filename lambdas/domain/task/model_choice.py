@@ -261,12 +261,17 @@ def _training(wanted: str, teachers: Sequence[ModelFacts], student: ModelFacts, 
     return "fine_tuning", closed
 
 
+def is_listed_pair(teacher: str, student: str) -> bool:
+    """Tell whether the user guide lists a distillation pair; whether it is open in an account the service says."""
+    return foundation_model_id(teacher) in _TEACHERS.get(foundation_model_id(student), ())
+
+
 def _pair_problem(teacher: ModelFacts, student: ModelFacts) -> str | None:
     """Say why a student cannot be distilled from a teacher, or ``None``."""
     pair = f"no distillation pair is open for teacher {teacher.model} and student {student.model}"
     if "DISTILLATION" not in student.customizations:
         return f"{pair}: the student cannot be distilled in this account"
-    if foundation_model_id(teacher.model) not in _TEACHERS.get(foundation_model_id(student.model), ()):
+    if not is_listed_pair(teacher.model, student.model):
         return f"{pair}: the user guide does not list it"
     if teacher.lifecycle != "ACTIVE":
         return f"{pair}: the teacher is {teacher.lifecycle.lower()}, and takes part in no new customization job"

@@ -63,6 +63,41 @@ def test_as_json_it_gives_every_line_with_low_and_high(call: Callable[..., Resul
     assert all(line["low_usd"] <= line["usd"] <= line["high_usd"] for line in document["estimate"])
 
 
+@pytest.mark.parametrize(
+    ("teacher", "training"),
+    [("us.amazon.nova-pro-v1:0", "distillation"), ("us.anthropic.claude-sonnet-4-6", "fine_tuning")],
+)
+def test_offline_a_teacher_without_a_listed_pair_is_taken_to_fine_tune(
+    call: Callable[..., Result],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    teacher: str,
+    training: str,
+) -> None:
+    # Given
+    environments = {"dev": {"teacher_models": [teacher]}}
+    (tmp_path / "cdk.json").write_text(json.dumps({"context": {"environments": environments}}))
+    monkeypatch.chdir(tmp_path)
+
+    # When
+    document = json.loads(call("--json", "estimate", str(task(folder)), "--offline").stdout)
+
+    # Then Bedrock's own calls to the teacher are a line of a distillation alone
+    assert document["models"]["training"] == training
+    own = [line for line in document["estimate"] if line["what"] == "Bedrock's own calls to the teacher"]
+    assert bool(own) == (training == "distillation")
+
+
+def test_the_tokens_of_the_student_are_those_of_a_custom_model(call: Callable[..., Result], folder: Path) -> None:
+    # Given / When
+    document = json.loads(call("--json", "estimate", str(task(folder)), "--offline").stdout)
+
+    # Then its usage types are apart from those of the undistilled student
+    models = {line["model"] for line in document["estimate"] if line["stage"] == "EvaluateStudent"}
+    assert {"custom:amazon.nova-micro-v1:0", "amazon.nova-micro-v1:0"} <= models
+
+
 def test_a_model_without_a_price_names_the_line_to_add(
     call: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
