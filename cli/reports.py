@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cli.errors import CHECK_FAILED, CliError
 from lambdas.domain.errors import DocumentTooNew
-from lambdas.domain.stored import check_schema_version
+from lambdas.domain.report.report_document import read_report
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import Run
 
@@ -61,12 +60,10 @@ def parsed_report(text: bytes, run_id: str) -> dict[str, Any]:
     CliError
         When a later version wrote it.
     """
-    document: dict[str, Any] = json.loads(text)
     try:
-        check_schema_version(document, f"report.json of run '{run_id}'")
+        return dict(read_report(text, run_id))
     except DocumentTooNew as problem:
         raise CliError(f"{problem}.", CHECK_FAILED) from None
-    return document
 
 
 def read_document(runs: Bucket, run: Run) -> bytes:

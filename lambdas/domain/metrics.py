@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lambdas.domain.evaluation.contestant_summary import Contestant
+from lambdas.domain.evaluation.contestant_summary import ContestantDocument
 
 NAMESPACE = "Distillation"
 
@@ -90,7 +90,7 @@ def budget_used(spent_usd: float, budget_usd: float) -> Measured:
     return Measured(metric=BUDGET_USED, value=100 * spent_usd / budget_usd)
 
 
-def measure_contestants(contestants: Sequence[Contestant], *, promoted: bool) -> Iterable[Measured]:
+def measure_contestants(contestants: Sequence[ContestantDocument], *, promoted: bool) -> Iterable[Measured]:
     """Measure an evaluation.
 
     Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from lambdas.domain.gate.evaluation_document import Evaluation, student_of
 from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.prices.price_book import UNITS, PriceLine
 from lambdas.domain.report.render import render_report
+from lambdas.domain.report.report_document import ReportDocument, ReportEndpoint, ReportError, report_text
 from lambdas.domain.run_facts import RunFacts, stated_price
 from lambdas.domain.serving.break_even import throughput_usage, with_stated_price
 from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
@@ -26,7 +26,7 @@ from lambdas.workflow.stage import Stage
 from lambdas.workflow.training.customization_job import job_of_attempt
 
 
-def publish(stage: Stage, *, outcome: str | None, reason: str | None, error: dict[str, str] | None = None) -> str:
+def publish(stage: Stage, *, outcome: str | None, reason: str | None, error: ReportError | None = None) -> str:
     """Write ``report.json`` and ``report.html`` of an attempt and note them in the registry.
 
     Parameters
@@ -45,19 +45,19 @@ def publish(stage: Stage, *, outcome: str | None, reason: str | None, error: dic
         Key of the page.
     """
     report = gather(stage, outcome=outcome, reason=reason, error=error)
-    text = json.dumps(report, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    text = report_text(report)
     runs, files = stage.pipeline.runs, stage.run.files
     page_key = files.report(stage.attempt, "report.html")
-    runs.write(page_key, render_report(report).encode("utf-8", "replace"), "text/html; charset=utf-8")
-    runs.write(files.report(stage.attempt, "report.json"), text.encode("utf-8", "replace"), "application/json")
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    runs.write(page_key, render_report(dict(report)).encode("utf-8", "replace"), "text/html; charset=utf-8")
+    runs.write(files.report(stage.attempt, "report.json"), text, "application/json")
+    digest = hashlib.sha256(text).hexdigest()
     stage.pipeline.registry.record_report(stage.run.run_id, page_key, digest)
     return page_key
 
 
 def gather(
-    stage: Stage, *, outcome: str | None, reason: str | None, error: dict[str, str] | None = None
-) -> dict[str, Any]:
+    stage: Stage, *, outcome: str | None, reason: str | None, error: ReportError | None = None
+) -> ReportDocument:
     """Gather ``report.json``; what the run did not come to is ``None``. Fields: docs/report.md."""
     runs, files, run = stage.pipeline.runs, stage.run.files, stage.pipeline.registry.run(stage.run.run_id)
     settings = stage.pipeline.environment.settings
@@ -198,7 +198,7 @@ def _break_even(stage: Stage, facts: RunFacts, evaluation: Evaluation, spent: fl
 
 def _endpoint(
     stage: Stage, facts: RunFacts, outcome: str | None, break_even: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
+) -> ReportEndpoint | None:
     if outcome != PROMOTED:
         return None
     hourly = (break_even or {}).get("provisioned_throughput_usd_per_hour")

@@ -14,14 +14,12 @@ from aws_lambda_powertools import Logger
 from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.costs.plan import Plan
 from lambdas.domain.errors import AttemptSuperseded, DailyQuotaUsed, QuotaTooLow
-from lambdas.domain.gate.evaluation_document import NAME as EVALUATION_FILE
-from lambdas.domain.gate.evaluation_document import Evaluation, read_evaluation
+from lambdas.domain.gate.evaluation_document import EVALUATION_FILE, Evaluation, read_evaluation
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.task.task_definition import TaskDefinition
-from lambdas.domain.training.teacher_data_document import NAME as TEACHER_DATA_FILE
-from lambdas.domain.training.teacher_data_document import TeacherData, read_teacher_data
+from lambdas.domain.training.teacher_data_document import TEACHER_DATA_FILE, TeacherData, read_teacher_data
 from lambdas.gateways.answering.answer_recorder import Books, Kept
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.answering.answerer import Answerer, Limits

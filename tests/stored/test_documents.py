@@ -16,6 +16,7 @@ from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.gate.evaluation_document import Evaluation, read_evaluation, student_of
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.report.render import render_report
+from lambdas.domain.report.report_document import ReportDocument, read_report, report_text
 from lambdas.domain.stored import read_as
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.task_definition import TaskDefinition
@@ -98,7 +99,11 @@ def test_a_plan_is_written_as_it_was_read(document: Document) -> None:
     assert kept(document, Plan.from_document(document).to_document())
 
 
-@pytest.mark.parametrize("read", [Plan.from_document, read_evaluation, read_teacher_data])
+def as_report(document: Document) -> ReportDocument:
+    return read_report(json.dumps(document).encode(), "video-1")
+
+
+@pytest.mark.parametrize("read", [Plan.from_document, read_evaluation, read_teacher_data, as_report])
 def test_a_document_of_a_later_version_is_refused(read: Read) -> None:
     with pytest.raises(DocumentTooNew, match="schema_version 2"):
         read({"schema_version": 2})
@@ -116,6 +121,15 @@ def test_all_that_is_stored_of_the_teachers_answers_is_known() -> None:
     found = [read_teacher_data(json.loads(body)) for body in files("/teacher_data.json")]
     assert len(found) >= 7
     assert [unknown(TeacherData, one, "teacher_data") for one in found] == [[]] * len(found)
+
+
+def test_every_stored_report_is_read_has_only_known_fields_and_is_written_to_the_same_bytes() -> None:
+    texts = list(files("/report.json"))
+    assert len(texts) == 9
+    for text in texts:
+        report = read_report(text.encode(), "video-1")
+        assert unknown(ReportDocument, report, "report") == []
+        assert report_text(report) == text.encode()
 
 
 def test_every_stored_task_file_is_read() -> None:

@@ -10,7 +10,7 @@ from lambdas.domain.costs.estimate import Estimate, estimate_document
 from lambdas.domain.stored import check_schema_version, read_as
 from lambdas.domain.task.model_choice import ModelChoice
 
-NAME = "plan.json"
+PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +64,7 @@ class Plan:
         DocumentTooNew
             When a later version wrote it in another way.
         """
-        check_schema_version(document, NAME)
+        check_schema_version(document, PLAN_FILE)
         return read_as(cls, {**document, "models": ModelChoice.from_document(document["models"])})
 
     def to_document(self) -> dict[str, Any]:

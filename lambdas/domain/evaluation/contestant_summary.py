@@ -39,7 +39,7 @@ class Score(TypedDict, total=False):
     distribution: Mapping[str, int]
 
 
-class Contestant(TypedDict, total=False):
+class ContestantDocument(TypedDict, total=False):
     """One contestant as written to ``evaluation.json`` and ``report.json``; see :class:`ContestantSummary`."""
 
     role: str
@@ -108,7 +108,7 @@ class ContestantSummary:
     output_tokens_mean: float
     usd_per_1k_requests: float
 
-    def to_document(self) -> Contestant:
+    def to_document(self) -> ContestantDocument:
         """Give the summary as written to ``report.json``."""
         interval = list(self.ci95) if self.ci95 else None
         return {

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
-from lambdas.domain.evaluation.contestant_summary import Contestant
+from lambdas.domain.evaluation.contestant_summary import ContestantDocument
 from lambdas.domain.gate.rule_result import RuleDocument
 from lambdas.domain.run_facts import ChampionFact
 from lambdas.domain.stored import check_schema_version
 
-NAME = "evaluation.json"
+EVALUATION_FILE = "evaluation.json"
 
 
 class LeftOut(TypedDict, total=False):
@@ -31,7 +31,7 @@ class Evaluation(TypedDict, total=False):
     reasons: list[str]
     gate: list[RuleDocument]
     needs_explicit_approval: list[str]
-    contestants: list[Contestant]
+    contestants: list[ContestantDocument]
     left_out: Sequence[LeftOut]
     shards: int
     judge: Mapping[str, Any]
@@ -49,10 +49,10 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
     DocumentTooNew
         When a later version wrote it in another way.
     """
-    check_schema_version(document, NAME)
+    check_schema_version(document, EVALUATION_FILE)
     return cast("Evaluation", document)
 
 
-def student_of(evaluation: Evaluation) -> Contestant | None:
+def student_of(evaluation: Evaluation) -> ContestantDocument | None:
     """Give the student's figures; ``None`` where it was not measured."""
     return next((one for one in evaluation.get("contestants", []) if one.get("role") == "student"), None)

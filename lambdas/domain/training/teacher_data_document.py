@@ -10,7 +10,7 @@ from typing import Any, TypedDict, cast
 
 from lambdas.domain.stored import check_schema_version
 
-NAME = "teacher_data.json"
+TEACHER_DATA_FILE = "teacher_data.json"
 
 
 class InvocationLogs(TypedDict):
@@ -52,5 +52,5 @@ def read_teacher_data(document: Mapping[str, Any]) -> TeacherData:
     DocumentTooNew
         When a later version wrote it in another way.
     """
-    check_schema_version(document, NAME)
+    check_schema_version(document, TEACHER_DATA_FILE)
     return cast("TeacherData", document)

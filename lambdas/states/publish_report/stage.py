@@ -11,6 +11,7 @@ from lambdas.domain.dataset.shards import MAP_FAILED, explain_tolerance
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
 from lambdas.domain.metrics import RUN_SECONDS, RUNS_ENDED, Measured, budget_used, measure_contestants
 from lambdas.domain.outcomes import EXPIRED, PROMOTED, REJECTED, STOPPED
+from lambdas.domain.report.report_document import ReportError
 from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.serving.notification import outcome_message
 from lambdas.gateways.aws import clients
@@ -59,7 +60,7 @@ def _outcome(stage: Stage) -> str:
     return str(stage.payload["outcome"])
 
 
-def _error(raised: Any, noted: ShardFailure | None) -> dict[str, str] | None:  # noqa: ANN401 - what was caught
+def _error(raised: Any, noted: ShardFailure | None) -> ReportError | None:  # noqa: ANN401 - what was caught
     """Read what Step Functions caught: a Lambda's error has its message inside a JSON text.
 
     A failed shard is only counted by its map; what it said was noted in the registry.
@@ -79,7 +80,7 @@ def _error(raised: Any, noted: ShardFailure | None) -> dict[str, str] | None:  #
     return {"name": name, "message": message}
 
 
-def _reason(stage: Stage, outcome: str, error: dict[str, str] | None) -> str:
+def _reason(stage: Stage, outcome: str, error: ReportError | None) -> str:
     if outcome == PROMOTED:
         after = f"; after that, {error['name']}: {error['message']}" if error else ""
         return f"the student passed the gate and serves the task{after}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -336,7 +337,7 @@ def test_a_pair_that_is_open_again_is_not_told_as_refused(workshop: Workshop) ->
     workshop.bucket.write_json(run.files.teacher_data("teacher_data.json"), {**facts, **of_the_report})
     workshop.client.refuses["CreateModelCustomizationJob"], workshop.client.says = "ValidationException", PAIR
     launch(workshop, run)
-    told = gather(workshop.stage("PublishReport", run), outcome=None, reason=None)
+    told: dict[str, Any] = dict(gather(workshop.stage("PublishReport", run), outcome=None, reason=None))
     assert (told["training"]["pair_refused"] or "").endswith(PAIR)
     assert told["models"]["training"] == "fine_tuning"
 
@@ -348,6 +349,6 @@ def test_a_pair_that_is_open_again_is_not_told_as_refused(workshop: Workshop) ->
     launch(workshop, run)
 
     # Then
-    told = gather(workshop.stage("PublishReport", run), outcome=None, reason=None)
+    told = dict(gather(workshop.stage("PublishReport", run), outcome=None, reason=None))
     assert told["models"]["training"] == "distillation"
     assert told["training"]["pair_refused"] is None

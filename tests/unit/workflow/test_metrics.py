@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain import metrics
-from lambdas.domain.evaluation.contestant_summary import Contestant
+from lambdas.domain.evaluation.contestant_summary import ContestantDocument
 from lambdas.domain.metrics import Metric, measure_contestants
 from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.aws.metric_writer import Meter
@@ -152,7 +152,7 @@ def test_a_run_that_failed_before_anything_was_known_is_still_counted(workshop: 
 
 
 def test_only_a_student_that_serves_saves_anything() -> None:
-    contestants: list[Contestant] = [
+    contestants: list[ContestantDocument] = [
         {"role": role, "usd_per_1k_requests": usd, "judge_score": {"mean": None}, "latency_ms": None}
         for role, usd in (("student", 0.1), ("baseline", 2.0))
     ]

@@ -43,7 +43,7 @@ def report(workshop: Workshop, approval: Approval | None, **known: float) -> dic
     workshop.pipeline.registry.record_facts(run.run_id, endpoint_arn="arn")
     if approval:
         workshop.pipeline.registry.record_facts(run.run_id, approval=approval)
-    return gather(workshop.stage("PublishReport", run), outcome="PROMOTED", reason=None)
+    return dict(gather(workshop.stage("PublishReport", run), outcome="PROMOTED", reason=None))
 
 
 @pytest.mark.parametrize("approval", [None, {"answer": "approved", "usd_per_unit_hour": None}])

@@ -19,8 +19,9 @@ OF_THE_REPORT = {"mode": "label", "drop_rate": 0, "batch": {}, "dropped": 0, "dr
 def told(workshop: Workshop, run: Run) -> dict[str, Any]:
     key = run.files.teacher_data("teacher_data.json")
     workshop.bucket.write_json(key, workshop.bucket.read_json(key) | OF_THE_REPORT)
-    training: dict[str, Any] = gather(workshop.stage("PublishReport", run), outcome=None, reason=None)["training"]
-    return training
+    training = gather(workshop.stage("PublishReport", run), outcome=None, reason=None)["training"]
+    assert training is not None
+    return dict(training)
 
 
 def statuses(training: dict[str, Any]) -> dict[str, str]:
