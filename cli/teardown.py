@@ -116,11 +116,15 @@ class _Demolition:
     def __init__(self, deployment: Deployment, *, say: Callable[[str], None]) -> None:
         settings = deployment.settings
         self._deployment, self._say = deployment, say
-        self._deleter = Deleter(BedrockControl(deployment.client("bedrock")), deployment.environment)
+        self._tasks, self._resources = TaskBook(deployment.table), ResourceBook(deployment.table)
+        self._deleter = Deleter(
+            BedrockControl(deployment.client("bedrock")),
+            deployment.environment,
+            deleted_model=lambda name: self._resources.note_deleted_model(name, iso(utc_now())),
+        )
         self._inventory = Inventory(
             deployment.client("bedrock"), deployment.environment, settings.price_book(), settings.student_model
         )
-        self._tasks, self._resources = TaskBook(deployment.table), ResourceBook(deployment.table)
 
     def plan(self) -> _Plan:
         """Look at everything that is there now."""

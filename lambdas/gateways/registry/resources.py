@@ -145,6 +145,18 @@ class ResourceBook:
         )
         return not left.get("holders")
 
+    def note_deleted_model(self, name: str, now: str) -> None:
+        """Write down that the pipeline deleted a model: no later run on the same content waits for it to be listed.
+
+        It lasts longer than the run's own entries, which ``forget`` deletes.
+        """
+        self._table.update(f"MODEL#{name}", "HOLDERS", "SET deleted_at = :now", {":now": now})
+
+    def model_deleted_at(self, name: str) -> str | None:
+        """Give when the pipeline deleted a model of that name (ISO 8601), or ``None``."""
+        deleted_at: str | None = (self._table.get(f"MODEL#{name}", "HOLDERS") or {}).get("deleted_at")
+        return deleted_at
+
     def reserve(self, resource: Resource, limit: float) -> None:
         """Count an endpoint against the environment's dollars per hour, before it is created.
 

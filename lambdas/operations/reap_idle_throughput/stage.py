@@ -221,7 +221,12 @@ class Reaper:
     def _deleted(self, finding: Finding) -> Finding:
         if needed := self._needed_now(finding):
             return replace(finding, explanation=f"{finding.explanation}; it stays: {needed}", deletable=False)
-        deleter = Deleter(self._pipeline.bedrock, self._pipeline.environment.name)
+        resources, now = self._pipeline.resources, iso(self._pipeline.now())
+        deleter = Deleter(
+            self._pipeline.bedrock,
+            self._pipeline.environment.name,
+            deleted_model=lambda name: resources.note_deleted_model(name, now),
+        )
         gone = deleter.delete(finding)
         if deleter.left_alone:
             return replace(finding, explanation=f"{finding.explanation}; it stays: its tags changed", deletable=False)

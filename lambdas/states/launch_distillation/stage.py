@@ -170,7 +170,12 @@ def _take_model(
 
 
 def _model_may_come(stage: Stage, job: Found) -> bool:
-    """Tell whether the model of a completed job, whoever started it, is only not listed yet."""
+    """Tell whether the model of a completed job, whoever started it, is only not listed yet.
+
+    One that the pipeline deleted itself does not come again.
+    """
+    if stage.pipeline.resources.model_deleted_at(job.name):
+        return False
     ended = job.details.get("endTime") or job.details.get("lastModifiedTime")
     return isinstance(ended, datetime) and stage.pipeline.now() - ended <= MODEL_SEEN_WITHIN
 

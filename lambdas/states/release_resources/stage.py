@@ -37,7 +37,12 @@ def execute(stage: Stage) -> Result:
         # its lease once more.
         champion_is_back = _champion_is_back(_as_it_is_now(stage), task)
     pending = [] if champion_is_back else ["the previous champion's endpoint"]
-    deleter = Deleter(stage.pipeline.bedrock, stage.pipeline.environment.name, spares=partial(_is_anothers, stage))
+    deleter = Deleter(
+        stage.pipeline.bedrock,
+        stage.pipeline.environment.name,
+        spares=partial(_is_anothers, stage),
+        deleted_model=lambda name: stage.pipeline.resources.note_deleted_model(name, stage.now()),
+    )
     released = 0
     for resource in stage.pipeline.resources.of_run(stage.run.run_id):
         if resource.state == RELEASED:

@@ -47,6 +47,8 @@ class Deleter:
     spares : callable
         Told the tags of a running job, says whether it is to go on. Runs on the same content name their jobs alike,
         so a name alone does not tell whose job it is.
+    deleted_model : callable
+        Told the name of a model that was deleted, so that no later run waits for it.
 
     Attributes
     ----------
@@ -59,8 +61,10 @@ class Deleter:
         bedrock: BedrockControl,
         environment: str,
         spares: Callable[[Mapping[str, str]], bool] = lambda _tags: False,
+        deleted_model: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._bedrock, self._environment, self._spares = bedrock, environment, spares
+        self._deleted_model = deleted_model
         self.left_alone: list[str] = []
         self._by_kind: dict[str, Callable[[Billable], bool]] = {
             CUSTOMIZATION_JOB: self._stop_job,
@@ -107,7 +111,12 @@ class Deleter:
 
     def _delete_model(self, thing: Billable) -> bool:
         model = self._bedrock.find_model(thing.name)
-        return model is None or not self._is_ours(model.arn) or self._bedrock.delete_model(model.arn)
+        if model is None or not self._is_ours(model.arn):
+            return True
+        if not self._bedrock.delete_model(model.arn):
+            return False
+        self._deleted_model(thing.name)
+        return True
 
     def _delete_deployment(self, thing: Billable) -> bool:
         arn = thing.arn or self._bedrock.deployment_named(thing.name)

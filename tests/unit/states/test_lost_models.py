@@ -7,7 +7,9 @@ import re
 import pytest
 
 from lambdas.domain.errors import DistillationFailed
+from lambdas.domain.outcomes import REJECTED
 from lambdas.states.launch_distillation.second_try import TRIES
+from lambdas.states.release_resources.stage import execute as release
 from tests.unit.support.training import launch, started
 from tests.unit.support.workshop import Workshop
 
@@ -129,3 +131,23 @@ def test_retries_pay_for_so_many_trainings_and_no_more(workshop: Workshop) -> No
     with pytest.raises(DistillationFailed, match=f"{TRIES} trainings of this run are Completed and paid.*{name}"):
         launch(workshop, run)
     assert trainings(workshop) == TRIES
+
+
+def test_a_model_that_the_pipeline_deleted_itself_is_not_waited_for(workshop: Workshop) -> None:
+    # Given a student that a person rejected: its run is released, its training ended a moment ago
+    first, name = started(workshop)
+    complete(workshop, name)
+    workshop.client.add_model(name)
+    assert launch(workshop, first)["status"] == "COMPLETED"
+    workshop.pipeline.registry.end(first.run_id, 1, REJECTED, "rejected by a person", workshop.now(), None)
+    release(workshop.stage("ReleaseResources", first, outcome=REJECTED))
+    assert workshop.client.models == {}
+    workshop.pipeline.registry.forget(first.run_id)
+    # When the same prompts are uploaded again
+    again = workshop.run("2")
+    workshop.plan(again)
+    result = launch(workshop, again)
+    # Then another training begins at once
+    assert result["phase"] == "submitted"
+    assert result["job_name"] != name
+    assert trainings(workshop) == 2
