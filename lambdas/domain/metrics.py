@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lambdas.domain.evaluation.contestant_summary import ContestantDocument
+from lambdas.domain.evaluation.contestant_document import ContestantDocument
 
 NAMESPACE = "Distillation"
 

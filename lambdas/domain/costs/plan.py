@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from lambdas.domain.costs.estimate import Estimate, estimate_document
 from lambdas.domain.stored import check_schema_version, read_as
 from lambdas.domain.task.model_choice import ModelChoice
 
@@ -46,13 +45,13 @@ class Plan:
     answer_tokens: Mapping[str, float] | None = None
 
     @classmethod
-    def of(cls, models: ModelChoice, estimate: Estimate, budget_usd: float, hour_usd: float | None) -> Self:
-        """Make the plan of an attempt."""
+    def of(cls, models: ModelChoice, estimate: Mapping[str, Any], budget_usd: float, hour_usd: float | None) -> Self:
+        """Make the plan of an attempt of what :func:`~lambdas.domain.costs.estimate.estimate_document` gives."""
         return cls(
             models=models,
             budget_usd=budget_usd,
             throughput_usd_per_unit_hour=hour_usd,
-            **estimate_document(estimate),
+            **estimate,
         )
 
     @classmethod

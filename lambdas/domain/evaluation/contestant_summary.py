@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 from lambdas.domain.evaluation.confidence_bounds import unseen_share
+from lambdas.domain.evaluation.contestant_document import ContestantDocument
 from lambdas.domain.evaluation.judge import HIGHEST, LOWEST
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.evaluation.task_metric import measure_task
@@ -29,35 +30,6 @@ class Latency:
         """Give the figures by name: ``mean``, ``p5`` and so on."""
         named = {f"p{share * 100:.0f}": value for share, value in zip(QUANTILES, self.quantiles, strict=True)}
         return {"mean": self.mean, **named}
-
-
-class Score(TypedDict, total=False):
-    """Of the judge, 1 to 5; ``ci95`` are the ends of the interval, ``distribution`` counts by score."""
-
-    mean: float | None
-    ci95: list[float] | None
-    distribution: Mapping[str, int]
-
-
-class ContestantDocument(TypedDict, total=False):
-    """One contestant as written to ``evaluation.json`` and ``report.json``; see :class:`ContestantSummary`."""
-
-    role: str
-    model_id: str
-    records: int
-    unanswered: int
-    judge_failures: int
-    judge_score: Score
-    schema_validity: float
-    schema_validity_after_repair: float
-    task_metric: Mapping[str, Any] | None
-    latency_ms: dict[str, float] | None
-    client_latency_ms: dict[str, float] | None
-    timed: int
-    timed_apart: int
-    throttled: int
-    tokens: dict[str, float]
-    usd_per_1k_requests: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
-from lambdas.domain.evaluation.contestant_summary import ContestantDocument
+from lambdas.domain.evaluation.contestant_document import ContestantDocument
 from lambdas.domain.gate.evaluation_document import LeftOut
 from lambdas.domain.gate.rule_result import RuleDocument
 from lambdas.domain.run_facts import ChampionFact

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambdas.domain.costs.budget import check_budget
-from lambdas.domain.costs.estimate import ChampionToCome, RunToCome
+from lambdas.domain.costs.estimate import ChampionToCome, RunToCome, estimate_document
 from lambdas.domain.costs.plan import Plan
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.dataset.records import WHOLE_RANGE, Record
@@ -52,7 +52,7 @@ def execute(stage: Stage) -> Result:
     to_come = _run_to_come(stage, models)
     estimate = to_come.estimate()
     hour = to_come.prices.find(settings.student_model, throughput_usage(task.serving.commitment))
-    stage.write_plan(Plan.of(models, estimate, task.budget_usd, hour.usd if hour else None))
+    stage.write_plan(Plan.of(models, estimate_document(estimate), task.budget_usd, hour.usd if hour else None))
     stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
     check_budget(to_come, estimate, models.usable())
     stage.progress(estimate_usd=round(estimate.usd, 2))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain import metrics
-from lambdas.domain.evaluation.contestant_summary import ContestantDocument
+from lambdas.domain.evaluation.contestant_document import ContestantDocument
 from lambdas.domain.metrics import Metric, measure_contestants
 from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.aws.metric_writer import Meter
