@@ -146,7 +146,15 @@ def test_what_is_too_large_stops_the_synthesis(tmp_path: Path) -> None:
     # Then
     report = (tmp_path / "validation-report.json").read_text()
     assert "Distillation-ServiceSizes" in report
-    assert "environment variables: 5,608 of 4,096 bytes" in report
+    # And in the description, which the command line shows
+    found = [
+        violation["description"]
+        for plugin in json.loads(report)["pluginReports"]
+        for violation in plugin["violations"]
+        if violation["ruleName"].endswith("ServiceSizes")
+    ]
+    assert any("Environment variables: 5,608 of 4,096 bytes" in text for text in found)
+    assert any("Configuration in one request" in text and "of 5,120 bytes" in text for text in found)
 
 
 @pytest.mark.parametrize(
