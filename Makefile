@@ -8,11 +8,13 @@ PYTHON_STAMP := $(VENV)/.python-installed
 NODE_STAMP := node_modules/.installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-index-url --no-emit-find-links
+# Each module's tests stay on one worker, and what takes longest begins first (tests/conftest.py, decision 0110).
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 # A variable of the caller's own project must not leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check format synth snapshots review bench prices-diff lock clean-local
+.PHONY: help setup demo test thorough faults check format synth snapshots review bench prices-diff lock clean-local
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +39,12 @@ demo: setup ## the whole pipeline on this machine: from an upload to PROMOTED <e
 	$(BIN)/python -m local.demo
 
 test: setup ## every test, the end-to-end run on the embedded AWS included
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) -m "not thorough" $(TESTS)
+
+thorough: setup ## what takes longer than make test may: every fault, every stop, and whether seeded defects are caught
+	$(PYTEST) -m thorough
+	$(BIN)/python -m tests.faults --all
+	$(BIN)/python -m tests.mutants
 
 faults: setup ## what can go wrong in every state: <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--all: each error of each class)
 	$(BIN)/python -m tests.faults $(ARGS)

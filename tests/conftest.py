@@ -1,15 +1,51 @@
-"""One synthesis for all tests that read the templates: the stacks' own and the reviewer's."""
+"""How the tests are shared between the workers of ``make test``, and the synthesis that many of them read.
+
+Each module stays on one worker, and what takes longest begins first (decision 0110).
+"""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.stacks.templates import Deployment
+
+# How long an example takes says nothing on a machine that does other work at the same time.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
+
+ROOT = Path(__file__).resolve().parent
+LONGEST_FIRST = ("end_to_end", "stacks/test_two_clones.py", "faults", "least_privilege", "stacks", "simulator")
+"""Beginnings of paths whose modules take longest; a worker that gets one of them last would make the others wait."""
+MOST_WORKERS = 6
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are processors: a test on the embedded AWS waits half of its time."""
+    return min(len(os.sched_getaffinity(0)) + 1, MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a module's tests on one worker, as they share its fixtures, and begin with what takes longest."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_module(item)))
+    items.sort(key=_place)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT).as_posix()
+
+
+def _place(item: pytest.Item) -> int:
+    module = _module(item)
+    return next((place for place, start in enumerate(LONGEST_FIRST) if module.startswith(start)), len(LONGEST_FIRST))
 
 
 @pytest.fixture(scope="session")

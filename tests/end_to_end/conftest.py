@@ -10,31 +10,33 @@ import pytest
 
 from local.embedded_aws.deploy import ENVIRONMENTS, deployed, synthesize
 from tests.end_to_end.account import Account
+from tests.workers import made_once
 
 LOG_SOURCE = {"bucket": "team-invocation-logs", "prefix": "app"}
 """Where the account of the tests has its production traffic; the tests that need it make the bucket."""
 
 SIMULATOR = {
     "quotas": {"L-BE77399C": 50},
-    "durations": {"job": 1.0, "deployment": 0.3, "throughput": 0.3, "update": 0.3, "stop": 0.1},
+    "durations": {"job": 0.3, "deployment": 0.1, "throughput": 0.1, "update": 0.1, "stop": 0.05, "batch": 0.1},
 }
+WAIT_SCALE = 0.001
+"""A teacher's batch is looked at every ten minutes: at the usual hundredth a run waited six seconds of its ten."""
 
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly of the present code."""
-    folder = tmp_path_factory.mktemp("assembly") / "cdk.out"
+    """The cloud assembly of the present code, made once for all workers."""
     environments = json.loads(ENVIRONMENTS.read_text())
     for settings in environments.values():
         settings["log_sources"] = [LOG_SOURCE]
-    synthesize(folder, context={"environments": json.dumps(environments)})
-    return folder
+    context = {"environments": json.dumps(environments)}
+    return made_once(tmp_path_factory, "assembly", lambda folder: synthesize(folder, context=context))
 
 
 @pytest.fixture(scope="session")
-def embedded(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def embedded(tmp_path_factory: pytest.TempPathFactory, assembly: Path) -> Iterator[Account]:
     workdir = tmp_path_factory.mktemp("embedded-aws")
-    with deployed(workdir, assembly=assembly, simulator_settings=SIMULATOR) as aws:
+    with deployed(workdir, assembly=assembly, wait_scale=WAIT_SCALE, simulator_settings=SIMULATOR) as aws:
         yield Account(aws)
 
 

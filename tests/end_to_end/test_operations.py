@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from lambdas.domain.bedrock_names import resource_tags
 from lambdas.gateways.registry.runs import Run
 from local.embedded_aws.deploy import deployed
 from tests.end_to_end.account import Account, example_lines, lenient, until
-from tests.end_to_end.conftest import SIMULATOR
+from tests.end_to_end.conftest import SIMULATOR, WAIT_SCALE
 
 pytestmark = pytest.mark.end_to_end
 
@@ -132,8 +133,8 @@ def test_doctor_finds_the_embedded_aws_well_and_says_what_it_looked_at(call: Cal
     assert all(check["fix"] for check in checks.values() if check["state"] != "ok")
 
 
-def test_teardown_deletes_every_bedrock_resource_before_the_stacks_go(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with deployed(tmp_path_factory.mktemp("torn-down"), simulator_settings=SIMULATOR) as aws:
+def test_teardown_deletes_every_bedrock_resource_before_the_stacks_go(tmp_path: Path, assembly: Path) -> None:
+    with deployed(tmp_path, assembly=assembly, wait_scale=WAIT_SCALE, simulator_settings=SIMULATOR) as aws:
         # Given a champion, a leftover and a run under way
         account = Account(aws)
         call = caller(account)

@@ -14,10 +14,10 @@ from lambdas.gateways.registry.runs import QUEUED, Run
 from local.embedded_aws.deploy import deploy, simulated_account
 from local.embedded_aws.lifecycle import EmbeddedAws
 from tests.end_to_end.account import Account, example_lines, lenient, until
-from tests.end_to_end.conftest import SIMULATOR
+from tests.end_to_end.conftest import SIMULATOR, WAIT_SCALE
 from tests.end_to_end.old_assembly import unpack
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.end_to_end
 
 MACHINE_LOG = "/aws/vendedlogs/states/distillation-local"
 
@@ -50,7 +50,7 @@ def upgraded(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     settings = json.dumps(simulated_account() | SIMULATOR)
     old = unpack(tmp_path_factory.mktemp("old") / "cdk.out", today=assembly)
     workdir = tmp_path_factory.mktemp("upgraded-aws")
-    with EmbeddedAws.start(workdir, wait_scale=0.01, simulator_options=["--settings", settings]) as aws:
+    with EmbeddedAws.start(workdir, wait_scale=WAIT_SCALE, simulator_options=["--settings", settings]) as aws:
         # Given one run at a time: one that serves, one that waits for a person, one in the queue
         deploy(aws, old)
         account = Account(aws)

@@ -13,22 +13,27 @@ from tests.faults.__main__ import Choice, summary
 from tests.faults.cases import documented_errors, faults_of, operations, stages
 from tests.faults.classes import class_of, named_codes, one_of_each_class
 from tests.faults.matrix import Matrix
-from tests.faults.scenarios import SCENARIOS
+from tests.faults.scenarios import LOG_STATES, SCENARIOS
 from tests.faults.strikes import DIES, KILL, LAMBDA, LAMBDA_ERRORS, SERVICE, Fault
 from tests.stacks.templates import Deployment, all_states, listed
 
 SEED = 20261124
 
 
-def once_a_state(faults: list[Fault]) -> Iterable[Fault]:
-    """Choose one fault of each Task, always the same, and a kill before every fourth state."""
+def once_a_state(working: set[str], faults: list[Fault]) -> Iterable[Fault]:
+    """Choose one fault of each Task, always the same, and of a first run a kill before each state that does something.
+
+    These kills replace most of the stops of the end-to-end tests (decision 0110).
+    """
     chance = random.Random(SEED)  # noqa: S311 - a choice, not a secret
     by_state: dict[str, list[Fault]] = {}
     for fault in faults:
         if fault.kind != KILL:
             by_state.setdefault(fault.state, []).append(fault)
     yield from (chance.choice(some) for some in by_state.values())
-    yield from [fault for fault in faults if fault.kind == KILL][::4]
+    killed = [fault for fault in faults if fault.kind == KILL]
+    first = [fault for fault in killed if fault.scenario == "first"]
+    yield from [fault for fault in first if fault.state in working] or killed[::4]
 
 
 def test_every_task_of_the_machine_is_in_the_matrix(deployment: Deployment) -> None:
@@ -103,8 +108,13 @@ def test_the_last_line_says_what_was_struck(deployment: Deployment) -> None:
 
 
 def test_a_fault_in_any_state_leaves_nothing_and_is_finished_by_a_retry(deployment: Deployment) -> None:
+    # Given
+    states = deployment.definition()["States"]
+    working = {name for name, state in states.items() if state["Type"] in ("Task", "Map")}
     # When
-    verdicts = Matrix(deployment, once_a_state).run()
+    verdicts = Matrix(deployment, partial(once_a_state, working)).run()
     # Then
+    killed = {verdict.fault for verdict in verdicts if "killed before" in verdict.fault}
+    assert killed >= {f"first/{state}: killed before " for state in working - set(LOG_STATES)}
     assert {verdict.fault: verdict.said() for verdict in verdicts if not verdict.good} == {}
     assert summary(verdicts) == f"{len(verdicts)} faults: {len(verdicts)} terminal, 0 leaked, 0 paid twice"
