@@ -41,14 +41,13 @@ SHOWS_WHAT_THE_KILL_MATRIX_CANNOT = {
     "RequestApproval": "the token that a person's answer needs is gone with the execution, and a retry has its own",
     "PromoteStudent": "an endpoint that is being created is deleted once it exists, under the reconciler's role",
 }
-"""Why these are stopped in every run. The others: ``make thorough``, and the kill matrix before each (decision 0110)."""
+"""Why these are stopped in every run; the others are in ``make thorough`` and in the kill matrix (decision 0110)."""
 
 
 def stop(number: int, state: str) -> Any:
     """Give the parameters of a state."""
     marks = () if state in SHOWS_WHAT_THE_KILL_MATRIX_CANNOT else (pytest.mark.thorough,)
     return pytest.param(number, state, id=state, marks=marks)
-
 
 
 def prompts(number: int) -> list[bytes]:
@@ -132,7 +131,7 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
         assert run.outcome == "PROMOTED", run.reason
         bill.is_the_ledger_of(run)
         return
-    assert run.outcome == "FAILED"
+    assert run.outcome == "STOPPED"
     assert "somebody stopped the execution" in str(run.reason)
     # When
     assert account.invoke("StartRunFunction", {"retry": run_id})["attempt"] == 2
