@@ -54,6 +54,8 @@ class Deployment:
         Makes the boto3 client of a service.
     local : bool
         Whether it is the embedded AWS, where every figure is simulated.
+    simulator : str
+        Address of the Bedrock simulator; empty in an account.
     """
 
     environment: str
@@ -61,6 +63,7 @@ class Deployment:
     client: ClientFactory
     local: bool = False
     _outputs: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
+    simulator: str = ""
 
     @classmethod
     def in_account(cls, environment: str, region: str | None) -> Self:
@@ -114,7 +117,7 @@ class Deployment:
             address = bedrock if service.startswith("bedrock") else endpoint
             return session.client(service, endpoint_url=address, config=config)  # type: ignore[call-overload]
 
-        return cls(environment, region, client, local=True)
+        return cls(environment, region, client, local=True, simulator=bedrock)
 
     def output(self, stack: str, name: str) -> str:
         """Read an output of one of the environment's stacks.

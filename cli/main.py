@@ -25,12 +25,14 @@ from cli.rollback import roll_back
 from cli.run_ids import all_runs, resolve
 from cli.screen import print_json, print_report, run_document, runs_table
 from cli.session import Session, pass_session, run_argument, why_option
+from cli.simulated_task import simulated_task, tell_simulator
 from cli.stop import stop
 from cli.submission import check_folder, rejection_lines, upload
 from cli.task_folder import TaskFolder
 from cli.teardown import teardown
 from cli.validation import SHOWN_PROBLEMS, validate_files
 from cli.watching import exit_code, print_outcome, watch_run
+from lambdas.domain.dataset.builder import Dataset
 from lambdas.domain.logs.log_entry import OPERATIONS
 
 
@@ -116,6 +118,8 @@ def submit(  # noqa: PLR0913 - one parameter an option
     submission = check_folder(task_dir, file)
     deployment = session.deployment
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
+    _tell_simulator(deployment, submission.beside, submission.dataset)
+    _tell_simulator(deployment, submission.beside, submission.dataset)
     _note_left(client, bucket, submission.beside, task_dir)
     made = upload(client, bucket, submission)
     summary = submission.dataset.summary()
@@ -279,6 +283,7 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
     deployment = session.deployment
     check_allowed(submission, deployment.settings.allowed_logs())
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
+    _tell_simulator(deployment, submission.beside, None)
     _note_left(client, bucket, submission.beside, task_dir)
     made = upload_request(client, bucket, submission)
     session.show(
@@ -287,6 +292,13 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
         f"Uploaded {made.key}: the run reads these logs before it pays for anything",
     )
     _go_on(session, made.run_id, watching=watching)
+
+
+def _tell_simulator(deployment: Deployment, beside: TaskFolder, dataset: Dataset | None) -> None:
+    """On the embedded AWS, make sure that somebody knows what is right for the task, before anything is uploaded."""
+    if deployment.simulator:
+        source = tell_simulator(deployment.simulator, simulated_task(beside.task, beside.definition(), dataset))
+        click.echo(f"Simulated: what is right for this task is known from {source}.", err=True)
 
 
 def _note_left(client: Any, bucket: str, beside: TaskFolder, task_dir: Path) -> None:  # noqa: ANN401

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 from rich.console import Console
@@ -15,10 +16,12 @@ from cli.deployment import Deployment
 from cli.errors import CHECK_FAILED, INTERRUPTED, OK, CliError, aws_problems_explained
 from cli.reports import save_report
 from cli.screen import console, print_report
+from cli.simulated_task import simulated_task, tell_simulator
 from cli.submission import check_folder, upload
 from cli.watching import watch_run
 from lambdas.domain.outcomes import PROMOTED
 from lambdas.gateways.registry.runs import Run
+from local.bedrock_simulator.subjects import NothingToLearnError, Subjects, TaskFacts, example_truths
 from local.embedded_aws.deploy import ROOT, deployed
 from local.embedded_aws.processes import EmbeddedAwsError
 
@@ -32,9 +35,11 @@ _RUN_SECONDS = 300.0
 @click.command()
 @click.option("--stay", is_flag=True, help="Leave everything running afterwards, until Ctrl-C.")
 @click.option("--workdir", default=WORKDIR, type=click.Path(file_okay=False, path_type=Path), help="Logs and report.")
-@click.option("--task", default=EXAMPLE, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--task", default=EXAMPLE, type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the task."
+)
 def main(stay: bool, workdir: Path, task: Path) -> None:
-    """Deploy the real stacks into an embedded AWS, submit the example, watch the run, show the comparison.
+    """Deploy the real stacks into an embedded AWS, submit a task, watch the run, show the comparison.
 
     Every figure is simulated. The last line is the outcome; the exit code is 0 only if it is PROMOTED.
     """
@@ -59,8 +64,11 @@ def _demo(screen: Console, workdir: Path, task: Path, *, stay: bool) -> int:
 
     say("no AWS account is used and nothing is paid: every figure below is simulated")
     submission = check_folder(task, None)
+    known = simulated_task(submission.beside.task, submission.beside.definition(), submission.dataset)
+    say(f"what is right for this task is known from {_source(known)}")
     with deployed(workdir, progress=say), aws_problems_explained():
         deployment = Deployment.on_embedded_aws(ENVIRONMENT, workdir)
+        tell_simulator(deployment.simulator, known)
         made = upload(deployment.client("s3"), deployment.output("data", "UploadsBucket"), submission)
         say(f"uploaded {made.key}: run {made.run_id}")
         run = watch_run(deployment, made.run_id, screen, as_json=False, deadline_seconds=_RUN_SECONDS)
@@ -72,6 +80,20 @@ def _demo(screen: Console, workdir: Path, task: Path, *, stay: bool) -> int:
         if stay:
             _stay(screen, workdir)
     return _last_line(run)
+
+
+def _source(known: dict[str, Any]) -> str:
+    """Say from where the simulator will know what is right, before anything is started.
+
+    Raises
+    ------
+    CliError
+        Where it cannot know, with what is missing.
+    """
+    try:
+        return Subjects(example_truths()).register(TaskFacts.from_document(known)).source
+    except NothingToLearnError as problem:
+        raise CliError(str(problem), CHECK_FAILED) from None
 
 
 def _last_line(run: Run) -> int:

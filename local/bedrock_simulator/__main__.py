@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from local.bedrock_simulator.brains.teacher import load_rules
 from local.bedrock_simulator.catalog import REGION
 from local.bedrock_simulator.objects import S3ObjectStore
 from local.bedrock_simulator.policies import IamPolicySource
@@ -16,22 +15,22 @@ from local.bedrock_simulator.runtime.metrics import CloudWatchSink
 from local.bedrock_simulator.server import SimulatorServer
 from local.bedrock_simulator.settings import Settings, SettingsError
 from local.bedrock_simulator.simulator import Simulator
+from local.bedrock_simulator.subjects import Subjects, example_truths, load_rules
 
 _ENDS = {signal.SIGTERM, signal.SIGINT}
-DEFAULT_RULES = "local.bedrock_simulator.rules.video_search_intent"
 
 
 @click.command()
 @click.option("--port", default=0, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option("--aws-endpoint", required=True, help="The embedded AWS: S3 for jobs, IAM for callers, CloudWatch.")
 @click.option("--port-file", type=click.Path(path_type=Path), help="Written with the port once the simulator answers.")
-@click.option("--rules", default=DEFAULT_RULES, show_default=True, help="Module with answer(query) for the teacher.")
+@click.option("--rules", help="Module with answer(question), right for every request of no known task.")
 @click.option("--settings", "changes", default="{}", help="Settings to begin with, as JSON.")
-def main(port: int, aws_endpoint: str, port_file: Path | None, rules: str, changes: str) -> None:
+def main(port: int, aws_endpoint: str, port_file: Path | None, rules: str | None, changes: str) -> None:
     """Simulate Amazon Bedrock for the embedded AWS. Every figure it produces is simulated."""
     try:
         settings = Settings().changed(json.loads(changes))
-        answer = load_rules(rules)
+        subjects = Subjects(example_truths(), load_rules(rules) if rules else None)
     except (ImportError, SettingsError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     # Held back in every thread, and taken from the queue below: an exception that a handler raises may strike where a
@@ -39,7 +38,7 @@ def main(port: int, aws_endpoint: str, port_file: Path | None, rules: str, chang
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     simulator = Simulator(
         objects=S3ObjectStore(aws_endpoint, REGION),
-        rules=answer,
+        subjects=subjects,
         policies=IamPolicySource(aws_endpoint),
         settings=settings,
         metrics=CloudWatchSink(aws_endpoint, REGION),

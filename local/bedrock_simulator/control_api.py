@@ -1,7 +1,8 @@
 """The control API below ``/_simulator/``: what tests read and order. It is no part of AWS.
 
 ``GET health``, ``GET calls?service=&operation=``, ``GET billing``, ``GET resources``, ``GET|PUT settings``,
-``GET|POST|DELETE faults``, ``DELETE faults/<id>``, ``PUT principals/<access key>`` and ``POST reset``.
+``GET|POST|DELETE faults``, ``DELETE faults/<id>``, ``PUT principals/<access key>``, ``PUT tasks/<name>`` and
+``POST reset``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from local.bedrock_simulator.faults import Faults
 from local.bedrock_simulator.protocol.service import Request, Response
 from local.bedrock_simulator.records import CallLog, to_json
 from local.bedrock_simulator.settings import Settings, SettingsError
+from local.bedrock_simulator.subjects import Subjects, TaskFacts
 from local.bedrock_simulator.world import World
 
 PREFIX = "/_simulator/"
@@ -38,12 +40,15 @@ class Hooks:
 class ControlApi:
     """Serves the control API."""
 
-    def __init__(self, world: World, hooks: Hooks, access: Access, faults: Faults, calls: CallLog) -> None:
+    def __init__(
+        self, world: World, hooks: Hooks, access: Access, faults: Faults, calls: CallLog, subjects: Subjects
+    ) -> None:
         self._world = world
         self._hooks = hooks
         self._access = access
         self._faults = faults
         self._calls = calls
+        self._subjects = subjects
         self._routes: dict[tuple[str, str], Callable[[Body, dict[str, str]], Body]] = {
             ("GET", "health"): lambda _body, _query: {"status": "ok", "simulated": True},
             ("GET", "calls"): self._get_calls,
@@ -80,6 +85,9 @@ class ControlApi:
                 return _answer(_BAD_REQUEST, {"message": 'a principal needs {"arn": "..."}'})
             self._access.register(argument, body["arn"])
             return _answer(_OK, {})
+        if (method, name) == ("PUT", "tasks"):
+            subject = self._subjects.register(TaskFacts.from_document(body | {"name": argument}))
+            return _answer(_OK, {"name": argument, "source": subject.source})
         if (method, name) == ("DELETE", "faults") and self._faults.withdraw(argument):
             return _answer(_OK, {"withdrawn": 1})
         return _answer(_NOT_FOUND, {"message": f"no {method} {name}/{argument} in the control API"})

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from local.bedrock_simulator import billing
 from local.bedrock_simulator.brains.base import Brain
+from local.bedrock_simulator.brains.confidence import Stating
 from local.bedrock_simulator.catalog import arn
 from local.bedrock_simulator.customization import work
 from local.bedrock_simulator.customization.job import Job, Outcome
@@ -101,11 +102,12 @@ class Progress:
             ended = job.finishes("training")
             job.status, job.ended, job.modified, job.loss = "Completed", ended, ended, outcome.student.losses[-1]
             job.model_arn = arn("custom-model", f"{job.base.model_id}/{job.job_id}")
+            student = Stating(outcome.student, lambda: self._world.settings)
             payer = Payer(job.model_arn, job.caller)
             self._bill(job, outcome, 1.0, 1.0)
             self._world.models[job.model_arn] = CustomModel(
                 arn=job.model_arn, name=job.params["customModelName"], job=job, base=job.base, created=ended,
-                brain=outcome.student, storage=billing.storage(self._world, payer, job.base, ended),
+                brain=student, storage=billing.storage(self._world, payer, job.base, ended),
             )  # fmt: skip
             self._world.tags[job.model_arn] = {t["key"]: t["value"] for t in job.params.get("customModelTags", [])}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -34,6 +35,47 @@ class Durations:
 
 
 @dataclass(frozen=True)
+class Errors:
+    """How the simulated models are wrong.
+
+    Attributes
+    ----------
+    teacher : float
+        Share of the teacher's answers with a mistake.
+    baseline : float
+        Share of wrong values among the choices of the baseline, or of its texts that leave something out.
+    judge_noise : float
+        Share of the judge's scores that are one point off, to either side.
+    judge_bias : float
+        Points that the judge adds to each score; below 0 it is too strict.
+    judge_length : float
+        Points that the judge adds for each doubling of an answer's length over that of what is right.
+    """
+
+    teacher: float = 0.03
+    baseline: float = 0.08
+    judge_noise: float = 0.05
+    judge_bias: float = 0.0
+    judge_length: float = 0.0
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """What a model says of its own sureness, where an answer has the field.
+
+    Attributes
+    ----------
+    field : str
+        Name of the number at the top of the answer.
+    informative : float
+        How much the figure says: at 1 it is the model's own sureness, at 0 it is drawn at random.
+    """
+
+    field: str = "confidence"
+    informative: float = 0.8
+
+
+@dataclass(frozen=True)
 class ModelState:
     """How one foundation model differs from the catalog; ``None`` leaves the catalog's word."""
 
@@ -55,6 +97,10 @@ class Settings:
     ----------
     durations : Durations
         Seconds until a state changes.
+    errors : Errors
+        How often teacher, baseline and judge are wrong.
+    confidence : Confidence
+        What models say of their own sureness.
     label_semantics : {"regenerate", "verbatim"}
         What a DISTILLATION job trains on: the teacher asked again with the record's own prompt, as the
         documentation says, or the assistant turns as given, because the documentation leaves doubt.
@@ -82,6 +128,8 @@ class Settings:
     """
 
     durations: Durations = field(default_factory=Durations)
+    errors: Errors = field(default_factory=Errors)
+    confidence: Confidence = field(default_factory=Confidence)
     label_semantics: LabelSemantics = "regenerate"
     latency_scale: float = 0.0
     latency_ms: float | None = None
@@ -114,6 +162,12 @@ class Settings:
             if name == "durations":
                 _known("durations", value, old)
                 new[name] = replace(old, **{key: _positive(f"durations.{key}", v) for key, v in value.items()})
+            elif name == "errors":
+                _known("errors", value, old)
+                new[name] = replace(old, **{key: _error(key, v) for key, v in value.items()})
+            elif name == "confidence":
+                _known("confidence", value, old)
+                new[name] = replace(old, **{key: _confidence(key, v) for key, v in value.items()})
             elif name == "quotas":
                 new[name] = old | {code: _positive(f"quotas.{code}", v) for code, v in value.items()}
             elif name == "models":
@@ -121,6 +175,33 @@ class Settings:
             else:
                 new[name] = _scalar(name, value)
         return replace(self, **new)
+
+
+Current = Callable[[], Settings]
+"""Gives the settings as they are now."""
+
+
+def _error(name: str, value: object) -> float:
+    if name in ("judge_bias", "judge_length"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -4 <= value <= 4:  # noqa: PLR2004
+            raise SettingsError(f"errors.{name} must be a number of points from -4 to 4; got {value!r}")
+        return float(value)
+    return _share(f"errors.{name}", value)
+
+
+def _confidence(name: str, value: object) -> object:
+    if name == "informative":
+        return _share(f"confidence.{name}", value)
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"confidence.{name} must be the name of a field; got {value!r}")
+    return value
+
+
+def _share(name: str, value: object) -> float:
+    share = _positive(name, value)
+    if share > 1:
+        raise SettingsError(f"{name} must be a share from 0 to 1; got {value!r}")
+    return share
 
 
 def _scalar(name: str, value: object) -> object:

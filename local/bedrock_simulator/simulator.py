@@ -11,8 +11,10 @@ from local.bedrock_simulator import catalog
 from local.bedrock_simulator.access import Access
 from local.bedrock_simulator.batch.progress import BatchProgress
 from local.bedrock_simulator.brains.base import Brain
+from local.bedrock_simulator.brains.confidence import Stating
 from local.bedrock_simulator.brains.general import Baseline, Undistilled
-from local.bedrock_simulator.brains.teacher import Rules, Teacher
+from local.bedrock_simulator.brains.judge import Judge
+from local.bedrock_simulator.brains.teacher import Teacher
 from local.bedrock_simulator.clock import Clock, SystemClock
 from local.bedrock_simulator.control_api import PREFIX, ControlApi, Hooks
 from local.bedrock_simulator.errors import ServiceError
@@ -45,6 +47,7 @@ from local.bedrock_simulator.runtime.metrics import Metrics, MetricSink
 from local.bedrock_simulator.runtime.orders import Orders
 from local.bedrock_simulator.runtime.throttle import Throttle
 from local.bedrock_simulator.settings import Settings
+from local.bedrock_simulator.subjects import Rules, Subjects
 from local.bedrock_simulator.world import World
 
 _RUNTIME = "bedrock-runtime"
@@ -72,8 +75,8 @@ class Simulator:
     ----------
     objects : ObjectStore
         Where jobs read and write.
-    rules : Rules
-        What the simulated teacher answers with.
+    subjects : Subjects or Rules
+        What is right, by task; rules alone are right for every request.
     clock : Clock
         What moves states on.
     policies : PolicySource or None
@@ -87,7 +90,7 @@ class Simulator:
     def __init__(
         self,
         objects: ObjectStore,
-        rules: Rules,
+        subjects: Subjects | Rules,
         clock: Clock | None = None,
         policies: PolicySource | None = None,
         settings: Settings | None = None,
@@ -97,13 +100,9 @@ class Simulator:
         self.calls = CallLog()
         self.access = Access(policies)
         self.faults = Faults(self._modelled_errors)
-        teacher = Teacher(rules)
-        brains: dict[str, Brain] = {
-            "teacher": teacher,
-            "undistilled": Undistilled(rules),
-            "baseline": Baseline(rules),
-        }
-        self.progress = Progress(self.world, objects, teacher)
+        self.subjects = subjects if isinstance(subjects, Subjects) else Subjects(default=subjects)
+        brains = self._brains()
+        self.progress = Progress(self.world, objects, brains["teacher"])
         orders = Orders(self.faults, self.world.clock)
         self.batches = BatchProgress(self.world, objects, orders)
         self.metrics = Metrics(metrics)
@@ -132,7 +131,7 @@ class Simulator:
             JsonRpcFront("service-quotas", _handlers([ServiceQuotas(host)])),
         ]
         hooks = Hooks(self._settle, (host.prompt_cache.clear, host.throttle.clear))
-        self._control = ControlApi(self.world, hooks, self.access, self.faults, self.calls)
+        self._control = ControlApi(self.world, hooks, self.access, self.faults, self.calls, self.subjects)
 
     def close(self) -> None:
         """End the simulator's own threads."""
@@ -149,6 +148,20 @@ class Simulator:
             if operation:
                 return self._serve(service, operation, request)
         return _UNKNOWN
+
+    def _brains(self) -> dict[str, Brain]:
+        """Make the models that were not trained here; each says how sure it is, and judges, if asked to."""
+        subjects = self.subjects
+
+        def settings() -> Settings:
+            return self.world.settings
+
+        models: dict[str, Brain] = {
+            "teacher": Teacher(subjects, settings),
+            "undistilled": Undistilled(subjects),
+            "baseline": Baseline(subjects, settings),
+        }
+        return {name: Judge(Stating(model, settings), subjects, settings) for name, model in models.items()}
 
     def _settle(self) -> None:
         self.progress.settle()

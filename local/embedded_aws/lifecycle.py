@@ -211,7 +211,8 @@ class EmbeddedAws:
         module, *options = module_and_options
         command = [sys.executable, "-m", module, "--port", "0", "--aws-endpoint", self.endpoint]
         command += ["--port-file", str(port_file), *options]
-        environment = clean_environment() | {"TMPDIR": str(scratch)}
+        # Its models are small: threads of the linear algebra would only wait for each other.
+        environment = clean_environment() | {"TMPDIR": str(scratch), "OPENBLAS_NUM_THREADS": "1"}
         self._processes.start("bedrock-simulator", command, environment)
 
         def healthy() -> bool:

@@ -15,12 +15,12 @@ from typing import Any
 
 from local.bedrock_simulator import simulator
 from local.bedrock_simulator.brains.base import Chance
-from local.bedrock_simulator.brains.teacher import load_rules
 from local.bedrock_simulator.errors import ServiceError
 from local.bedrock_simulator.objects import MemoryObjectStore
 from local.bedrock_simulator.operations.runtime import Runtime
 from local.bedrock_simulator.server import SimulatorServer
 from local.bedrock_simulator.settings import Settings
+from local.bedrock_simulator.subjects import load_rules
 
 RULES = "local.bedrock_simulator.rules.video_search_intent"
 SPREAD = 0.2
@@ -55,7 +55,7 @@ def main() -> None:
     """Serve until the process is ended."""
     port_file, seconds, quota = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     vars(simulator)["Runtime"] = limited(seconds, quota)
-    served = simulator.Simulator(objects=MemoryObjectStore(), rules=load_rules(RULES), settings=Settings())
+    served = simulator.Simulator(objects=MemoryObjectStore(), subjects=load_rules(RULES), settings=Settings())
     server = SimulatorServer(served).start()
     unfinished = port_file.with_suffix(".part")
     unfinished.write_text(server.url, encoding="utf-8")

@@ -22,6 +22,8 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "video-search-inten
 JOB_UNDER_WAY = ("InProgress", "Stopping", "Submitted", "Validating", "Scheduled")
 UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopping")
 
+_SMALL_UPLOAD, _SMALL_HOLDOUT = 700, 240
+
 Found = TypeVar("Found")
 
 
@@ -227,6 +229,18 @@ class Bill:
         bound = sum(entry.usd for entry in entries if entry.kind == AT_MOST)
         assert abs(actual - reported) < 1e-9, (actual, reported)
         assert derived - 0.005 < of_jobs < derived + bound + 0.005, (derived, bound, of_jobs)
+
+
+def small_example(account: Account, name: str, folder: str) -> Upload:
+    """Upload a part of another example: enough for a verdict, with every record of its rarest class."""
+    source = EXAMPLE.parent / name
+    prompts = (source / "prompts.jsonl").read_bytes().splitlines()
+    trusted = source / "holdout.jsonl"
+    if trusted.exists():
+        lines = sorted(trusted.read_bytes().splitlines(), key=lambda line: b'"queue": "safety"' not in line)
+        body = b"\n".join(lines[:_SMALL_HOLDOUT])
+        account.s3.put_object(Bucket=account.outputs["UploadsBucket"], Key=f"{folder}/holdout.jsonl", Body=body)
+    return account.upload(folder, prompts[:_SMALL_UPLOAD], **json.loads((source / "task.json").read_text()))
 
 
 def example_lines() -> list[bytes]:

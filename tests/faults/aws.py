@@ -23,13 +23,13 @@ from ministack import app as emulator
 from ministack.services import cloudwatch, dynamodb, s3, sns, ssm
 from urllib3.response import HTTPResponse
 
-from local.bedrock_simulator.brains.teacher import load_rules
 from local.bedrock_simulator.catalog import REGION
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.objects import S3ObjectStore
 from local.bedrock_simulator.protocol.service import Request
 from local.bedrock_simulator.settings import Settings
 from local.bedrock_simulator.simulator import Simulator
+from local.bedrock_simulator.subjects import load_rules
 
 NOWHERE = "http://127.0.0.1:9"
 """Endpoint of every client: a request that nobody here answers must not leave the machine."""

@@ -19,7 +19,7 @@ from local.bedrock_simulator.control import SimulatorControl
 from local.bedrock_simulator.objects import MemoryObjectStore
 from local.bedrock_simulator.policies import RolePolicies
 from local.bedrock_simulator.server import SimulatorServer
-from local.bedrock_simulator.settings import Durations, Settings
+from local.bedrock_simulator.settings import Durations, Errors, Settings
 from local.bedrock_simulator.simulator import Simulator
 from tests.simulator import toy
 
@@ -33,6 +33,7 @@ STUDENT = "amazon.nova-micro-v1:0:128k"
 JOB_SECONDS, DEPLOYMENT_SECONDS, THROUGHPUT_SECONDS, UPDATE_SECONDS, STOP_SECONDS = 100.0, 20.0, 30.0, 10.0, 5.0
 BATCH_SECONDS = 200.0
 UNITS = "L-BE77399C"
+FLAWLESS = Errors(teacher=0.0, baseline=0.0, judge_noise=0.0)
 COMMITTED_UNITS = "SIM-COMMITTED-UNITS"
 
 
@@ -227,7 +228,7 @@ def account() -> Iterator[Account]:
     durations = Durations(
         JOB_SECONDS, STOP_SECONDS, DEPLOYMENT_SECONDS, THROUGHPUT_SECONDS, UPDATE_SECONDS, BATCH_SECONDS
     )
-    settings = Settings(durations=durations, quotas={UNITS: 2.0})
+    settings = Settings(durations=durations, errors=FLAWLESS, quotas={UNITS: 2.0})
     sink = MemorySink()
     simulator = Simulator(objects, toy.answer, clock, policies, settings, sink)
     server = SimulatorServer(simulator).start()

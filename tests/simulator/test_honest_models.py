@@ -19,11 +19,14 @@ from local.bedrock_simulator.brains.base import Brain, Chance, Prompt
 from local.bedrock_simulator.brains.general import Baseline, Undistilled
 from local.bedrock_simulator.brains.judge import Case, judge
 from local.bedrock_simulator.brains.student import Pair, Student
+from local.bedrock_simulator.settings import Settings
+from local.bedrock_simulator.subjects import Subjects
 from tests.simulator import toy
 from tests.simulator.conftest import Account, record
 
 ROOT = Path(__file__).parents[2]
 SEEDS = ("a", "b", "c", "d")
+RIGHT = Subjects(default=toy.answer)
 HOLDOUT = toy.queries(120, "holdout")
 
 
@@ -72,7 +75,7 @@ class TestStudent:
         student = Student(permuted(pairs(900, seed), seed))
 
         # When / Then it is no better than the undistilled model, give or take
-        assert score(student) <= score(Undistilled(toy.answer)) + 0.2
+        assert score(student) <= score(Undistilled(RIGHT)) + 0.2
 
     def test_it_keeps_the_form_of_its_training_answers(self) -> None:
         # Given answers in a nested form with a category, a whole number and a constant sum
@@ -192,14 +195,14 @@ class TestWhatTheStudentMayImport:
 class TestGeneralModels:
     def test_the_undistilled_model_breaks_the_schema_with_the_short_prompt(self) -> None:
         # Given / When / Then nearly always, and less with guidelines, but poor either way
-        model = Undistilled(toy.answer)
+        model = Undistilled(RIGHT)
         assert valid_share(model, toy.SHORT_PROMPT) < 0.15
         assert 0.6 < valid_share(model, toy.LONG_PROMPT) < 0.97
         assert score(model) < score(model, toy.LONG_PROMPT) < 4.0
 
     def test_the_baseline_is_about_as_good_as_published(self) -> None:
         # Given / When / Then
-        model = Baseline(toy.answer)
+        model = Baseline(RIGHT, Settings)
         assert score(model, toy.LONG_PROMPT) == pytest.approx(4.0, abs=0.25)
         assert valid_share(model, toy.LONG_PROMPT) > 0.93
 

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Protocol
 
+import regex
+
 _CHARACTERS_PER_TOKEN = 4
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+# Marks belong to words: vowel signs of Devanagari, for one, are no letters. Scripts that are written without spaces
+# have one word a character.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
+_WORD = regex.compile(
+    rf"[{_UNSPACED}]\p{{M}}*|[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]\p{{M}}*(?:['\u2019]?[[\p{{L}}\p{{N}}\p{{M}}]--[{_UNSPACED}]])*",
+    regex.VERSION1,
+)
 _STANDARD_NORMAL = NormalDist()
 
 
@@ -20,8 +29,9 @@ def estimate_tokens(text: str) -> int:
 
 
 def words_of(text: str) -> list[str]:
-    """Split a text into lower-case words."""
-    return _WORD.findall(text.lower())
+    """Split a text of any script into lower-case words; a script without spaces gives its characters."""
+    lower = text.lower()
+    return _ASCII_WORD.findall(lower) if lower.isascii() else _WORD.findall(lower)
 
 
 class Chance:
@@ -54,25 +64,50 @@ class Chance:
 class Prompt:
     """What a model is asked.
 
-    ``key`` stands for the whole request: equal requests get equal answers.
+    Attributes
+    ----------
+    system : str
+        The system prompt.
+    question : str
+        The texts of all turns, one below the other.
+    key : str
+        Stands for the whole request: equal requests get equal answers.
+    tool : str or None
+        The tool that must be called.
     """
 
     system: str
     question: str
     key: str
+    tool: str | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says; ``data`` is the object behind the text where there is one, for forced tools."""
+    """What a model says.
+
+    ``data`` is the object behind the text where there is one, for forced tools; ``certainty``, from 0 to 1, is what it
+    may say of its own sureness.
+    """
 
     text: str
     data: dict[str, Any] | None = None
+    certainty: float | None = None
 
     @staticmethod
-    def of(data: dict[str, Any]) -> Answer:
+    def of(data: dict[str, Any], certainty: float | None = None) -> Answer:
         """Answer with compact JSON."""
-        return Answer(compact(data), data)
+        return Answer(compact(data), data, certainty)
+
+    def with_value(self, name: str, value: float) -> Answer:
+        """Return the answer with another number in a field at its top; prose and fences around it stay."""
+        old, new = {**(self.data or {})}, {**(self.data or {}), name: value}
+        for style in ({"separators": (",", ":")}, {}, {"indent": 2}):
+            before = json.dumps(old, ensure_ascii=False, **style)
+            if before in self.text:
+                after = json.dumps(new, ensure_ascii=False, **style)
+                return Answer(self.text.replace(before, after, 1), new, self.certainty)
+        return self
 
 
 class Brain(Protocol):

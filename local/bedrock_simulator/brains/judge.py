@@ -1,30 +1,36 @@
 """The simulated judge: it scores an answer against a reference by the published rubric and by nothing else.
 
 It reads the sections ``<question>``, ``<reference>`` and ``<answer>`` of the user's text, whose contents are
-XML-escaped. Only numbers and words that carry the task's meaning move the score: text in an answer that talks to the
-judge is never read as an instruction.
+XML-escaped. Without a reference it holds the answer against what is right for the task, which it knows. Only numbers
+and words that carry the task's meaning move the score: text in an answer that talks to the judge is never read as an
+instruction.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
-from local.bedrock_simulator.brains.base import words_of
+from local.bedrock_simulator.brains.agreement import agreement, is_choice, shared_words
+from local.bedrock_simulator.brains.base import Answer, Brain, Chance, Prompt, compact, words_of
+from local.bedrock_simulator.brains.mistakes import are_shares
 from local.bedrock_simulator.brains.numbers import is_number
+from local.bedrock_simulator.settings import Current
+from local.bedrock_simulator.subjects import Subjects
 
 TOOL = "record_score"
 _SECTIONS = re.compile(
-    r"<question>(?P<question>.*?)</question>\s*<reference>(?P<reference>.*?)</reference>\s*<answer>(?P<answer>.*)</answer>",
+    r"<question>(?P<question>.*?)</question>\s*(?:<reference>(?P<reference>.*?)</reference>\s*)?"
+    r"<answer>(?P<answer>.*)</answer>",
     re.DOTALL,
 )
 _EPSILON = 1e-9
-_BEST, _WORST = 5, 1
+_BEST, _WORST, _MAIN_POINT_WRONG = 5, 1, 2
 # The published rubric (AWS ML blog of 2026-04-17 and its sample).
 _EXCELLENT, _GOOD, _FAIR, _WRONG = 0.05, 0.10, 0.15, 0.30
 # For texts there is no published rubric: overlap of words (F1) from which a score is given.
@@ -42,7 +48,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Case:
-    """What the judge is shown, unescaped."""
+    """What the judge is shown, unescaped; ``reference`` is empty where it is to know by itself."""
 
     question: str
     reference: str
@@ -50,29 +56,48 @@ class Case:
 
 
 def read_case(user_text: str) -> Case | None:
-    """Find the three sections in the user's text; ``None`` where they are not there."""
+    """Find the sections in the user's text, the reference if there is one; ``None`` where they are not there."""
     found = _SECTIONS.search(user_text)
-    return Case(*(unescape(found[name]).strip() for name in ("question", "reference", "answer"))) if found else None
+    if not found:
+        return None
+    return Case(*(unescape(found[name] or "").strip() for name in ("question", "reference", "answer")))
 
 
-def judge(case: Case) -> Verdict:
-    """Score an answer."""
-    reference = _object(case.reference)
+def judge(case: Case, unjudged: Collection[str] = ()) -> Verdict:
+    """Score an answer.
+
+    Parameters
+    ----------
+    case : Case
+        What is to be judged.
+    unjudged : collection of str
+        Fields that say something else than the answer, such as how sure it is.
+    """
+    reference = _parsed(case.reference)
     if reference is None:
         return _by_words(case)
-    answer = _first_object(case.answer)
+    answer = _first_value(case.answer, type(reference))
     if answer is None:
-        return Verdict(_WORST, "The answer cannot be parsed as a JSON object.")
+        kind = "object" if isinstance(reference, dict) else "list"
+        return Verdict(_WORST, f"The answer cannot be parsed as a JSON {kind}.")
+    reference, answer = _without(reference, unjudged), _without(answer, unjudged)
     wanted, given = dict(_leaves(reference)), dict(_leaves(answer))
     numbers = {path: float(value) for path, value in wanted.items() if is_number(value)}
-    missing = [path for path in wanted if path not in given and (path in numbers or not numbers)]
+    if are_shares(numbers):
+        return _by_weights(numbers, given, case.question)
+    missing = [path for path in _leaf_names(reference) if path not in _leaf_names(answer)]
+    if missing and not any(name in given for name in wanted):
+        return Verdict(_WORST, f"The answer lacks {', '.join(missing)}.")
+    return _by_agreement(reference, answer)
+
+
+def _by_weights(wanted: dict[str, float], given: dict[str, Any], question: str) -> Verdict:
+    missing = [path for path in wanted if path not in given]
     if missing:
         return Verdict(_WORST, f"The answer lacks {', '.join(missing)}.")
-    if not numbers:
-        return _by_equality(wanted, given)
-    if not all(is_number(given[path]) for path in numbers):
+    if not all(is_number(given[path]) for path in wanted):
         return Verdict(_WORST, "A weight in the answer is not a number.")
-    return _by_rubric(numbers, {path: float(given[path]) for path in numbers}, case.question, given)
+    return _by_rubric(wanted, {path: float(given[path]) for path in wanted}, question, given)
 
 
 def _by_rubric(wanted: dict[str, float], given: dict[str, float], question: str, answer: dict[str, Any]) -> Verdict:
@@ -101,22 +126,21 @@ def _is_specific(question: str, answer: dict[str, Any]) -> bool:
     return not texts or not asked or not asked.isdisjoint(words_of(" ".join(texts)))
 
 
-def _by_equality(wanted: dict[str, Any], given: dict[str, Any]) -> Verdict:
-    equal = sum(_same(wanted[path], given[path]) for path in wanted)
-    share = equal / len(wanted) if wanted else 1.0
-    return Verdict(_graded(share), f"{equal} of {len(wanted)} values equal the reference.")
-
-
-def _same(wanted: object, given: object) -> bool:
-    if isinstance(wanted, str) and isinstance(given, str):
-        return words_of(wanted) == words_of(given)
-    return wanted == given
+def _by_agreement(wanted: Any, given: Any) -> Verdict:  # noqa: ANN401 (any JSON value)
+    """Score by the agreement of all fields; where the first choice is wrong, the main point is."""
+    share = agreement(wanted, given)
+    score = _graded(share)
+    main = next((path for path, value in _leaves(wanted) if is_choice(value)), None)
+    if main is not None and agreement(dict(_leaves(wanted))[main], dict(_leaves(given)).get(main)) < 1:
+        return Verdict(min(score, _MAIN_POINT_WRONG), f"{main or 'The answer'} is wrong; agreement {share:.2f}.")
+    return Verdict(score, f"Agreement of the fields {share:.2f}.")
 
 
 def _by_words(case: Case) -> Verdict:
-    wanted, given = Counter(words_of(case.reference)), Counter(words_of(case.answer))
-    common = (wanted & given).total()
-    overlap = 2 * common / (wanted.total() + given.total()) if common else 0.0
+    if is_choice(case.reference):
+        equal = words_of(case.reference) == words_of(case.answer)
+        return Verdict(_BEST if equal else _WORST, f"The answer {'is' if equal else 'is not'} the reference.")
+    overlap = shared_words(case.reference, case.answer)
     return Verdict(_graded(overlap), f"Overlap of words with the reference {overlap:.2f}.")
 
 
@@ -135,25 +159,34 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _object(text: str) -> dict[str, Any] | None:
+def _leaf_names(value: Any) -> set[str]:  # noqa: ANN401 (any JSON value)
+    return {path for path, _ in _leaves(value)}
+
+
+def _without(value: Any, names: Collection[str]) -> Any:  # noqa: ANN401 (any JSON value)
+    return {name: member for name, member in value.items() if name not in names} if isinstance(value, dict) else value
+
+
+def _parsed(text: str) -> dict[str, Any] | list[Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict | list) else None
 
 
-def _first_object(text: str) -> dict[str, Any] | None:
-    """Return the first JSON object in a text: like a person, the judge reads through fences and prose."""
+def _first_value(text: str, kind: type) -> Any:  # noqa: ANN401 (any JSON value)
+    """Return the first JSON value of a kind in a text: like a person, the judge reads through fences and prose."""
     decoder = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_such_number)
-    start = text.find("{")
+    opening = "{" if kind is dict else "["
+    start = text.find(opening)
     while start >= 0:
         try:
             value, _ = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            start = text.find("{", start + 1)
+            start = text.find(opening, start + 1)
             continue
-        return value if isinstance(value, dict) else None
+        return value
     return None
 
 
@@ -166,3 +199,44 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(set(names)) != len(names):
         raise ValueError("a key occurs twice, so the answer has no single meaning")
     return dict(pairs)
+
+
+class Judge:
+    """Scores where the tool for it must be called; is wrong as the settings say. Otherwise it answers as a model.
+
+    Parameters
+    ----------
+    model : Brain
+        What answers anything else.
+    subjects : Subjects
+        What is right, for verdicts without a reference.
+    settings : Current
+        Its noise, its bias and how it favours length.
+    """
+
+    def __init__(self, model: Brain, subjects: Subjects, settings: Current) -> None:
+        self._model = model
+        self._subjects = subjects
+        self._settings = settings
+
+    def answer(self, prompt: Prompt) -> Answer:
+        """Answer one prompt."""
+        case = read_case(prompt.question) if prompt.tool == TOOL else None
+        if case is None:
+            return self._model.answer(prompt)
+        if not case.reference:
+            right = self._subjects.of(prompt.system, prompt.question).answer(case.question)
+            case = Case(case.question, right if isinstance(right, str) else compact(dict(right)), case.answer)
+        settings = self._settings()
+        verdict = judge(case, (settings.confidence.field,))
+        errors, chance = settings.errors, Chance("judge", prompt.key)
+        score = verdict.score + errors.judge_bias + errors.judge_length * _doublings(case)
+        if chance.uniform() < errors.judge_noise:
+            score += 1 if chance.uniform() < 0.5 else -1  # noqa: PLR2004 (to either side)
+        given = min(_BEST, max(_WORST, math.floor(score + chance.uniform())))
+        return Answer.of({"score": given, "explanation": verdict.explanation})
+
+
+def _doublings(case: Case) -> float:
+    """Return how often an answer's length is double that of the reference; below 0 where it is shorter."""
+    return math.log2((1 + len(case.answer)) / (1 + len(case.reference)))

@@ -1,43 +1,37 @@
-"""The simulated teacher: it answers by the rules it is given, and is the only brain that knows them exactly."""
+"""The simulated teacher: it knows what is right, and is wrong sometimes."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from local.bedrock_simulator.brains.base import Answer, Chance, Prompt
+from local.bedrock_simulator.brains.mistakes import mistaken
+from local.bedrock_simulator.settings import Current
+from local.bedrock_simulator.subjects import Subjects
 
-from local.bedrock_simulator.brains.base import Answer, Prompt
-
-Rules = Callable[[str], Mapping[str, Any]]
-
-
-def load_rules(module: str) -> Rules:
-    """Load the rules of a task: a module with a function ``answer(query)`` that returns a mapping.
-
-    Raises
-    ------
-    ValueError
-        Where the module has no such function.
-    """
-    answer = getattr(importlib.import_module(module), "answer", None)
-    if not callable(answer):
-        raise ValueError(f"the rules module {module} needs a function answer(query: str) -> dict")  # noqa: TRY004
-    rules: Rules = answer
-    return rules
+_SURE, _UNSURE, _SPREAD = 0.9, 0.45, 0.2
 
 
 class Teacher:
-    """Answers with compact JSON of what the rules say about the user's text.
+    """Answers with what is right for the task, in compact JSON where it is an object.
 
     Parameters
     ----------
-    rules : Rules
-        What the task's questions are answered with.
+    subjects : Subjects
+        What is right, by task.
+    settings : Current
+        How often it is wrong.
     """
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, subjects: Subjects, settings: Current) -> None:
+        self._subjects = subjects
+        self._settings = settings
 
     def answer(self, prompt: Prompt) -> Answer:
         """Answer one prompt."""
-        return Answer.of(dict(self._rules(prompt.question)))
+        subject = self._subjects.of(prompt.system, prompt.question)
+        chance = Chance("teacher", prompt.key)
+        said = subject.answer(prompt.question)
+        wrong = chance.uniform() < self._settings().errors.teacher
+        if wrong:
+            said = mistaken(said, subject.choices, chance)
+        certainty = (_UNSURE if wrong else _SURE) - _SPREAD * chance.uniform()
+        return Answer(said, certainty=certainty) if isinstance(said, str) else Answer.of(dict(said), certainty)

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from local.bedrock_simulator.brains.agreement import is_choice
 from local.bedrock_simulator.brains.base import Chance
+from local.bedrock_simulator.brains.learning.documents import leaves_of
+from local.bedrock_simulator.brains.mistakes import are_shares
 from local.bedrock_simulator.brains.numbers import is_number
 from local.bedrock_simulator.brains.student import Pair
 from local.bedrock_simulator.faults import Fault
@@ -47,13 +50,21 @@ def worse_labels(pairs: Sequence[Pair], faults: Sequence[Fault]) -> list[Pair]:
 
 
 def category_of(answer: str) -> str:
-    """Name an answer's category: its largest number's key, or the whole answer where it has no numbers."""
+    """Name an answer's category.
+
+    It is the key of the largest number where the numbers are shares of one whole, otherwise the first choice (a word or
+    two, or yes and no), otherwise the key of the largest number, otherwise the whole answer.
+    """
     try:
         data = json.loads(answer)
     except ValueError:
         return answer
-    numbers = {key: value for key, value in data.items() if is_number(value)} if isinstance(data, dict) else {}
-    return max(numbers, key=lambda key: numbers[key]) if numbers else answer
+    leaves = leaves_of(data)
+    numbers = {path[-1]: float(value) for path, value in leaves.items() if is_number(value)}
+    choice = next((value for value in leaves.values() if is_choice(value)), None)
+    if choice is not None and not are_shares(numbers):
+        return json.dumps(choice).strip('"') if isinstance(choice, bool) else str(choice)
+    return max(numbers, key=lambda key: numbers[key]) if numbers and isinstance(data, dict) else answer
 
 
 def _choice(items: list[Item], count: int, fault: Fault) -> list[Item]:

@@ -22,7 +22,21 @@ MAX_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """One valid record. ``answer`` is the last assistant turn, ``None`` where the record is a bare prompt."""
+    """One valid record.
+
+    Attributes
+    ----------
+    line : int
+        Its line in the file.
+    system : str
+        The system prompt.
+    question : str
+        The texts of all turns before the answer, one below the other.
+    answer : str or None
+        The last assistant turn; ``None`` where the record is a bare prompt.
+    prompt : str
+        What may hold no reserved word: the system prompt and the user's turns.
+    """
 
     line: int
     system: str
@@ -92,9 +106,10 @@ def _record(line: bytes, number: int) -> TrainingRecord | None:
     turns = _turns(raw.get("messages"))
     if system is None or not turns:
         return None
-    questions = [text for role, text in turns if role == "user"]
+    prompts = [text for role, text in turns if role == "user"]
     answer = turns[-1][1] if turns[-1][0] == "assistant" else None
-    return TrainingRecord(number, system, questions[-1], answer, "\n".join([system, *questions]))
+    asked = [text for _, text in (turns if answer is None else turns[:-1])]
+    return TrainingRecord(number, system, "\n".join(asked), answer, "\n".join([system, *prompts]))
 
 
 def _turns(messages: object) -> list[tuple[str, str]] | None:

@@ -8,9 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from local.bedrock_simulator.brains.base import Answer, Brain, Chance, Prompt, compact, estimate_tokens
-from local.bedrock_simulator.brains.judge import TOOL as JUDGE_TOOL
-from local.bedrock_simulator.brains.judge import judge, read_case
+from local.bedrock_simulator.brains.base import Brain, Chance, Prompt, compact, estimate_tokens
 from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.errors import validation
 from local.bedrock_simulator.protocol.service import Params
@@ -115,7 +113,7 @@ def prompt_of(params: Params, model: FoundationModel) -> Prompt:
     meaning = {name: value for name, value in bare.items() if name not in ("modelId", "requestMetadata")}
     request = json.dumps([model.model_id, meaning], sort_keys=True, ensure_ascii=False, default=str)
     key = hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
-    return Prompt(_texts(bare.get("system", [])), question_of(bare), key)
+    return Prompt(_texts(bare.get("system", [])), conversation_of(bare), key, forced_tool(params))
 
 
 def converse(params: Params, model: FoundationModel, brain: Brain, prompt: Prompt) -> Reply:
@@ -159,6 +157,11 @@ def question_of(params: Params) -> str:
     return _texts(params["messages"][-1]["content"])
 
 
+def conversation_of(params: Params) -> str:
+    """Return the texts of all turns, one below the other."""
+    return "\n".join(_texts(message["content"]) for message in params["messages"])
+
+
 def _texts(blocks: list[dict[str, Any]]) -> str:
     return "\n".join(block["text"] for block in blocks if "text" in block)
 
@@ -167,9 +170,7 @@ def _answered(
     params: Params, model: FoundationModel, brain: Brain, prompt: Prompt
 ) -> tuple[list[dict[str, Any]], str, str]:
     """Ask the model: ``(content blocks, stop reason, text that was paid for)``."""
-    tool = forced_tool(params)
-    answer = _judged(prompt) if tool == JUDGE_TOOL else None
-    answer = answer or brain.answer(prompt)
+    tool, answer = prompt.tool, brain.answer(prompt)
     limits = params.get("inferenceConfig", {})
     longest = limits.get("maxTokens", model.output_tokens) * CHARACTERS_PER_TOKEN
     if tool is None:
@@ -181,14 +182,6 @@ def _answered(
         return [{"text": output[:longest]}], "max_tokens", output[:longest]
     block = {"toolUse": {"toolUseId": f"tooluse_{prompt.key[:22]}", "name": tool, "input": data}}
     return [block], "tool_use", output
-
-
-def _judged(prompt: Prompt) -> Answer | None:
-    case = read_case(prompt.question)
-    if case is None:
-        return None
-    verdict = judge(case)
-    return Answer.of({"score": verdict.score, "explanation": verdict.explanation})
 
 
 def _cut(text: str, longest: int, stops: list[str]) -> tuple[str, str]:
