@@ -49,12 +49,12 @@ thorough: setup ## what takes longer than make test may: every fault, every stop
 faults: setup ## what can go wrong in every state: <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--all: each error of each class)
 	$(BIN)/python -m tests.faults $(ARGS)
 
-check: setup ## format, lint, types, import contracts, secrets, licences, known vulnerabilities
+check: setup ## format, lint, types, import contracts, secrets, licences, links, schemas, workflow, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/python -m checks secrets licences vulnerabilities
+	$(BIN)/python -m checks
 
 format: setup ## format, and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -1,12 +1,19 @@
-"""Run checks by name: ``python -m checks secrets licences vulnerabilities``."""
+"""Run checks by name: ``python -m checks secrets licences links``; all of them where none is named."""
 
 from __future__ import annotations
 
 import sys
 
-from checks import licences, prices, secrets, vulnerabilities
+from checks import licences, links, prices, schemas, secrets, vulnerabilities, workflows
 
-CHECKS = {"secrets": secrets.check, "licences": licences.check, "vulnerabilities": vulnerabilities.check}
+CHECKS = {
+    "secrets": secrets.check,
+    "licences": licences.check,
+    "links": links.check,
+    "schemas": schemas.check,
+    "workflows": workflows.check,
+    "vulnerabilities": vulnerabilities.check,
+}
 ON_DEMAND = {"prices": prices.check}
 """Checks that run only where they are named: what they need is fetched by a target of their own."""
 
