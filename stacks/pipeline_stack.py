@@ -120,7 +120,7 @@ class PipelineStack(Stack):
             self._stage("list_invocation_logs", may.list_invocation_logs(), LONGEST, account),
             self._stage("read_invocation_logs", may.read_invocation_logs(), LONGEST, account, memory=LARGE),
             self._stage("prepare_dataset", may.prepare_dataset(), LONGEST, memory=LARGE),
-            self._stage("check_run", may.check_run(), MEDIUM, memory=LARGE),
+            self._stage("check_run", may.check_run(), MEDIUM, asking, memory=LARGE),
             self._stage("calibrate_judge", may.calibrate_judge(), MEDIUM, asking),
             self._stage("run_teacher_batch", may.run_teacher_batch(batch_role), LONGEST, run_batch, memory=LARGE),
             self._stage("generate_teacher_data", may.generate_teacher_data(), LONGEST, asking, memory=ASKING),

@@ -32,7 +32,18 @@ class DatasetRefused(PipelineError):
 
 
 class ModelUnavailable(PipelineError):
-    """No model of a preference list can be used for its role."""
+    """No model of a preference list can be used for its role.
+
+    Parameters
+    ----------
+    message : str
+    said : str
+        What the service said of the model, where it was asked.
+    """
+
+    def __init__(self, message: str, *, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class PriceMissing(PipelineError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -54,6 +55,7 @@ class ModelCatalog:
 
     def __init__(self, bedrock: BedrockClient, quotas: ServiceQuotasClient) -> None:
         self._bedrock, self._quotas = bedrock, quotas
+        self._known: dict[str, ModelFacts] = {}
 
     def facts(self, model: str) -> ModelFacts:
         """Gather what is known of a model or a system inference profile."""
@@ -75,8 +77,16 @@ class ModelCatalog:
             access_problem=access_problem,
         )
 
-    def choose(self, settings: Settings, training: str, now: datetime) -> ModelChoice:
+    def choose(
+        self,
+        settings: Settings,
+        training: str,
+        now: datetime,
+        refused: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    ) -> ModelChoice:
         """Take the first model of each list of the settings that can still be used.
+
+        What the service says of a model is asked once. ``refused``: as of :func:`choose_models`.
 
         Raises
         ------
@@ -86,13 +96,15 @@ class ModelCatalog:
         preferences = settings.model_preferences()
         student, customization = settings.student_model, settings.student_customization_model
         named = {model for models in preferences.values() for model in models} | {student, customization}
+        self._known |= {model: self.facts(model) for model in sorted(named - self._known.keys())}
         return choose_models(
-            [self.facts(model) for model in sorted(named)],
+            [self._known[model] for model in sorted(named)],
             preferences,
             student=student,
             student_customization=customization,
             training=training,
             now=now,
+            refused=refused,
         )
 
     def listed_profiles(self, model: str) -> list[str]:

@@ -42,7 +42,7 @@ class StagePermissions(PermissionParts):
         ]
 
     def check_run(self) -> list[Permission]:
-        """Look at models and quotas; nothing here costs anything."""
+        """Look at models and quotas, and ask each chosen model one question."""
         settings = self._settings
         models = [
             *settings.teacher_models,
@@ -57,8 +57,8 @@ class StagePermissions(PermissionParts):
         return [
             self._list_uploads(),
             self._runs("s3:GetObject", "s3:PutObject"),
-            self._answers("s3:GetObject"),
-            self._list_runs_bucket("answers/*"),
+            *self._ask_and_keep(),
+            *self._ask(models),
             # Whether the run has a calibration set is found by listing.
             self._list_runs_bucket("runs/*/dataset/*"),
             # The champion's own run may be older than its files.
@@ -73,7 +73,6 @@ class StagePermissions(PermissionParts):
                 else []
             ),
             without_resource("servicequotas:GetServiceQuota", to="see that a first champion fits into the quota"),
-            *self._record_progress(),
         ]
 
     def calibrate_judge(self) -> list[Permission]:

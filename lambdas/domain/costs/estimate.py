@@ -25,6 +25,7 @@ from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS, identity_for
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.questions.answers import Question
+from lambdas.domain.questions.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.task_definition import TaskDefinition
@@ -170,6 +171,7 @@ class RunToCome:
         size = answer_size([*self.train, *self.holdout], self.cases, self.task.output_schema, self.answer_tokens)
         asked = self._asked_of_teacher()
         lines = [
+            *self._first_questions(size),
             self._calibration("CalibrateJudge"),
             self._teacher_answers(asked, size),
             *self._training(size),
@@ -178,6 +180,16 @@ class RunToCome:
             self._calibration("ScoreEvaluation"),
         ]
         return Estimate([line for line in lines if line is not None], size)
+
+    def _first_questions(self, size: TokenSize) -> Iterable[EstimatedLine]:
+        """Price the one question that CheckRun asks each chosen model, whatever else it has answered before."""
+        sample = next(iter([*self.holdout, *self.train]), None)
+        if sample is None:
+            return
+        for role in ASKED_FIRST:
+            calls = _Calls("CheckRun", str(getattr(self.models, role)), f"one question to the {role}", cached=False)
+            question = first_question(role, sample, self.task)
+            yield calls.line([question], self._verdict() if role == "judge" else size, self.prices)
 
     def _calibration(self, stage: str) -> EstimatedLine | None:
         if not self.cases:

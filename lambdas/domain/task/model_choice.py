@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Self
 
 from lambdas.domain.errors import ModelUnavailable
@@ -150,6 +151,7 @@ def choose_models(
     student_customization: str,
     training: str,
     now: datetime,
+    refused: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> ModelChoice:
     """Take the first usable model of each list and decide how to train.
 
@@ -165,6 +167,8 @@ def choose_models(
         As the task says.
     now : datetime
         Aware time at which the run is checked.
+    refused : mapping
+        Role and model to why the model cannot be used for that role, where it was asked a question or has no quota.
 
     Raises
     ------
@@ -179,6 +183,7 @@ def choose_models(
             problem = problem_with(known[model], now)
             if problem is None and role == "judge" and model_family(model) == model_family(student):
                 problem = "is of the student's own family and would favour it"
+            problem = problem or refused.get((role, model))
             reason = problem or ("already chosen" if role in taken else "first of the list that can be used")
             aging = known[model].aging(now)
             if aging and problem is None:
@@ -189,7 +194,8 @@ def choose_models(
                 taken.setdefault(role, model)
         if role not in taken:
             tried = "; ".join(f"{item.model} {item.reason}" for item in considered if item.role == role)
-            raise ModelUnavailable(f"no model can be used as {role}: {tried}. Change '{role}_models' in the settings")
+            setting = "student_model" if role == "student" else f"{role}_models"
+            raise ModelUnavailable(f"no model can be used as {role}: {tried}. Change '{setting}' in the settings")
     teachers = [known[item.model] for item in considered if item.role == "teacher" and item.usable]
     way, why = _training(training, teachers, known[student_customization], now)
     return ModelChoice(

@@ -95,6 +95,8 @@ class Answerer:
         shard: str,
         unusable: Unusable = _usable,
         then: Then = _nothing,
+        *,
+        cache_point: bool | None = None,
     ) -> Asked:
         """Give an answer to every question, or the reason why there is none.
 
@@ -109,6 +111,8 @@ class Answerer:
             Says why an answer cannot be kept and must be asked for again, or ``None``.
         then : callable
             Told each usable answer as it comes, known ones first; it must not raise.
+        cache_point : bool, optional
+            Whether requests carry a cache point; decided by how many share a prompt unless said.
 
         Returns
         -------
@@ -132,7 +136,8 @@ class Answerer:
         settled = {*till.answers, *till.failed}
         missing = [question for question in questions if keys[question.record_id] not in settled]
         if missing:
-            purchase = self._purchase(use, unusable, then, cache_point=_shares_a_cacheable_prompt(missing, use))
+            point = _shares_a_cacheable_prompt(missing, use) if cache_point is None else cache_point
+            purchase = self._purchase(use, unusable, then, cache_point=point)
             purchase.add(missing, known=len(known))
             purchase.close()
             settle(purchase, till)

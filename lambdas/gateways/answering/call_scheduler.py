@@ -198,7 +198,7 @@ class Purchase:
                 self._limit.ended()
         if self._end is None and self._refused and self._refusals == self._added > 1 and not self._answered:
             question, problem = self._refused
-            self._end = ModelUnavailable(self._refusal(question, f"{problem} (as every request of this shard)"))
+            self._end = self._refusal(question, f"{problem} (as every request of this shard)")
         if self._end:
             raise self._end
 
@@ -317,16 +317,17 @@ class Purchase:
 
     def _refuse(self, tried: Try, outcome: Refused) -> Iterator[Event]:
         if not outcome.request:
-            self._end = ModelUnavailable(self._refusal(tried.question, outcome.problem))
+            self._end = self._refusal(tried.question, outcome.problem)
             return
         self._refusals += 1
         self._refused = self._refused or (tried.question, outcome.problem)
         if self._refusals >= REFUSALS_OF_THE_MODEL and not self._answered:
-            self._end = ModelUnavailable(self._refusal(tried.question, outcome.problem))
+            self._end = self._refusal(tried.question, outcome.problem)
         yield Failed(tried.question, f"refused: {outcome.problem}")
 
-    def _refusal(self, question: Question, problem: str) -> str:
-        return (
+    def _refusal(self, question: Question, problem: str) -> ModelUnavailable:
+        message = (
             f"{self._request.named} refused the request for record {question.record_id}: {problem}. Mend access to the "
-            "model and retry the run, or mend that record and upload again: answers that were bought are kept"
+            "model and retry the run, or mend that record and upload again: answers that were paid for are kept"
         )
+        return ModelUnavailable(message, said=problem)

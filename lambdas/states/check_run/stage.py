@@ -22,6 +22,7 @@ from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_logged, check_mode
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.aws import clients
+from lambdas.states.check_run.questions import Refusals, ask_chosen
 from lambdas.workflow.late_files import check_late_files
 from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.model_catalog import ModelCatalog
@@ -34,27 +35,36 @@ Answers = dict[str, Answer]
 
 
 def execute(stage: Stage) -> Result:
-    """Check a run before its first paid call.
+    """Check a run before anything is paid but one question to each chosen model.
 
     Raises
     ------
     InvalidUpload, ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, InvalidTaskDefinition, DatasetRefused
-        Nothing was paid.
+        Nothing was paid, or no more than those questions.
+    RetryLater
+        A model is throttled, or its quota of the day is used up.
     """
     stage.progress()
     check_late_files(stage)
     settings, task = stage.pipeline.environment.settings, stage.task
     catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
     _check_pointer(stage)
-    models = catalog.choose(settings, task.training, stage.pipeline.now())
-    check_mode(task, models.training, from_logs=stage.run.upload.from_logs)
     _check_serving(catalog, settings, task, stage)
-    to_come = _run_to_come(stage, models)
-    estimate = to_come.estimate()
-    hour = to_come.prices.find(settings.student_model, throughput_usage(task.serving.commitment))
-    stage.write_plan(Plan.of(models, estimate_document(estimate), task.budget_usd, hour.usd if hour else None))
-    stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
-    check_budget(to_come, estimate, models.usable())
+    refused: Refusals = {}
+    asked: set[tuple[str, str]] = set()
+    while True:
+        models = catalog.choose(settings, task.training, stage.pipeline.now(), refused)
+        check_mode(task, models.training, from_logs=stage.run.upload.from_logs)
+        to_come = _run_to_come(stage, models)
+        estimate = to_come.estimate()
+        hour = to_come.prices.find(settings.student_model, throughput_usage(task.serving.commitment))
+        stage.write_plan(Plan.of(models, estimate_document(estimate), task.budget_usd, hour.usd if hour else None))
+        stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
+        check_budget(to_come, estimate, models.usable())
+        found = ask_chosen(stage, models, to_come.holdout, asked)
+        if not found:
+            break
+        refused |= found  # the next of each list is chosen, priced and asked
     stage.progress(estimate_usd=round(estimate.usd, 2))
     return {
         "teacher": models.teacher,

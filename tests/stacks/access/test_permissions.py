@@ -95,6 +95,7 @@ def test_models_are_asked_only_if_the_settings_name_them(deployment: Deployment)
 
 def test_only_those_who_ask_models_may(deployment: Deployment) -> None:
     asking = {
+        "CheckRun",
         "GenerateTeacherData",
         "CalibrateJudge",
         "EvaluateStudent",

@@ -1,0 +1,150 @@
+"""CheckRun asks each chosen model one question as the run asks it later, before anything else is paid."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lambdas.domain.errors import ModelUnavailable
+from lambdas.gateways.registry.runs import Run
+from lambdas.gateways.registry.table import Table
+from lambdas.states.check_run.stage import execute as check_run
+from tests.simulator import toy
+from tests.simulator.conftest import Account
+from tests.simulator.teacher_stages import MODELS, TeacherStages
+from tests.unit.gateways.registry.embedded_table import dynamodb, table
+
+__all__ = ["dynamodb", "table"]
+
+PROMPTS = list(dict.fromkeys(toy.queries(330, "stages")))[:300]
+TASK = {
+    "teacher_system_prompt": toy.LONG_PROMPT,
+    "student_system_prompt": toy.SHORT_PROMPT,
+    "serving": {"mode": "on_demand"},
+    "gate": {"max_quality_drop": 0.5},
+}
+SECOND_JUDGE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+NO_TEMPERATURE = "The model returned the following errors: `temperature` is deprecated for this model."
+NO_TOOL_CHOICE = "This model doesn't support the toolConfig.toolChoice.tool field."
+LEGACY = "This Model is marked by provider as Legacy and you have not been actively using the model."
+
+
+@pytest.fixture
+def stages(account: Account, table: Table) -> Iterator[TeacherStages]:
+    made = TeacherStages(account.url, account.objects, account.clock, table)
+    with made.connected():
+        yield made
+
+
+def checked(stages: TeacherStages, run: Run) -> dict[str, Any]:
+    check_run(stages.stage("CheckRun", run))
+    plan: dict[str, Any] = stages.pipeline.runs.read_json(run.files.plan(run.attempt))
+    return plan
+
+
+def test_each_chosen_model_is_asked_once_in_the_form_that_the_run_uses(account: Account, stages: TeacherStages) -> None:
+    # Given
+    run = stages.prepare(PROMPTS, TASK)
+    # When
+    plan = checked(stages, run)
+    # Then
+    calls = {call.params["modelId"]: call.params for call in account.control.calls(operation="Converse")}
+    assert set(calls) == {MODELS.teacher, MODELS.judge, MODELS.baseline, MODELS.student}
+    assert all(asked["inferenceConfig"]["temperature"] == 0.0 for asked in calls.values())
+    assert {model for model, asked in calls.items() if "toolChoice" in asked} == {MODELS.judge}
+    # And they are a line of the estimate, and to the last digit one of the ledger
+    lines = [line for line in plan["estimate"] if line["stage"] == "CheckRun"]
+    assert Counter(line["model"] for line in lines) == Counter(calls.keys())
+    entries = stages.pipeline.registry.ledger(run.run_id)
+    actual = [
+        entry for entry in entries if entry.stage == "CheckRun" and entry.kind == "actual" and entry.usage["calls"]
+    ]
+    assert {entry.model for entry in actual} == set(calls)
+    billed = sum(charge.usd or 0.0 for charge in account.control.billing())
+    assert sum(entry.usd for entry in actual) == pytest.approx(billed)
+    assert sum(line["low_usd"] for line in lines) < billed < sum(line["high_usd"] for line in lines)
+
+
+def test_a_lambda_that_is_tried_again_pays_no_question_twice(account: Account, stages: TeacherStages) -> None:
+    run = stages.prepare(PROMPTS, TASK)
+    checked(stages, run)
+    checked(stages, run)
+    assert len(account.control.billing()) == 4
+
+
+@pytest.mark.parametrize("words", [NO_TEMPERATURE, NO_TOOL_CHOICE, LEGACY])
+def test_the_next_judge_of_the_list_is_taken_where_the_first_refuses(
+    account: Account, stages: TeacherStages, words: str
+) -> None:
+    # Given
+    account.control.order("refuse_prompt", fraction=1.0, model="claude-sonnet-4-6", message=words)
+    # When
+    plan = checked(stages, stages.prepare(PROMPTS, TASK))
+    # Then
+    assert plan["models"]["judge"] == SECOND_JUDGE
+    [first] = [one for one in plan["models"]["considered"] if one["model"] == MODELS.judge]
+    assert not first["usable"]
+    assert words in first["reason"]
+    assert any(
+        line["model"] == SECOND_JUDGE and line["what"] == "one question to the judge" for line in plan["estimate"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "part"), [("baseline", "claude-haiku-4-5"), ("teacher", "nova-pro"), ("student", "nova-micro")]
+)
+def test_a_run_stops_unpaid_where_no_model_of_a_list_answers(
+    account: Account, stages: TeacherStages, role: str, part: str
+) -> None:
+    # Given
+    account.control.order("refuse_prompt", fraction=1.0, model=part, message=LEGACY)
+    run = stages.prepare(PROMPTS, TASK)
+    # When
+    with pytest.raises(ModelUnavailable) as refused:
+        checked(stages, run)
+    # Then it names role, model and the service's words, and cost a cent at most
+    said = str(refused.value)
+    assert all(word in said for word in (f"as {role}", getattr(MODELS, role), LEGACY))
+    assert sum(charge.usd or 0.0 for charge in account.control.billing()) < 0.01
+
+
+def test_a_record_that_is_refused_for_its_content_is_not_the_models_refusal(
+    account: Account, stages: TeacherStages
+) -> None:
+    # Given a service that refuses the first record of the holdout, whoever is asked
+    run = stages.prepare(PROMPTS, TASK)
+    holdout = stages.pipeline.runs.read(run.files.dataset("holdout.jsonl")).splitlines()
+    first = PROMPTS[next(i for i, prompt in enumerate(PROMPTS) if prompt.encode() in holdout[0])]
+    account.control.order("refuse_prompt", fraction=1.0, containing=first, message="blocked by policy")
+    # When / Then
+    assert checked(stages, run)["models"]["judge"] == MODELS.judge
+
+
+def test_a_judge_that_gives_no_verdict_is_not_taken(account: Account, stages: TeacherStages) -> None:
+    # Given models whose every score is out of range
+    account.control.order("wrong_judge", how="six", fraction=1.0)
+    # When / Then
+    with pytest.raises(ModelUnavailable, match=r"no model can be used as judge: .*not a whole number from 1 to 5"):
+        checked(stages, stages.prepare(PROMPTS, TASK))
+
+
+def test_another_attempt_asks_again(account: Account, stages: TeacherStages) -> None:
+    # Given a baseline that refuses, and is put in order by a person
+    order = account.control.order("refuse_prompt", fraction=1.0, model="claude-haiku-4-5", message=LEGACY)
+    run = stages.prepare(PROMPTS, TASK)
+    with pytest.raises(ModelUnavailable):
+        checked(stages, run)
+    del order
+    account.control.withdraw()
+    registry, now = stages.pipeline.registry, "2026-11-29T12:00:00.000Z"
+    registry.end(run.run_id, run.attempt, "FAILED", "why", now, None)
+    registry.free_slot(run.run_id)
+    registry.begin_retry(run.run_id, now)
+    assert registry.take_slot(run.run_id, 100, now)
+    again = registry.run(run.run_id)
+    # When / Then
+    assert again.attempt == 2
+    assert checked(stages, again)["models"]["baseline"] == MODELS.baseline
