@@ -169,6 +169,10 @@ def test_a_budget_below_the_estimate_stops_the_run_with_what_would_make_it_fit()
     needed = float(re.split(r"[;.] ", message.split("at least ")[1])[0])
     assert 0 <= needed - estimate.usd <= 0.01
     check_budget(replace(run, task=replace(run.task, budget_usd=needed)), estimate, {})
+    # And what is expected decides, not the best case
+    assert estimate.low_usd < estimate.usd - 0.01
+    with pytest.raises(BudgetExceeded):
+        check_budget(replace(run, task=replace(run.task, budget_usd=estimate.usd - 0.01)), estimate, {})
     assert "all of these together" in message
 
 
