@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,9 +15,12 @@ from rich.text import Text
 from cli.concurrency import fit
 from cli.environment_files import CDK_FILE, read_settings
 from cli.errors import CHECK_FAILED, NotDeployedError
+from cli.estimation import run_to_come
 from cli.session import Session, pass_session
+from cli.submission import check_folder
 from lambdas.domain.errors import InvalidSettings, ModelUnavailable
 from lambdas.domain.task.model_choice import ANTHROPIC_TERMS, problem_with
+from lambdas.domain.task.model_quotas import ModelQuota, needs
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.workflow.model_catalog import ModelCatalog
@@ -63,14 +68,16 @@ class Check:
 
 
 @click.command()
+@click.argument("task_dir", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @pass_session
-def doctor(session: Session) -> None:
+def doctor(session: Session, task_dir: Path | None) -> None:
     """Check Region, deployment, models, quotas, notifications and your own rights, each with its fix.
 
+    With a task's folder its estimate is held against the models' quotas of the day and the minute too.
     Nothing here costs anything. Exit code 1 when something would stop a run.
     """
     checks: list[Check] = []
-    for check in examine(session.deployment):
+    for check in itertools.chain(examine(session.deployment), _fits(session, task_dir) if task_dir else ()):
         checks.append(check)
         if not session.as_json:
             symbol, style = _SYMBOLS[check.state]
@@ -94,6 +101,7 @@ def examine(deployment: Deployment) -> Iterator[Check]:
         return
     catalog = ModelCatalog(deployment.client("bedrock"), deployment.client("service-quotas"))
     yield from _models(catalog, settings)
+    yield from _model_quotas(catalog, settings)
     yield _tried("Provisioned throughput quota", lambda: _throughput_quota(catalog, deployment.region))
     yield _tried(LAMBDAS, lambda: _lambdas(deployment, settings))
     if deployed.state == OK:
@@ -143,6 +151,44 @@ def _models(catalog: ModelCatalog, settings: Settings) -> Iterator[Check]:
     yield _tried("Customization", lambda: _customization(catalog, settings))
     yield price_book_check(settings)
     yield _tried("Way of training", lambda: _way_of_training(catalog, settings))
+
+
+def _model_quotas(catalog: ModelCatalog, settings: Settings) -> Iterator[Check]:
+    """Look at what the account may ask of each model in a day and in a minute."""
+    name = "Model quotas"
+    quotas: dict[str, ModelQuota] = {}
+
+    def look() -> Check:
+        quotas.update(catalog.model_quotas(settings))
+        return Check(name=name, state=OK, found="read")
+
+    looked = _tried(name, look)
+    if looked.state != OK:
+        yield looked
+    for model, quota in quotas.items():
+        if quota.never:
+            fix = "ask for it, or leave the model out of the settings: a run takes the next of the list"
+            yield Check(name=f"Quotas of {model}", state=WARNING, found=quota.never, fix=fix)
+        else:
+            yield Check(name=f"Quotas of {model}", state=OK, found=quota.said())
+
+
+def _fits(session: Session, task_dir: Path) -> Iterator[Check]:
+    """Hold the estimate of a task's folder against the quotas, as CheckRun does before anything is paid."""
+    submission = check_folder(task_dir, None)
+    run, environment = run_to_come(session, submission, submission.beside.definition(), offline=False)
+    catalog = ModelCatalog(session.deployment.client("bedrock"), session.deployment.client("service-quotas"))
+    quotas = catalog.model_quotas(environment.settings)
+    for need in needs(run.estimate().lines, quotas):
+        quota = quotas.get(need.model, ModelQuota(model=need.model))
+        problem = need.problem(quota, environment.settings.quota_wait_hours)
+        found = f"{need.calls:,.0f} calls and {need.tokens:,.0f} tokens; the account may use {quota.said()}"
+        yield Check(
+            name=f"{task_dir.name} at {need.model}",
+            state=PROBLEM if problem else OK,
+            found=problem or found,
+            fix="ask for more in Service Quotas (Amazon Bedrock) or upload fewer prompts" if problem else "",
+        )
 
 
 def _role(catalog: ModelCatalog, role: str, models: list[str]) -> Check:

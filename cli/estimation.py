@@ -61,7 +61,7 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
     assumes the first model of each list of the settings, and says so. Exit code 1 when the budget is exceeded.
     """
     submission = check_folder(task_dir, file)
-    run, environment = _run_to_come(session, submission, submission.beside.definition(), offline=offline)
+    run, environment = run_to_come(session, submission, submission.beside.definition(), offline=offline)
     try:
         check_mode(run.task, run.models.training, from_logs=False)
         found = run.estimate()
@@ -77,9 +77,10 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
         raise click.exceptions.Exit(CHECK_FAILED)
 
 
-def _run_to_come(
+def run_to_come(
     session: Session, submission: Submission, task: TaskDefinition, *, offline: bool
 ) -> tuple[RunToCome, EstimateBasis]:
+    """Gather what decides the cost of a run of a folder, and what had to be assumed."""
     environment = _environment(session, submission, task, offline=offline)
     calibration = submission.beside.calibration_file
     run = RunToCome(

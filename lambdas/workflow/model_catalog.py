@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.domain.model_ids import foundation_model_id, is_profile, model_family
 from lambdas.domain.task.model_choice import ModelChoice, ModelFacts, choose_models
+from lambdas.domain.task.model_quotas import ModelQuota
 from lambdas.domain.task.model_unit_quotas import NO_COMMITMENT_QUOTA
 from lambdas.gateways.aws.service_errors import refusal
 
@@ -42,6 +43,18 @@ def lifecycle_facts(details: Mapping[str, Any]) -> dict[str, Any]:
     # The fields are optional in the service model.
     known = {name: moment.astimezone(UTC) for name, moment in moments.items() if moment}
     return {"lifecycle": lifecycle.get("status", "ACTIVE"), **known}
+
+
+def account_quotas(client: ServiceQuotasClient) -> dict[str, float]:
+    """List the account's quotas of Bedrock by name; empty where they may not be listed."""
+    quotas: dict[str, float] = {}
+    try:
+        for page in client.get_paginator("list_service_quotas").paginate(ServiceCode="bedrock"):
+            quotas |= {quota["QuotaName"]: quota["Value"] for quota in page["Quotas"]}
+    except ClientError as problem:
+        if refusal(problem) not in ("NoSuchResourceException", "AccessDeniedException"):
+            raise
+    return quotas
 
 
 class ModelCatalog:
@@ -123,6 +136,12 @@ class ModelCatalog:
             for profile in page["inferenceProfileSummaries"]
             if any(behind["modelArn"].rpartition("/")[2] == bare for behind in profile["models"])
         )
+
+    def model_quotas(self, settings: Settings) -> dict[str, ModelQuota]:
+        """Read what the account may ask of each model of the settings in a day and in a minute."""
+        account = account_quotas(self._quotas)
+        models = {model for models in settings.model_preferences().values() for model in models}
+        return {model: ModelQuota.of(model, account) for model in sorted(models | {settings.student_model})}
 
     def no_commitment_units(self) -> float | None:
         """Read how many model units without commitment the account may have; ``None`` where the quota is not shown."""

@@ -107,6 +107,7 @@ class Quota:
     value: float
     requests_per_minute_of: str | None
     limits: str | None
+    tokens_per_day_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def load(path: Path = _FILE) -> Catalog:
     models = [_model(entry) for entry in raw["models"]]
     profiles = [_profile(entry) for entry in raw["inferenceProfiles"]]
     quotas = [
-        Quota(q["code"], q["name"], q["value"], q.get("requestsPerMinuteOf"), q.get("limits")) for q in raw["quotas"]
+        Quota(q["code"], q["name"], q["value"], q.get("requestsPerMinuteOf"), q.get("limits"), q.get("tokensPerDayOf"))
+        for q in raw["quotas"]
     ]
     return Catalog(
         models={model.model_id: model for model in models},

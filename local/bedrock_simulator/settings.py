@@ -112,6 +112,8 @@ class Settings:
         Calls that one model answers at once and in a minute; more are throttled. ``None`` is no limit.
     burst_requests : float or None
         Calls that may come at once after a quiet time; ``None`` is the whole minute's.
+    day_seconds : float
+        Real seconds after which the quotas of the day (``SIM-TPD-...``) are reset.
     retry_after_seconds : float or None
         The ``Retry-After`` header of a throttled call; ``None`` is none, as Bedrock sends none.
     quotas : dict[str, float]
@@ -137,6 +139,7 @@ class Settings:
     requests_per_minute: float | None = None
     burst_requests: float | None = None
     retry_after_seconds: float | None = None
+    day_seconds: float = 86_400.0
     quotas: dict[str, float] = field(default_factory=dict)
     models: dict[str, ModelState] = field(default_factory=dict)
     enforce_request_quotas: bool = False

@@ -73,6 +73,7 @@ class StagePermissions(PermissionParts):
                 else []
             ),
             without_resource("servicequotas:GetServiceQuota", to="see that a first champion fits into the quota"),
+            without_resource("servicequotas:ListServiceQuotas", to="hold the estimate against the models' quotas"),
         ]
 
     def calibrate_judge(self) -> list[Permission]:

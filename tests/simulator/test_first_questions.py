@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import ModelUnavailable
+from lambdas.domain.errors import ModelUnavailable, QuotaTooLow
 from lambdas.gateways.registry.runs import Run
 from lambdas.gateways.registry.table import Table
 from lambdas.states.check_run.stage import execute as check_run
@@ -148,3 +149,40 @@ def test_another_attempt_asks_again(account: Account, stages: TeacherStages) -> 
     # When / Then
     assert again.attempt == 2
     assert checked(stages, again)["models"]["baseline"] == MODELS.baseline
+
+
+def test_a_model_whose_quota_of_the_day_is_zero_is_passed_over_unasked(account: Account, stages: TeacherStages) -> None:
+    # Given
+    account.control.change(quotas={"SIM-TPD-ClaudeSonnet4-6": 0})
+    # When
+    plan = checked(stages, stages.prepare(PROMPTS, TASK))
+    # Then
+    assert plan["models"]["judge"] == SECOND_JUDGE
+    [first] = [one for one in plan["models"]["considered"] if one["model"] == MODELS.judge]
+    assert "quota of 0 tokens a day, which never resets" in first["reason"]
+
+
+def test_an_estimate_that_takes_more_days_than_are_waited_for_stops_unpaid(
+    account: Account, stages: TeacherStages
+) -> None:
+    # Given
+    account.control.change(quotas={"SIM-TPD-ClaudeSonnet4-6": 5_000})
+    # When / Then
+    with pytest.raises(QuotaTooLow, match=r"claude-sonnet-4-6 is needed for about .* 5,000 a day.*Nothing was paid"):
+        checked(stages, stages.prepare(PROMPTS, TASK))
+    assert account.control.billing() == []
+
+
+def test_a_quota_of_the_day_is_reset_by_the_next_day(account: Account, stages: TeacherStages) -> None:
+    # Given a quota that the first questions have used up
+    run = stages.prepare(PROMPTS, TASK)
+    account.control.change(quotas={"SIM-TPD-ClaudeSonnet4-6": 1_000_000})
+    checked(stages, run)
+    account.control.change(quotas={"SIM-TPD-ClaudeSonnet4-6": 1})
+    # When
+    question: Any = {"modelId": MODELS.judge, "messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+    with pytest.raises(ClientError, match="Too many tokens per day"):
+        account.runtime.converse(**question)
+    # Then the next day has its own
+    account.clock.advance(86_400)
+    assert account.runtime.converse(**question)["stopReason"] == "end_turn"

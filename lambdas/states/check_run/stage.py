@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lambdas.domain.costs.budget import check_budget
-from lambdas.domain.costs.estimate import ChampionToCome, RunToCome, estimate_document
+from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
 from lambdas.domain.costs.plan import Plan
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.dataset.records import WHOLE_RANGE, Record
@@ -15,6 +17,7 @@ from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.model_quotas import ModelQuota, needs
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.task.settings import Settings
@@ -50,7 +53,13 @@ def execute(stage: Stage) -> Result:
     catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
     _check_pointer(stage)
     _check_serving(catalog, settings, task, stage)
-    refused: Refusals = {}
+    quotas = catalog.model_quotas(settings)
+    refused: Refusals = {
+        (role, model): never
+        for role, models in {**settings.model_preferences(), "student": [settings.student_model]}.items()
+        for model in models
+        if (never := quotas[model].never)
+    }
     asked: set[tuple[str, str]] = set()
     while True:
         models = catalog.choose(settings, task.training, stage.pipeline.now(), refused)
@@ -61,6 +70,7 @@ def execute(stage: Stage) -> Result:
         stage.write_plan(Plan.of(models, estimate_document(estimate), task.budget_usd, hour.usd if hour else None))
         stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
         check_budget(to_come, estimate, models.usable())
+        _check_quotas(estimate, quotas, settings.quota_wait_hours)
         found = ask_chosen(stage, models, to_come.holdout, asked)
         if not found:
             break
@@ -95,6 +105,18 @@ def _check_serving(catalog: ModelCatalog, settings: Settings, task: TaskDefiniti
                 "Or set 'serving.mode' to \"on_demand\" in task.json and upload again"
             )
             raise QuotaTooLow(message)
+
+
+def _check_quotas(estimate: Estimate, quotas: Mapping[str, ModelQuota], wait_hours: float) -> None:
+    """Stop before anything is paid where a model's quotas of the day or the minute let the run not get through."""
+    found = [(need, quotas[need.model]) for need in needs(estimate.lines, quotas) if need.model in quotas]
+    problems = [said for need, quota in found if (said := need.problem(quota, wait_hours))]
+    if problems:
+        message = (
+            f"{'; '.join(problems)}. Nothing was paid. Ask for more in Service Quotas (Amazon Bedrock), or AWS Support "
+            "where a quota is not adjustable; or upload fewer prompts, or raise 'quota_wait_hours' in the settings"
+        )
+        raise QuotaTooLow(message)
 
 
 def _check_pointer(stage: Stage) -> None:

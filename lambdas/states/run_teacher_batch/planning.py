@@ -24,6 +24,7 @@ from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.bedrock import BATCH_ENDED, Found
 from lambdas.gateways.aws.service_errors import in_words, refusal
 from lambdas.gateways.registry.resources import BATCH_JOB
+from lambdas.workflow.model_catalog import account_quotas
 from lambdas.workflow.stage import Stage, iso
 from lambdas.workflow.training.batch_harvest import harvest, harvest_unknown
 from lambdas.workflow.training.batch_state import ASKED_ON_DEMAND, BATCH, RUNNING, BatchJob, TeacherBatch
@@ -81,14 +82,7 @@ def _why_on_demand(stage: Stage, asking: Asking, missing: dict[str, Question], l
 
 def read_limits(model: str) -> BatchLimits:
     """Read the account's limits; where its quotas may not be listed, the documented defaults hold."""
-    quotas: dict[str, float] = {}
-    try:
-        for page in clients.service_quotas().get_paginator("list_service_quotas").paginate(ServiceCode="bedrock"):
-            quotas |= {quota["QuotaName"]: quota["Value"] for quota in page["Quotas"]}
-    except ClientError as problem:
-        if refusal(problem) not in ("NoSuchResourceException", "AccessDeniedException"):
-            raise
-    return BatchLimits.from_quotas(quotas, model)
+    return BatchLimits.from_quotas(account_quotas(clients.service_quotas()), model)
 
 
 def _adopt_own(stage: Stage, asking: Asking) -> dict[str, BatchJob]:

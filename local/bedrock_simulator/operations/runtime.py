@@ -64,6 +64,7 @@ class Runtime:
             latency = self._take_time(target, reply, slower, began)
             host.prompt_cache.keep(target.owner, points, host.world.clock.now())
         tokens = _tokens(reply)
+        host.throttle.spend(target, reply.input_tokens + reply.output_tokens)
         if target.billed:
             payer = Payer(target.resource, call.caller)
             billing.inference(host.world, payer, target.model, tokens, profile=target.profile, custom=target.custom)

@@ -13,6 +13,7 @@ from local.bedrock_simulator.runtime.target import Target
 from local.bedrock_simulator.world import World
 
 _TOO_MANY = "Too many requests, please wait before trying again."
+_TOO_MANY_TODAY = "Too many tokens per day, please wait before trying again."
 _MINUTE_SECONDS = 60.0
 
 
@@ -39,6 +40,7 @@ class Throttle:
         self._world = world
         self._buckets: dict[str, _Bucket] = {}
         self._under_way: dict[str, int] = {}
+        self._today: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -51,6 +53,7 @@ class Throttle:
             ``ThrottlingException`` where it is one too many.
         """
         settings, owner = self._world.settings, target.owner
+        self._check_today(target)
         per_minute = self._per_minute(target.model)
         if not target.billed or (per_minute is None and settings.max_concurrency is None):
             yield
@@ -68,10 +71,35 @@ class Throttle:
             with self._lock:
                 self._under_way[owner] -= 1
 
+    def spend(self, target: Target, tokens: float) -> None:
+        """Count what a call used of its model's quota of the day."""
+        if target.billed and not target.custom:
+            day, model = self._day(), target.model.model_id
+            with self._lock:
+                known, used = self._today.get(model, (day, 0.0))
+                self._today[model] = (day, tokens + (used if known == day else 0.0))
+
     def clear(self) -> None:
         """Fill every bucket again."""
         with self._lock:
             self._buckets.clear()
+            self._today.clear()
+
+    def _check_today(self, target: Target) -> None:
+        if not target.billed or target.custom:
+            return
+        quotas = self._world.catalog.quotas.values()
+        quota = next((q for q in quotas if q.tokens_per_day_of == target.model.model_id), None)
+        day, used = self._today.get(target.model.model_id, (-1, 0.0))
+        if (
+            quota
+            and used >= self._world.quota(quota.code)
+            and (day == self._day() or not self._world.quota(quota.code))
+        ):
+            raise ServiceError("ThrottlingException", _TOO_MANY_TODAY, {})
+
+    def _day(self) -> int:
+        return int(self._world.clock.now().timestamp() // max(self._world.settings.day_seconds, 1e-3))
 
     def _per_minute(self, model: FoundationModel) -> float | None:
         settings = self._world.settings
