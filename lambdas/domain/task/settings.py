@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidSettings
+from lambdas.domain.model_ids import foundation_model_id
 from lambdas.domain.prices.price_book import ModelUnit, PriceBook, PriceLine
 from lambdas.domain.task.log_request import LogSource
 
@@ -38,6 +39,19 @@ own), and history events of one try: scheduled, started, failed."""
 
 OF_THE_STACKS = ("permissions_boundary", "vpc")
 """Settings that no Lambda reads: their variables have little room."""
+
+
+ENDED_MODELS = {
+    "amazon.nova-premier-v1:0": "2026-09-14",
+    "anthropic.claude-3-haiku-20240307-v1:0": "2026-09-10",
+    "anthropic.claude-sonnet-4-20250514-v1:0": "2026-10-14",
+    "meta.llama3-1-405b-instruct-v1:0": "2026-07-07",
+}
+"""Models and the days on which they ended for most accounts (Bedrock user guide, model lifecycle, autumn 2026).
+
+Bedrock makes no application inference profile of such a model, and the deployment would fail: whoever names one that
+the account still has asks it as it is. Whether it answers is never decided from this list, but asked of the service.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +215,11 @@ class Settings:
     def profiled_models(self) -> list[str]:
         """List those of them that are asked through an application inference profile of the environment."""
         without = set(self.models_without_profile)
-        return [model for model in self.asked_models() if model not in without] if self.inference_profiles else []
+        return [
+            model
+            for model in self.asked_models()
+            if self.inference_profiles and model not in without and foundation_model_id(model) not in ENDED_MODELS
+        ]
 
     def allowed_logs(self) -> list[LogSource]:
         """Give the log locations that runs may be made of."""

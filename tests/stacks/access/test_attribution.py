@@ -79,7 +79,7 @@ def test_each_model_that_is_asked_has_one_profile_that_copies_it(deployment: Dep
 def test_a_model_past_its_end_of_life_cannot_stop_a_deployment(tmp_path: Path) -> None:
     # Given the model that the published case used, which is gone in most accounts and named where it is not
     premier = "us.amazon.nova-premier-v1:0"
-    named = {"teacher_models": [premier, "us.amazon.nova-pro-v1:0"], "models_without_profile": [premier]}
+    named = {"teacher_models": [premier, "us.amazon.nova-pro-v1:0"]}
     deployment = synthesize({"dev": named}, tmp_path)["dev"]
     # Then it has no profile, and can still be asked where an account still has it
     assert "premier" not in json.dumps(list(deployment.of_type(PROFILE).values()))

@@ -98,3 +98,16 @@ def test_prices_of_the_settings_go_before_the_shipped_ones() -> None:
     # Then
     assert book.usd("amazon.nova-micro-v1:0", "input", 1_000_000) == 1.5
     assert book.line("amazon.nova-micro-v1:0", "output").usd == 0.14
+
+
+def test_a_model_that_ended_is_asked_where_it_is_named_and_has_no_profile() -> None:
+    # Given an environment as many had it: Nova Premier first, and nothing said of profiles
+    premier, pro = "us.amazon.nova-premier-v1:0", "us.amazon.nova-pro-v1:0"
+
+    # When
+    settings = Settings.from_mapping({"teacher_models": [premier, pro]})
+
+    # Then a deployment does not fail on a profile that Bedrock refuses to make
+    assert premier in settings.asked_models()
+    assert premier not in settings.profiled_models()
+    assert pro in settings.profiled_models()
