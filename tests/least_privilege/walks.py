@@ -123,6 +123,7 @@ def what_is_stopped_is_released_and_retried(scene: Scene) -> None:
         until(world.execution(run_id, attempt), state)
         world.call("reconcile_runs", {"stop": run_id, "why": "it waits too long"})
         world.pass_time(60)
+        world.call("reconcile_runs", {})
         world.call("start_run", {"retry": run_id})
 
 
