@@ -35,6 +35,9 @@ STACKS = ("data", "pipeline", "operations")
 
 # A function that answers late must not be called a second time behind the person's back.
 _LAMBDA_CONFIG = Config(read_timeout=180, retries={"total_max_attempts": 1})
+SIMULATED = frozenset({"bedrock", "bedrock-runtime", "service-quotas"})
+"""Services of the embedded AWS that the Bedrock simulator answers."""
+
 _ONLY_IN = {"pricing": "us-east-1"}
 """Services that answer in one Region about all (AWS Billing user guide, AWS Price List Query API)."""
 _CODES = {"RunNotFound": UNKNOWN_RUN}
@@ -114,7 +117,7 @@ class Deployment:
 
         def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' types at run time
             config = _config(service).merge(Config(proxies={}))
-            address = bedrock if service.startswith("bedrock") else endpoint
+            address = bedrock if service in SIMULATED else endpoint
             return session.client(service, endpoint_url=address, config=config)  # type: ignore[call-overload]
 
         return cls(environment, region, client, local=True, simulator=bedrock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -13,8 +14,9 @@ import click
 from rich.text import Text
 
 from cli.concurrency import fit
+from cli.deep_doctor import CONFIRMED, OPEN, REFUTED, Answer, answers, document
 from cli.environment_files import CDK_FILE, read_settings
-from cli.errors import CHECK_FAILED, NotDeployedError
+from cli.errors import CHECK_FAILED, NOT_REACHED, CliError, NotDeployedError
 from cli.estimation import run_to_come
 from cli.session import Session, pass_session
 from cli.submission import check_folder
@@ -67,15 +69,32 @@ class Check:
     fix: str = ""
 
 
+_MARKS = {CONFIRMED: _SYMBOLS[OK], OPEN: ("?", "yellow"), REFUTED: _SYMBOLS[PROBLEM]}
+
+
 @click.command()
 @click.argument("task_dir", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--deep", is_flag=True, help="Ask what docs/real-account.md lists: confirmed, refuted or open.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    default=Path("doctor.json"),
+    show_default=True,
+    help="With --deep: where the answers are written.",
+)
 @pass_session
-def doctor(session: Session, task_dir: Path | None) -> None:
+def doctor(session: Session, *, task_dir: Path | None, deep: bool, out: Path) -> None:
     """Check Region, deployment, models, quotas, notifications and your own rights, each with its fix.
 
     With a task's folder its estimate is held against the models' quotas of the day and the minute too.
     Nothing here costs anything. Exit code 1 when something would stop a run.
+
+    With --deep each item of docs/real-account.md is asked instead, as far as that is free; exit code 1 when one is
+    refuted. The file has no account number, so that an issue can carry it.
     """
+    if deep:
+        _deep(session, out)
+        return
     checks: list[Check] = []
     for check in itertools.chain(examine(session.deployment), _fits(session, task_dir) if task_dir else ()):
         checks.append(check)
@@ -87,6 +106,30 @@ def doctor(session: Session, task_dir: Path | None) -> None:
     if session.as_json:
         session.show([asdict(check) for check in checks])
     if any(check.state == PROBLEM for check in checks):
+        raise click.exceptions.Exit(CHECK_FAILED)
+
+
+def _deep(session: Session, out: Path) -> None:
+    found: list[Answer] = []
+    settings, _ = _settings(session.deployment)
+    if settings is None:
+        raise CliError(f"There are no settings to ask about: deploy, or mend {CDK_FILE}.", NOT_REACHED)
+    for answer in answers(session.deployment, settings):
+        found.append(answer)
+        if not session.as_json:
+            symbol, style = _MARKS[answer.state]
+            line = f"{answer.item} {answer.title}: {answer.state}. {answer.evidence}"
+            session.screen.print(Text(symbol, style=style), Text(line), soft_wrap=True)
+            if answer.next_step:
+                session.screen.print(f"  Next: {answer.next_step}", soft_wrap=True)
+    told = document(session.deployment, found)
+    out.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    counts = ", ".join(
+        f"{sum(answer.state == state for answer in found)} {state}" for state in (CONFIRMED, REFUTED, OPEN)
+    )
+    simulated = " (simulated: the embedded AWS)" if session.deployment.local else ""
+    session.show(told, f"{counts}{simulated}; written to {out}")
+    if any(answer.state == REFUTED for answer in found):
         raise click.exceptions.Exit(CHECK_FAILED)
 
 

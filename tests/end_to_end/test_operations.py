@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.deep_doctor import LOOKS
 from cli.main import cli
 from lambdas.domain.bedrock_names import resource_tags
 from lambdas.gateways.registry.runs import Run
@@ -131,6 +133,26 @@ def test_doctor_finds_the_embedded_aws_well_and_says_what_it_looked_at(call: Cal
     assert said.exit_code == 0, said.output
     assert {"Region", "Deployment", "Model for teacher", "Customization", "Notifications"} <= checks.keys()
     assert all(check["fix"] for check in checks.values() if check["state"] != "ok")
+
+
+def test_deep_doctor_asks_every_item_of_the_page_and_writes_what_an_issue_can_carry(
+    call: Call, tmp_path: Path
+) -> None:
+    # When
+    began = time.monotonic()
+    said = call("doctor", "--deep", "--out", str(tmp_path / "doctor.json"))
+    took = time.monotonic() - began
+    # Then
+    assert said.exit_code == 0, said.output
+    told = json.loads((tmp_path / "doctor.json").read_text())
+    states = {item["item"]: item["state"] for item in told["items"]}
+    assert list(states) == [look.item for look in LOOKS]
+    assert told["simulated"]
+    # what the simulator answers is known, and what only an account has is open, not an error
+    assert {states[item] for item in ("1", "2", "25")} == {"confirmed"}
+    assert {states[item] for item in ("4", "15", "20")} == {"open"}
+    assert "simulated" in said.output.splitlines()[-1]
+    assert took < 20
 
 
 def test_teardown_deletes_every_bedrock_resource_before_the_stacks_go(tmp_path: Path, assembly: Path) -> None:

@@ -65,10 +65,8 @@ class BatchLimits:
         """
         found: dict[str, float] = {}
         for name, value in quotas.items():
-            what, _, whose = name.lower().rpartition(" for ")
-            if what and re.sub(r" v\d+$", "", _words(whose)).endswith(_model_words(model)):
-                matched = max((begin for begin in _QUOTAS.values() if what.startswith(begin)), key=len, default=None)
-                found |= {field_name: value for field_name, begin in _QUOTAS.items() if begin == matched}
+            matched = _limit_of(name, model)
+            found |= {field_name: value for field_name, begin in _QUOTAS.items() if begin == matched}
         default = cls()
         records = min(found.get("max_records", default.max_records), found.get("max_job_records", default.max_records))
         gigabytes = min(found.get("max_file_gb", 1.0), found.get("max_job_gb", 1.0))
@@ -78,6 +76,19 @@ class BatchLimits:
             max_bytes=int(gigabytes * _GIGABYTE),
             jobs_at_once=int(found.get("jobs_at_once", default.jobs_at_once)),
         )
+
+
+def names_of_limits(quotas: Mapping[str, float], model: str) -> list[str]:
+    """List the names of quotas from which :meth:`BatchLimits.from_quotas` reads the limits of a model."""
+    return sorted(name for name in quotas if _limit_of(name, model) is not None)
+
+
+def _limit_of(name: str, model: str) -> str | None:
+    """Give the beginning of a quota's name that says what it limits, where it is one of the model's."""
+    what, _, whose = name.lower().rpartition(" for ")
+    if not what or not re.sub(r" v\d+$", "", _words(whose)).endswith(_model_words(model)):
+        return None
+    return max((begin for begin in _QUOTAS.values() if what.startswith(begin)), key=len, default=None)
 
 
 def _words(name: str) -> str:

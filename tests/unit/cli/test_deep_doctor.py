@@ -1,0 +1,224 @@
+"""Each item of docs/real-account.md is confirmed, refuted or open; nothing is paid, no account number is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from cli import deep_doctor
+from cli.deep_doctor import CONFIRMED, LOOKS, OPEN, REFUTED, Account, Answer, Finding, document
+from lambdas.domain.task.settings import Settings
+from tests.unit.cli.conftest import FakeAws
+
+Call = Callable[..., Result]
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "real-account.md"
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+ACCOUNT = "123456789012"
+BEDROCK = f"arn:aws:bedrock:us-east-1:{ACCOUNT}"
+
+
+def account(aws: FakeAws, **settings: Any) -> Account:
+    return Account(aws.deployment(), Settings.from_mapping(settings))
+
+
+def asked(aws: FakeAws, item: str, **settings: Any) -> Finding:
+    """Ask one item, as the command does: what AWS refuses is open."""
+    [look] = [look for look in LOOKS if look.item == item]
+    return deep_doctor._found(look, account(aws, **settings))
+
+
+def metrics(aws: FakeAws, *model_ids: str) -> None:
+    dimensions = [[{"Name": "ModelId", "Value": value}] for value in model_ids]
+    found = [{"Namespace": "AWS/Bedrock", "MetricName": "Invocations", "Dimensions": one} for one in dimensions]
+    aws.stub("cloudwatch").add_response("list_metrics", {"Metrics": found})
+
+
+def trail(aws: FakeAws, *events: dict[str, Any]) -> None:
+    found = [{"EventName": event["eventName"], "CloudTrailEvent": json.dumps(event)} for event in events]
+    aws.stub("cloudtrail").add_response("lookup_events", {"Events": found})
+
+
+def event(name: str, role: str = "distillation-dev-pipeline-CheckRunRole", error: str = "") -> dict[str, Any]:
+    who = {"arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/x"}
+    return {"eventName": name, "userIdentity": who} | ({"errorCode": error, "errorMessage": "no"} if error else {})
+
+
+def customization_jobs(aws: FakeAws, *hours: float) -> None:
+    jobs = [
+        {
+            "jobArn": f"{BEDROCK}:model-customization-job/amazon.nova-micro-v1:0/abcdefghi{n:03}",
+            "baseModelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-micro-v1:0",
+            "jobName": f"job-{n}",
+            "status": "Completed",
+            "creationTime": NOW - timedelta(hours=took),
+            "endTime": NOW,
+        }
+        for n, took in enumerate(hours)
+    ]
+    aws.stub("bedrock").add_response("list_model_customization_jobs", {"modelCustomizationJobSummaries": jobs})
+
+
+def test_what_aws_refuses_stays_open_and_says_why(aws: FakeAws) -> None:
+    aws.stub("bedrock").add_client_error("list_model_customization_jobs", "AccessDeniedException", "not for you", 403)
+    found = asked(aws, "8")
+    assert found.state == OPEN
+    assert "not for you" in found.evidence
+
+
+def test_an_outage_in_the_middle_stops_nothing(aws: FakeAws) -> None:
+    aws.stub("cloudwatch").add_client_error("list_metrics", "InternalFailure", "page", 503)
+    assert asked(aws, "19").state == OPEN
+
+
+@pytest.mark.parametrize(("hours", "state"), [((), OPEN), ((2.0, 3.5), CONFIRMED), ((2.0, 13.0), REFUTED)])
+def test_trainings_are_held_against_the_stall_hours(aws: FakeAws, hours: tuple[float, ...], state: str) -> None:
+    customization_jobs(aws, *hours)
+    assert asked(aws, "8", distillation_stall_hours=12).state == state
+
+
+@pytest.mark.parametrize(("units", "state"), [(0.0, REFUTED), (2.0, CONFIRMED)])
+def test_the_quota_of_model_units_is_read(aws: FakeAws, units: float, state: str) -> None:
+    aws.stub("service-quotas").add_response("get_service_quota", {"Quota": {"Value": units}})
+    assert asked(aws, "2").state == state
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "state"),
+    [
+        ((), OPEN),
+        (("amazon.nova-pro-v1:0",), OPEN),
+        ((f"arn:aws:bedrock:us-east-1:{ACCOUNT}:provisioned-model/abcdefghij12",), CONFIRMED),
+        ((f"arn:aws:bedrock:us-east-1:{ACCOUNT}:custom-model-deployment/abcdefghij12",), CONFIRMED),
+        (("abcdefghij12",), REFUTED),
+        (("provisioned-model/abcdefghij12",), REFUTED),
+    ],
+)
+@pytest.mark.parametrize("item", ["19", "21"])
+def test_an_endpoints_metrics_are_named_by_its_arn(
+    aws: FakeAws, item: str, dimensions: tuple[str, ...], state: str
+) -> None:
+    metrics(aws, *dimensions)
+    assert asked(aws, item).state == state
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ((), OPEN),
+        ((event("Decrypt"), event("GenerateDataKey")), OPEN),
+        ((event("Decrypt"), event("GenerateDataKey"), event("CreateGrant")), CONFIRMED),
+        ((event("Decrypt"), event("CreateGrant", error="AccessDenied")), REFUTED),
+        # somebody else's refusal says nothing of this pipeline
+        ((event("Decrypt", "another-team", "AccessDenied"),), OPEN),
+    ],
+)
+def test_cloudtrail_says_what_was_refused(aws: FakeAws, events: tuple[dict[str, Any], ...], state: str) -> None:
+    trail(aws, *events)
+    assert asked(aws, "11").state == state
+
+
+@pytest.mark.parametrize(
+    ("key_state", "dry", "state"),
+    [("Enabled", "DryRunOperationException", CONFIRMED), ("Enabled", "AccessDeniedException", OPEN),
+     ("PendingDeletion", "", REFUTED)],
+)  # fmt: skip
+def test_the_key_is_asked_in_dry_form_with_its_context(aws: FakeAws, key_state: str, dry: str, state: str) -> None:
+    # Given
+    key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/01234567-89ab-cdef-0123-456789abcdef"
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    encryption = {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}
+    aws.stub("s3").add_response("get_bucket_encryption", encryption, {"Bucket": "runs"})
+    aws.stub("kms").add_response("describe_key", {"KeyMetadata": {"KeyId": key, "KeyState": key_state}})
+    if dry:
+        expected = {
+            "KeyId": key,
+            "KeySpec": "AES_256",
+            "DryRun": True,
+            "EncryptionContext": {"aws:s3:arn": "arn:aws:s3:::runs"},
+        }
+        aws.stub("kms").add_client_error("generate_data_key", dry, "dry", 412, expected_params=expected)
+    if dry.startswith("Dry"):
+        aws.stub("cloudtrail").add_response("lookup_events", {"Events": []})
+    # When, Then
+    assert asked(aws, "10").state == state
+
+
+@pytest.mark.parametrize(
+    ("names", "completed", "state"),
+    [
+        (["Records per batch inference job for Llama 3.1"], False, REFUTED),
+        (["Records per batch inference job for Nova Pro"], False, OPEN),
+        (["Records per batch inference job for Nova Pro"], True, CONFIRMED),
+    ],
+)
+def test_batch_quotas_are_known_by_their_names(aws: FakeAws, names: list[str], completed: bool, state: str) -> None:
+    quotas = [{"QuotaName": name, "Value": 100.0} for name in names]
+    aws.stub("service-quotas").add_response("list_service_quotas", {"Quotas": quotas})
+    if state != REFUTED:
+        job = {
+            "jobArn": f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-invocation-job/abcdefghij12",
+            "jobName": "dev-batch",
+            "modelId": "amazon.nova-pro-v1:0",
+            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/x",
+            "submitTime": NOW,
+            "inputDataConfig": {"s3InputDataConfig": {"s3Uri": "s3://runs/in.jsonl"}},
+            "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://runs/out/"}},
+        }
+        aws.stub("bedrock").add_response(
+            "list_model_invocation_jobs", {"invocationJobSummaries": [job] if completed else []}
+        )
+    assert asked(aws, "22").state == state
+
+
+@pytest.mark.parametrize(("delivered", "state"), [(None, REFUTED), ("another-bucket", REFUTED), ("team-logs", OPEN)])
+def test_log_delivery_is_held_against_the_settings(aws: FakeAws, delivered: str | None, state: str) -> None:
+    config = {"loggingConfig": {"s3Config": {"bucketName": delivered}}} if delivered else {}
+    aws.stub("bedrock").add_response("get_model_invocation_logging_configuration", config)
+    sources = [{"bucket": "team-logs", "prefix": "app"}]
+    assert asked(aws, "18", log_sources=sources).state == state
+
+
+@pytest.mark.parametrize("item", ["14", "18", "26"])
+def test_what_no_setting_uses_is_confirmed_without_a_question(aws: FakeAws, item: str) -> None:
+    assert asked(aws, item).state == CONFIRMED
+
+
+def test_what_cannot_be_asked_freely_is_open_and_leads_to_the_page(aws: FakeAws) -> None:
+    found = asked(aws, "20")
+    assert (found.state, found.next_step) == (OPEN, "docs/real-account.md, item 20")
+
+
+def test_the_file_has_no_account_number(aws: FakeAws) -> None:
+    answer = Answer(
+        item="1", title="t", state=OPEN, evidence=f"arn:aws:iam::{ACCOUNT}:role/x", next_step="", asked=True
+    )
+    text = json.dumps(document(aws.deployment(), [answer]))
+    assert ACCOUNT not in text
+    assert "arn:aws:iam::<account>:role/x" in text
+
+
+# The page
+
+ROW = re.compile(
+    r"^\| (\d+a?) \| ([^|]+?) \| (closed|narrowed|open) \| ([^|]+?) \| ([^|]+?) \| ([^|]+?) \|$", re.MULTILINE
+)
+
+
+def test_the_page_and_the_command_have_the_same_items() -> None:
+    text = PAGE.read_text()
+    rows = {row[1]: row for row in ROW.finditer(text)}
+    headings = re.findall(r"^### (\d+a?)\. ", text, re.MULTILINE)
+    assert set(rows) == set(headings) == {look.item for look in LOOKS}
+    assert [str(number) for number in range(1, 28)] == [item for item in headings if item.isdigit()]
+    closed = {item for item, row in rows.items() if row[3] == "closed"}
+    assert closed == {look.item for look in LOOKS if look.closed}
+    assert sum(row[3] == "open" for row in rows.values()) <= 12
+    for look in LOOKS:
+        assert ("doctor --deep" in rows[look.item][6]) == (look.ask is not None), look.item
