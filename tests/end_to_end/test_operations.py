@@ -135,9 +135,7 @@ def test_doctor_finds_the_embedded_aws_well_and_says_what_it_looked_at(call: Cal
     assert all(check["fix"] for check in checks.values() if check["state"] != "ok")
 
 
-def test_deep_doctor_asks_every_item_of_the_page_and_writes_what_an_issue_can_carry(
-    call: Call, tmp_path: Path
-) -> None:
+def test_deep_doctor_asks_every_item_of_the_page_and_writes_what_an_issue_can_carry(call: Call, tmp_path: Path) -> None:
     # When
     began = time.monotonic()
     said = call("doctor", "--deep", "--out", str(tmp_path / "doctor.json"))
