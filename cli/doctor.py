@@ -24,6 +24,7 @@ from lambdas.domain.errors import InvalidSettings, ModelUnavailable
 from lambdas.domain.task.model_choice import ANTHROPIC_TERMS, problem_with
 from lambdas.domain.task.model_quotas import ModelQuota, needs
 from lambdas.domain.task.model_unit_quotas import how_to_ask
+from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.stage import utc_now
@@ -100,7 +101,9 @@ def doctor(session: Session, *, task_dir: Path | None, deep: bool, out: Path) ->
         checks.append(check)
         if not session.as_json:
             symbol, style = _SYMBOLS[check.state]
-            session.screen.print(Text(symbol, style=style), Text(f"{check.name}: {check.found}"), soft_wrap=True)
+            session.screen.print(
+                Text(symbol, style=style), Text(one_line(f"{check.name}: {check.found}")), soft_wrap=True
+            )
             if check.fix:
                 session.screen.print(f"  Do: {check.fix}", soft_wrap=True)
     if session.as_json:

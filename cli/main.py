@@ -34,15 +34,21 @@ from cli.validation import SHOWN_PROBLEMS, validate_files
 from cli.watching import exit_code, print_outcome, watch_run
 from lambdas.domain.dataset.builder import Dataset
 from lambdas.domain.logs.log_entry import OPERATIONS
+from lambdas.domain.text.plain_text import without_controls
 
 
 class Verbs(click.Group):
     """A group whose verbs explain what AWS says."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever a verb returns
-        """Run a verb; an AWS error becomes a message with an exit code."""
-        with aws_problems_explained():
-            return super().invoke(ctx)
+        """Run a verb; an AWS error becomes a message with an exit code, and no message commands the terminal."""
+        try:
+            with aws_problems_explained():
+                return super().invoke(ctx)
+        except click.ClickException as problem:
+            # click calls it final, and reads it when it shows the message.
+            problem.message = without_controls(problem.message, keep="\n")  # type: ignore[misc]
+            raise
 
 
 _PROMPTS = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +15,7 @@ from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.report.comparison import comparison_columns, comparison_rows
 from lambdas.domain.report.figures import moment, number, usd
 from lambdas.domain.report.headline import read_headline
+from lambdas.domain.text.plain_text import escaped_controls, without_controls
 from lambdas.gateways.registry.runs import Run
 
 _PLAIN_WIDTH = 200
@@ -28,9 +31,22 @@ _STYLES = {
 }
 
 
+class CleanConsole(Console):
+    """A console on which texts of other people are only seen: they move no cursor, set no title and make no line."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - rich's own options, handed on
+        """Make what is shown of a string, wherever it stands: in a line, a cell or a title."""
+        return super().render_str(without_controls(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Clean once more what comes styled; only rich's own segments may command the terminal."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(without_controls(segment.text, keep="\n"), segment.style)
+
+
 def console() -> Console:
     """Make the console of this call; where nobody watches, lines are long instead of folded."""
-    screen = Console(highlight=False, markup=False, emoji=False)
+    screen = CleanConsole(highlight=False, markup=False, emoji=False)
     if not screen.is_terminal:
         screen.width = _PLAIN_WIDTH
     return screen
@@ -38,7 +54,7 @@ def console() -> Console:
 
 def print_json(document: object) -> None:
     """Write one JSON document on one line."""
-    print(json.dumps(document, ensure_ascii=False, sort_keys=True), flush=True)
+    print(escaped_controls(json.dumps(document, ensure_ascii=False, sort_keys=True)), flush=True)
 
 
 def run_document(run: Run) -> dict[str, Any]:

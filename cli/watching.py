@@ -15,6 +15,7 @@ from cli.errors import CHECK_FAILED, OK, CliError
 from cli.progress import Step, age, describe, follow
 from cli.screen import SIMULATED, print_json, run_document
 from lambdas.domain.outcomes import PROMOTED
+from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.registry.runs import ENDED, Run
 
 _EVERY_SECONDS, _EVERY_SECONDS_LOCAL = 3.0, 0.25
@@ -107,7 +108,7 @@ def _spinning(step: Step) -> RenderableType:
 
 def _line(step: Step) -> str:
     clock = step.since[11:19] if step.since else "--:--:--"
-    return f"{clock}  {step.stage:<20} {step.text}"
+    return f"{clock}  {step.stage:<20} {one_line(step.text)}"
 
 
 def _ended(run: Run | None) -> Run:

@@ -20,6 +20,7 @@ from cli.simulated_task import simulated_task, tell_simulator
 from cli.submission import check_folder, upload
 from cli.watching import watch_run
 from lambdas.domain.outcomes import PROMOTED
+from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.registry.runs import Run
 from local.bedrock_simulator.subjects import NothingToLearnError, Subjects, TaskFacts, example_truths
 from local.embedded_aws.deploy import ROOT, deployed
@@ -100,7 +101,7 @@ def _last_line(run: Run) -> int:
     if run.outcome == PROMOTED:
         click.echo(f"{PROMOTED} {run.endpoint_arn}")
         return OK
-    click.echo(f"{run.outcome} {run.reason}")
+    click.echo(one_line(f"{run.outcome} {run.reason}"))
     return CHECK_FAILED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.text.plain_text import escaped_controls
 from lambdas.domain.training.teacher_data_document import TEACHER_DATA_FILE, TeacherData, read_teacher_data
 from lambdas.gateways.answering.answer_recorder import Books, Kept
 from lambdas.gateways.answering.answer_store import AnswerStore
@@ -42,7 +44,13 @@ Result = dict[str, Any]
 AFTER_THE_END = ("ReleaseResources", "PublishReport")
 """What may be called for a run that has ended; anything else came too late for a run that a person stopped."""
 
-logger = Logger()
+
+def _log_line(entry: Mapping[str, Any]) -> str:
+    """Write an entry of the log: who reads it on a terminal is not commanded by it."""
+    return escaped_controls(json.dumps(entry, default=str, separators=(",", ":"), ensure_ascii=False))
+
+
+logger = Logger(json_serializer=_log_line)
 
 SECONDS_KEPT_BACK = 15.0
 """A stage stops this long before its Lambda would be cut off, so that what was paid for is stored."""

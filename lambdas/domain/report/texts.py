@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
+from lambdas.domain.text.plain_text import NO_CHARACTER, without_controls
+
 MAX_CHARACTERS = 1_200
 """Longest question or answer shown; the whole text is in the run's files."""
 
@@ -21,8 +23,6 @@ MAX_LINES = 60
 MAX_BYTES = 2_000
 """Largest escaped size of one text, so that ten worst answers cannot make the page larger than 150 KB."""
 
-_UNSHOWABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+')
 
 
@@ -47,7 +47,7 @@ def clean(value: object) -> str:
     right to left need none.
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return _BIDI_CONTROLS.sub("\ufffd", _UNSHOWABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return without_controls(text.replace("\r\n", "\n").replace("\r", "\n"), keep="\n\t", put=NO_CHARACTER)
 
 
 def shown(value: object, characters: int = MAX_CHARACTERS, size: int = MAX_BYTES) -> ShownText | None:

@@ -10,6 +10,7 @@ from typing import Any
 from lambdas.domain.serving.break_even import advice, pays_up_to
 from lambdas.domain.serving.notification import subject_line
 from lambdas.domain.task.task_definition import Serving
+from lambdas.domain.text.plain_text import one_line
 
 COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 """Days that a commitment binds; Bedrock names the exact end in ``commitmentExpirationTime`` once it is purchased."""
@@ -133,4 +134,4 @@ def _command(request: ApprovalRequest) -> str:
 
 
 def _text(lines: list[str]) -> str:
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(one_line, lines)) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
+from lambdas.domain.text.plain_text import one_line
 
 MAX_SUBJECT = 100
 """SNS takes subjects of fewer than 100 ASCII characters (SNS API reference, Publish)."""
@@ -25,7 +26,8 @@ def outcome_message(
     note = "All figures are simulated.\n" if simulated else ""
     retry = f"Try it again without buying twice: python -m cli retry {run_id}\n" if may_be_retried else ""
     text = (
-        f"Run {run_id} of task {task} ({environment}) ended {outcome}.\n{reason}\n{note}Report: {report_uri}\n{retry}"
+        f"Run {run_id} of task {task} ({environment}) ended {outcome}.\n"
+        f"{one_line(reason)}\n{note}Report: {report_uri}\n{retry}"
     )
     return subject_line(f"{outcome}: distillation of {task} ({environment})"), text
 
@@ -43,7 +45,7 @@ def serving_message(*, environment: str, run_id: str, task: str, endpoint_arn: s
 def unknown_run_message(*, environment: str, run_id: str, problem: str) -> tuple[str, str]:
     """Write subject and text about a slot that was held by a run which the registry cannot read."""
     text = (
-        f"ReconcileRuns freed the slot of run {run_id} ({environment}): {problem}.\n"
+        f"ReconcileRuns freed the slot of run {run_id} ({environment}): {one_line(problem)}.\n"
         "Look for what it may have left: python -m cli reap\n"
     )
     return subject_line(f"Freed the slot of an unknown run ({environment})"), text
@@ -78,9 +80,11 @@ def _finding_line(finding: dict[str, Any]) -> str:
     price = finding["usd_per_hour"]
     cost = "at a price per hour that is not known" if price is None else f"${price:,.4f} an hour"
     done = f" Done: {finding['done']}." if finding["done"] else ""
-    return f"{finding['reason']}: {finding['kind']} {finding['name']} ({cost}): {finding['explanation']}.{done}"
+    return one_line(
+        f"{finding['reason']}: {finding['kind']} {finding['name']} ({cost}): {finding['explanation']}.{done}"
+    )
 
 
 def subject_line(text: str) -> str:
     """Make a subject that SNS takes, whatever the task is called."""
-    return text.encode("ascii", "replace").decode()[: MAX_SUBJECT - 1]
+    return one_line(text).encode("ascii", "replace").decode()[: MAX_SUBJECT - 1]

@@ -6,6 +6,7 @@ from lambdas.domain.metrics import IDLE_THROUGHPUTS, IDLE_USD_PER_HOUR, Measured
 from lambdas.domain.serving.idle_rules import BILLING
 from lambdas.domain.serving.notification import idle_message
 from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.registry.resources import THROUGHPUT
 from lambdas.workflow.stage import Pipeline, Result
 
@@ -21,7 +22,7 @@ def tell(pipeline: Pipeline, result: Result) -> None:
         usd_per_hour=float(result["usd_per_hour"]),
         simulated=environment.settings.simulated,
     )
-    clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+    send_message(clients.sns(), environment.topic_arn, subject, text)
 
 
 def measure(result: Result) -> list[Measured]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lambdas.domain.serving.approval_message import reminder_message
+from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.registry.runs import Run
 from lambdas.workflow.stage import Pipeline
 
@@ -36,5 +37,5 @@ def remind(pipeline: Pipeline, sns: Callable[[], SNSClient], run: Run) -> bool:
     subject, text = reminder_message(
         environment=pipeline.environment.name, run_id=run.run_id, task=run.task, expires=expires
     )
-    sns().publish(TopicArn=pipeline.environment.topic_arn, Subject=subject, Message=text)
+    send_message(sns(), pipeline.environment.topic_arn, subject, text)
     return True

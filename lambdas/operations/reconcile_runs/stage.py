@@ -16,6 +16,7 @@ from lambdas.domain.metrics import RUNS_ENDED, budget_used
 from lambdas.domain.outcomes import FAILED, STOPPED
 from lambdas.domain.serving.notification import unknown_run_message
 from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, refusal
 from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.resources import IN_USE, KEPT, Resource
@@ -136,7 +137,7 @@ class Reconciler:
         environment = self._pipeline.environment
         self._pipeline.registry.free_slot(run_id)
         subject, text = unknown_run_message(environment=environment.name, run_id=run_id, problem=str(problem))
-        clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+        send_message(clients.sns(), environment.topic_arn, subject, text)
 
     def stop(self, run_id: str, why: str) -> Result:
         """Stop a run for a person: its execution ends, and this function closes it as any that ended.

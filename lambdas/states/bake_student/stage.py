@@ -8,6 +8,7 @@ from lambdas.domain.errors import RollbackRefused, StudentRolledBack
 from lambdas.domain.serving.notification import serving_message
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.endpoint_metrics import Traffic, read_traffic
+from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.serving.endpoints import evaluated_p95_ms
@@ -125,6 +126,6 @@ def _tell(stage: Stage, champion: Champion) -> None:
         minutes=environment.settings.bake_minutes,
     )
     try:
-        clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+        send_message(clients.sns(), environment.topic_arn, subject, text)
     except AWS_ERRORS:
         logger.exception("the message about the new champion could not be sent")

@@ -14,7 +14,9 @@ from lambdas.domain.outcomes import EXPIRED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.report.report_document import ReportError
 from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.serving.notification import outcome_message
+from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.workflow.report import publish
 from lambdas.workflow.stage import Result, Stage, logger, seconds_between
@@ -32,7 +34,7 @@ def execute(stage: Stage) -> Result:
     outcome = _outcome(stage)
     error = _error(stage.payload.get("error"), run.facts.get("failure"))
     endpoint_arn = run.facts.get("endpoint_arn") if outcome == PROMOTED else None
-    reason = _reason(stage, outcome, error)
+    reason = one_line(_reason(stage, outcome, error))
     page_key = publish(stage, outcome=outcome, reason=reason, error=error)
     ended = stage.pipeline.registry.end(run.run_id, stage.attempt, outcome, reason, stage.now(), endpoint_arn)
     if ended:
@@ -124,7 +126,7 @@ def _tell(stage: Stage, outcome: str, reason: str, page_key: str) -> None:
         may_be_retried=stage.run.may_be_retried(outcome),
     )
     try:
-        clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+        send_message(clients.sns(), environment.topic_arn, subject, text)
     except AWS_ERRORS:
         # The run has ended and its report stands: a message that cannot be sent must not make a failure of it.
         logger.exception("the message about the outcome could not be sent")

@@ -8,6 +8,7 @@ from lambdas.domain.gate.evaluation_document import Evaluation
 from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message
 from lambdas.domain.task.task_files import TASK_FILES, said_of_missing
 from lambdas.gateways.aws import clients
+from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.gateways.registry.approvals import Approvals, PendingApproval
 from lambdas.workflow.stage import Result, Stage, iso, logger
@@ -40,7 +41,7 @@ def execute(stage: Stage) -> Result:
     )
     subject, text = approval_message(request, stage.pipeline.now())
     try:
-        clients.sns().publish(TopicArn=environment.topic_arn, Subject=subject, Message=text)
+        send_message(clients.sns(), environment.topic_arn, subject, text)
     except AWS_ERRORS:
         # Everything is paid by now: the run waits, and the command line shows that it does.
         logger.exception("the request for approval could not be sent")
