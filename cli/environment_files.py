@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from lambdas.domain.documents import parse_document
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.task.settings import Settings
 
@@ -22,7 +22,7 @@ def read_settings(environment: str, *, local: bool = False) -> Settings:
     """
     path = LOCAL_FILE if local else CDK_FILE
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_document(path.read_bytes(), f"{path.name} is ")
         environments = document if local else document["context"]["environments"]
         return Settings.from_mapping(environments[environment])
     except (OSError, ValueError, KeyError, TypeError, InvalidSettings) as problem:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_cdk import Environment, Tags
 from aws_cdk import aws_iam as iam
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
+from lambdas.domain.documents import InvalidDocument, parse_document
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.task.settings import Settings
 from stacks.data_stack import DataStack
@@ -79,10 +80,25 @@ def _parsed(context: object) -> object:
     if not isinstance(context, str):
         return context
     try:
-        parsed: object = json.loads(context)
-    except ValueError as problem:
-        raise InvalidSettings(f"context '{CONTEXT_KEY}' is no JSON: {problem}") from None
+        parsed: object = parse_document(context, "it is ")
+    except InvalidDocument as problem:
+        raise InvalidSettings(f"context '{CONTEXT_KEY}' is no JSON to build from: {problem}") from None
     return parsed
+
+
+def check_context_file(file: Path) -> None:
+    """Refuse a ``cdk.json`` that the CDK reads otherwise than its author meant: of a key that stands twice, the last.
+
+    Raises
+    ------
+    InvalidSettings
+        Names the key.
+    """
+    if file.is_file():
+        try:
+            parse_document(file.read_bytes(), f"{file.name} is ")
+        except InvalidDocument as problem:
+            raise InvalidSettings(str(problem)) from None
 
 
 def _checked(name: str, document: object) -> Settings:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lambdas.domain.documents import parse_document
 from local.embedded_aws.lifecycle import ACCOUNT, REGION, EmbeddedAws, clean_environment
 from local.embedded_aws.processes import EmbeddedAwsError, tail
 from stacks.node import bundled_node
@@ -47,7 +48,8 @@ def synthesize(assembly: Path, *, app: Path = ROOT, context: Mapping[str, str] |
         If the synthesis fails; with the end of its output.
     """
     if context is None:
-        context = {"environments": json.dumps(json.loads(ENVIRONMENTS.read_text()), separators=(",", ":"))}
+        environments = parse_document(ENVIRONMENTS.read_bytes(), f"{ENVIRONMENTS.name} is ")
+        context = {"environments": json.dumps(environments, separators=(",", ":"))}
     arguments = [part for name, value in context.items() for part in ("--context", f"{name}={value}")]
     return _cdk(["synth", "--quiet", "--output", str(assembly), *arguments], clean_environment(), app)
 

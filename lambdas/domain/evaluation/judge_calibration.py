@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lambdas.domain.documents import InvalidDocument, check_document
+from lambdas.domain.documents import InvalidDocument, check_document, parse_document
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import digest
 
@@ -146,14 +146,15 @@ def drift(before: dict[str, int], after: dict[str, int]) -> float | None:
 
 
 def _case(number: int, line: str) -> CalibrationCase:
+    where = f"calibration.jsonl, line {number}"
     try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        raise InvalidUpload(f"calibration.jsonl, line {number}: not JSON") from None
+        document = parse_document(line, f"{where}: ")
+    except InvalidDocument as problem:
+        raise InvalidUpload(str(problem)) from None
     try:
         checked = check_document(document, "calibration.schema.json")
-    except InvalidDocument as problem:
-        raise InvalidUpload(f"calibration.jsonl, line {number}: {problem}") from None
+    except (InvalidDocument, RecursionError) as problem:
+        raise InvalidUpload(f"{where}: {problem}") from None
     texts = {name: _as_text(checked[name]) for name in ("question", "reference", "answer")}
     return CalibrationCase(**texts, expected_score=checked["expected_score"], adversarial=checked["adversarial"])
 

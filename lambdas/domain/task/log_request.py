@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from lambdas.domain.documents import InvalidDocument, check_document
+from lambdas.domain.documents import InvalidDocument, check_document, parse_document
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import LOGS_SUFFIX as SUFFIX
 from lambdas.domain.model_ids import model_behind
@@ -59,9 +58,9 @@ class LogRequest:
             With the key and what is allowed.
         """
         try:
-            document = json.loads(text.decode("utf-8-sig"))
-        except (ValueError, RecursionError) as problem:
-            raise InvalidUpload(f"the file *{SUFFIX} is not JSON: {problem}") from None
+            document = parse_document(text, f"the file *{SUFFIX} is ")
+        except InvalidDocument as problem:
+            raise InvalidUpload(str(problem)) from None
         return cls.from_document(document)
 
     @classmethod

@@ -11,6 +11,7 @@ from lambdas.domain.documents import InvalidDocument, check_document
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.model_ids import foundation_model_id
 from lambdas.domain.prices.price_book import ModelUnit, PriceBook, PriceLine
+from lambdas.domain.prices.price_lines import check_price_lines
 from lambdas.domain.task.log_request import LogSource
 
 MAX_HISTORY_EVENTS = 15_000
@@ -140,6 +141,7 @@ class Settings:
                 "or lower 'distillation_deadline_hours' or 'endpoint_deadline_minutes'"
             )
             raise InvalidSettings(message)
+        check_price_lines(settings.prices, settings.model_units)
         return settings
 
     @classmethod

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lambdas.domain.documents import InvalidDocument, check_document
+from lambdas.domain.documents import InvalidDocument, check_document, parse_document
 from lambdas.domain.errors import InvalidTaskDefinition
 from lambdas.domain.text.output_schema import InvalidSchema, OutputChecker
 from lambdas.domain.text.secret_scan import secret_kinds
@@ -103,14 +102,9 @@ class TaskDefinition:
             With line and column, or the key and what is allowed.
         """
         try:
-            document = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant)
-        except UnicodeDecodeError as problem:
-            message = f"task.json is not UTF-8: byte {problem.start} is {text[problem.start]:#04x}; save it as UTF-8"
-            raise InvalidTaskDefinition(message) from None
-        except (ValueError, RecursionError) as problem:
-            raise InvalidTaskDefinition(f"task.json is not JSON: {problem}") from None
-        try:
-            return cls.from_document(document)
+            return cls.from_document(parse_document(text, "task.json is "))
+        except InvalidDocument as problem:
+            raise InvalidTaskDefinition(str(problem)) from None
         except RecursionError:
             raise InvalidTaskDefinition("task.json is nested too deeply to be checked; flatten it") from None
 
@@ -208,7 +202,3 @@ def _cascade_rules(rules: dict[str, Any] | None, schema: dict[str, Any] | None) 
 def _is_number(member: object) -> bool:
     kind = member.get("type") if isinstance(member, dict) else None
     return bool({"number", "integer"} & set(kind if isinstance(kind, list) else [str(kind)]))
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON value")

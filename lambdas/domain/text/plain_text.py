@@ -21,7 +21,7 @@ _COMMANDS = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: what a terminal obeys
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, overrides and isolates of writing direction
     "\u2028\u2029"  # line and paragraph separators
-    "\ud800-\udfff\ufffe\uffff]"  # what is no character, and cannot be written as UTF-8
+    "\ud800-\udfff\ufffe\uffff]"  # halves of characters, which cannot be written as UTF-8
 )
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 

@@ -12,6 +12,7 @@ from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.task.settings import MAX_HISTORY_EVENTS, Settings
 
 LINE = {"model": "m", "usage": "input", "usd": 1.5, "unit": "million tokens", "source": "a page", "date": "2026-09-01"}
+UNIT = {"model": "m", "tokens_per_minute": 1000, "source": "a page", "date": "2026-09-01"}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,15 @@ LINE = {"model": "m", "usage": "input", "usd": 1.5, "unit": "million tokens", "s
         ({"prices": [{**LINE, "date": "yesterday"}]}, ["'prices.0.date'"]),
         ({"prices": [{**LINE, "usage": "in"}]}, ["'prices.0.usage'"]),
         ({"prices": [{"model": "m"}]}, ["'prices.0'"]),
+        ({"prices": [{**LINE, "usd": 1e308}]}, ["'prices.0.usd'", "maximum"]),
+        ({"prices": [{**LINE, "date": "2026-13-99"}]}, ["'prices.0.date'", "no day"]),
+        ({"prices": [{**LINE, "date": "2026-02-30"}]}, ["'prices.0.date'", "no day"]),
+        ({"prices": [{**LINE, "unit": "GB"}]}, ["'prices.0.unit'", "million tokens"]),
+        ({"prices": [LINE, {**LINE, "usd": 2}]}, ["'prices.1' and 'prices.0'", "input of m"]),
+        ({"prices": [{**LINE, "usage": "throughput", "unit": "model unit hour", "usd": 0}]}, ["max_hourly_usd"]),
+        ({"model_units": [{**UNIT, "date": "2026-02-30"}]}, ["'model_units.0.date'", "no day"]),
+        ({"model_units": [{**UNIT, "tokens_per_minute": 1e300}]}, ["'model_units.0.tokens_per_minute'", "maximum"]),
+        ({"model_units": [UNIT, UNIT]}, ["'model_units.1' and 'model_units.0'"]),
     ],
 )
 def test_a_setting_that_is_not_allowed_is_refused_by_its_key(document: Any, words: list[str]) -> None:
