@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from lambdas.domain.documents import InvalidDocument, check_document, parse_document
 from lambdas.domain.errors import InvalidTaskDefinition
-from lambdas.domain.text.output_schema import InvalidSchema, OutputChecker
+from lambdas.domain.text.output_schema import InvalidSchema, OutputChecker, check_patterns
 from lambdas.domain.text.secret_scan import secret_kinds
 from lambdas.domain.text.text_rules import reserved_word, stray_character
 
@@ -175,6 +175,7 @@ def _check_output_schema(schema: dict[str, Any] | None) -> None:
         return
     try:
         OutputChecker(schema)
+        check_patterns(schema)
     except InvalidSchema as problem:
         message = f"task.json: 'output_schema' is not a JSON Schema that can be used: {problem}"
         raise InvalidTaskDefinition(message) from None

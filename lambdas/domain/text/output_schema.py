@@ -9,6 +9,16 @@ from typing import Any
 
 import fastjsonschema
 
+from lambdas.domain.text.limited_check import (
+    SECONDS_A_CHECK,
+    SECONDS_A_TRIAL,
+    TRIAL_LENGTH,
+    CheckTooSlow,
+    is_slow,
+    limited,
+    patterns_of,
+)
+
 SUM_KEYWORD = "x-sum"
 """Our extension at the top of an output schema: ``{"fields": [...], "equals": 1.0, "tolerance": 0.01}``."""
 
@@ -56,15 +66,21 @@ class OutputChecker:
             value = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):
             return "not JSON"
+        return self._broken(self._validate, value) or self._sum_problem(value)
+
+    @staticmethod
+    def _broken(validate: Callable[[object], object], value: object) -> str | None:
         try:
-            self._validate(value)
+            validate(value)
         except fastjsonschema.JsonSchemaException as broken:
             rule = getattr(broken, "rule", None) or "schema"
             place = ".".join(str(part) for part in getattr(broken, "path", [])[1:]) or "the answer"
             return f"{place} breaks '{rule}'"
         except RecursionError:
             return "nested too deeply"
-        return self._sum_problem(value)
+        except CheckTooSlow:
+            return f"the check against the schema took longer than {SECONDS_A_CHECK:g} s"
+        return None
 
     def _sum_problem(self, value: Any) -> str | None:  # noqa: ANN401 - any JSON value
         if not self._sum:
@@ -83,10 +99,25 @@ def _compiled(schema: dict[str, Any]) -> Callable[[object], object]:
     plain = {key: value for key, value in schema.items() if key != SUM_KEYWORD}
     handlers = dict.fromkeys(("", "http", "https", "ftp", "file", "data"), _refuse_reference)
     try:
-        compiled: Callable[[object], object] = fastjsonschema.compile(plain, handlers=handlers, use_default=False)
+        return limited(fastjsonschema.compile(plain, handlers=handlers, use_default=False))
     except Exception as problem:  # noqa: BLE001 - fastjsonschema lets any error out for a broken schema
         raise InvalidSchema(str(problem) or type(problem).__name__) from None
-    return compiled
+
+
+def check_patterns(schema: dict[str, Any]) -> None:
+    """Refuse a schema, before anything is paid, one of whose patterns an answer could make run for minutes.
+
+    Raises
+    ------
+    InvalidSchema
+        Names the pattern.
+    """
+    for pattern in dict.fromkeys(patterns_of(schema)):
+        if is_slow(pattern):
+            raise InvalidSchema(
+                f"the pattern {json.dumps(pattern)[:200]} takes more than {SECONDS_A_TRIAL:g} s with a text of "
+                f"{TRIAL_LENGTH} characters that does not match; write it without a repetition inside of a repetition"
+            )
 
 
 def _checked_sum(schema: dict[str, Any]) -> dict[str, Any]:
