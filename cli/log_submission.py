@@ -68,8 +68,8 @@ def check_logs(folder: Path, options: LogOptions, now: datetime | None = None) -
         "operations": list(dict.fromkeys(options.operations)),
         "metadata": _pairs(options.metadata),
     }
-    beside = TaskFolder.of(folder)
     try:
+        beside = TaskFolder.checked(folder)
         beside.definition()
         request = LogRequest.from_document(document)
         request.check_over(now or datetime.now(UTC))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
-from cli.task_folder import CALIBRATION_FILE, HOLDOUT_FILE, TaskFolder, check_key, put, uploaded
+from cli.task_folder import TaskFolder, check_key, put, uploaded
 from lambdas.domain.dataset.builder import Dataset, build_dataset
 from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
 from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, check_sizes
-from lambdas.domain.identity import Upload
+from lambdas.domain.identity import Upload, side_file
 from lambdas.domain.task.sample_bounds import COMMON_STUDENT, sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_source
@@ -54,10 +54,10 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
     CliError
         With file, line or key, and what is allowed.
     """
-    prompts = file or _only_prompts(folder)
-    beside = TaskFolder.of(folder)
     rejections: list[dict[str, Any]] = []
     try:
+        beside = TaskFolder.checked(folder)
+        prompts = file or _only_prompts(folder)
         check_key(f"{beside.task}/{prompts.name}")
         task = beside.definition()
         check_source(task, from_logs=False)
@@ -108,7 +108,7 @@ def _only_prompts(folder: Path) -> Path:
     found = sorted(
         path
         for path in folder.iterdir()
-        if path.name.endswith(_SUFFIXES) and path.name not in (HOLDOUT_FILE, CALIBRATION_FILE) and path.is_file()
+        if path.name.endswith(_SUFFIXES) and side_file(path.name) is None and path.is_file()
     )
     if len(found) == 1:
         return found[0]

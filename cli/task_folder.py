@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from cli.errors import NOT_REACHED, CliError
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.evaluation.judge_calibration import read_calibration
-from lambdas.domain.identity import Upload
+from lambdas.domain.identity import Upload, side_file
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.gateways.aws.storage import Bucket
 
@@ -40,6 +40,25 @@ class TaskFolder:
             path if (path := folder / name).is_file() else None for name in (TASK_FILE, HOLDOUT_FILE, CALIBRATION_FILE)
         )
         return cls(folder.resolve().name, task_file, holdout_file, calibration_file)
+
+    @classmethod
+    def checked(cls, folder: Path) -> Self:
+        """Look into a folder whose files beside the prompts have the names by which they are read.
+
+        Raises
+        ------
+        InvalidUpload
+            Names the file and how it must be called.
+        """
+        for path in sorted(folder.iterdir()):
+            meant = side_file(path.name)
+            # Some file systems find a file under a name in other letters.
+            if meant not in (None, path.name) and not (folder / str(meant)).is_file():
+                raise InvalidUpload(
+                    f"{path.name!a} stands for {meant} but is not read: the name counts as it is, small letters, not "
+                    f"compressed; call it {meant}, or take it out of the folder"
+                )
+        return cls.of(folder)
 
     def definition(self) -> TaskDefinition:
         """Read ``task.json``, or give the default where there is none.

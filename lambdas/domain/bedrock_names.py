@@ -44,12 +44,16 @@ def content_name(environment: str, task: str, content: str, suffix: str = "") ->
     -------
     str
         At most 63 characters of ``[a-z0-9-]`` without a double hyphen: it satisfies the strictest of the patterns.
+        An environment with a hyphen is a part of the hash: ``dev`` with a task ``a-x`` and ``dev-a`` with ``x`` would
+        make the same name.
 
     Raises
     ------
     ValueError
         When the parts cannot make such a name.
     """
+    if "-" in environment:
+        content = digest(environment, task, content, length=len(content))
     name = "-".join(part for part in (resource_prefix(environment, task), content, suffix) if part)
     if len(name) > MAX_NAME or not _SAFE_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is no Bedrock name: 1 to {MAX_NAME} characters of [a-z0-9-] without '--'")

@@ -17,7 +17,8 @@ LOGS_SUFFIX = ".logs.json"
 STARTING_SUFFIXES = (".jsonl", ".jsonl.gz", LOGS_SUFFIX)
 """Ends of the keys that start a run."""
 
-_TASK_FILES = ("task.json", "holdout.jsonl", "calibration.jsonl")
+_BESIDE_PROMPTS = ("holdout", "calibration")
+_JSON_ENDS = {"json", "jsonl", "ndjson"}
 
 
 def digest(*parts: object, length: int = 12) -> str:
@@ -29,7 +30,9 @@ def digest(*parts: object, length: int = 12) -> str:
 def task_slug(folder: str) -> str:
     """Make the ASCII name under which a task is known outside the upload bucket.
 
-    Two folders never share a slug: where characters were changed or cut, a hash of the folder is part of it.
+    Where characters were changed or cut, a hash of the folder is part of it, so that two folders share a slug only
+    where one is named like the other's slug: the first of them keeps it (:mod:`lambdas.workflow.task_folders`).
+    Spellings that Unicode calls equal (NFC, as Linux writes, and NFD, as macOS does) are one folder.
 
     Parameters
     ----------
@@ -41,12 +44,32 @@ def task_slug(folder: str) -> str:
     str
         1 to 24 characters of ``[a-z0-9-]``, a letter or digit at both ends.
     """
+    folder = unicodedata.normalize("NFC", folder)
     ascii_text = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")
     if slug == folder and len(slug) <= MAX_SLUG:
         return slug
     head = slug[: MAX_SLUG - 9].strip("-") or "task"
     return f"{head}-{digest(folder, length=8)}"
+
+
+def side_file(name: str) -> str | None:
+    """Give the file of the task that a name stands for, in any letter case and compression; ``None``: another file.
+
+    Parameters
+    ----------
+    name : str
+        File name within a task's folder, for example ``Holdout.jsonl`` or ``holdout.jsonl.gz``.
+
+    Returns
+    -------
+    str or None
+        ``task.json``, ``holdout.jsonl`` or ``calibration.jsonl``: the only names under which they are read.
+    """
+    first, *more = [part.strip() for part in unicodedata.normalize("NFKC", name).casefold().split(".")]
+    if first in _BESIDE_PROMPTS and _JSON_ENDS & set(more):
+        return f"{first}.jsonl"
+    return "task.json" if first == "task" and more[:1] == ["json"] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +98,7 @@ class Upload:
     def starts_a_run(self) -> bool:
         """Tell whether the key is ``<task>/<anything>`` with a suffix of prompts and not a file of the task itself."""
         folder, _, name = self.key.partition("/")
-        return bool(folder) and "/" not in name and name not in _TASK_FILES and name.endswith(STARTING_SUFFIXES)
+        return bool(folder) and "/" not in name and side_file(name) is None and name.endswith(STARTING_SUFFIXES)
 
     @property
     def from_logs(self) -> bool:
@@ -92,8 +115,9 @@ class Upload:
         """
         if not self.starts_a_run():
             forms = "prompts as '<task>/<name>.jsonl', or a range of logs as '<task>/<name>.logs.json'"
-            message = f"'{self.key}' starts no run: upload {forms}, beside '<task>/task.json'"
-            raise InvalidUpload(message)
+            beside = side_file(name := self.key.rpartition("/")[2])
+            meant = "" if beside in (None, name) else f" ('{name}' stands for '{beside}' and is read only as that)"
+            raise InvalidUpload(f"'{self.key}' starts no run{meant}: upload {forms}, beside '<task>/task.json'")
 
 
 def execution_name(run_id: str, attempt: int) -> str:

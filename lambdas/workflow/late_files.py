@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 
 from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.identity import side_file
 from lambdas.domain.task.task_files import TASK_FILES
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import Run
@@ -53,6 +54,7 @@ def check_late_files(stage: Stage) -> None:
         message = f"{names} arrived after the prompts of {run.key} had been read. Nothing was paid"
         raise InvalidUpload(f"{message}; 'python -m cli retry {run.run_id}' takes what is there now")
     _check_namesake(run, uploads)
+    _check_misnamed(run, uploads)
 
 
 def _check_namesake(run: Run, uploads: Bucket) -> None:
@@ -68,6 +70,20 @@ def _check_namesake(run: Run, uploads: Bucket) -> None:
                 "both from the same machine, or name the folder without accents"
             )
             raise InvalidUpload(message)
+
+
+def _check_misnamed(run: Run, uploads: Bucket) -> None:
+    """Find a file of the task under another name than it is read by: a run without it proves less than people think."""
+    there = {name: field for field, name in TASK_FILES.items() if getattr(run, field) is None}
+    for key in uploads.keys(f"{run.folder}/"):
+        name = key.removeprefix(f"{run.folder}/")
+        meant = None if "/" in name else side_file(name)
+        if meant in there and name != meant:
+            raise InvalidUpload(
+                f"{name!a} stands for {meant} but is not read: the name counts as it is, small letters, not "
+                f"compressed. Nothing was paid; upload it as {meant}, or take {name!a} away, then "
+                f"'python -m cli retry {run.run_id}'"
+            )
 
 
 def _may_be_paid(run: Run) -> bool:

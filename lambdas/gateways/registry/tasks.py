@@ -54,6 +54,13 @@ class TaskBook:
             torn_down_run=item.get("torn_down_run"),
         )
 
+    def claim_folder(self, task: str, folder: str) -> str:
+        """Give the folder whose name this task has: the first that was claimed, this one where none was before."""
+        owner = self._table.update(
+            f"TASK#{task}", "FOLDER", "SET folder = if_not_exists(folder, :folder)", {":folder": folder}
+        )
+        return str(owner["folder"])
+
     def take_lease(self, task: str, owner: str, expected_champion: str | None, now: str, expires: str) -> None:
         """Take or prolong the lease of a task.
 

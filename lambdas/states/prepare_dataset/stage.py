@@ -25,6 +25,7 @@ from lambdas.gateways.registry.runs import Run
 from lambdas.states.prepare_dataset.log_prompts import LogPrompts, build_from_logs
 from lambdas.workflow.late_files import pin_late_files
 from lambdas.workflow.stage import Result, Stage
+from lambdas.workflow.task_folders import check_folder_owner
 
 
 def execute(stage: Stage) -> Result:
@@ -36,6 +37,7 @@ def execute(stage: Stage) -> Result:
         Nothing was paid; what is wrong and where is in the message and in ``rejected.jsonl``.
     """
     stage.progress()
+    check_folder_owner(stage)
     runs, uploads = stage.pipeline.runs, stage.pipeline.uploads
     run = pin_late_files(stage)
     while True:

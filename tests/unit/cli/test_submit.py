@@ -177,3 +177,18 @@ def test_a_task_file_of_an_earlier_upload_is_pointed_out(
     # Then
     assert result.exit_code == 0
     assert "has no task.json; the one uploaded before counts" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["holdout.jsonl.gz", "Holdout.jsonl", "calibration.jsonl.gz", "Task.json"])
+def test_a_file_of_the_task_under_another_name_uploads_nothing(
+    aws: FakeAws, call: Callable[..., Result], task_dir: Path, name: str
+) -> None:
+    # Given
+    (task_dir / "task.json").unlink(missing_ok=True)
+    (task_dir / name).write_bytes(b"{}")
+    # When
+    result = call("submit", str(task_dir))
+    # Then
+    assert result.exit_code == 1
+    assert f"Nothing was uploaded. '{name}' stands for" in result.stderr
+    assert not aws.clients

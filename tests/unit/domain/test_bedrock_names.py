@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import botocore.session
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags, s3_uri
 from lambdas.domain.errors import InvalidUpload
-from lambdas.domain.identity import MAX_SLUG, Upload, digest, execution_name, task_slug
+from lambdas.domain.identity import MAX_SLUG, Upload, digest, execution_name, side_file, task_slug
 from lambdas.domain.run_files import RunFiles
 
 MODEL = botocore.session.Session().get_service_model("bedrock")
@@ -124,7 +125,7 @@ def test_every_execution_has_a_name_that_step_functions_takes(upload: Upload, at
 @given(FOLDERS, FOLDERS)
 def test_two_folders_never_share_a_slug(one: str, other: str) -> None:
     # Given
-    assume(one != other)
+    assume(unicodedata.normalize("NFC", one) != unicodedata.normalize("NFC", other))
 
     # When / Then
     assert task_slug(one) != task_slug(other)
@@ -182,3 +183,52 @@ def test_a_key_that_starts_no_run_is_refused_with_the_form(key: str) -> None:
 def test_a_key_beside_the_task_starts_a_run(key: str) -> None:
     # Given / When / Then
     assert Upload("bucket", key, "1").starts_a_run()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("holdout.jsonl", "holdout.jsonl"),
+        ("holdout.jsonl.gz", "holdout.jsonl"),
+        ("Holdout.jsonl", "holdout.jsonl"),
+        ("HOLDOUT.JSONL.GZ", "holdout.jsonl"),
+        ("holdout .jsonl", "holdout.jsonl"),
+        ("holdout.json", "holdout.jsonl"),
+        ("holdout.v2.jsonl", "holdout.jsonl"),
+        ("\uff48oldout.jsonl", "holdout.jsonl"),
+        ("calibration.jsonl.gz", "calibration.jsonl"),
+        ("Calibration.jsonl.bz2", "calibration.jsonl"),
+        ("Task.json", "task.json"),
+        ("task.json.gz", "task.json"),
+        ("task.jsonl", None),
+        ("my-holdout.jsonl", None),
+        ("holdout.md", None),
+        ("prompts.jsonl.gz", None),
+        ("calibration", None),
+    ],
+)
+def test_a_file_of_the_task_is_known_in_any_case_and_compression(name: str, meant: str | None) -> None:
+    assert side_file(name) == meant
+    if meant is not None:
+        assert not Upload("bucket", f"video/{name}", "1").starts_a_run()
+        with pytest.raises(InvalidUpload, match="starts no run"):
+            Upload("bucket", f"video/{name}", "1").check()
+
+
+@pytest.mark.parametrize("folder", ["v\u00eddeo", "\u00fcber \u1e9b\u0323", "\uac00"])
+def test_the_spellings_of_one_folder_are_one_task(folder: str) -> None:
+    composed, decomposed = unicodedata.normalize("NFC", folder), unicodedata.normalize("NFD", folder)
+    assert composed != decomposed
+    assert task_slug(composed) == task_slug(decomposed)
+
+
+@given(ENVIRONMENTS, ENVIRONMENTS, FOLDERS, FOLDERS)
+def test_two_environments_never_make_the_same_name(one: str, other: str, folder: str, folder_of_other: str) -> None:
+    assume(one != other)
+    same = "ab" * 8
+    assert content_name(one, task_slug(folder), same) != content_name(other, task_slug(folder_of_other), same)
+
+
+@pytest.mark.parametrize(("one", "other"), [(("dev", "a-x"), ("dev-a", "x")), (("dev-a", "b-x"), ("dev-a-b", "x"))])
+def test_where_environment_ends_and_task_begins_is_part_of_a_name(one: tuple[str, str], other: tuple[str, str]) -> None:
+    assert content_name(*one, "ab" * 8, "champion") != content_name(*other, "ab" * 8, "champion")

@@ -16,6 +16,7 @@ from lambdas.domain.identity import Upload
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.prepare_dataset.stage import execute
 from lambdas.workflow.late_files import check_late_files
+from lambdas.workflow.task_folders import check_folder_owner
 from tests.unit.domain.text.secret_samples import SECRETS
 from tests.unit.support.workshop import Workshop
 
@@ -267,3 +268,55 @@ def test_the_summary_names_each_file_by_its_hash(workshop: Workshop) -> None:
     for name in ("train.jsonl", "holdout.jsonl", "rejected.jsonl"):
         assert named[name] == hashlib.sha256(written[name]).hexdigest()
     assert named["upload"] == hashlib.sha256(workshop.uploads.read("video/a.jsonl")).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["holdout.jsonl.gz", "Holdout.jsonl", "calibration.jsonl.gz", "CALIBRATION.JSONL"])
+def test_a_file_of_the_task_under_another_name_is_refused_by_name_before_anything_is_paid(
+    workshop: Workshop, name: str
+) -> None:
+    # Given
+    intake = Intake(workshop, prompts(1_000), None)
+    workshop.uploads.objects[f"video/{name}"] = b"{}"
+    # When / Then
+    with pytest.raises(InvalidUpload, match=f"'{name}' stands for .*Nothing was paid"):
+        check_late_files(workshop.stage("CheckRun", intake.run))
+
+
+def test_a_copy_beside_the_file_that_is_read_is_left_alone(workshop: Workshop) -> None:
+    intake = Intake(workshop, prompts(1_000), [trusted("q")])
+    workshop.uploads.objects |= {"video/holdout.jsonl.gz": b"", "video/more/Holdout.jsonl": b"", "video/notes.md": b""}
+    check_late_files(workshop.stage("CheckRun", intake.run))
+
+
+def claimed(workshop: Workshop, folder: str) -> Run:
+    return workshop.pipeline.registry.claim(Upload("uploads", f"{folder}/a.jsonl", "1"), None, None, workshop.now())
+
+
+def test_a_folder_named_like_the_slug_of_another_is_refused_with_both_names(workshop: Workshop) -> None:
+    # Given
+    owner = claimed(workshop, "Intent")
+    check_folder_owner(workshop.stage("PrepareDataset", owner))
+    other = claimed(workshop, owner.task)
+    assert other.task == owner.task
+    # When / Then
+    with pytest.raises(InvalidUpload, match=f"'Intent' and '{owner.task}'.*Nothing was paid"):
+        execute(workshop.stage("PrepareDataset", other))
+    check_folder_owner(workshop.stage("PrepareDataset", owner))
+
+
+def test_a_task_from_before_belongs_to_the_folder_of_its_champions_run(workshop: Workshop) -> None:
+    # Given a champion whose task has no owner written down
+    first = workshop.run("1")
+    workshop.crown(first.run_id, "arn:model", "arn:endpoint")
+    state = workshop.pipeline.tasks.state("video")
+    # When
+    check_folder_owner(workshop.stage("PrepareDataset", workshop.run("2")))
+    # Then: and nothing else of the task has changed
+    assert workshop.pipeline.tasks.claim_folder("video", "other") == "video"
+    assert workshop.pipeline.tasks.state("video") == state
+
+
+def test_both_spellings_of_a_folder_are_its_owner(workshop: Workshop) -> None:
+    for form in ("NFC", "NFD"):
+        run = claimed(workshop, unicodedata.normalize(form, "v\u00eddeo"))
+        check_folder_owner(workshop.stage("PrepareDataset", run))
