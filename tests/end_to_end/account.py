@@ -27,7 +27,7 @@ _SMALL_UPLOAD, _SMALL_HOLDOUT = 700, 240
 Found = TypeVar("Found")
 
 
-def until(look: Callable[[], Found | None], what: str, seconds: float = 120.0) -> Found:
+def until(look: Callable[[], Found | None], what: str, seconds: float = 300.0) -> Found:
     """Look again and again until there is something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -91,7 +91,7 @@ class Account:
         self.s3.put_object(Bucket=self.outputs["UploadsBucket"], Key=f"{folder}/calibration.jsonl", Body=known)
         return self.upload(folder, example_lines(), **{**task, **changes})
 
-    def ended(self, run_id: str, attempt: int = 1, seconds: float = 120.0) -> Run:
+    def ended(self, run_id: str, attempt: int = 1, seconds: float = 300.0) -> Run:
         """Wait until an attempt has ended and its slot is free again."""
 
         def look() -> Run | None:
