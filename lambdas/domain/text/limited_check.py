@@ -81,7 +81,10 @@ def patterns_of(schema: object) -> Iterator[str]:
 
 def is_slow(pattern: str, seconds: float = SECONDS_A_TRIAL) -> bool:
     """Try a pattern with texts that nearly match: its own characters again and again, then one that is none of them."""
-    tried = _LimitedPattern(pattern, deadline := _Deadline())
+    try:
+        tried = _LimitedPattern(pattern, deadline := _Deadline())
+    except ValueError:
+        return False  # a text that is called pattern and is none: as a pattern it would not have compiled
     own = dict.fromkeys(one for one in pattern if one.isalnum() or one in " _.,:/@#-")
     for unit in list(dict.fromkeys([*_ANY, *own]))[:_MOST_TRIALS]:
         deadline.at = time.monotonic() + seconds
@@ -131,4 +134,7 @@ def _seconds_left(deadline: _Deadline) -> float:
 def _compiled(pattern: str) -> Any:  # noqa: ANN401 - the engine's own type
     import regex  # noqa: PLC0415 - most tasks have no pattern, and it takes a tenth of a Lambda's start
 
-    return regex.compile(pattern)
+    try:
+        return regex.compile(pattern)
+    except regex.error as problem:
+        raise ValueError(f"{pattern[:80]}: {problem}") from None
