@@ -159,7 +159,9 @@ def request_usd(item: Measurement, model: str, prices: PriceBook) -> float:
     usd = prices.call_usd(model, item.input_tokens, item.output_tokens)
     for usage, tokens in (("cache_read", item.cache_read_tokens), ("cache_write", item.cache_write_tokens)):
         if tokens:
-            usd += prices.usd(model, usage, tokens)
+            # As in the ledger: some models cache unasked, and a price that nobody looked for before must not end a run
+            # whose training is paid. Without one such tokens cost what other input tokens cost.
+            usd += prices.usd(model, usage if prices.find(model, usage) else "input", tokens)
     return usd
 
 

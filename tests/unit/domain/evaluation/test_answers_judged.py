@@ -30,6 +30,7 @@ from lambdas.domain.evaluation.measurements import (
     paired_differences,
     worst_answers,
 )
+from lambdas.domain.prices.price_book import PriceLine
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.questions.prompts import drop_reason
 from lambdas.domain.text.output_schema import InvalidSchema, OutputChecker
@@ -312,6 +313,21 @@ def test_what_says_nothing_about_the_model_is_kept_out_of_its_latency_and_cost_a
     assert [summary.schema_validity, summary.validity_after_repair] == pytest.approx([5 / 6, 4 / 6])
     assert worst_answers(items)[0]["record_id"] == "r5"
     json.dumps(summary.to_document(), allow_nan=False)
+
+
+def test_tokens_that_were_cached_unasked_cost_what_others_cost_where_no_price_of_theirs_is_known() -> None:
+    # Given a profile with prices of input and output alone, whose model the book has whole
+    line = PriceLine(
+        model=f"eu.{MICRO}", usage="input", usd=1.0, unit="million tokens", source="a page", date="2026-11-01"
+    )
+    prices = [line, replace(line, usage="output", usd=0.0)]
+    cached = replace(measurement("teacher", "r1", 5), input_tokens=10, cache_read_tokens=30)
+
+    # When
+    summary = summarise([cached], f"eu.{MICRO}", BOOK.with_lines(prices))
+
+    # Then a run whose training is paid does not end for want of it
+    assert summary.usd_per_1k_requests == pytest.approx(1000 * 40 / 1_000_000)
 
 
 def test_differences_are_paired_by_record_and_leave_out_what_was_not_judged() -> None:
