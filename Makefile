@@ -35,8 +35,8 @@ $(NODE_STAMP): package-lock.json $(PYTHON_STAMP)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: setup ## the whole pipeline on this machine, from an upload to PROMOTED <endpoint arn> (TASK=examples/ticket-triage)
-	$(BIN)/python -m local.demo $(if $(TASK),--task $(TASK))
+demo: setup ## the whole pipeline on this machine, from an upload to PROMOTED <endpoint arn> (TASK=examples/ticket-triage, ACCOUNT=smallest)
+	$(BIN)/python -m local.demo $(if $(TASK),--task $(TASK)) $(if $(ACCOUNT),--account $(ACCOUNT))
 
 test: setup ## every test, the end-to-end run on the embedded AWS included
 	$(PYTEST) -m "not thorough" $(TESTS)

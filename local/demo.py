@@ -23,7 +23,7 @@ from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.registry.runs import Run
 from local.bedrock_simulator.subjects import NothingToLearnError, Subjects, TaskFacts, example_truths
-from local.embedded_aws.deploy import ROOT, deployed
+from local.embedded_aws.deploy import ROOT, SMALLEST_LAMBDAS, deployed, smallest_account
 from local.embedded_aws.processes import EmbeddedAwsError
 
 EXAMPLE = ROOT / "examples" / "video-search-intent"
@@ -32,6 +32,9 @@ ENVIRONMENT = "local"
 _RUN_SECONDS = 300.0
 """A run that takes longer hangs: it takes half a minute."""
 
+_SMALL_RUN_SECONDS = 1_800.0
+"""The same in the smallest account, where it takes some minutes."""
+
 
 @click.command()
 @click.option("--stay", is_flag=True, help="Leave everything running afterwards, until Ctrl-C.")
@@ -39,7 +42,13 @@ _RUN_SECONDS = 300.0
 @click.option(
     "--task", default=EXAMPLE, type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the task."
 )
-def main(stay: bool, workdir: Path, task: Path) -> None:
+@click.option(
+    "--account",
+    default="usual",
+    type=click.Choice(["usual", "smallest"]),
+    help="smallest: 10 Lambdas at once, one request a second, and a small quota of the day that is waited for.",
+)
+def main(stay: bool, workdir: Path, task: Path, account: str) -> None:
     """Deploy the real stacks into an embedded AWS, submit a task, watch the run, show the comparison.
 
     Every figure is simulated. The last line is the outcome; the exit code is 0 only if it is PROMOTED.
@@ -47,7 +56,7 @@ def main(stay: bool, workdir: Path, task: Path) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     screen = console()
     try:
-        code = _demo(screen, workdir, task, stay=stay)
+        code = _demo(screen, workdir, task, account, stay=stay)
     except KeyboardInterrupt:
         click.echo("Interrupted; everything was stopped.", err=True)
         code = INTERRUPTED
@@ -57,8 +66,9 @@ def main(stay: bool, workdir: Path, task: Path) -> None:
     sys.exit(code)
 
 
-def _demo(screen: Console, workdir: Path, task: Path, *, stay: bool) -> int:
-    started = time.monotonic()
+def _demo(screen: Console, workdir: Path, task: Path, account: str, *, stay: bool) -> int:
+    started, smallest = time.monotonic(), account == "smallest"
+    limits: dict[str, Any] = {"lambdas_at_once": SMALLEST_LAMBDAS, "simulator_settings": smallest_account()}
 
     def say(text: str) -> None:
         screen.print(f"[{time.monotonic() - started:5.1f} s] {text}", soft_wrap=True)
@@ -67,12 +77,18 @@ def _demo(screen: Console, workdir: Path, task: Path, *, stay: bool) -> int:
     submission = check_folder(task, None)
     known = simulated_task(submission.beside.task, submission.beside.definition(), submission.dataset)
     say(f"what is right for this task is known from {_source(known)}")
-    with deployed(workdir, progress=say), aws_problems_explained():
+    with deployed(workdir, progress=say, **(limits if smallest else {})), aws_problems_explained():
         deployment = Deployment.on_embedded_aws(ENVIRONMENT, workdir)
         tell_simulator(deployment.simulator, known)
         made = upload(deployment.client("s3"), deployment.output("data", "UploadsBucket"), submission)
         say(f"uploaded {made.key}: run {made.run_id}")
-        run = watch_run(deployment, made.run_id, screen, as_json=False, deadline_seconds=_RUN_SECONDS)
+        run = watch_run(
+            deployment,
+            made.run_id,
+            screen,
+            as_json=False,
+            deadline_seconds=_SMALL_RUN_SECONDS if smallest else _RUN_SECONDS,
+        )
         if run.report_key:
             saved = save_report(deployment.runs, run, workdir / "report" / run.run_id)
             print_report(screen, saved.document, simulated=True)

@@ -100,12 +100,33 @@ def simulated_account() -> dict[str, Any]:
     return {"quotas": {_MODEL_UNITS_QUOTA: 2}, "throughput_usd_per_unit_hour": hour}
 
 
+SMALLEST_LAMBDAS = 10
+"""Lambdas that a new account runs at once (Lambda quotas)."""
+
+
+def smallest_account() -> dict[str, Any]:
+    """Give the simulator's settings for an account as new ones are: one request a second, and little in a day.
+
+    Its time runs ten times as fast as ours: a minute takes six seconds. A day takes a minute and a half, so that a
+    quota of the day is used up and reset while one looks on.
+
+    Returns
+    -------
+    dict
+        What differs from :func:`simulated_account`, but for the quotas that are in both.
+    """
+    models = ("NovaMicro", "NovaPro", "ClaudeHaiku4-5", "ClaudeSonnet4-6")
+    quotas = simulated_account()["quotas"] | {f"SIM-TPD-{model}": 400_000 for model in models}
+    return {"quotas": quotas, "requests_per_minute": 600, "burst_requests": 10, "day_seconds": 90.0}
+
+
 @contextlib.contextmanager
 def deployed(
     workdir: Path,
     *,
     assembly: Path | None = None,
     wait_scale: float = 0.01,
+    lambdas_at_once: int | None = None,
     simulator_settings: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = lambda _step: None,
 ) -> Iterator[EmbeddedAws]:
@@ -120,6 +141,8 @@ def deployed(
         repository's own ``cdk.out``, which belongs to ``make synth``.
     wait_scale : float
         Factor on Wait states and retry intervals.
+    lambdas_at_once : int, optional
+        As for :meth:`EmbeddedAws.start`.
     simulator_settings : mapping, optional
         What differs from :func:`simulated_account`, as the simulator's settings name it.
     progress : callable
@@ -138,7 +161,12 @@ def deployed(
     progress("starting the embedded AWS")
     # Started first, although the synthesis does not need it: it takes the lock on the folder that both write to.
     settings = json.dumps(simulated_account() | dict(simulator_settings or {}))
-    with EmbeddedAws.start(workdir, wait_scale=wait_scale, simulator_options=["--settings", settings]) as aws:
+    with EmbeddedAws.start(
+        workdir,
+        wait_scale=wait_scale,
+        lambdas_at_once=lambdas_at_once,
+        simulator_options=["--settings", settings],
+    ) as aws:
         if assembly is None:
             assembly = aws.workdir / "cdk.out"
             progress("synthesizing the stacks")

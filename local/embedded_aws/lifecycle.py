@@ -86,6 +86,7 @@ class EmbeddedAws:
         *,
         auth: bool = True,
         wait_scale: float = 0.01,
+        lambdas_at_once: int | None = None,
         simulator_options: Sequence[str] = (),
         simulator_module: str = "local.bedrock_simulator",
     ) -> Self:
@@ -99,6 +100,8 @@ class EmbeddedAws:
             Whether IAM is enforced on the Lambdas' roles.
         wait_scale : float
             Factor on the duration of Wait states and retry intervals.
+        lambdas_at_once : int, optional
+            Lambdas that the account runs at once for its state machine; more are throttled. No limit unless given.
         simulator_options : sequence of str
             Further options of the simulator's command line.
         simulator_module : str
@@ -111,7 +114,7 @@ class EmbeddedAws:
         """
         self = cls(workdir.resolve())
         try:
-            self._start(auth, wait_scale, [simulator_module, *simulator_options])
+            self._start(auth, wait_scale, lambdas_at_once, [simulator_module, *simulator_options])
         except BaseException:
             self.stop()
             raise
@@ -170,7 +173,7 @@ class EmbeddedAws:
         scratch.write_text(json.dumps(description, indent=2) + "\n")
         scratch.replace(target)
 
-    def _start(self, auth: bool, wait_scale: float, simulator: Sequence[str]) -> None:
+    def _start(self, auth: bool, wait_scale: float, lambdas_at_once: int | None, simulator: Sequence[str]) -> None:
         self.workdir.mkdir(parents=True, exist_ok=True)
         self._cleanup.enter_context(self._claim())
         scratch = self._cleanup.enter_context(
@@ -188,6 +191,7 @@ class EmbeddedAws:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "SFN_WAIT_SCALE": str(wait_scale),
+            "EMBEDDED_LAMBDAS_AT_ONCE": str(lambdas_at_once or ""),
             # Lambda retries an asynchronous invocation after one minute and after two more.
             "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(60 * wait_scale),
             "LAMBDA_ASYNC_RETRY_MAX_SECONDS": str(120 * wait_scale),

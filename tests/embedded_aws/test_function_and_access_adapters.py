@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ministack.services import lambda_svc
 
 from local.embedded_aws import adapters
 from local.embedded_aws.adapters import functions
@@ -177,3 +178,31 @@ def _refusing_plain_http(arn: str) -> str:
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_task_that_is_one_lambda_too_many_is_throttled_as_aws_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given an account that runs one Lambda at once, and one that invokes a second while it runs
+    answers: list[Any] = []
+
+    def stock(function: dict[str, Any], _event: Any) -> dict[str, Any]:
+        if function["name"] == "first":
+            answers.append(lambda_svc._execute_function_with_config_scope({"name": "second"}, {}))
+        return {"body": function["name"]}
+
+    monkeypatch.setattr(lambda_svc, "_execute_function_with_config_scope", stock)
+    monkeypatch.setenv(functions.LAMBDAS_AT_ONCE, "1")
+    functions.tasks_are_throttled_beyond_the_accounts_lambdas()
+    # When
+    answers.append(lambda_svc._execute_function_with_config_scope({"name": "first"}, {}))
+    answers.append(lambda_svc._execute_function_with_config_scope({"name": "third"}, {}))
+    # Then
+    throttled, first, third = answers
+    assert throttled["body"]["errorType"] == "Lambda.TooManyRequestsException"
+    assert (first["body"], third["body"]) == ("first", "third")
+
+
+def test_an_account_without_a_number_of_lambdas_throttles_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    stock = lambda_svc._execute_function_with_config_scope
+    monkeypatch.delenv(functions.LAMBDAS_AT_ONCE, raising=False)
+    functions.tasks_are_throttled_beyond_the_accounts_lambdas()
+    assert lambda_svc._execute_function_with_config_scope is stock

@@ -272,7 +272,7 @@ class Purchase:
             tried.failed += 1
             self._ready.appendleft(tried)  # the limit paces it
             if outcome.for_today:
-                said = f"a quota of the day is used up for {self._request.named}: {outcome.problem}"
+                said = f"a quota of the day is used up for {self._request.named}: {outcome.problem.rstrip('.')}"
                 self._end = self._end or DailyQuotaUsed(f"{said}. {UNTIL_TOMORROW}")
             elif self._limit.streak >= self._last_streak:
                 said = f"{self._request.named} throttled {MAX_STREAK} times without an answer: {outcome.problem}"

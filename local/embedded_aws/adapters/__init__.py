@@ -25,6 +25,7 @@ ADAPTERS: tuple[Callable[[], None], ...] = (
     executions.machine_timeout_ends_the_execution,
     executions.repeated_start_of_a_running_execution_succeeds,
     functions.lambda_errors_carry_their_class_name,
+    functions.tasks_are_throttled_beyond_the_accounts_lambdas,
     functions.layers_are_unpacked_once,
     functions.code_is_unpacked_once,
     maps.distributed_map_evaluates_jsonata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import tempfile
 import threading
@@ -15,6 +16,9 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from local.embedded_aws.lambda_worker import SHARED_CODE
+
+LAMBDAS_AT_ONCE = "EMBEDDED_LAMBDAS_AT_ONCE"
+"""Variable with how many Lambdas the account runs at once for its state machine; unset: as many as there are."""
 
 _SEPARATOR = "\x1f"
 _unpacking = threading.Lock()
@@ -43,6 +47,29 @@ def lambda_errors_carry_their_class_name() -> None:
         return result
 
     lambda_svc._execute_function_warm = execute_function_warm
+
+
+def tasks_are_throttled_beyond_the_accounts_lambdas() -> None:
+    """Answer a Task that invokes one Lambda too many as AWS does, in an account whose number of Lambdas is given."""
+    limit = int(os.environ.get(LAMBDAS_AT_ONCE) or 0)
+    if not limit:
+        return
+    stock, running, lock = lambda_svc._execute_function_with_config_scope, [0], threading.Lock()
+
+    def execute(function: dict[str, Any], event: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        with lock:
+            if running[0] >= limit:
+                said = {"errorType": "Lambda.TooManyRequestsException", "errorMessage": "Rate Exceeded."}
+                return {"error": True, "body": said}
+            running[0] += 1
+        try:
+            answer: dict[str, Any] = stock(function, event, *args, **kwargs)
+            return answer
+        finally:
+            with lock:
+                running[0] -= 1
+
+    lambda_svc._execute_function_with_config_scope = execute
 
 
 def layers_are_unpacked_once() -> None:
