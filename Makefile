@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-load
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test thorough faults check format synth snapshots review bench prices-diff lock clean-local
+.PHONY: help setup demo test thorough faults check format synth snapshots review bench prices-diff drift lock clean-local
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ review: setup ## one page for the reviewer: resources, roles and why, what is re
 
 bench: setup ## one line a figure: bench/<name> <value> <unit> (ARGS=synthesis: that alone; ARGS=-h lists them)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+drift: setup ## what the newest botocore says otherwise of the requests that the code builds: a report, never a failure
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --upgrade --target .local/drift botocore
+	$(BIN)/python -m tests.references.drift .local/drift
 
 prices-diff: setup ## hold the price book against LiteLLM's public table (fetched from PyPI, not installed)
 	mkdir -p .local/litellm
