@@ -14,10 +14,11 @@ from tests.faults.scenarios import SCENARIOS
 from tests.references.drift import Models, Request, breaches, differences, record_requests
 
 Json = dict[str, Any]
+_JOBS = "arn:aws:bedrock:us-east-1:111122223333:model-customization-job"
 JOB = Request(
     "bedrock",
     "StopModelCustomizationJob",
-    {"jobIdentifier": "arn:aws:bedrock:us-east-1:111122223333:model-customization-job/amazon.nova-micro-v1:0/abcdefghij12"},
+    {"jobIdentifier": f"{_JOBS}/amazon.nova-micro-v1:0/abcdefghij12"},
 )
 LIST = Request("bedrock", "ListCustomModels", {"maxResults": 10})
 
