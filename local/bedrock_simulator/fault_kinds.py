@@ -26,6 +26,11 @@ ENDPOINT_ERRORS = (
     "ModelNotReadyException", "ThrottlingException",
 )  # fmt: skip
 
+STREAM_ERRORS = (
+    "ModelStreamErrorException", "InternalServerException", "ValidationException", "ThrottlingException",
+    "ServiceUnavailableException",
+)  # fmt: skip
+
 
 class FaultError(ValueError):
     """A fault that cannot be ordered; the message says what can."""
@@ -125,7 +130,16 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "endpoint_errors": {
         "fraction": _share(1.0),
         "error": _one_of("InternalServerException", *ENDPOINT_ERRORS),
+        "seconds": _number_or_none(),
         "resource": _text(""),
+        "seed": _SEED,
+    },
+    # share: how much of the text comes before the error.
+    "broken_stream": {
+        "fraction": _share(1.0),
+        "share": _share(0.5, 0),
+        "error": _one_of("ModelStreamErrorException", *STREAM_ERRORS),
+        "model": _text(""),
         "seed": _SEED,
     },
     "endpoint_latency": {

@@ -25,6 +25,7 @@ from local.bedrock_simulator.operations.custom_models import CustomModelDeployme
 from local.bedrock_simulator.operations.foundation import FoundationModels
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.operations.jobs import CustomizationJobs
+from local.bedrock_simulator.operations.logging import InvocationLogging
 from local.bedrock_simulator.operations.profiles import InferenceProfiles
 from local.bedrock_simulator.operations.quotas import ServiceQuotas
 from local.bedrock_simulator.operations.runtime import Runtime
@@ -43,6 +44,7 @@ from local.bedrock_simulator.protocol.service import (
 )
 from local.bedrock_simulator.records import CallEntry, CallLog, without_bodies
 from local.bedrock_simulator.runtime.caching import PromptCache
+from local.bedrock_simulator.runtime.invocation_log import InvocationLog
 from local.bedrock_simulator.runtime.metrics import Metrics, MetricSink
 from local.bedrock_simulator.runtime.orders import Orders
 from local.bedrock_simulator.runtime.throttle import Throttle
@@ -106,9 +108,11 @@ class Simulator:
         orders = Orders(self.faults, self.world.clock)
         self.batches = BatchProgress(self.world, objects, orders)
         self.metrics = Metrics(metrics)
+        self.invocation_log = InvocationLog(objects)
         host = Host(
             world=self.world, progress=self.progress, batches=self.batches, orders=orders,
-            throttle=Throttle(self.world), prompt_cache=PromptCache(), metrics=self.metrics, objects=objects,
+            throttle=Throttle(self.world), prompt_cache=PromptCache(), metrics=self.metrics,
+            invocation_log=self.invocation_log, objects=objects,
             access=self.access, faults=self.faults, brains=brains,
         )  # fmt: skip
         self.services: list[ServiceFront] = [
@@ -125,6 +129,7 @@ class Simulator:
                         CustomModelDeployments(host),
                         ProvisionedThroughput(host),
                         Tags(host),
+                        InvocationLogging(host),
                     ]
                 ),
             ),
@@ -138,6 +143,7 @@ class Simulator:
         self.progress.close()
         self.batches.close()
         self.metrics.close()
+        self.invocation_log.close()
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""

@@ -13,6 +13,7 @@ from local.bedrock_simulator.policies import Permission
 from local.bedrock_simulator.progress import Progress
 from local.bedrock_simulator.protocol.service import Params
 from local.bedrock_simulator.runtime.caching import PromptCache
+from local.bedrock_simulator.runtime.invocation_log import InvocationLog
 from local.bedrock_simulator.runtime.metrics import Metrics
 from local.bedrock_simulator.runtime.orders import Orders
 from local.bedrock_simulator.runtime.throttle import Throttle
@@ -30,6 +31,7 @@ class Host:
     throttle: Throttle
     prompt_cache: PromptCache
     metrics: Metrics
+    invocation_log: InvocationLog
     objects: ObjectStore
     access: Access
     faults: Faults

@@ -1,12 +1,15 @@
-"""The runtime: Converse and InvokeModel."""
+"""The runtime: Converse, ConverseStream and InvokeModel."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from local.bedrock_simulator import billing
+from local.bedrock_simulator.errors import ServiceError
 from local.bedrock_simulator.operations.foundation import state_of
 from local.bedrock_simulator.operations.host import Host
 from local.bedrock_simulator.operations.targets import require_answering, resolve
@@ -14,9 +17,13 @@ from local.bedrock_simulator.protocol.service import Call, Params
 from local.bedrock_simulator.records import Payer, Tokens
 from local.bedrock_simulator.runtime import caching, conversation, formats
 from local.bedrock_simulator.runtime.conversation import Reply
+from local.bedrock_simulator.runtime.invocation_log import Logged
+from local.bedrock_simulator.runtime.streaming import cut_off, events_of
 from local.bedrock_simulator.runtime.target import Target
 
 _MILLISECONDS = 1000.0
+# Streaming is a right of its own (service authorization reference of Amazon Bedrock).
+_STREAMED, _INVOKE_STREAMED = ("ConverseStream",), "bedrock:InvokeModelWithResponseStream"
 
 
 class Runtime:
@@ -28,20 +35,58 @@ class Runtime:
     def converse(self, call: Call) -> Params:
         """Converse."""
         target = self._target(call)
-        reply, latency = self._ask(call, target, call.params)
-        return reply.to_api(round(latency))
+        with self._logged_error(call, _body_of(call)):
+            reply, latency = self._ask(call, target, call.params)
+        answer = reply.to_api(round(latency))
+        self._log(call, _body_of(call), answer, reply)
+        return answer
+
+    def converse_stream(self, call: Call) -> Params:
+        """ConverseStream: the events of the whole answer at once, unless an ordered fault breaks it off."""
+        target = self._target(call)
+        with self._logged_error(call, _body_of(call)):
+            reply, latency = self._ask(call, target, call.params)
+        self._log(call, _body_of(call), reply.to_api(round(latency)), reply)
+        events = events_of(reply, round(latency))
+        broken = self._host.orders.in_stream(target)
+        if broken:
+            events = cut_off(events, broken["share"], broken["error"], f"{broken['error']} by order of a test.")
+        return {"stream": events}
 
     def invoke_model(self, call: Call) -> Params:
         """InvokeModel, in the message formats of Nova and Claude."""
         target = self._target(call)
         wire = formats.of(target.model)
-        params = wire.read(formats.json_body(call.params.get("body", b"")))
-        reply, _ = self._ask(call, target, params)
-        body = json.dumps(wire.write(reply, target.model), ensure_ascii=False).encode()
-        return {"body": body, "contentType": "application/json"}
+        asked = formats.json_body(call.params.get("body", b""))
+        params = wire.read(asked)
+        with self._logged_error(call, asked):
+            reply, _ = self._ask(call, target, params)
+        answer = wire.write(reply, target.model)
+        self._log(call, asked, answer, reply)
+        return {"body": json.dumps(answer, ensure_ascii=False).encode(), "contentType": "application/json"}
+
+    @contextmanager
+    def _logged_error(self, call: Call, asked: Params) -> Iterator[None]:
+        """Log a call that the service refuses, with the error's code."""
+        try:
+            yield
+        except ServiceError as refused:
+            self._host.invocation_log.add(replace(self._entry(call, asked), error=refused.code))
+            raise
+
+    def _log(self, call: Call, asked: Params, answer: Params, reply: Reply) -> None:
+        entry = self._entry(call, asked)
+        tokens = (reply.input_tokens, reply.output_tokens)
+        self._host.invocation_log.add(replace(entry, response=answer, tokens=tokens))
+
+    def _entry(self, call: Call, asked: Params) -> Logged:
+        metadata, now = call.params.get("requestMetadata"), self._host.world.clock.now()
+        return Logged(now, call.operation, call.params["modelId"], call.caller, asked, metadata=metadata)
 
     def _target(self, call: Call) -> Target:
         target, permissions = resolve(self._host, call.params["modelId"])
+        if call.operation in _STREAMED:
+            permissions = [replace(permission, action=_INVOKE_STREAMED) for permission in permissions]
         self._host.access.require(call.caller, permissions)
         require_answering(self._host, target)
         return target
@@ -83,6 +128,10 @@ class Runtime:
         if left > 0:
             time.sleep(left)
         return latency
+
+
+def _body_of(call: Call) -> Params:
+    return {name: value for name, value in call.params.items() if name not in ("modelId", "requestMetadata")}
 
 
 def _tokens(reply: Reply) -> Tokens:

@@ -20,6 +20,7 @@ from botocore import xform_name
 from botocore.model import ServiceModel
 
 from local.bedrock_simulator.errors import ServiceError, validation
+from local.bedrock_simulator.protocol import event_stream
 from local.bedrock_simulator.protocol.validation import StrictValidator, refusal
 
 Params = dict[str, Any]
@@ -113,19 +114,33 @@ class ServiceFront:
     def perform(self, call: Call) -> Params:
         """Run the operation and check our own answer as strictly as the request."""
         result = self._handlers[call.operation](call)
-        shape = self.model.operation_model(call.operation).output_shape
-        wrong_type, constraints = StrictValidator().problems(result, shape) if shape else ([], [])
-        if wrong_type or constraints:
-            problems = "; ".join(wrong_type + constraints)
+        found = self._problems(call.operation, result)
+        if found:
+            problems = "; ".join(found)
             raise ServiceError(
                 "InternalServerException", f"the simulator's answer to {call.operation} is wrong: {problems}"
             )
         return result
 
+    def _problems(self, operation: str, result: Params) -> list[str]:
+        """Return how an answer breaks its shape; of a stream, how each event breaks its own."""
+        model = self.model.operation_model(operation)
+        if not model.has_event_stream_output:
+            parts = [(result, model.output_shape)] if model.output_shape else []
+        else:
+            members = _events_of(model)
+            parts = [(content, members[name]) for name, content in result["stream"]]
+        found = [StrictValidator().problems(value, shape) for value, shape in parts]
+        return [problem for wrong_type, constraints in found for problem in wrong_type + constraints]
+
     def answer(self, operation: str, result: Params) -> Response:
         """Serialise a result."""
         model = self.model.operation_model(operation)
         status = int(model.http.get("responseCode", _HTTP_OK))
+        if model.has_event_stream_output:
+            errors = [name for name, shape in _events_of(model).items() if shape.metadata.get("exception")]
+            body = event_stream.encoded(result["stream"], errors)
+            return Response(status, body, {"content-type": event_stream.CONTENT_TYPE})
         payload = _payload_of(model.output_shape)
         if payload:  # the body is the member itself, as InvokeModel's is
             return Response(status, result[payload], {"content-type": result["contentType"]})
@@ -207,6 +222,12 @@ class JsonRpcFront(ServiceFront):
 
     def _read(self, operation: str, request: Request) -> Params:  # noqa: ARG002 (same for every operation)
         return _json_object(request.body)
+
+
+def _events_of(operation: Any) -> dict[str, Any]:  # noqa: ANN401 (botocore is untyped here)
+    """Return the shapes of the events that an operation answers with."""
+    events: dict[str, Any] = operation.output_shape.members["stream"].members
+    return events
 
 
 def _payload_of(shape: Any) -> str | None:  # noqa: ANN401 (botocore is untyped here)

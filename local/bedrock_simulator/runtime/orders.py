@@ -44,7 +44,7 @@ class Orders:
         self._faults = faults
         self._clock = clock
         self._calls = itertools.count()
-        self._storms: dict[str, datetime] = {}
+        self._began: dict[str, datetime] = {}
 
     def before_call(self, target: Target) -> float:
         """Refuse a call, or return the milliseconds by which it is slower.
@@ -58,11 +58,19 @@ class Orders:
         storm = self._faults.due("throttling_storm", lambda f: self._in_storm(f, target, call))
         if storm:
             raise throttled(storm.options["retry_after_seconds"])
-        broken = self._faults.due("endpoint_errors", lambda f: _at_endpoint(f, target) and _drawn(f, call))
+        broken = self._faults.due(
+            "endpoint_errors", lambda f: _at_endpoint(f, target) and self._lasts(f) and _drawn(f, call)
+        )
         if broken:
             raise ServiceError(broken.options["error"], f"{broken.options['error']} by order of a test.")
         slow = self._faults.due("endpoint_latency", lambda f: _at_endpoint(f, target) and _drawn(f, call))
         return float(slow.options["milliseconds"]) if slow else 0.0
+
+    def in_stream(self, target: Target) -> dict[str, Any] | None:
+        """Return the options of the fault that breaks a streamed answer off, if one does."""
+        call = str(next(self._calls))
+        broken = self._faults.due("broken_stream", lambda f: _of(f, target.model) and _drawn(f, call))
+        return broken.options if broken else None
 
     def before_record(self, params: Params, model: FoundationModel, key: str) -> None:
         """Refuse a prompt for good, or fail the judge.
@@ -94,11 +102,14 @@ class Orders:
         return _ENDINGS[ending.options["reason"]](reply) if ending else reply
 
     def _in_storm(self, fault: Fault, target: Target, call: str) -> bool:
-        """Whether a storm still blows, from the first call that it met, and hits this call."""
+        """Whether a storm still blows and hits this call."""
+        return self._lasts(fault) and _of(fault, target.model) and _drawn(fault, call)
+
+    def _lasts(self, fault: Fault) -> bool:
+        """Whether a fault that lasts for a time still does, from the first call that it met."""
         now, seconds = self._clock.now(), fault.options["seconds"]
-        began = self._storms.setdefault(fault.fault_id, now)
-        over = seconds is not None and (now - began).total_seconds() >= seconds
-        return not over and _of(fault, target.model) and _drawn(fault, call)
+        began = self._began.setdefault(fault.fault_id, now)
+        return seconds is None or (now - began).total_seconds() < seconds
 
 
 def _drawn(fault: Fault, what: str) -> bool:
@@ -150,6 +161,12 @@ _ENDINGS: dict[str, Callable[[Reply], Reply]] = {
 }
 
 
+def _in_words(reply: Reply) -> str:
+    """Say a verdict as people do: no reader of JSON finds a score in it."""
+    given = reply.content[0].get("toolUse", {}).get("input", {})
+    return f"I would give this answer {given.get('score', 'some')} points of 5. {given.get('explanation', '')}".strip()
+
+
 def _scored(reply: Reply, score: Callable[[int], int]) -> Reply:
     block: dict[str, Any] = reply.content[0].get("toolUse", {})
     given = block.get("input", {})
@@ -162,5 +179,5 @@ def _scored(reply: Reply, score: Callable[[int], int]) -> Reply:
 _JUDGEMENTS: dict[str, Callable[[Reply], Reply]] = {
     "drift": lambda reply: _scored(reply, lambda score: min(score + 1, _BEST_SCORE)),
     "six": lambda reply: _scored(reply, lambda _score: _SIX),
-    "no_tool_call": lambda reply: _said(reply, _text_of(reply), "end_turn"),
+    "no_tool_call": lambda reply: _said(reply, _in_words(reply), "end_turn"),
 }

@@ -9,7 +9,17 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from local.embedded_aws.adapters import access, events, executions, functions, maps, resources, task_tokens, workers
+from local.embedded_aws.adapters import (
+    access,
+    bedrock,
+    events,
+    executions,
+    functions,
+    maps,
+    resources,
+    task_tokens,
+    workers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +29,7 @@ PINNED_VERSION = "1.5.33"
 ADAPTERS: tuple[Callable[[], None], ...] = (
     access.loopback_counts_as_secure_transport,
     access.simulator_learns_who_holds_an_access_key,
+    bedrock.bedrock_calls_are_refused,
     events.s3_events_carry_the_object_version,
     executions.assigned_variables_see_the_old_values,
     executions.ended_executions_stay_ended,
