@@ -2,61 +2,107 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
 from cli.errors import CHECK_FAILED, CliError
 from cli.screen import SIMULATED
+from cli.serving_now import MISSING, ServingNow, look
 from cli.session import Session, pass_session, why_option
 from lambdas.domain.identity import task_slug
 from lambdas.domain.report.figures import moment
 from lambdas.domain.serving.idle_rules import DELETE_IDLE, DELETE_UNUSED, REPORT
-from lambdas.gateways.registry.champions import Champion
+from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.resources import ResourceBook
 from lambdas.gateways.registry.tasks import TaskBook
+
+if TYPE_CHECKING:
+    from cli.deployment import Deployment
 
 
 @click.command()
 @pass_session
 def champions(session: Session) -> None:
-    """List the student that serves each task, on what, since when, and for how much an hour."""
+    """List the student that serves each task, on what, since when, and for how much an hour.
+
+    The registry says who; Bedrock is asked for the status of each endpoint, and SSM where callers are led.
+    """
     deployment = session.deployment
-    tasks, resources = TaskBook(deployment.table), ResourceBook(deployment.table)
+    tasks = TaskBook(deployment.table)
     states = {task: tasks.state(task) for task in sorted(tasks.all_tasks())}
-    serving = {task: state.champion for task, state in states.items() if state.champion}
-    # The run that made an endpoint may be an earlier one than the champion's.
-    known = {item.arn: item.usd_per_hour for item in resources.open()} if serving else {}
-    prices = {task: _usd_per_hour(known, champion) for task, champion in serving.items()}
-    if session.as_json:
-        for task, champion in serving.items():
-            previous = states[task].previous
-            former = [one.run_id for one in states[task].former]
-            back = {"previous_run_id": previous.run_id if previous else None, "former_runs": former}
-            extra = {**back, "usd_per_hour": prices[task]}
-            session.show({"task": task, **champion.to_document(), **extra})
-        for task, state in states.items():
-            if not state.champion and state.torn_down_at:
-                gone = {"run_id": None, "torn_down_at": state.torn_down_at, "torn_down_run": state.torn_down_run}
-                session.show({"task": task, **gone})
-        return
     torn_down = {task: state for task, state in states.items() if not state.champion and state.torn_down_at}
+    rows = list(_rows(deployment, states))
+    if session.as_json:
+        for row in rows:
+            session.show(row.to_document())
+        for task, state in torn_down.items():
+            gone = {"run_id": None, "torn_down_at": state.torn_down_at, "torn_down_run": state.torn_down_run}
+            session.show({"task": task, **gone})
+        return
     for task, state in torn_down.items():
         at = moment(str(state.torn_down_at))
         session.screen.print(f"Nothing serves {task}: run {state.torn_down_run} was torn down {at}.", soft_wrap=True)
-    if not serving:
-        if not torn_down:
-            session.screen.print("No task has a champion yet. 'python -m cli submit TASK_DIR' starts a run.")
-        return
-    table = Table("Task", "Run", "Served by", "$/hour", "Since", "Confirmed", "Endpoint", header_style="bold")
-    for task, champion in serving.items():
+    if rows:
+        _print(session, rows)
+    elif not torn_down:
+        session.screen.print("No task has a champion yet. 'python -m cli submit TASK_DIR' starts a run.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A champion as the registry knows it, and what is seen of it now."""
+
+    task: str
+    champion: Champion
+    state: TaskState
+    now: ServingNow
+    usd_per_hour: float | None
+
+    def to_document(self) -> dict[str, Any]:
+        previous = self.state.previous
+        return {
+            "task": self.task,
+            **self.champion.to_document(),
+            "previous_run_id": previous.run_id if previous else None,
+            "former_runs": [one.run_id for one in self.state.former],
+            "usd_per_hour": self.usd_per_hour,
+            "endpoint_status": self.now.status,
+            "wrong": list(self.now.wrong),
+        }
+
+    def cells(self) -> tuple[str, ...]:
+        champion = self.champion
         confirmed = moment(champion.confirmed_at) if champion.confirmed_at else "never"
-        since = moment(champion.promoted_at)
-        mode, price = champion.mode.replace("_", " "), _price(champion, prices[task])
-        table.add_row(task, champion.run_id, mode, price, since, confirmed, champion.endpoint_arn)
+        mode, price = champion.mode.replace("_", " "), _price(champion, self.usd_per_hour)
+        status, since = self.now.status or "unknown", moment(champion.promoted_at)
+        return self.task, champion.run_id, mode, status, price, since, confirmed, champion.endpoint_arn
+
+
+def _rows(deployment: Deployment, states: dict[str, TaskState]) -> Iterator[_Row]:
+    known: dict[str | None, float | None] | None = None
+    for task, state in states.items():
+        if state.champion is None:
+            continue
+        if known is None:  # the run that made an endpoint may be an earlier one than the champion's
+            known = {item.arn: item.usd_per_hour for item in ResourceBook(deployment.table).open()}
+        now = look(deployment, task, state.champion)
+        usd = 0.0 if now.status == MISSING else _usd_per_hour(known, state.champion)
+        yield _Row(task, state.champion, state, now, usd)
+
+
+def _print(session: Session, rows: list[_Row]) -> None:
+    table = Table("Task", "Run", "Served by", "Status", "$/hour", "Since", "Confirmed", "Endpoint", header_style="bold")
+    for row in rows:
+        table.add_row(*row.cells())
     session.screen.print(table)
-    if deployment.local:
+    for row in rows:
+        for wrong in row.now.wrong:
+            session.screen.print(f"{row.task}: {wrong}.", soft_wrap=True)
+    if session.deployment.local:
         session.screen.print(SIMULATED)
 
 

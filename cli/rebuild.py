@@ -16,6 +16,7 @@ from cli.screen import SIMULATED
 from cli.session import Session, pass_session
 from lambdas.domain.serving.idle_rules import Thing
 from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.registry.foreign_resources import ForeignResources
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, THROUGHPUT, ResourceBook
 from lambdas.gateways.registry.runs import Registry
@@ -53,7 +54,9 @@ def rebuild_registry(session: Session, write: bool) -> None:
 def rebuilt_registry(deployment: Deployment) -> Rebuilt:
     """Read the reports, ask Bedrock what there is, and work out what belongs into the table."""
     settings, bedrock = deployment.settings, deployment.client("bedrock")
-    inventory = Inventory(bedrock, deployment.environment, settings.price_book(), settings.student_model)
+    inventory = Inventory(
+        bedrock, deployment.environment, settings.price_book(), settings.student_model, ForeignResources(utc_now)
+    )
     things = list(inventory.things())
     return rebuild(
         _newest(deployment),

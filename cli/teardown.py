@@ -15,6 +15,7 @@ from cli.session import Session, pass_session, yes_option
 from lambdas.domain.identity import execution_name
 from lambdas.domain.serving.idle_rules import Thing
 from lambdas.gateways.aws.bedrock import BedrockControl
+from lambdas.gateways.registry.foreign_resources import ForeignResources
 from lambdas.gateways.registry.intake import Intake
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, Resource, ResourceBook
@@ -123,7 +124,11 @@ class _Demolition:
             deleted_model=lambda name: self._resources.note_deleted_model(name, iso(utc_now())),
         )
         self._inventory = Inventory(
-            deployment.client("bedrock"), deployment.environment, settings.price_book(), settings.student_model
+            deployment.client("bedrock"),
+            deployment.environment,
+            settings.price_book(),
+            settings.student_model,
+            ForeignResources(utc_now),
         )
 
     def plan(self) -> _Plan:

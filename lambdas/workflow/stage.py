@@ -31,6 +31,7 @@ from lambdas.gateways.aws.bedrock import BedrockControl
 from lambdas.gateways.aws.environment import Environment
 from lambdas.gateways.aws.metric_writer import Meter
 from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.registry.foreign_resources import ForeignResources
 from lambdas.gateways.registry.intake import Intake
 from lambdas.gateways.registry.resources import CREATED, PLANNED, Resource, ResourceBook
 from lambdas.gateways.registry.run_ledger import RunLedger
@@ -108,6 +109,11 @@ class Pipeline:
     def resources(self) -> ResourceBook:
         """Billable things."""
         return ResourceBook(self._table, self.intake.closed_since)
+
+    @cached_property
+    def foreign(self) -> ForeignResources:
+        """What of the account is other people's."""
+        return ForeignResources(self.now, self._table)
 
     @cached_property
     def shard_failures(self) -> ShardFailures:

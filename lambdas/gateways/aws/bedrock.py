@@ -29,6 +29,10 @@ BATCH_ENDED = (*JOB_ENDED, "PartiallyCompleted", "Expired")
 """Statuses of a customization job and of a batch inference job that has ended (service model). In any other, one that
 the service model does not have yet too, a job may still bill, and a second one in its place would be paid as well."""
 
+JOB_UNDER_WAY = ("InProgress", "Stopping")
+BATCH_UNDER_WAY = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
+"""All other statuses of the service model: by these, what has not ended is listed."""
+
 DEAD = "Failed"
 """Status of an endpoint that serves nobody and cannot be changed, only deleted (throughput and deployment alike)."""
 
@@ -80,7 +84,11 @@ class BedrockControl:
     def find_job(self, name: str) -> Found | None:
         """Find a customization job by its exact name."""
         arn = self._job_named(name)
-        answer = _or_none(lambda: self._client.get_model_customization_job(jobIdentifier=arn)) if arn else None
+        return self.job(arn) if arn else None
+
+    def job(self, arn: str) -> Found | None:
+        """Describe a customization job."""
+        answer = _or_none(lambda: self._client.get_model_customization_job(jobIdentifier=arn))
         if answer is None:
             return None
         failure = answer.get("failureMessage", "")
@@ -168,7 +176,11 @@ class BedrockControl:
         """Find a custom model by its exact name."""
         pages = self._client.get_paginator("list_custom_models").paginate(nameContains=name)
         arn = _first((item for page in pages for item in page.get("modelSummaries", [])), "modelName", "modelArn", name)
-        answer = _or_none(lambda: self._client.get_custom_model(modelIdentifier=arn)) if arn else None
+        return self.model(arn) if arn else None
+
+    def model(self, arn: str) -> Found | None:
+        """Describe a custom model."""
+        answer = _or_none(lambda: self._client.get_custom_model(modelIdentifier=arn))
         if answer is None:
             return None
         status = answer.get("modelStatus", "Active")  # the field is optional in the service model

@@ -1,26 +1,36 @@
-"""What an environment really has in Bedrock, whatever the registry says: found by name, then by tag."""
+"""What an environment really has in Bedrock, whatever registry and names say: everything there is, by its tags."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, RUN_TAG, TASK_TAG
 from lambdas.domain.prices.price_book import HOURS_A_MONTH, PriceBook
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.serving.idle_rules import Thing
-from lambdas.gateways.aws.bedrock import BATCH_ENDED, DEAD
+from lambdas.gateways.aws.bedrock import BATCH_UNDER_WAY, DEAD, JOB_UNDER_WAY
+from lambdas.gateways.aws.service_errors import refusal
+from lambdas.gateways.registry.foreign_resources import ForeignResources
 from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
 
+_logger = logging.getLogger(__name__)
+
+ITEMS_A_PAGE = 1_000
+"""The most that the list operations give at once (service model)."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """How one kind of resource is listed (botocore service model)."""
+    """How one kind of resource is listed (botocore service model), once with each of the filters."""
 
     kind: str
     operation: str
@@ -28,6 +38,7 @@ class _Listing:
     name: str
     arn: str
     created: str
+    filters: tuple[dict[str, Any], ...] = ({},)
 
 
 _LISTINGS = (
@@ -47,7 +58,15 @@ _LISTINGS = (
         "customModelDeploymentArn",
         "createdAt",
     ),
-    _Listing(CUSTOM_MODEL, "list_custom_models", "modelSummaries", "modelName", "modelArn", "creationTime"),
+    _Listing(
+        CUSTOM_MODEL,
+        "list_custom_models",
+        "modelSummaries",
+        "modelName",
+        "modelArn",
+        "creationTime",
+        ({"isOwned": True},),
+    ),
 )
 
 
@@ -59,72 +78,115 @@ _JOB_LISTINGS = (
         "jobName",
         "jobArn",
         "creationTime",
+        tuple({"statusEquals": status} for status in JOB_UNDER_WAY),
     ),
-    _Listing(BATCH_JOB, "list_model_invocation_jobs", "invocationJobSummaries", "jobName", "jobArn", "submitTime"),
+    _Listing(
+        BATCH_JOB,
+        "list_model_invocation_jobs",
+        "invocationJobSummaries",
+        "jobName",
+        "jobArn",
+        "submitTime",
+        tuple({"statusEquals": status} for status in BATCH_UNDER_WAY),
+    ),
 )
 
 
 class Inventory:
     """The throughput, deployments, custom models and running jobs of one environment.
 
-    Summaries carry no tags, so names are searched first and each hit's tags are read then: another team's resource
-    whose name begins alike is not ours.
+    Everything of the account is listed, whatever it is called: a throughput can be renamed in the console and bills on.
+    Summaries carry no tags, so each one's are read, except of what was seen to be other people's lately. Jobs are never
+    deleted: only those that have not ended are asked for.
 
     Parameters
     ----------
     client : Bedrock client
     environment : str
-        Environment name: every name begins with it, and the tag ``distillation:environment`` equals it.
+        Environment name, which the tag ``distillation:environment`` equals.
     prices : PriceBook
     student_model : str
         The model whose throughput and storage prices count.
+    foreign : ForeignResources
+        What was seen to be other people's.
     """
 
-    def __init__(self, client: BedrockClient, environment: str, prices: PriceBook, student_model: str) -> None:
-        self._client, self._environment = client, environment
+    def __init__(
+        self,
+        client: BedrockClient,
+        environment: str,
+        prices: PriceBook,
+        student_model: str,
+        foreign: ForeignResources,
+    ) -> None:
+        self._client, self._environment, self._foreign = client, environment, foreign
         self._prices, self._student_model = prices, student_model
 
     def things(self) -> Iterator[Thing]:
         """List what exists, endpoints before the models that they hold."""
-        return self._listed(_LISTINGS)
+        yield from self._listed(_LISTINGS)
+        self._foreign.keep()
 
     def jobs(self) -> Iterator[Thing]:
         """List the customization and batch jobs that have not ended."""
         return self._listed(_JOB_LISTINGS)
 
     def _listed(self, listings: tuple[_Listing, ...]) -> Iterator[Thing]:
+        seen: set[str] = set()
         for listing in listings:
-            pages = self._client.get_paginator(listing.operation).paginate(  # type: ignore[call-overload]
-                nameContains=f"{self._environment}-"
-            )
-            for page in pages:
-                for item in page.get(listing.items, []):
-                    if listing in _JOB_LISTINGS and item.get("status") in BATCH_ENDED:
-                        continue
-                    thing = self._thing(listing, item)
-                    if thing is not None:
+            for chosen in listing.filters:
+                for item in self._pages(listing, chosen):
+                    arn = str(item[listing.arn])
+                    # A job that goes on to another status between two lists is in both.
+                    if arn not in seen and (thing := self._thing(listing, item)) is not None:
+                        seen.add(arn)
                         yield thing
+
+    def _pages(self, listing: _Listing, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        paginator = self._client.get_paginator(listing.operation)  # type: ignore[call-overload]
+        for page in paginator.paginate(**chosen, PaginationConfig={"PageSize": ITEMS_A_PAGE}):
+            yield from page.get(listing.items, [])
 
     def _thing(self, listing: _Listing, item: dict[str, Any]) -> Thing | None:
         name, arn = str(item[listing.name]), str(item[listing.arn])
-        if not name.startswith(f"{self._environment}-"):
+        created_at = item[listing.created].astimezone(UTC)
+        named_alike = name.startswith(f"{self._environment}-")
+        # What is called as ours are is always asked: a tag that it lost may be back.
+        if not named_alike and self._foreign.knows(arn):
             return None
-        answer = self._client.list_tags_for_resource(resourceARN=arn)
-        tags = {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
+        tags = self._tags(arn, named_alike=named_alike)
+        if tags is None:
+            return None
         if tags.get(ENVIRONMENT_TAG) != self._environment:
+            if not named_alike:
+                self._foreign.note(arn, created_at)
             return None
         until: datetime | None = item.get("commitmentExpirationTime")
         return Thing(
             kind=listing.kind,
             name=name,
             arn=arn,
-            created_at=item[listing.created].astimezone(UTC),
+            created_at=created_at,
             task=tags.get(TASK_TAG),
             run_id=tags.get(RUN_TAG),
             usd_per_hour=self._hourly[listing.kind](item),
             broken=item.get("status") == DEAD,
             committed_until=until.astimezone(UTC) if until else None,
         )
+
+    def _tags(self, arn: str, *, named_alike: bool) -> dict[str, str] | None:
+        """Read the tags of a resource; ``None`` where it has gone meanwhile, or its owner lets nobody look."""
+        try:
+            answer = self._client.list_tags_for_resource(resourceARN=arn)
+        except ClientError as problem:
+            code = refusal(problem)
+            if code == "ResourceNotFoundException":
+                return None
+            if code == "AccessDeniedException" and not named_alike:
+                _logger.warning("the tags of a resource may not be read: it is left out", extra={"arn": arn})
+                return None
+            raise
+        return {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
 
     @property
     def _hourly(self) -> dict[str, Callable[[dict[str, Any]], float | None]]:

@@ -26,7 +26,9 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
             str(event["confirm"]), str(event["run_id"]), iso(pipeline.now()), stated_reason(event.get("why"))
         )
         return {"task": event["confirm"], "confirmed": event["run_id"]}
-    inventory = Inventory(clients.bedrock(), pipeline.environment.name, pipeline.prices, settings.student_model)
+    inventory = Inventory(
+        clients.bedrock(), pipeline.environment.name, pipeline.prices, settings.student_model, pipeline.foreign
+    )
     reaper = Reaper(pipeline, inventory, Usage(clients.cloudwatch()), clients.bedrock(), clients.bedrock_runtime)
     by_hand = "reap" in event
     reap = REPORT if pipeline.intake.closed_since() else str(event.get("reap", settings.reap))

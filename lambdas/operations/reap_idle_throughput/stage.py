@@ -117,16 +117,18 @@ class Reaper:
         self, thing: Thing, tasks: dict[str, TaskState], written_down: list[Resource], calls: dict[str, float]
     ) -> Use:
         now = self._pipeline.now()
-        task = tasks.get(thing.task or "", TaskState())
+        # Whoever serves with it has it, whatever its own tag says of the task: a tag may have been lost.
+        served = (one for one in tasks.values() if one.champion and thing.arn == one.champion.endpoint_arn)
+        task = next(served, None) or tasks.get(thing.task or "", TaskState())
         serving = task.champion is not None and thing.arn == task.champion.endpoint_arn
         # Another run may have adopted what this one made: the registry, not the tag alone, knows all of them.
-        namesakes = [item for item in written_down if item.name == thing.name]
+        namesakes = [item for item in written_down if _is_about(item, thing)]
         runs = {thing.run_id} | {item.run_id for item in namesakes}
         kept = any(item.kind == thing.kind and _is_kept(item, now) for item in namesakes)
         return Use(
             by_champion=serving,
             by_run=any(self._is_under_way(run_id) for run_id in runs if run_id),
-            kept=kept or task.uses(thing.arn, now, name=thing.name),
+            kept=kept or any(one.uses(thing.arn, now, name=thing.name) for one in tasks.values()),
             invocations=calls.get(thing.arn),
             champion_run=task.champion.run_id if task.champion else None,
         )
@@ -234,7 +236,7 @@ class Reaper:
             why = "it is being stopped" if finding.kind in JOBS else "the service refuses to delete it for now"
             return replace(finding, explanation=f"{finding.explanation}; {why}")
         for item in list(self._pipeline.resources.open()):
-            if (item.kind, item.name) == (finding.kind, finding.name):
+            if item.kind == finding.kind and _is_about(item, finding):
                 self._pipeline.resources.released(item, iso(self._pipeline.now()))
         return replace(finding, done="stopped" if finding.kind in JOBS else "deleted")
 
@@ -247,10 +249,10 @@ class Reaper:
             Who needs it; empty where nobody does.
         """
         now, task = self._pipeline.now(), finding.task or ""
-        state = self._pipeline.tasks.state(task)
-        if state.uses(finding.arn, now, name=finding.name):
-            return f"the registry says that task {task} uses it"
-        namesakes = [item for item in self._pipeline.resources.open() if item.name == finding.name]
+        for known in {task, *self._pipeline.tasks.all_tasks()}:
+            if self._pipeline.tasks.state(known).uses(finding.arn, now, name=finding.name):
+                return f"the registry says that task {known} uses it"
+        namesakes = [item for item in self._pipeline.resources.open() if _is_about(item, finding)]
         if any(item.kind == finding.kind and _is_kept(item, now) for item in namesakes):
             return "it is kept for a retry"
         runs = {finding.run_id, *(item.run_id for item in namesakes)}
@@ -274,6 +276,11 @@ class Reaper:
         return replace(finding, done=done, explanation=f"{finding.explanation}{note}")
 
 
+def _is_about(item: Resource, thing: Thing | Finding) -> bool:
+    """Tell whether an entry of the registry is about a thing: by its ARN, for a person may have renamed it."""
+    return thing.arn == item.arn or item.name == thing.name
+
+
 def _is_kept(item: Resource, now: datetime) -> bool:
     return item.state == KEPT and str(item.keep_until) > iso(now)
 
@@ -282,5 +289,5 @@ def _priced(thing: Thing, written_down: list[Resource]) -> Thing:
     """Add the price of an hour that only the registry knows: no price book has it, a person stated it once."""
     if thing.usd_per_hour is not None:
         return thing
-    known = (item.usd_per_hour for item in written_down if (item.kind, item.name) == (thing.kind, thing.name))
+    known = (item.usd_per_hour for item in written_down if item.kind == thing.kind and _is_about(item, thing))
     return replace(thing, usd_per_hour=next(known, None))

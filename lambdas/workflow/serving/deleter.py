@@ -103,14 +103,16 @@ class Deleter:
         return named[thing.kind](thing.name) is not None
 
     def _stop_job(self, thing: Billable) -> bool:
-        return self._stopped(thing.name, self._bedrock.find_job, self._bedrock.stop_job, JOB_ENDED)
+        find = _by_arn_or_name(thing, self._bedrock.job, self._bedrock.find_job)
+        return self._stopped(find, self._bedrock.stop_job, JOB_ENDED)
 
     def _stop_batch_job(self, thing: Billable) -> bool:
         """Stop a batch; what it has answered stays in its output, where another attempt finds it."""
-        return self._stopped(thing.name, self._bedrock.find_batch_job, self._bedrock.stop_batch_job, BATCH_ENDED)
+        find = _by_arn_or_name(thing, self._bedrock.batch_job, self._bedrock.find_batch_job)
+        return self._stopped(find, self._bedrock.stop_batch_job, BATCH_ENDED)
 
     def _delete_model(self, thing: Billable) -> bool:
-        model = self._bedrock.find_model(thing.name)
+        model = _by_arn_or_name(thing, self._bedrock.model, self._bedrock.find_model)()
         if model is None or not self._is_ours(model.arn):
             return True
         if not self._bedrock.delete_model(model.arn):
@@ -149,16 +151,27 @@ class Deleter:
 
     def _stopped(
         self,
-        name: str,
-        find: Callable[[str], Found | None],
+        find: Callable[[], Found | None],
         stop: Callable[[str], None],
         ended: Collection[str],
     ) -> bool:
-        job = find(name)
+        job = find()
         if job is None or job.status in ended or not self._is_ours(job.arn):
             return True
         if self._spares(self._bedrock.tags(job.arn)):
             return True
         stop(job.arn)
-        after = find(name)
+        after = find()
         return after is None or after.status in ended
+
+
+def _by_arn_or_name(
+    thing: Billable, by_arn: Callable[[str], Found | None], by_name: Callable[[str], Found | None]
+) -> Callable[[], Found | None]:
+    """Look a thing up by its ARN; by its name where that is not known, or leads to nothing."""
+
+    def find() -> Found | None:
+        found = by_arn(thing.arn) if thing.arn else None
+        return found or by_name(thing.name)
+
+    return find

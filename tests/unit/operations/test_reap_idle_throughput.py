@@ -14,6 +14,7 @@ from lambdas.domain.bedrock_names import resource_tags
 from lambdas.domain.errors import ChampionChanged
 from lambdas.domain.outcomes import FAILED
 from lambdas.domain.serving.idle_rules import ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED
+from lambdas.gateways.aws.bedrock import BATCH_ENDED, BATCH_UNDER_WAY, JOB_ENDED, JOB_UNDER_WAY
 from lambdas.gateways.registry.champions import RollbackOrder
 from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import (
@@ -28,7 +29,9 @@ from lambdas.gateways.registry.resources import (
 )
 from lambdas.gateways.registry.runs import Run
 from lambdas.operations.reap_idle_throughput.stage import Reaper
+from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.stage import iso
+from tests.unit.support.fake_bedrock import MODEL, refuse
 from tests.unit.support.workshop import Workshop
 
 OUTSIDE = (ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED)
@@ -106,9 +109,16 @@ class Yard:
 
     def __init__(self, workshop: Workshop) -> None:
         self.workshop, self.calls, self.lifecycle, self.ssm = workshop, Calls(), Lifecycle(), Ssm(workshop)
+        self.inventory = Inventory(
+            cast("Any", workshop.client),
+            "dev",
+            workshop.pipeline.prices,
+            "amazon.nova-micro-v1:0",
+            workshop.pipeline.foreign,
+        )
         self.reaper = Reaper(
             workshop.pipeline,
-            Inventory(cast("Any", workshop.client), "dev", workshop.pipeline.prices, "amazon.nova-micro-v1:0"),
+            self.inventory,
             cast("Any", self.calls),
             cast("Any", self.lifecycle),
             cast("Any", Runtime),
@@ -435,13 +445,116 @@ def test_only_our_jobs_under_way_are_listed_to_be_stopped(yard: Yard) -> None:
         client.tags[arn] = client.tags[f"{arn}/batch"] = []
         if "video" in name:
             client.tags[arn] = client.tags[f"{arn}/batch"] = resource_tags("dev", "video", run.run_id, "a stage")
-    inventory = Inventory(cast("Any", client), "dev", yard.workshop.pipeline.prices, "amazon.nova-micro-v1:0")
-
+    client.calls.clear()
     # When, Then
-    assert [(job.kind, job.name, job.usd_per_hour) for job in inventory.jobs()] == [
+    assert [(job.kind, job.name, job.usd_per_hour) for job in yard.inventory.jobs()] == [
         ("customization_job", "dev-video-a", None),
         ("batch_inference_job", "dev-video-a", None),
     ]
+
+
+class TestWhateverItIsCalled:
+    """A throughput that somebody renamed in the console bills on: tags and ARNs tell whose it is, not names."""
+
+    def rename(self, yard: Yard, arn: str, name: str = "my-favourite") -> None:
+        yard.workshop.client.endpoints[arn]["provisionedModelName"] = name
+
+    def test_a_renamed_throughput_that_nobody_uses_is_found_priced_and_deleted(self, yard: Yard) -> None:
+        # Given
+        run = yard.workshop.run()
+        arn = yard.throughput(run)
+        entry = replace(yard.workshop.made(run, THROUGHPUT, "dev-video-ab", None), arn=arn, usd_per_hour=20.5)
+        yard.workshop.pipeline.resources.created(entry, arn)
+        yard.end(run)
+        self.rename(yard, arn)
+        # When
+        (finding,) = yard.reaper.reap("delete_unused")["findings"]
+        # Then
+        assert (finding["name"], finding["done"]) == ("my-favourite", "deleted")
+        assert arn not in yard.workshop.client.endpoints
+        assert [item.state for item in yard.workshop.pipeline.resources.of_run(run.run_id)] == [RELEASED]
+
+    def test_a_renamed_throughput_of_a_run_under_way_or_of_a_champion_stays(self, yard: Yard) -> None:
+        # Given one that serves, and one that a run which adopted it has written down
+        serving, run = yard.workshop.run("1"), yard.workshop.run("2")
+        served = yard.throughput(serving)
+        yard.workshop.crown(serving.run_id, yard.workshop.client.add_model("dev-video-1"), served)
+        adopted = yard.throughput(serving, "dev-video-cd")
+        made = yard.workshop.made(run, THROUGHPUT, "dev-video-cd", None)
+        yard.workshop.pipeline.resources.created(made, adopted)
+        yard.end(serving)
+        yard.calls.counts[served] = 5
+        self.rename(yard, served, "one")
+        self.rename(yard, adopted, "two")
+        # When, Then the champion's model stays too, which has lost the tag with its task
+        assert yard.reasons("delete_unused") == {}
+        assert {served, adopted} <= set(yard.workshop.client.endpoints)
+
+    def test_a_renamed_one_is_deleted_by_its_arn_when_its_run_is_released(self, yard: Yard) -> None:
+        run = yard.workshop.run()
+        arn = yard.throughput(run)
+        entry = replace(yard.workshop.made(run, THROUGHPUT, "dev-video-ab", None), arn=arn)
+        self.rename(yard, arn)
+
+        assert Deleter(yard.workshop.pipeline.bedrock, "dev").delete(entry)
+        assert arn not in yard.workshop.client.endpoints
+
+    def test_the_tags_of_other_peoples_resources_are_not_read_at_each_look(self, yard: Yard) -> None:
+        # Given an account with other people's models, made long ago, and one made just now
+        client, workshop = yard.workshop.client, yard.workshop
+        for number in range(30):
+            client.tags[client.add_model(f"tools-{number}")] = []
+        workshop.pass_time(days=2)
+        client.now = workshop.time
+        client.tags[client.add_model("tools-new")] = []
+        # When
+        read = []
+        for hours in (0, 1, 30):
+            workshop.pass_time(hours=hours)
+            client.calls.clear()
+            assert list(yard.inventory.things()) == []
+            read.append(len(client.called("ListTagsForResource")))
+        # Then all are asked once, then the new one only, and all again when a day is over
+        assert read == [31, 1, 31]
+
+    def test_what_somebody_gives_its_tag_back_is_ours_within_a_day(self, yard: Yard) -> None:
+        # Given
+        run, client = yard.workshop.run(), yard.workshop.client
+        arn = client.add_model("renamed-by-restoring")
+        client.tags[arn] = []
+        yard.workshop.pass_time(days=2)
+        assert list(yard.inventory.things()) == []
+        # When
+        client.tags[arn] = resource_tags("dev", run.task, run.run_id, "LaunchDistillation")
+        yard.workshop.pass_time(hours=24)
+        # Then
+        assert [thing.arn for thing in yard.inventory.things()] == [arn]
+
+    @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+    def test_a_resource_whose_tags_cannot_be_read_hides_no_other(
+        self, yard: Yard, monkeypatch: pytest.MonkeyPatch, code: str
+    ) -> None:
+        # Given
+        run, client = yard.workshop.run(), yard.workshop.client
+        secret = client.add_model("tools-secret")
+        arn = yard.throughput(run)
+        read = client.list_tags_for_resource
+
+        def refusing(resourceARN: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+            if resourceARN == secret:
+                raise refuse(code, "ListTagsForResource")
+            return read(resourceARN)
+
+        monkeypatch.setattr(client, "list_tags_for_resource", refusing)
+        # When, Then
+        assert [thing.arn for thing in yard.inventory.things()] == [arn]
+
+    def test_the_statuses_that_are_listed_and_those_of_ended_jobs_are_all_that_there_are(self) -> None:
+        for under_way, is_over, shape in (
+            (JOB_UNDER_WAY, JOB_ENDED, "ModelCustomizationJobStatus"),
+            (BATCH_UNDER_WAY, BATCH_ENDED, "ModelInvocationJobStatus"),
+        ):
+            assert sorted((*under_way, *is_over)) == sorted(cast("Any", MODEL.shape_for(shape)).enum)
 
 
 def test_who_is_crowned_while_bedrock_is_listed_is_no_leftover(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:

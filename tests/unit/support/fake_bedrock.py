@@ -170,6 +170,7 @@ class FakeBedrock:
         self._delete_endpoint("DeleteProvisionedModelThroughput", provisionedModelId)
 
     def list_tags_for_resource(self, resourceARN: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+        self._do("ListTagsForResource", resourceARN)
         return {"tags": self.tags.get(resourceARN, [])}
 
     def get_paginator(self, operation: str) -> Any:
@@ -210,8 +211,10 @@ class _Pages:
         self._items = [item for item in things.values() if name_field in item]
         self._name_field, self._summaries = name_field, summaries
 
-    def paginate(self, nameContains: str) -> list[dict[str, Any]]:  # noqa: N803 - the API's name
-        found = [item for item in self._items if nameContains in item[self._name_field]]
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        name, status = request.get("nameContains", ""), request.get("statusEquals")
+        found = [item for item in self._items if name in item[self._name_field]]
+        found = [item for item in found if status in (None, item.get("status"))]
         return [{self._summaries: []}, *({self._summaries: [item]} for item in found)]
 
 
