@@ -50,10 +50,6 @@ class StagePermissions(PermissionParts):
             *settings.baseline_models,
             settings.student_model,
         ]
-        described = [
-            *self._models.describable(models),
-            self._models.foundation_model(settings.student_customization_model),
-        ]
         return [
             self._list_uploads(),
             self._runs("s3:GetObject", "s3:PutObject"),
@@ -63,14 +59,15 @@ class StagePermissions(PermissionParts):
             self._list_runs_bucket("runs/*/dataset/*"),
             # The champion's own run may be older than its files.
             self._list_runs_bucket("runs/*/task.json"),
-            allow("bedrock:GetFoundationModel", on=described, to="see that the models exist and are offered"),
+            # Whether profiles are active is among what asking through them takes.
+            allow(
+                "bedrock:GetFoundationModel",
+                on=[self._models.foundation_model("*")],
+                to="see that the models exist and are offered",
+                because="Descriptions of models are the same for all; their names would take a sixth of the role's room.",
+            ),
             without_resource(
                 "bedrock:GetFoundationModelAvailability", to="see that the account has access to the models"
-            ),
-            *(
-                [allow("bedrock:GetInferenceProfile", on=profiles, to="see that the profiles exist")]
-                if (profiles := self._models.profiles(models))
-                else []
             ),
             without_resource("servicequotas:GetServiceQuota", to="see that a first champion fits into the quota"),
             without_resource("servicequotas:ListServiceQuotas", to="hold the estimate against the models' quotas"),
