@@ -64,7 +64,7 @@ class StagePermissions(PermissionParts):
                 "bedrock:GetFoundationModel",
                 on=[self._models.foundation_model("*")],
                 to="see that the models exist and are offered",
-                because="Descriptions of models are the same for all; their names would take a sixth of the role's room.",
+                because="Descriptions of models are the same for all; names would take a sixth of the role's room.",
             ),
             without_resource(
                 "bedrock:GetFoundationModelAvailability", to="see that the account has access to the models"
