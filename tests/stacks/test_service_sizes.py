@@ -76,7 +76,10 @@ def test_the_largest_settings_that_are_accepted_can_be_deployed(tmp_path: Path) 
         **models(60),
         "log_sources": MOST_LOGS,
         "prices": prices(150),
-        "model_units": [{"model": "m" * 60, "tokens_per_minute": 1, "source": "AWS", "date": "2026-11-20"}] * 20,
+        "model_units": [
+            {"model": f"m{number}", "tokens_per_minute": 1, "source": "AWS", "date": "2026-11-20"}
+            for number in range(20)
+        ],
         "vpc": LARGEST_VPC,
         "notification_emails": [f"somebody-{number}@example.com" for number in range(40)],
         "permissions_boundary": f"arn:aws:iam::111122223333:policy/{'b' * 128}",
