@@ -212,7 +212,7 @@ def test_simulated_figures_are_labelled_and_real_ones_are_not(sample: Sample, na
     # When
     pages = _page(simulated), _page(real)
     # Then
-    assert "Simulated figures." in pages[0].all("p", "simulated")[0].text
+    assert "Simulated figures." in pages[0].all("aside", "simulated")[0].text
     assert pages[0].all("title")[0].text.endswith("(simulated)")
     assert "imulated" not in pages[1].text
 
