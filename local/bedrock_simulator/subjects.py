@@ -223,7 +223,7 @@ def learned_subject(facts: TaskFacts, examples: Sequence[str] = ()) -> Subject:
         )
     learned = _LearnedAnswers(pairs, facts.schema, checker)
     choices = learned.choices() | choices_of(facts.schema)
-    return Subject(facts.name, learned.answer, choices, f"learned from {len(pairs)} golden answers")
+    return Subject(facts.name, learned.answer, choices, f"{len(pairs)} golden answers of its training side")
 
 
 class _LearnedAnswers:
