@@ -63,8 +63,8 @@ def _values(member: dict[str, Any], root: Mapping[str, Any] | None) -> list[Any]
 def _described(member: dict[str, Any]) -> list[tuple[Any, str]]:
     """Return the scalar values that a field may have, each with its own words."""
     if isinstance(member.get("enum"), list):
-        return [(value, "") for value in member["enum"] if value is None or isinstance(value, str | bool | int)]
-    if isinstance(member.get("const"), str | bool | int):
+        return [(value, "") for value in member["enum"] if value is None or isinstance(value, str | bool | int | float)]
+    if isinstance(member.get("const"), str | bool | int | float):
         return [(member["const"], str(member.get("description", "")))]
     for kind in ("oneOf", "anyOf"):
         options = member.get(kind)

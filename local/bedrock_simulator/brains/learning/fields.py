@@ -226,11 +226,12 @@ def _kind_of(values: Sequence[Any], asked: Sequence[str], known: Sequence[Any]) 
     """Say what kind of field has these values, and which labels it knows."""
     if all(isinstance(value, list) for value in values):
         return _kind_of_lists(values, known)
-    scalars = all(value is None or isinstance(value, str | bool | int) for value in values)
+    kinds = (str, bool, int, *((float,) if known else ()))
+    scalars = all(value is None or isinstance(value, kinds) for value in values)
     labels = tuple(dict.fromkeys([*(label for label, _ in _counted(values)), *known])) if scalars else ()
     few = len(labels) <= _MOST_LABELS and len(values) >= _LEAST_EXAMPLES_PER_LABEL * len(labels) - len(known)
     if all(is_number(value) for value in values):
-        if scalars and few and len(labels) <= _MOST_WHOLE_NUMBERS:
+        if scalars and (known or (few and len(labels) <= _MOST_WHOLE_NUMBERS)):
             return CHOICE, labels
         return (TEXT, ()) if _quoted(values, asked) else (NUMBER, ())
     return (CHOICE, labels) if scalars and (few or known) else (TEXT, ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
 import numpy as np
@@ -31,17 +31,45 @@ _END = "\u0001end"
 _START = "\u0001start"
 _OF_TEXT, _OF_VALUES = 2, 6
 _FARTHEST = 6
+_FLOOR = 0.1
 Context = tuple[str, ...]
 _Decision = tuple[list[int], list[str], Matrix | None]
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a word stands in a question: what is before it, how it looks, how far it is from the last one taken."""
+class _Spot:
+    """A word of a question: what is before it, and how it looks."""
 
+    word: str
     before: str
     shape: str
-    step: int
+
+
+@dataclass
+class _Taken:
+    """From where words were taken in one context: what was before them, their looks, how far from the last one."""
+
+    before: Counter[str] = field(default_factory=Counter)
+    shape: Counter[str] = field(default_factory=Counter)
+    step: Counter[int] = field(default_factory=Counter)
+    spacing: str = ""
+
+    def add(self, spot: _Spot, step: int, spacing: str) -> None:
+        """Remember one word; the first says how words are set off here."""
+        if not self.shape:
+            self.spacing = spacing
+        self.before[spot.before] += 1
+        self.shape[spot.shape] += 1
+        self.step[step] += 1
+
+    def likelihood(self, spot: _Spot, step: int) -> float:
+        """Return how much a word is like those that were taken."""
+        total = self.shape.total()
+        if not total:
+            return 0.0
+        parts = self.shape[spot.shape], self.before[spot.before], self.step[step]
+        shape, before, near = (part / total for part in parts)
+        return shape * (_FLOOR + before) * (_FLOOR + near)
 
 
 class Phrases:
@@ -67,10 +95,9 @@ class Phrases:
         asked = [_words(questions.texts[row]) for row, _ in taken]
         kept = _own_words(asked, written, _QUOTED_SHARE if values else _NEVER)
         self._next: defaultdict[Context, list[tuple[int, str]]] = defaultdict(list)
-        self._places: defaultdict[Context, Counter[_Place]] = defaultdict(Counter)
-        self._spacing: dict[Context, str] = {}
+        self._taken: defaultdict[Context, _Taken] = defaultdict(_Taken)
         self._asked: Counter[str] = Counter()
-        self._taken: Counter[str] = Counter()
+        self._quoted: Counter[str] = Counter()
         for (row, _), words, tokens in zip(taken, asked, written, strict=True):
             self._read(row, words, tokens, kept)
         self._decided: dict[Context, _Decision] = {}
@@ -78,7 +105,7 @@ class Phrases:
 
     def write(self, question: str, shared: Matrix) -> str:
         """Write the answer to a question, of which ``shared`` are the words that it has of each known one."""
-        asked = _words(question)
+        asked = _spots(_words(question))
         said: list[str] = []
         copied: list[int] = []
         context = self._start
@@ -91,7 +118,7 @@ class Phrases:
                     break
             else:
                 copied.append(place)
-                token = self._spacing[context] + asked[place]
+                token = self._taken[context].spacing + asked[place].word
             said.append(token)
             context = self._moved(context, token.strip() if place is None else _COPY, len(copied))
         return "".join(said)
@@ -101,6 +128,7 @@ class Phrases:
         for place, word in enumerate(asked):
             where[word].append(place)
         self._asked.update(where.keys())
+        spots = _spots(asked)
         last = copies = 0
         context = self._start
         for token in tokens:
@@ -109,10 +137,10 @@ class Phrases:
             if word in where and word not in kept and any(character.isalnum() for character in word):
                 symbol = _COPY
                 place = where[word].pop(0) if len(where[word]) > 1 else where[word][0]
-                self._places[context][_place(asked, place, last)] += 1
+                spacing = token[: len(token) - len(token.lstrip())]
+                self._taken[context].add(spots[place], _step(place, last), spacing)
                 last = place
-                self._taken[word] += 1
-                self._spacing.setdefault(context, token[: len(token) - len(token.lstrip())])
+                self._quoted[word] += 1
             self._next[context].append((row, symbol))
             copies += symbol == _COPY
             context = self._moved(context, _COPY if symbol == _COPY else word, copies)
@@ -149,23 +177,20 @@ class Phrases:
         some = self._questions.rows[rows]
         return rows, symbols, solve_by_rows(some @ some.T, targets)
 
-    def _best_place(self, context: Context, asked: Sequence[str], copied: Sequence[int]) -> int | None:
+    def _best_place(self, context: Context, asked: Sequence[_Spot], copied: Sequence[int]) -> int | None:
         """Return the place of the question that is the most like those from which words were taken here."""
-        last = copied[-1] if copied else 0
-        known = [(self._likelihood(context, asked, i, last), -i) for i in range(len(asked)) if i not in copied]
+        last, taken = (copied[-1] if copied else 0), self._taken[context]
+        known = [
+            (taken.likelihood(spot, _step(place, last)) * self._usual(spot.word), -place)
+            for place, spot in enumerate(asked)
+            if place not in copied
+        ]
         best, place = max(known, default=(0.0, 0))
         return -place if best > 0 else None
 
-    def _likelihood(self, context: Context, asked: Sequence[str], index: int, last: int) -> float:
-        known, place, word = self._places[context], _place(asked, index, last), asked[index]
-        total = known.total()
-        if not total:
-            return 0.0
-        before = sum(count for seen, count in known.items() if seen.before == place.before)
-        shape = sum(count for seen, count in known.items() if seen.shape == place.shape)
-        step = sum(count for seen, count in known.items() if seen.step == place.step)
-        usual = (1 + self._taken[word]) / (2 + self._asked[word])
-        return (shape / total) * (0.1 + before / total) * (0.1 + step / total) * usual
+    def _usual(self, word: str) -> float:
+        """Return how often a word is taken where it is asked; one that was never asked is as likely as not."""
+        return (1 + self._quoted[word]) / (2 + self._asked[word])
 
 
 def _words(text: str) -> list[str]:
@@ -186,10 +211,21 @@ def _own_words(asked: Sequence[Sequence[str]], written: Sequence[Sequence[str]],
     )
 
 
-def _place(asked: Sequence[str], index: int, last: int) -> _Place:
-    before = words_of(asked[index - 1]) if index else []
-    step = max(-_FARTHEST, min(_FARTHEST, index - last))
-    return _Place(before[-1] if before else "", _shape(asked[index]), step)
+def _spots(asked: Sequence[str]) -> list[_Spot]:
+    befores = ["", *asked[:-1]]
+    return [
+        _Spot(word, before, _shape(word))
+        for word, before in zip(asked, (_last_word(before) for before in befores), strict=False)
+    ]
+
+
+def _last_word(text: str) -> str:
+    words = words_of(text)
+    return words[-1] if words else ""
+
+
+def _step(place: int, last: int) -> int:
+    return max(-_FARTHEST, min(_FARTHEST, place - last))
 
 
 def _shape(word: str) -> str:
