@@ -124,8 +124,8 @@ def submit(  # noqa: PLR0913 - one parameter an option
     submission = check_folder(task_dir, file)
     deployment = session.deployment
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
-    _tell_simulator(deployment, submission.beside, submission.dataset)
-    _tell_simulator(deployment, submission.beside, submission.dataset)
+    _tell_simulator(session, submission.beside, submission.dataset)
+    _tell_simulator(session, submission.beside, submission.dataset)
     _note_left(client, bucket, submission.beside, task_dir)
     made = upload(client, bucket, submission)
     summary = submission.dataset.summary()
@@ -289,7 +289,7 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
     deployment = session.deployment
     check_allowed(submission, deployment.settings.allowed_logs())
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
-    _tell_simulator(deployment, submission.beside, None)
+    _tell_simulator(session, submission.beside, None)
     _note_left(client, bucket, submission.beside, task_dir)
     made = upload_request(client, bucket, submission)
     session.show(
@@ -300,10 +300,13 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
     _go_on(session, made.run_id, watching=watching)
 
 
-def _tell_simulator(deployment: Deployment, beside: TaskFolder, dataset: Dataset | None) -> None:
+def _tell_simulator(session: Session, beside: TaskFolder, dataset: Dataset | None) -> None:
     """On the embedded AWS, make sure that somebody knows what is right for the task, before anything is uploaded."""
-    if deployment.simulator:
-        source = tell_simulator(deployment.simulator, simulated_task(beside.task, beside.definition(), dataset))
+    simulator = session.deployment.simulator
+    if not simulator:
+        return
+    source = tell_simulator(simulator, simulated_task(beside.task, beside.definition(), dataset))
+    if not session.as_json:
         click.echo(f"Simulated: what is right for this task is known from {source}.", err=True)
 
 

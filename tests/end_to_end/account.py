@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "video-search-inten
 JOB_UNDER_WAY = ("InProgress", "Stopping", "Submitted", "Validating", "Scheduled")
 UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopping")
 
-_SMALL_UPLOAD, _SMALL_HOLDOUT = 700, 240
+_SMALL_UPLOAD, _SMALL_HOLDOUT = 600, 150
 
 Found = TypeVar("Found")
 
