@@ -18,6 +18,7 @@ from cli.deep_doctor import CONFIRMED, OPEN, REFUTED, Answer, answers, document
 from cli.environment_files import CDK_FILE, read_settings
 from cli.errors import CHECK_FAILED, NOT_REACHED, CliError, NotDeployedError
 from cli.estimation import run_to_come
+from cli.ownership import tagging_commands, untagged
 from cli.session import Session, pass_session
 from cli.submission import check_folder
 from lambdas.domain.errors import InvalidSettings, ModelUnavailable
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from lambdas.domain.task.model_choice import ModelFacts
     from lambdas.domain.task.settings import Settings
 
-LAMBDAS = "Lambdas at once"
+LAMBDAS, TAGS = "Lambdas at once", "Tags of champions"
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _SYMBOLS = {OK: ("✔", "green"), WARNING: ("!", "yellow"), PROBLEM: ("✘", "bold red")}
 
@@ -152,6 +153,7 @@ def examine(deployment: Deployment) -> Iterator[Check]:
     yield _tried(LAMBDAS, lambda: _lambdas(deployment, settings))
     if deployed.state == OK:
         yield _tried("Notifications", lambda: _notifications(deployment))
+        yield _tried(TAGS, lambda: _tags(deployment))
         yield from _rights(deployment, account)
 
 
@@ -363,6 +365,16 @@ def _notifications(deployment: Deployment) -> Check:
             fix="set 'notification_emails' of this environment in cdk.json and deploy",
         )
     return Check(name="Notifications", state=OK, found=f"{len(subscriptions)} subscribed")
+
+
+def _tags(deployment: Deployment) -> Check:
+    arns = untagged(deployment)
+    if not arns:
+        return Check(name=TAGS, state=OK, found="what serves carries this environment's tag")
+    found = f"{len(arns)} resources of champions lack this environment's tag, so no role may use or delete them"
+    return Check(
+        name=TAGS, state=PROBLEM, found=found, fix=f"claim them: {tagging_commands(arns, deployment.environment)}"
+    )
 
 
 def _rights(deployment: Deployment, account: dict[str, Any]) -> Iterator[Check]:

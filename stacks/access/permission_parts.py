@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from stacks.access.log_access import LogAccess
 from stacks.access.model_access import ModelAccess
 from stacks.access.permissions import Permission, allow
@@ -118,7 +119,7 @@ class PermissionParts:
                 to="ask through throughput",
             ),
         ]
-        asked = of_bedrock("bedrock:InvokeModel", on=[self._bedrock(kind) for kind in kinds], to=to)
+        asked = self._on_ours("bedrock:InvokeModel", on=[self._bedrock(kind) for kind in kinds], to=to)
         return [asked, *(looked_up if "provisioned-model" in kinds else looked_up[:1])]
 
     def _list_trained(self) -> Permission:
@@ -138,38 +139,37 @@ class PermissionParts:
     def _stop_jobs(self) -> list[Permission]:
         trainings, batches = self._bedrock("model-customization-job"), self._bedrock("model-invocation-job")
         return [
-            of_bedrock(
-                "bedrock:GetModelCustomizationJob",
-                "bedrock:StopModelCustomizationJob",
-                on=[trainings],
-                to="see how trainings ended, stop those under way",
-            ),
-            of_bedrock(
-                "bedrock:GetModelInvocationJob",
-                "bedrock:StopModelInvocationJob",
-                on=[batches],
-                to="see how batches ended, stop those under way",
-            ),
+            of_bedrock("bedrock:GetModelCustomizationJob", on=[trainings], to="see how trainings ended"),
+            self._on_ours("bedrock:StopModelCustomizationJob", on=[trainings], to="stop trainings under way"),
+            of_bedrock("bedrock:GetModelInvocationJob", on=[batches], to="see how batches ended"),
+            self._on_ours("bedrock:StopModelInvocationJob", on=[batches], to="stop batches under way"),
             without_resource("bedrock:ListModelInvocationJobs", to="find batches by name"),
             of_bedrock("bedrock:ListTagsForResource", on=[trainings, batches], to="recognise our jobs"),
         ]
 
-    def _delete_throughputs(self) -> Permission:
-        return of_bedrock(
-            "bedrock:GetProvisionedModelThroughput",
-            "bedrock:DeleteProvisionedModelThroughput",
-            on=[self._bedrock("provisioned-model")],
-            to="delete throughput, which bills by the hour, and see that it is gone",
+    def _delete(self, operation: str, kind: str, why: str) -> list[Permission]:
+        """Allow deleting what is tagged as this environment's; what is gone has no tags, so looking needs none."""
+        things = [self._bedrock(kind)]
+        return [
+            of_bedrock(f"bedrock:Get{operation}", on=things, to="see that it is there, or gone"),
+            self._on_ours(f"bedrock:Delete{operation}", on=things, to=why),
+        ]
+
+    def _delete_throughputs(self) -> list[Permission]:
+        return self._delete(
+            "ProvisionedModelThroughput", "provisioned-model", "delete throughput, which bills by the hour"
         )
 
-    def _delete_models(self) -> Permission:
-        models = self._bedrock("custom-model")
-        return of_bedrock(
-            "bedrock:GetCustomModel",
-            "bedrock:DeleteCustomModel",
-            on=[models],
-            to="delete custom models, which bill by the month, and see that they are gone",
-        )
+    def _delete_models(self) -> list[Permission]:
+        return self._delete("CustomModel", "custom-model", "delete custom models, which bill by the month")
+
+    def _delete_deployments(self) -> list[Permission]:
+        return self._delete("CustomModelDeployment", "custom-model-deployment", "delete deployments that nobody uses")
+
+    def _on_ours(self, *actions: str, on: Sequence[str], to: str) -> Permission:
+        """Allow actions on what carries this environment's tag: things of others are in the same account."""
+        tagged = {"StringEquals": {f"aws:ResourceTag/{ENVIRONMENT_TAG}": self._environment}}
+        return allow(*actions, on=on, to=to, when=tagged, because=BEDROCK_IDS)
 
     def _record_progress(self, *more: str) -> list[Permission]:
         return [self._registry("GetItem", "UpdateItem", *more)]

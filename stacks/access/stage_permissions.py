@@ -89,12 +89,8 @@ class StagePermissions(PermissionParts):
         ]
         return [
             of_bedrock("bedrock:CreateModelInvocationJob", on=[*asked, jobs], to="start batches"),
-            of_bedrock(
-                "bedrock:GetModelInvocationJob",
-                "bedrock:StopModelInvocationJob",
-                on=[jobs],
-                to="watch batches, stop them at the deadline",
-            ),
+            of_bedrock("bedrock:GetModelInvocationJob", on=[jobs], to="watch batches"),
+            self._on_ours("bedrock:StopModelInvocationJob", on=[jobs], to="stop batches at the deadline"),
             without_resource("bedrock:ListModelInvocationJobs", to="find batches again by name"),
             self._tag(jobs),
             self._pass_to_bedrock(batch_role, "batch"),
@@ -134,12 +130,8 @@ class StagePermissions(PermissionParts):
         through_bedrock = {"StringEquals": {"kms:ViaService": f"bedrock.{self._stack.region}.amazonaws.com"}}
         return [
             of_bedrock("bedrock:CreateModelCustomizationJob", on=[student, models, jobs], to="start the training"),
-            of_bedrock(
-                "bedrock:GetModelCustomizationJob",
-                "bedrock:StopModelCustomizationJob",
-                on=[jobs],
-                to="watch the training, stop it at its deadline",
-            ),
+            of_bedrock("bedrock:GetModelCustomizationJob", on=[jobs], to="watch the training"),
+            self._on_ours("bedrock:StopModelCustomizationJob", on=[jobs], to="stop the training at its deadline"),
             of_bedrock("bedrock:GetCustomModel", on=[models], to="see that the student is there"),
             self._list_trained(),
             self._tag(jobs),
@@ -243,12 +235,10 @@ class StagePermissions(PermissionParts):
                 on=[models],
                 to="buy what serves a student",
             ),
-            of_bedrock(
-                "bedrock:UpdateProvisionedModelThroughput",
-                on=[models, throughputs],
-                to="repoint throughput",
+            self._on_ours(
+                "bedrock:UpdateProvisionedModelThroughput", on=[models, throughputs], to="repoint throughput"
             ),
-            of_bedrock("bedrock:UpdateCustomModelDeployment", on=[models, deployments], to="repoint a deployment"),
+            self._on_ours("bedrock:UpdateCustomModelDeployment", on=[models, deployments], to="repoint a deployment"),
             of_bedrock("bedrock:GetCustomModelDeployment", on=[deployments], to="wait until the deployment serves"),
             *self._ask_students(
                 "provisioned-model", "custom-model-deployment", to="try the endpoint before callers get it"
@@ -269,21 +259,16 @@ class StagePermissions(PermissionParts):
         deployments = self._bedrock("custom-model-deployment")
         return [
             *self._stop_jobs(),
-            self._delete_models(),
+            *self._delete_models(),
             self._list_trained(),
-            of_bedrock(
-                "bedrock:GetCustomModelDeployment",
-                "bedrock:DeleteCustomModelDeployment",
-                on=[deployments],
-                to="delete deployments, and see that they are gone",
-            ),
-            self._delete_throughputs(),
-            of_bedrock(
+            *self._delete_deployments(),
+            *self._delete_throughputs(),
+            self._on_ours(
                 "bedrock:UpdateProvisionedModelThroughput",
                 on=[throughputs, models],
                 to="point throughput back to the former champion",
             ),
-            of_bedrock(
+            self._on_ours(
                 "bedrock:UpdateCustomModelDeployment",
                 on=[deployments, models],
                 to="point a deployment back to the former champion",
@@ -343,20 +328,15 @@ class StagePermissions(PermissionParts):
                 "bedrock:ListTagsForResource", on=[models, throughputs, deployments], to="recognise what is ours"
             ),
             self._tag(deployments),
-            self._delete_throughputs(),
+            *self._delete_throughputs(),
             of_bedrock(
                 "bedrock:CreateCustomModelDeployment",
                 on=[models],
                 to="put a champion behind a deployment that bills by use",
             ),
-            of_bedrock(
-                "bedrock:GetCustomModelDeployment",
-                "bedrock:DeleteCustomModelDeployment",
-                on=[deployments],
-                to="wait for that deployment, and delete what idles",
-            ),
+            *self._delete_deployments(),
             *self._ask_students("custom-model-deployment", to="try that deployment before callers get it"),
-            self._delete_models(),
+            *self._delete_models(),
             allow(
                 "bedrock:GetFoundationModel",
                 on=[self._models.foundation_model(self._settings.student_customization_model)],

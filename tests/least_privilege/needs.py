@@ -148,9 +148,21 @@ def _listing(bucket: str, prefix: str) -> Need:
 
 def _table(operation: str, params: Params) -> Iterator[Need]:
     table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{params['TableName']}"
-    yield Need(f"dynamodb:{operation}", f"{table}/index/{params['IndexName']}" if "IndexName" in params else table)
+    resource = f"{table}/index/{params['IndexName']}" if "IndexName" in params else table
+    yield Need(f"dynamodb:{operation}", resource, (("dynamodb:LeadingKeys", _leading_key(params)),))
     # DynamoDB developer guide, "authorizing use of your customer managed key": through the caller, in the same call.
     yield from key_needs("dynamodb")
+
+
+def _leading_key(params: Params) -> str:
+    """Give the partition key of a call (DynamoDB developer guide, conditions); ids are others in every walk: x."""
+    if "KeyConditionExpression" in params:
+        value = params["ExpressionAttributeValues"][str(params["KeyConditionExpression"]).split()[2]]
+    else:
+        item = params.get("Key") or params["Item"]
+        value = item.get("pk") or item["run_id"]
+    kind, mark, _ = str(value["S"]).partition("#")
+    return f"{kind}{mark}{'x' if mark else ''}"
 
 
 def key_needs(service: str, *operations: str) -> Iterator[Need]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from tests.faults.__main__ import local_deployment
 from tests.faults.world import NAMES
 from tests.least_privilege.configured import of_lambda, of_machine
 from tests.least_privilege.grants import Grant, Grants, uncovered, unused
-from tests.least_privilege.needs import Need, Needs
+from tests.least_privilege.needs import STUDENTS, Need, Needs
 from tests.least_privilege.recording import record
 from tests.stacks.templates import Deployment, text_of
 
@@ -183,3 +184,61 @@ def test_rules_invoke_what_they_target_without_a_role(deployment: Deployment) ->
         for statement in role["AssumeRolePolicyDocument"]["Statement"]
     }
     assert trusted == {"lambda.amazonaws.com", "states.amazonaws.com", "bedrock.amazonaws.com"}
+
+
+TAG = "aws:ResourceTag/distillation:environment"
+CHANGES = ("bedrock:Delete", "bedrock:Stop", "bedrock:Update")
+BOUND_TO_TAGS = {
+    "bedrock:DeleteCustomModel",
+    "bedrock:DeleteCustomModelDeployment",
+    "bedrock:DeleteProvisionedModelThroughput",
+    "bedrock:StopModelCustomizationJob",
+    "bedrock:StopModelInvocationJob",
+    "bedrock:UpdateCustomModelDeployment",
+    "bedrock:UpdateProvisionedModelThroughput",
+    "bedrock:InvokeModel",
+}
+
+
+def changes_or_asks_a_student(need: Need) -> bool:
+    return need.action.startswith(CHANGES) or (
+        need.action == "bedrock:InvokeModel" and any(f":{kind}/" in need.resource for kind in STUDENTS)
+    )
+
+
+@pytest.mark.parametrize("owner", ["prod", "LOCAL", None])
+def test_what_carries_another_environments_tag_or_none_is_denied(
+    grants: Grants, needed: dict[str, set[Need]], owner: str | None
+) -> None:
+    tried = set()
+    for role, needs in needed.items():
+        # Given everything that this role changes or asks, as another environment's
+        others = {
+            replace(need, context=() if owner is None else ((TAG, owner),))
+            for need in needs
+            if changes_or_asks_a_student(need)
+        }
+        # Then
+        assert set(uncovered(grants.of_role(role), others)) == others, role
+        tried |= {need.action for need in others}
+    assert tried == BOUND_TO_TAGS
+
+
+def test_registry_and_pointer_of_another_environment_are_denied(grants: Grants, needed: dict[str, set[Need]]) -> None:
+    tried = set()
+    for role, needs in needed.items():
+        others = {
+            replace(
+                need,
+                resource=re.sub(
+                    r"(:table/)[^/]+|(:parameter/distillation/)[^/]+",
+                    lambda found: f"{found[1] or found[2]}{'distillation-prod-data-Registry' if found[1] else 'prod'}",
+                    need.resource,
+                ),
+            )
+            for need in needs
+            if need.action.startswith(("dynamodb:", "ssm:"))
+        }
+        assert set(uncovered(grants.of_role(role), others)) == others, role
+        tried |= {need.action for need in others}
+    assert {"dynamodb:GetItem", "dynamodb:UpdateItem", "ssm:PutParameter"} <= tried

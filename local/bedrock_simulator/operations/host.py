@@ -43,11 +43,15 @@ class Host:
             Permission(
                 f"bedrock:{action}",
                 resource,
-                {f"aws:ResourceTag/{key}": value for key, value in self.world.tags.get(resource, {}).items()},
+                self.tags_of(resource),
             )
             for resource in resources
         ]
         self.access.require(caller, permissions)
+
+    def tags_of(self, resource: str) -> dict[str, str]:
+        """Give the condition keys that a resource's tags set."""
+        return {f"aws:ResourceTag/{key}": value for key, value in self.world.tags.get(resource, {}).items()}
 
     def require_create(
         self, caller: str | None, action: str, params: Params, tags_on: dict[str, str], *on: str

@@ -101,7 +101,9 @@ def _deployment(host: Host, deployment_arn: str) -> tuple[Target, list[Permissio
         if deployment.status != "Active":
             raise _not_ready(deployment_arn, deployment.status)
         model = host.world.models[deployment.model_arn]
-    return Target(deployment_arn, model.base, model.brain, custom=True), [Permission(_INVOKE, deployment_arn)]
+    return Target(deployment_arn, model.base, model.brain, custom=True), [
+        Permission(_INVOKE, deployment_arn, host.tags_of(deployment_arn))
+    ]
 
 
 def _throughput(host: Host, throughput_arn: str) -> tuple[Target, list[Permission]]:
@@ -115,7 +117,7 @@ def _throughput(host: Host, throughput_arn: str) -> tuple[Target, list[Permissio
         custom = host.world.models.get(throughput.model_arn)
         brain = custom.brain if custom else host.brains[throughput.foundation.brain]
     target = Target(throughput_arn, throughput.foundation, brain, custom=custom is not None, billed=False)
-    return target, [Permission(_INVOKE, throughput_arn)]
+    return target, [Permission(_INVOKE, throughput_arn, host.tags_of(throughput_arn))]
 
 
 def _not_ready(resource: str, status: str) -> ServiceError:
