@@ -87,11 +87,7 @@ class PermissionParts:
         )
 
     def _ask_and_keep(self) -> list[Permission]:
-        return [
-            self._answers("s3:GetObject", "s3:PutObject"),
-            self._list_runs_bucket("answers/*"),
-            *self._record_progress("PutItem"),
-        ]
+        return [self._answers("s3:GetObject", "s3:PutObject"), self._list_runs_bucket("answers/*")]
 
     def _ask_judge_and_report(self) -> list[Permission]:
         return [
@@ -100,7 +96,6 @@ class PermissionParts:
             self._list_runs_bucket("answers/*"),
             self._list_runs_bucket("runs/*"),
             *self._ask(self._settings.judge_models),
-            *self._record_progress("PutItem", "Query"),
         ]
 
     def _ask(self, models: Iterable[str]) -> list[Permission]:
@@ -173,6 +168,17 @@ class PermissionParts:
 
     def _record_progress(self, *more: str) -> list[Permission]:
         return [self._registry("GetItem", "UpdateItem", *more)]
+
+    def _record_in_runs(self, *more: str) -> list[Permission]:
+        """Allow the same on items of runs alone, for roles that need neither tasks nor slots nor what is reserved."""
+        return [
+            allow(
+                *(f"dynamodb:{operation}" for operation in ("GetItem", "UpdateItem", *more)),
+                on=[self._data.registry_table_arn],
+                to="keep the run's state in the registry, among items of runs",
+                when={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}},
+            )
+        ]
 
     def _registry(self, *operations: str) -> Permission:
         return allow(

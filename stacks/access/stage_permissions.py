@@ -21,7 +21,7 @@ class StagePermissions(PermissionParts):
 
     def list_invocation_logs(self) -> list[Permission]:
         """Read the uploaded range, list the log sources of the settings, write down what is to be read."""
-        return [*self._read_uploads(), *self._logs.listed(), self._runs("s3:PutObject"), *self._record_progress()]
+        return [*self._read_uploads(), *self._logs.listed(), self._runs("s3:PutObject"), *self._record_in_runs()]
 
     def read_invocation_logs(self) -> list[Permission]:
         """Read entries and offloaded bodies of the log sources, write prompts."""
@@ -29,7 +29,7 @@ class StagePermissions(PermissionParts):
             *self._read_uploads(),
             *self._logs.read(),
             self._runs("s3:GetObject", "s3:PutObject"),
-            *self._record_progress(),
+            *self._record_in_runs(),
         ]
 
     def prepare_dataset(self) -> list[Permission]:
@@ -54,6 +54,7 @@ class StagePermissions(PermissionParts):
             self._list_uploads(),
             self._runs("s3:GetObject", "s3:PutObject"),
             *self._ask_and_keep(),
+            *self._record_progress("PutItem"),
             *self._ask(models),
             # Whether the run has a calibration set is found by listing.
             self._list_runs_bucket("runs/*/dataset/*"),
@@ -75,7 +76,7 @@ class StagePermissions(PermissionParts):
 
     def calibrate_judge(self) -> list[Permission]:
         """Ask the judge about known scores; where it cannot be believed, write the report."""
-        return self._ask_judge_and_report()
+        return [*self._ask_judge_and_report(), *self._record_in_runs("PutItem", "Query")]
 
     # Teacher data and training
 
@@ -111,6 +112,7 @@ class StagePermissions(PermissionParts):
         return [
             self._runs("s3:GetObject"),
             *self._ask_and_keep(),
+            *self._record_in_runs("PutItem"),
             *self._ask(self._settings.teacher_models),
         ]
 
@@ -120,7 +122,7 @@ class StagePermissions(PermissionParts):
             self._runs("s3:GetObject", "s3:PutObject"),
             self._answers("s3:GetObject"),
             self._list_runs_bucket("answers/*"),
-            *self._record_progress(),
+            *self._record_in_runs(),
         ]
 
     def launch_distillation(self, customization_role: str) -> list[Permission]:
@@ -177,13 +179,14 @@ class StagePermissions(PermissionParts):
             self._list_runs_bucket("runs/*/task.json"),
             self._list_runs_bucket("runs/*/evaluation/left_out.json"),
             *self._ask_and_keep(),
+            *self._record_progress("PutItem"),
             *self._ask(asked),
             *self._ask_students("custom-model-deployment", "provisioned-model", to="ask the student and the champion"),
         ]
 
     def score_evaluation(self) -> list[Permission]:
         """Read the measurements, measure the judge again, write the verdict."""
-        return self._ask_judge_and_report()
+        return [*self._ask_judge_and_report(), *self._record_progress("PutItem", "Query")]
 
     # Approval and promotion
 
@@ -193,7 +196,7 @@ class StagePermissions(PermissionParts):
             self._approvals("PutItem"),
             allow("sns:Publish", on=[topic], to="ask a person for approval"),
             self._runs("s3:GetObject"),
-            self._registry("GetItem", "UpdateItem"),
+            *self._record_in_runs(),
         ]
 
     def answer_approval(self) -> list[Permission]:

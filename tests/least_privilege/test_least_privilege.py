@@ -242,3 +242,17 @@ def test_registry_and_pointer_of_another_environment_are_denied(grants: Grants, 
         assert set(uncovered(grants.of_role(role), others)) == others, role
         tried |= {need.action for need in others}
     assert {"dynamodb:GetItem", "dynamodb:UpdateItem", "ssm:PutParameter"} <= tried
+
+
+def test_who_keeps_the_state_of_runs_reaches_no_task(grants: Grants, needed: dict[str, set[Need]]) -> None:
+    keys = "dynamodb:LeadingKeys"
+    for folder in ("list_invocation_logs", "read_invocation_logs", "generate_teacher_data", "collect_teacher_data"):
+        role = grants.role_of(folder)
+        others = {
+            replace(need, context=((keys, other),))
+            for need in needed[role]
+            if need.action.startswith("dynamodb:")
+            for other in ("TASK#x", "SLOTS", "HOURLY", "INTAKE")
+        }
+        assert len(others) >= 8
+        assert set(uncovered(grants.of_role(role), others)) == others, role

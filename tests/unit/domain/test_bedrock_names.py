@@ -232,3 +232,17 @@ def test_two_environments_never_make_the_same_name(one: str, other: str, folder:
 @pytest.mark.parametrize(("one", "other"), [(("dev", "a-x"), ("dev-a", "x")), (("dev-a", "b-x"), ("dev-a-b", "x"))])
 def test_where_environment_ends_and_task_begins_is_part_of_a_name(one: tuple[str, str], other: tuple[str, str]) -> None:
     assert content_name(*one, "ab" * 8, "champion") != content_name(*other, "ab" * 8, "champion")
+
+
+ODD_FOLDERS = [
+    "a\nb", "a%2Fb", "\u202egnp", "\u0130", "\ufb01", "\u212a", "k", "t\x1b[1A", "TASKS", "slots", "hourly", "con",
+    "..-",
+    "a&b<c>", "a'\"", "-", " ", "x" * 24, "r-" + "0" * 12, "i\u0307", "fi", "x" * 25, "\x9b31m", "tasks", "_",
+]  # fmt: skip
+
+
+def test_odd_folders_are_tasks_of_their_own_with_plain_names() -> None:
+    slugs = {folder: task_slug(folder) for folder in ODD_FOLDERS}
+    assert len(set(slugs.values())) == len(ODD_FOLDERS), slugs
+    assert all(regex.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", slug) for slug in slugs.values())
+    assert all(Upload("bucket", f"{folder}/x.jsonl", "1").starts_a_run() for folder in ODD_FOLDERS)
