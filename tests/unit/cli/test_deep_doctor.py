@@ -204,6 +204,128 @@ def test_the_file_has_no_account_number(aws: FakeAws) -> None:
     assert "arn:aws:iam::<account>:role/x" in text
 
 
+def price_list(*usage_types: tuple[str, str, float]) -> list[str]:
+    """Texts as GetProducts gives them: usage type, unit and dollars."""
+    made = []
+    for number, (usage_type, unit, usd) in enumerate(usage_types):
+        dimension = {"unit": unit, "pricePerUnit": {"USD": f"{usd:.10f}"}, "beginRange": "0", "endRange": "Inf"}
+        term = {"effectiveDate": "2026-09-01T00:00:00Z", "priceDimensions": {"d": dimension}}
+        product = {"sku": f"S{number}", "attributes": {"usagetype": usage_type, "regionCode": "us-east-1"}}
+        made.append(
+            json.dumps({"product": product, "terms": {"OnDemand": {"t": term}}, "publicationDate": "2026-11-01"})
+        )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("usage_types", "state"),
+    [
+        ([("USE1-NovaMicro-input-tokens", "1K tokens", 0.000035)], OPEN),
+        ([("USE1-NovaMicro-input-tokens-custom-model", "1K tokens", 0.000035)], CONFIRMED),
+        ([("USE1-NovaMicro-input-tokens-custom-model", "1K tokens", 0.00007)], REFUTED),
+    ],
+)
+def test_prices_of_a_custom_model_are_held_against_the_book(
+    aws: FakeAws, usage_types: list[tuple[str, str, float]], state: str
+) -> None:
+    aws.stub("pricing").add_response("get_products", {"PriceList": price_list(*usage_types)})
+    assert asked(aws, "4").state == state
+
+
+def functions(aws: FakeAws, **fields: Any) -> None:
+    names = ("StartRun", "AnswerApproval", "Release", "Reap", "Reconcile")
+    aws.outputs["pipeline"] = {f"{name}Function": name for name in names}
+    for name in names:
+        found = {"FunctionName": name, "Role": f"arn:aws:iam::{ACCOUNT}:role/StartRunRole", "State": "Active",
+                 "Runtime": "python3.14", "Architectures": ["arm64"]} | fields  # fmt: skip
+        aws.stub("lambda").add_response("get_function_configuration", found)
+
+
+@pytest.mark.parametrize(("used", "state"), [(None, OPEN), (NOW, CONFIRMED)])
+def test_the_trust_is_confirmed_when_lambda_took_the_role(aws: FakeAws, used: datetime | None, state: str) -> None:
+    functions(aws)
+    arn = f"arn:aws:iam::{ACCOUNT}:role/x"
+    role = {"Path": "/", "RoleName": "StartRunRole", "RoleId": "AROA0123456789ABCDEF", "Arn": arn,
+            "CreateDate": NOW, "RoleLastUsed": {"LastUsedDate": used} if used else {}}  # fmt: skip
+    aws.stub("iam").add_response("get_role", {"Role": role})
+    assert asked(aws, "5").state == state
+
+
+def test_a_function_that_never_became_active_refutes_the_trust(aws: FakeAws) -> None:
+    functions(aws, State="Failed")
+    assert asked(aws, "5").state == REFUTED
+
+
+@pytest.mark.parametrize(
+    ("import_errors", "starts", "state"),
+    [(["Runtime.ImportModuleError: No module named 'x'"], [], REFUTED), ([], [], OPEN), ([], ["START"], CONFIRMED)],
+)
+def test_the_log_says_whether_the_layer_could_be_imported(
+    aws: FakeAws, import_errors: list[str], starts: list[str], state: str
+) -> None:
+    functions(aws)
+    aws.stub("logs").add_response("filter_log_events", {"events": [{"message": text} for text in import_errors]})
+    if not import_errors:
+        aws.stub("logs").add_response("filter_log_events", {"events": [{"message": text} for text in starts]})
+    assert asked(aws, "15").state == state
+
+
+@pytest.mark.parametrize(
+    ("reason", "measured", "state"),
+    [("Error: the query is invalid", True, REFUTED), ("no data", False, OPEN), ("no data", True, CONFIRMED)],
+)
+def test_alarms_with_an_error_are_named(aws: FakeAws, reason: str, measured: bool, state: str) -> None:
+    found = [{"Namespace": "Distillation", "MetricName": "StageSeconds"}] if measured else []
+    aws.stub("cloudwatch").add_response("list_metrics", {"Metrics": found})
+    alarm = {"AlarmName": "distillation-dev-EndpointErrors", "StateReason": reason}
+    aws.stub("cloudwatch").add_response("describe_alarms", {"MetricAlarms": [alarm]})
+    assert asked(aws, "24").state == state
+
+
+def profile(status: str) -> dict[str, Any]:
+    arn = f"{BEDROCK}:application-inference-profile/abcdefghij12"
+    model = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
+    return {"inferenceProfileName": "dev-nova-pro", "inferenceProfileArn": arn, "inferenceProfileId": "abcdefghij12",
+            "models": [{"modelArn": model}], "status": status, "type": "APPLICATION"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("profiles", "dimension", "state"),
+    [
+        ([], None, OPEN),
+        ([profile("ACTIVE")], "amazon.nova-pro-v1:0", OPEN),
+        ([profile("ACTIVE")], f"{BEDROCK}:application-inference-profile/abcdefghij12", CONFIRMED),
+    ],
+)
+def test_application_profiles_are_active_and_called(
+    aws: FakeAws, profiles: list[dict[str, Any]], dimension: str | None, state: str
+) -> None:
+    aws.stub("bedrock").add_response("list_inference_profiles", {"inferenceProfileSummaries": profiles})
+    if profiles:
+        metrics(aws, str(dimension))
+    assert asked(aws, "25").state == state
+
+
+@pytest.mark.parametrize(
+    ("services", "state"),
+    [
+        ("bedrock bedrock-runtime lambda monitoring servicequotas sns ssm states s3", CONFIRMED),
+        ("bedrock lambda monitoring servicequotas sns ssm states", REFUTED),
+    ],
+)
+def test_interface_endpoints_are_offered(aws: FakeAws, services: str, state: str) -> None:
+    names = [f"com.amazonaws.us-east-1.{name}" for name in services.split()]
+    aws.stub("ec2").add_response("describe_vpc_endpoint_services", {"ServiceNames": names})
+    vpc = {"vpc_id": "vpc-0123456789abcdef0", "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]}
+    assert asked(aws, "26", vpc=vpc).state == state
+
+
+def test_an_answer_of_an_unknown_form_is_open(aws: FakeAws) -> None:
+    aws.stub("s3").add_response("get_bucket_encryption", {"ServerSideEncryptionConfiguration": {"Rules": []}})
+    found = asked(aws, "10")
+    assert (found.state, "form" in found.evidence) == (OPEN, True)
+
+
 # The page
 
 ROW = re.compile(
