@@ -22,7 +22,8 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "video-search-inten
 JOB_UNDER_WAY = ("InProgress", "Stopping", "Submitted", "Validating", "Scheduled")
 UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopping")
 
-_SMALL_UPLOAD, _SMALL_HOLDOUT = 600, 150
+_SMALL_UPLOAD, _SMALL_HOLDOUT = 600, 180
+_RARE = (b'"queue": "safety"', b'"queue": "delivery"')
 
 Found = TypeVar("Found")
 
@@ -232,12 +233,12 @@ class Bill:
 
 
 def small_example(account: Account, name: str, folder: str) -> Upload:
-    """Upload a part of another example: enough for a verdict, with every record of its rarest class."""
+    """Upload a part of another example: enough for a verdict, with every record of its rare classes."""
     source = EXAMPLE.parent / name
     prompts = (source / "prompts.jsonl").read_bytes().splitlines()
     trusted = source / "holdout.jsonl"
     if trusted.exists():
-        lines = sorted(trusted.read_bytes().splitlines(), key=lambda line: b'"queue": "safety"' not in line)
+        lines = sorted(trusted.read_bytes().splitlines(), key=lambda line: not any(rare in line for rare in _RARE))
         body = b"\n".join(lines[:_SMALL_HOLDOUT])
         account.s3.put_object(Bucket=account.outputs["UploadsBucket"], Key=f"{folder}/holdout.jsonl", Body=body)
     return account.upload(folder, prompts[:_SMALL_UPLOAD], **json.loads((source / "task.json").read_text()))
