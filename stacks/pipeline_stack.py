@@ -144,20 +144,20 @@ class PipelineStack(Stack):
         may, arn = self._allowed, machine.machine.state_machine_arn
         _, rollback = self._stage("roll_back_champion", may.roll_back_champion(), LONGEST, operation=True)
         release, report = stages["release_resources"].function, stages["publish_report"].function
+        start_may, start_knows = may.start_run(arn), {"STATE_MACHINE_ARN": arn}
+        _, start_run = self._stage("start_run", start_may, SHORT, start_knows, operation=True, asynchronous=True)
         functions = {
             "STATE_MACHINE_ARN": arn,
             "RELEASE_FUNCTION": release.function_name,
             "REPORT_FUNCTION": report.function_name,
             "ROLLBACK_FUNCTION": rollback.function.function_name,
+            "START_FUNCTION": start_run.function.function_name,
             "TOPIC_ARN": self.topic.topic_arn,
         }
-        called = [made.function_arn for made in (release, report, rollback.function)]
+        called = [made.function_arn for made in (release, report, rollback.function, start_run.function)]
         topic = self.topic.topic_arn
         reconcile = may.reconcile_runs(arn, machine.executions, called, topic)
         approvals = {"APPROVALS_TABLE": self._data.approvals_table}
-        _, start_run = self._stage(
-            "start_run", may.start_run(arn), SHORT, {"STATE_MACHINE_ARN": arn}, operation=True, asynchronous=True
-        )
         _, answer = self._stage("answer_approval", may.answer_approval(), SHORT, approvals, operation=True)
         _, reconciler = self._stage("reconcile_runs", reconcile, LONGEST, functions, operation=True, asynchronous=True)
         self._output("RollbackFunction", rollback.function.function_name)

@@ -39,6 +39,7 @@ from lambdas.gateways.registry.runs import ENDED, RUNNING, Registry, Run
 from lambdas.gateways.registry.shard_failures import ShardFailures
 from lambdas.gateways.registry.table import Table
 from lambdas.gateways.registry.tasks import TaskBook
+from lambdas.gateways.registry.upload_cursor import UploadCursor
 
 Result = dict[str, Any]
 
@@ -109,6 +110,11 @@ class Pipeline:
     def resources(self) -> ResourceBook:
         """Billable things."""
         return ResourceBook(self._table, self.intake.closed_since)
+
+    @cached_property
+    def upload_cursor(self) -> UploadCursor:
+        """How far the search for uploads without a run has come."""
+        return UploadCursor(self._table)
 
     @cached_property
     def foreign(self) -> ForeignResources:

@@ -312,7 +312,13 @@ class StagePermissions(PermissionParts):
                 because="Executions are named after runs; the wildcard covers those of this machine.",
             ),
             allow("states:StartExecution", on=[machine], to="start the next run of the queue"),
-            allow("lambda:InvokeFunction", on=functions, to="release, report and roll back as the stages do"),
+            allow(
+                "lambda:InvokeFunction", on=functions, to="release, report, roll back and start as stages and events do"
+            ),
+            allow(
+                "s3:ListBucketVersions", on=[self._data.uploads_bucket_arn], to="find uploads whose event never came"
+            ),
+            self._list_runs_bucket("runs/*"),
             allow("sns:Publish", on=[topic], to="remind of open approvals"),
             self._registry("GetItem", "UpdateItem", "Query"),
             self._find_by_state(),

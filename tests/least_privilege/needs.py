@@ -247,6 +247,9 @@ _NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
     ("s3", "HeadObject"): _read,
     ("s3", "PutObject"): _written,
     ("s3", "ListObjectsV2"): lambda params: iter([_listing(params["Bucket"], params.get("Prefix", ""))]),
+    ("s3", "ListObjectVersions"): lambda params: iter(
+        [Need("s3:ListBucketVersions", f"arn:aws:s3:::{params['Bucket']}")]
+    ),
     ("dynamodb", "TransactWriteItems"): _transacted,
     **{
         ("dynamodb", operation): partial(_table, operation)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+from unittest import mock
 
+from lambdas.operations.reconcile_runs import missed_uploads
 from tests.end_to_end.account import example_lines, lenient
 from tests.faults.machine import Execution, Json, TaskFailed
 from tests.faults.scenarios import SCENARIOS, finish, upload
@@ -125,6 +128,15 @@ def what_is_stopped_is_released_and_retried(scene: Scene) -> None:
         world.pass_time(60)
         world.call("reconcile_runs", {})
         world.call("start_run", {"retry": run_id})
+
+
+def the_event_of_an_upload_is_lost(scene: Scene) -> None:
+    """The schedule finds the prompts; the emulator's objects have the time of day, not the world's."""
+    scene.world.put("uploads", f"{TASK}/lost.jsonl", b"{}")
+    ages = {"EVENT_MAY_COME": timedelta(days=-3650), "LOOKED_BACK": timedelta(days=3650)}
+    with mock.patch.multiple(missed_uploads, **ages):
+        scene.world.call("reconcile_runs", {})
+    assert [run.key for run in scene.world.registry.in_state("RUNNING")] == [f"{TASK}/lost.jsonl"]
 
 
 def lambdas_die_at_their_end(scene: Scene) -> None:
@@ -372,6 +384,7 @@ WALKS: tuple[tuple[Walk, tuple[Walk, ...]], ...] = (
             the_first_teacher_of_the_settings_serves,
             the_last_judge_of_the_settings_serves,
             runs_wait_in_the_queue,
+            the_event_of_an_upload_is_lost,
             nothing_lies_beside_the_upload,
             the_task_arrives_after_its_prompts,
             the_upload_was_deleted("PrepareDataset"),

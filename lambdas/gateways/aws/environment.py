@@ -39,6 +39,7 @@ class Environment:
     report_function: str
     account: str = ""
     rollback_function: str = ""
+    start_function: str = ""
     inference_profiles: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -67,6 +68,7 @@ class Environment:
             report_function=variables.get("REPORT_FUNCTION", ""),
             account=variables.get("ACCOUNT", ""),
             rollback_function=variables.get("ROLLBACK_FUNCTION", ""),
+            start_function=variables.get("START_FUNCTION", ""),
             inference_profiles=_profiles(variables.get("INFERENCE_PROFILES", ""), settings.profiled_models()),
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -12,6 +14,16 @@ from lambdas.gateways.aws.service_errors import refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class NewestVersion:
+    """The version of an object that a reader gets, and when it was written (aware)."""
+
+    key: str
+    version: str
+    written_at: datetime
+
 
 _MISSING = ("NoSuchKey", "404", "NoSuchVersion")
 
@@ -60,6 +72,28 @@ class Bucket:
             if refusal(problem) in _MISSING:
                 return None
             raise
+
+    def newest_versions(self, after: str) -> tuple[list[NewestVersion], str]:
+        """List a page of the bucket's objects, deleted ones left out.
+
+        Parameters
+        ----------
+        after : str
+            The key after which the page begins; empty for the first one.
+
+        Returns
+        -------
+        tuple
+            The newest version of each object, and the key after which the next page begins; empty after the last one.
+        """
+        marker = {"KeyMarker": after} if after else {}
+        page = self._client.list_object_versions(Bucket=self.name, **marker)  # type: ignore[arg-type]
+        newest = [
+            NewestVersion(item["Key"], item.get("VersionId", "null"), item["LastModified"])
+            for item in page.get("Versions", [])
+            if item["IsLatest"]
+        ]
+        return newest, page.get("NextKeyMarker", "") if page.get("IsTruncated") else ""
 
     def open_version(self, key: str, version: str) -> IO[bytes] | None:
         """Open one version for streaming, or ``None`` where it was deleted."""

@@ -193,6 +193,10 @@ class Registry:
         item = self._table.get(**run_key(run_id))
         return Run.from_item(item) if item else None
 
+    def is_known(self, run_id: str) -> bool:
+        """Tell whether there is anything of a run, be it damaged."""
+        return self._table.get(**run_key(run_id)) is not None
+
     def run(self, run_id: str) -> Run:
         """Read a run that must exist.
 

@@ -21,6 +21,7 @@ from lambdas.gateways.aws.service_errors import AWS_ERRORS, refusal
 from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.resources import IN_USE, KEPT, Resource
 from lambdas.gateways.registry.runs import ENDED, RUNNING, Run
+from lambdas.operations.reconcile_runs.missed_uploads import find_missed
 from lambdas.operations.reconcile_runs.reminders import remind
 from lambdas.workflow.run_starter import Starter
 from lambdas.workflow.stage import Pipeline, Result, iso, logger
@@ -95,7 +96,7 @@ class Reconciler:
         ReconcileIncomplete
             After everything else was done, naming what could not be looked after.
         """
-        done = Result(closed=[], released=[], reminded=[], started=[], freed=[])
+        done = Result(closed=[], released=[], reminded=[], started=[], freed=[], missed=[])
         failed: list[str] = []
         for run_id in sorted(self._pipeline.registry.slots()):
             with _apart(f"run {run_id}", failed):
@@ -108,6 +109,9 @@ class Reconciler:
         for task in list(self._pipeline.tasks.open_rollbacks()):
             with _apart(f"the rollback of task {task}", failed):
                 self._invoke(self._pipeline.environment.rollback_function, {"task": task})
+        with _apart("uploads whose event never came", failed):
+            start = self._pipeline.environment.start_function
+            done["missed"] = find_missed(self._pipeline, lambda event: self._invoke(start, event))
         with _apart("the queue", failed):
             done["started"] = self._starter.start_queued(self._now())
         if failed:

@@ -13,7 +13,7 @@ from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.settings import Settings
 from lambdas.gateways.aws.bedrock import BedrockControl
 from lambdas.gateways.aws.environment import Environment
-from lambdas.gateways.aws.storage import Bucket
+from lambdas.gateways.aws.storage import Bucket, NewestVersion
 from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import CREATED, Resource
 from lambdas.gateways.registry.runs import Run
@@ -47,6 +47,10 @@ class MemoryBucket(Bucket):
     def write(self, key: str, content: bytes, content_type: str = "application/x-ndjson") -> None:
         del content_type
         self.objects[key] = content
+
+    def newest_versions(self, after: str) -> tuple[list[NewestVersion], str]:
+        del after
+        return [], ""  # what lies here had its event
 
     def keys(self, prefix: str) -> Iterator[str]:
         return iter(sorted(key for key in list(self.objects) if key.startswith(prefix)))
