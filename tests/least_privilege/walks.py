@@ -133,7 +133,7 @@ def what_is_stopped_is_released_and_retried(scene: Scene) -> None:
 def the_event_of_an_upload_is_lost(scene: Scene) -> None:
     """The schedule finds the prompts; the emulator's objects have the time of day, not the world's."""
     scene.world.put("uploads", f"{TASK}/lost.jsonl", b"{}")
-    ages = {"EVENT_MAY_COME": timedelta(days=-3650), "LOOKED_BACK": timedelta(days=3650)}
+    ages: Any = {"EVENT_MAY_COME": timedelta(days=-3650), "LOOKED_BACK": timedelta(days=3650)}
     with mock.patch.multiple(missed_uploads, **ages):
         scene.world.call("reconcile_runs", {})
     assert [run.key for run in scene.world.registry.in_state("RUNNING")] == [f"{TASK}/lost.jsonl"]
