@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cli.approval import ApprovalAnswer, give_answer
+from cli.approval import APPROVED, ApprovalAnswer, give_answer
 from cli.champions import champions, confirm, reap
 from cli.costs import costs
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
@@ -22,9 +22,9 @@ from cli.prices import prices
 from cli.rebuild import rebuild_registry
 from cli.reports import save_report
 from cli.rollback import roll_back
-from cli.run_ids import all_runs, resolve
+from cli.run_ids import newest_runs, resolve
 from cli.screen import print_json, print_report, run_document, runs_table
-from cli.session import Session, pass_session, run_argument, why_option
+from cli.session import Session, pass_session, run_argument, why_option, yes_option
 from cli.simulated_task import simulated_task, tell_simulator
 from cli.stop import stop
 from cli.submission import check_folder, rejection_lines, upload
@@ -180,7 +180,7 @@ def watch(session: Session, run: str) -> None:
 @pass_session
 def runs(session: Session, limit: int) -> None:
     """List the runs, newest first."""
-    found = all_runs(session.deployment.registry)[:limit]
+    found = newest_runs(session.deployment.registry, limit)
     if session.as_json:
         print_json([run_document(run) for run in found])
     elif found:
@@ -215,12 +215,23 @@ def report(session: Session, run: str, opening: bool, out: Path | None) -> None:
 @report_option
 @click.option("--hourly-price", metavar="USD", type=float, help="Of one model-unit hour, where no price book has it.")
 @click.option("--explicitly", is_flag=True, help="Say yes to what the report lists as needing an explicit word.")
+@yes_option
 @pass_session
 def approve(
-    session: Session, run: str, why: str, report_sha256: str | None, hourly_price: float | None, explicitly: bool
+    session: Session,
+    *,
+    run: str,
+    why: str,
+    report_sha256: str | None,
+    hourly_price: float | None,
+    explicitly: bool,
+    yes: bool,
 ) -> None:
-    """Approve the promotion of a run's student: what serves it begins to bill."""
-    word = ApprovalAnswer("approved", why, report_sha256, hourly_price, explicitly)
+    """Approve the promotion of a run's student: what serves it begins to bill.
+
+    Where that bills by the hour it says how much, and what ends it, and asks. Without a terminal it needs --yes.
+    """
+    word = ApprovalAnswer(APPROVED, why, report_sha256, hourly_price, explicitly, yes)
     give_answer(session, resolve(session.deployment.registry, run), word)
 
 

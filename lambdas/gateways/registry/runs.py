@@ -257,6 +257,27 @@ class Registry:
                 continue
             yield Run.from_item(item)
 
+    def latest_in_state(self, state: str, *, at_once: int) -> Iterator[tuple[str, Run]]:
+        """Read the runs in a state by when they entered it, the latest first.
+
+        Parameters
+        ----------
+        state : str
+        at_once : int
+            Runs that one query reads.
+
+        Yields
+        ------
+        tuple
+            Since when it is in the state (ISO 8601), and the run.
+        """
+        for item in self._table.in_state(f"RUN#{state}", newest_first=True, at_once=at_once):
+            if missing_fields(Run, item):
+                _logger.error("a damaged item is left out", extra={"pk": item.get("pk")})
+                continue
+            run = Run.from_item(item)
+            yield str(item.get("since") or run.created_at), run
+
     def record_progress(self, run_id: str, stage: str, now: str, **details: object) -> LeftStage | None:
         """Say what a run is doing, for whoever watches; ``since`` stays while the stage is the same.
 

@@ -142,7 +142,7 @@ class Table:
         }
         yield from self._pages(request)
 
-    def in_state(self, state_group: str, *, newest_first: bool = False) -> Iterator[Item]:
+    def in_state(self, state_group: str, *, newest_first: bool = False, at_once: int = ITEMS_A_PAGE) -> Iterator[Item]:
         """Read the items of a state group, oldest first unless said otherwise. Eventually consistent."""
         request: dict[str, Any] = {
             "TableName": self._name,
@@ -151,7 +151,7 @@ class Table:
             "ExpressionAttributeValues": to_values({":group": state_group}),
             "ScanIndexForward": not newest_first,
         }
-        yield from self._pages(request | {"PaginationConfig": {"PageSize": ITEMS_A_PAGE}})
+        yield from self._pages(request | {"PaginationConfig": {"PageSize": at_once}})
 
     def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
         for page in self._client.get_paginator("query").paginate(**request):

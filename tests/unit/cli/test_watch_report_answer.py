@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from click.testing import Result
+from click.testing import CliRunner, Result
 
 from cli.errors import CliError
+from cli.main import cli
 from cli.progress import age, describe, follow
+from cli.session import Session
 from lambdas.gateways.registry.runs import ENDED, Run
 from tests.unit.cli.conftest import FakeAws, ended, make_run, sha256
 
@@ -284,3 +286,70 @@ def test_a_watch_ends_with_a_refusal(aws: FakeAws) -> None:
     aws.stub("dynamodb").add_client_error("get_item", "AccessDeniedException", "no", http_status_code=400)
     with pytest.raises(ClientError, match="AccessDenied"):
         list(follow(aws.deployment().registry, RUN, every=2.0, sleep=lambda _: None))
+
+
+BILLS = {"mode": "provisioned_throughput", "provisioned_throughput_usd_per_hour": 20.0, "model_units": 2}
+
+
+def asks_for(aws: FakeAws, **break_even: Any) -> str:
+    """Put a run in place whose student would be served so; the hash of its report."""
+    text = json.dumps({"champion_before": None, "break_even": BILLS | break_even}).encode()
+    aws.run_in_registry(make_run(report_key=f"{KEY}.html", report_sha256=sha256(text)))
+    aws.object_in_runs(f"{KEY}.json", text)
+    return sha256(text)
+
+
+def may_be_approved(aws: FakeAws, digest: str, **more: Any) -> None:
+    payload = {"run_id": RUN, "answer": "approved", "why": "", "report_sha256": digest, "expected_champion": None}
+    aws.function_answers("answer-approval", payload | more, {"run_id": RUN, "answer": "approved"})
+
+
+class TestWhatBillsByTheHour:
+    def test_without_a_terminal_and_without_yes_nothing_is_sent(
+        self, aws: FakeAws, call: Callable[..., Result]
+    ) -> None:
+        asks_for(aws)
+
+        refused = call("approve", RUN)
+
+        assert refused.exit_code == 1
+        said = " ".join(refused.stderr.split())
+        for part in ("$20.00 an hour", "$14,600.00 a month", "What ends it", "--yes"):
+            assert part in said
+
+    def test_a_script_says_yes(self, aws: FakeAws, call: Callable[..., Result]) -> None:
+        may_be_approved(aws, asks_for(aws))
+
+        assert call("approve", RUN, "--yes").exit_code == 0
+
+    @pytest.mark.parametrize(("word", "exit_code"), [("y\n", 0), ("n\n", 1), ("\n", 1)])
+    def test_at_a_terminal_the_person_is_asked(
+        self, aws: FakeAws, monkeypatch: pytest.MonkeyPatch, word: str, exit_code: int
+    ) -> None:
+        digest = asks_for(aws)
+        if exit_code == 0:
+            may_be_approved(aws, digest)
+        monkeypatch.setattr("cli.approval.somebody_can_be_asked", lambda: True)
+
+        said = CliRunner().invoke(cli, ["approve", RUN], obj=Session(aws.deployment, False), input=word)
+
+        assert said.exit_code == exit_code
+
+    def test_a_commitment_says_until_when_nothing_ends_it(self, aws: FakeAws, call: Callable[..., Result]) -> None:
+        asks_for(aws, commitment="SixMonths")
+
+        assert "before 180 days are over" in " ".join(call("approve", RUN).stderr.split())
+
+    def test_a_stated_price_counts_for_every_unit(self, aws: FakeAws, call: Callable[..., Result]) -> None:
+        asks_for(aws, provisioned_throughput_usd_per_hour=None)
+
+        assert "$25.00 an hour" in call("approve", RUN, "--hourly-price", "12.5").stderr
+
+    def test_on_demand_and_a_refusal_ask_nothing(self, aws: FakeAws, call: Callable[..., Result]) -> None:
+        may_be_approved(aws, asks_for(aws, mode="on_demand"))
+        assert call("approve", RUN).exit_code == 0
+
+        digest = asks_for(aws)
+        payload = {"run_id": RUN, "answer": "rejected", "why": "", "report_sha256": digest, "expected_champion": None}
+        aws.function_answers("answer-approval", payload, {"run_id": RUN, "answer": "rejected"})
+        assert call("reject", RUN).exit_code == 0

@@ -16,7 +16,7 @@ from lambdas.workflow.run_starter import claim_upload
 from tests.unit.support.workshop import MemoryBucket, Workshop
 
 
-class Shelf(MemoryBucket):
+class PagedUploads(MemoryBucket):
     """An upload bucket whose pages have two objects each."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Shelf(MemoryBucket):
         return [self.lies[key] for key in page], page[-1] if len(left) > len(page) else ""
 
 
-class Counter:
+class StartedRuns:
     """Starts as StartRun does, and remembers what it was handed."""
 
     def __init__(self, workshop: Workshop) -> None:
@@ -50,20 +50,20 @@ class Counter:
 
 
 @pytest.fixture
-def shelf(workshop: Workshop) -> Shelf:
-    shelf = Shelf()
+def shelf(workshop: Workshop) -> PagedUploads:
+    shelf = PagedUploads()
     workshop.uploads = shelf
     workshop.pipeline.__dict__["uploads"] = shelf
     return shelf
 
 
 @pytest.fixture
-def start(workshop: Workshop) -> Counter:
-    return Counter(workshop)
+def start(workshop: Workshop) -> StartedRuns:
+    return StartedRuns(workshop)
 
 
 def test_prompts_without_a_run_are_started_once_as_their_event_would(
-    workshop: Workshop, shelf: Shelf, start: Counter
+    workshop: Workshop, shelf: PagedUploads, start: StartedRuns
 ) -> None:
     # Given
     shelf.lay("video/a.jsonl", workshop.time - timedelta(minutes=30), "v7")
@@ -89,7 +89,7 @@ def test_prompts_without_a_run_are_started_once_as_their_event_would(
     ],
 )
 def test_what_starts_no_run_is_left_alone(
-    workshop: Workshop, shelf: Shelf, start: Counter, key: str, age: timedelta
+    workshop: Workshop, shelf: PagedUploads, start: StartedRuns, key: str, age: timedelta
 ) -> None:
     shelf.lay(key, workshop.time - age)
 
@@ -98,7 +98,7 @@ def test_what_starts_no_run_is_left_alone(
 
 
 def test_a_run_that_the_registry_has_lost_is_not_paid_for_again(
-    workshop: Workshop, shelf: Shelf, start: Counter
+    workshop: Workshop, shelf: PagedUploads, start: StartedRuns
 ) -> None:
     # Given files of the upload's run
     shelf.lay("video/a.jsonl", workshop.time - timedelta(hours=1))
@@ -109,7 +109,7 @@ def test_a_run_that_the_registry_has_lost_is_not_paid_for_again(
 
 
 def test_a_bucket_with_more_than_a_look_reads_is_gone_through_look_by_look(
-    workshop: Workshop, shelf: Shelf, start: Counter, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, shelf: PagedUploads, start: StartedRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given seven objects, two a page, two pages a look
     monkeypatch.setattr(missed_uploads, "PAGES_A_LOOK", 2)
@@ -123,7 +123,7 @@ def test_a_bucket_with_more_than_a_look_reads_is_gone_through_look_by_look(
 
 
 def test_a_look_asks_the_registry_for_a_bounded_number_of_runs(
-    workshop: Workshop, shelf: Shelf, start: Counter, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, shelf: PagedUploads, start: StartedRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(missed_uploads, "LOOKUPS_A_LOOK", 3)
     for number in range(5):
@@ -132,7 +132,9 @@ def test_a_look_asks_the_registry_for_a_bounded_number_of_runs(
     assert [len(find_missed(workshop.pipeline, start)) for _ in range(2)] == [3, 2]
 
 
-def test_a_later_version_of_an_object_is_a_run_of_its_own(workshop: Workshop, shelf: Shelf, start: Counter) -> None:
+def test_a_later_version_of_an_object_is_a_run_of_its_own(
+    workshop: Workshop, shelf: PagedUploads, start: StartedRuns
+) -> None:
     shelf.lay("video/a.jsonl", workshop.time - timedelta(hours=1))
     find_missed(workshop.pipeline, start)
     shelf.lies["video/a.jsonl"] = replace(shelf.lies["video/a.jsonl"], version="v2")
