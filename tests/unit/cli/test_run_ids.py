@@ -87,7 +87,7 @@ def test_the_newest_of_a_thousand_runs_take_one_query_a_state(dynamodb: Any, tab
         item = make_run(f"video-{number:04d}", created_at=iso(created), state="ENDED", outcome="FAILED")
         table.put({**item, **run_key(f"video-{number:04d}"), "state_group": "RUN#ENDED", "since": iso(ended_at)})
     queries: list[Any] = []
-    dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **call: queries.append(call) or None)
+    dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **call: queries.append(call))
     # When
     found = newest_runs(registry, 20)
     # Then
