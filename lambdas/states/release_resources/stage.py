@@ -86,7 +86,7 @@ def _as_it_is_now(stage: Stage) -> Stage:
 
 
 def _is_anothers(stage: Stage, tags: Mapping[str, str]) -> bool:
-    """Tell whether a job is that of another run that has not ended: its own release decides about it.
+    """Tell whether a job or an endpoint is that of another run that has not ended: its own release decides about it.
 
     A run that adopted the job and was killed before it saw whose it is has it in its own book. Where the tags' run is
     over or unknown nobody else would stop the job.

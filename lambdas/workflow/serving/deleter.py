@@ -45,8 +45,8 @@ class Deleter:
     environment : str
         Only what carries its tag is deleted or stopped.
     spares : callable
-        Told the tags of a running job, says whether it is to go on. Runs on the same content name their jobs alike,
-        so a name alone does not tell whose job it is.
+        Told the tags of a running job or of an endpoint, says whether it is to stay. Runs on the same content name
+        their jobs alike, so a name alone does not tell whose job it is.
     deleted_model : callable
         Told the name of a model that was deleted, so that no later run waits for it.
 
@@ -122,28 +122,40 @@ class Deleter:
 
     def _delete_deployment(self, thing: Billable) -> bool:
         arn = thing.arn or self._bedrock.deployment_named(thing.name)
-        if arn is None or not self._is_ours(arn):
+        if arn is None or not self._is_ours(arn, self._spares):
             return True
-        self._bedrock.delete_deployment(arn)
-        return self._bedrock.find_deployment(arn) is None
+        return self._gone(arn, self._bedrock.delete_deployment, self._bedrock.find_deployment)
 
     def _delete_throughput(self, thing: Billable) -> bool:
         arn = thing.arn or self._bedrock.throughput_named(thing.name)
-        if arn is None or not self._is_ours(arn):
+        if arn is None or not self._is_ours(arn, self._spares):
             return True
-        self._bedrock.delete_throughput(arn)
-        return self._bedrock.find_throughput(arn) is None
+        return self._gone(arn, self._bedrock.delete_throughput, self._bedrock.find_throughput)
 
-    def _is_ours(self, arn: str) -> bool:
-        """Read the resource's own tags; what does not exist any more is nobody's."""
+    @staticmethod
+    def _gone(arn: str, delete: Callable[[str], object], find: Callable[[str], object | None]) -> bool:
+        """Delete, and tell whether it is gone; what is gone has no tags, so that deleting it once more is denied."""
         try:
-            owner = self._bedrock.tags(arn).get(ENVIRONMENT_TAG)
+            delete(arn)
+        except ClientError as problem:
+            if refusal(problem) != "AccessDeniedException" or find(arn) is not None:
+                raise
+        return find(arn) is None
+
+    def _is_ours(self, arn: str, spares: Callable[[Mapping[str, str]], bool] = lambda _tags: False) -> bool:
+        """Read the resource's own tags, environment and run; what does not exist any more is nobody's.
+
+        An endpoint has one run; a model may have several, which its holders tell.
+        """
+        try:
+            tags = self._bedrock.tags(arn)
         except ClientError as problem:
             if refusal(problem) == "ResourceNotFoundException":
                 return False
             raise
+        owner = tags.get(ENVIRONMENT_TAG)
         if owner == self._environment:
-            return True
+            return not spares(tags)
         # To claim what is ours and lost its tag: aws bedrock tag-resource (docs/runbook.md).
         _logger.error("left alone: not tagged as this environment's", extra={"arn": arn, "environment": owner})
         self.left_alone.append(arn)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from botocore.exceptions import ClientError
 
+from lambdas.domain.bedrock_names import resource_tags
 from lambdas.gateways.registry.resources import (
     CREATED,
     CUSTOM_MODEL,
@@ -18,6 +20,7 @@ from lambdas.gateways.registry.resources import (
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.release_resources.stage import execute
 from lambdas.workflow.stage import Result
+from tests.unit.support.fake_bedrock import refuse
 from tests.unit.support.workshop import Workshop
 
 COMPLETED = {"status": "COMPLETED", "released": 0, "pending": 0}
@@ -390,3 +393,51 @@ def test_what_the_registry_names_and_another_team_owns_is_not_deleted(
     # Then
     assert result["status"] == "COMPLETED"
     assert arn in workshop.client.endpoints
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, THROUGHPUT])
+def test_an_endpoint_that_carries_the_tag_of_another_run_that_goes_on_stays(workshop: Workshop, kind: str) -> None:
+    # Given an item of the registry that names what another run has made
+    run, other = workshop.run("1"), workshop.run("2")
+    add = workshop.client.add_deployment if kind == DEPLOYMENT else workshop.client.add_throughput
+    arn = add("dev-video-1", "arn:model")
+    workshop.client.tags[arn] = resource_tags("dev", "video", other.run_id, "PromoteStudent")
+    workshop.made(run, kind, "dev-video-1", arn)
+    # When / Then
+    assert release(workshop, run, "FAILED")["status"] == "COMPLETED"
+    assert arn in workshop.client.endpoints
+    # And: once that run is over nobody else would delete it
+    workshop.pipeline.registry.end(other.run_id, other.attempt, "FAILED", "why", workshop.now(), None)
+    workshop.made(run, kind, "dev-video-1b", arn)
+    assert release(workshop, run, "FAILED")["status"] == "COMPLETED"
+    assert arn not in workshop.client.endpoints
+
+
+def test_what_is_gone_between_look_and_deletion_is_released(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: what is gone has no tags, and IAM allows deleting only what has ours
+    run = workshop.run()
+    arn = workshop.client.add_deployment("dev-video-1", "arn:model")
+    workshop.made(run, DEPLOYMENT, "dev-video-1", arn)
+
+    def denied(**_: str) -> None:
+        workshop.client.endpoints.pop(arn)
+        raise refuse("AccessDeniedException", "DeleteCustomModelDeployment")
+
+    monkeypatch.setattr(workshop.client, "delete_custom_model_deployment", denied)
+    # When / Then
+    assert release(workshop, run, "FAILED") == {"status": "COMPLETED", "released": 1, "pending": 0}
+
+
+def test_a_deletion_that_is_denied_is_told(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = workshop.run()
+    arn = workshop.client.add_deployment("dev-video-1", "arn:model")
+    workshop.made(run, DEPLOYMENT, "dev-video-1", arn)
+
+    def denied(**_: str) -> None:
+        raise refuse("AccessDeniedException", "DeleteCustomModelDeployment")
+
+    monkeypatch.setattr(workshop.client, "delete_custom_model_deployment", denied)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        release(workshop, run, "FAILED")
