@@ -141,14 +141,16 @@ def test_deep_doctor_asks_every_item_of_the_page_and_writes_what_an_issue_can_ca
     said = call("doctor", "--deep", "--out", str(tmp_path / "doctor.json"))
     took = time.monotonic() - began
     # Then
-    assert said.exit_code == 0, said.output
+    assert said.exit_code == 1, said.output
     told = json.loads((tmp_path / "doctor.json").read_text())
     states = {item["item"]: item["state"] for item in told["items"]}
     assert list(states) == [look.item for look in LOOKS]
     assert told["simulated"]
     # what the simulator answers is known, and what only an account has is open, not an error
-    assert {states[item] for item in ("1", "2", "25")} == {"confirmed"}
+    assert {states[item] for item in ("1", "2", "26")} == {"confirmed"}
     assert {states[item] for item in ("4", "15", "20")} == {"open"}
+    # the settings name a log bucket, and nobody switched the delivery of logs on
+    assert [item for item, state in states.items() if state == "refuted"] == ["18"]
     assert "simulated" in said.output.splitlines()[-1]
     assert took < 20
 
