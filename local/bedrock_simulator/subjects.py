@@ -141,15 +141,15 @@ class Subjects:
                 return subject
         return None
 
-    def of(self, system: str, question: str) -> Subject:
-        """Return what is right for a request.
+    def of(self, system: str) -> Subject:
+        """Return what is right for a request with a system prompt.
 
         Raises
         ------
         ServiceError
             ``ValidationException`` where nobody knows.
         """
-        found = self._by_prompt.get(system) or self._quoted_in(system) or self._quoted_in(question) or self._default
+        found = self._by_prompt.get(system) or self._default
         if found is None:
             shown = " ".join(system.split())[:80]
             raise validation(
@@ -158,10 +158,19 @@ class Subjects:
             )
         return found
 
-    def _quoted_in(self, text: str) -> Subject | None:
-        """Find the task whose prompt or rubric stands in a text, as a judge's instructions have it."""
-        quoted = [prompt for prompt in self._by_prompt if prompt and prompt in text]
-        return self._by_prompt[max(quoted, key=len)] if quoted else None
+    def judged(self, instructions: str, asked: str) -> Subject:
+        """Return what is right for what a judge is asked: the task whose prompt or rubric it is shown.
+
+        Raises
+        ------
+        ServiceError
+            ``ValidationException`` where nobody knows.
+        """
+        for text in (instructions, asked):
+            quoted = [prompt for prompt in self._by_prompt if prompt and prompt in text]
+            if quoted:
+                return self._by_prompt[max(quoted, key=len)]
+        return self.of(instructions)
 
     def _know(self, facts: TaskFacts, subject: Subject) -> None:
         # A new map, since other threads read the old one.

@@ -76,7 +76,7 @@ class TestALearnedTask:
 
         # When / Then
         for question, _ in made[100:]:
-            right = subjects.of(PROMPT, question).answer(question)
+            right = subjects.of(PROMPT).answer(question)
             if wanted:
                 assert isinstance(right, dict)
                 assert set(right) - {"note"} == set(wanted) - {"note"}
@@ -107,7 +107,18 @@ class TestNothingToLearn:
 
         # When / Then nobody answers with one of their answers
         with pytest.raises(ServiceError, match=r"knows no task with the system prompt 'Write a poem\.'"):
-            subjects.of("Write a poem.", "about the sea")
+            subjects.of("Write a poem.")
+
+
+def test_a_prompt_that_contains_another_tasks_prompt_is_another_task() -> None:
+    # Given a task with a short prompt
+    subjects = Subjects()
+    subjects.register(TaskFacts("mood", ("Sort.",), examples=tuple(tasks.pairs("mood", 50))))
+
+    # When / Then only a judge, which is shown prompts, knows it by a part of what it is told
+    with pytest.raises(ServiceError):
+        subjects.of("Sort. Then translate.")
+    assert subjects.judged("Judge by this prompt: Sort.", "a question").name == "mood"
 
 
 class TestATaskWithATruth:

@@ -49,7 +49,7 @@ class Example:
         system = self.facts.prompts[1]
         scores = []
         for question in questions or self.questions[:HELD_OUT]:
-            right = SUBJECTS.of(system, question).answer(question)
+            right = SUBJECTS.of(system).answer(question)
             reference = right if isinstance(right, str) else json.dumps(dict(right))
             scores.append(judge(Case(question, reference, model.answer(Prompt(system, question, question)).text)).score)
         return statistics.mean(scores)
@@ -95,9 +95,7 @@ def test_the_student_is_between_the_base_and_what_is_right(example: Example) -> 
 def test_a_class_that_is_taken_away_is_lost() -> None:
     # Given the triage's rarest queue
     example = EXAMPLES["ticket-triage"]
-    right = {
-        question: SUBJECTS.of(example.facts.prompts[1], question).answer(question) for question in example.questions
-    }
+    right = {question: SUBJECTS.of(example.facts.prompts[1]).answer(question) for question in example.questions}
     rare = [question for question, answer in right.items() if isinstance(answer, dict) and answer["queue"] == "safety"]
     assert len(rare) >= 30
 

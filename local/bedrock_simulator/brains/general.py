@@ -47,7 +47,7 @@ class Undistilled:
         """Answer one prompt."""
         chance = Chance("undistilled", prompt.key)
         guided = len(prompt.system) >= LONG_PROMPT
-        subject = self._subjects.of(prompt.system, prompt.question)
+        subject = self._subjects.of(prompt.system)
         right = subject.answer(prompt.question)
         if isinstance(right, str):
             return Answer(self._text(right, subject, prompt, chance, guided=guided), certainty=chance.uniform())
@@ -110,7 +110,7 @@ class Baseline:
         """Answer one prompt."""
         chance = Chance("baseline", prompt.key)
         wrong = self._settings().errors.baseline
-        subject = self._subjects.of(prompt.system, prompt.question)
+        subject = self._subjects.of(prompt.system)
         right = subject.answer(prompt.question)
         certainty = 0.5 + 0.5 * chance.uniform()
         if isinstance(right, str):

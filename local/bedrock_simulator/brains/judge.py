@@ -225,7 +225,7 @@ class Judge:
         if case is None:
             return self._model.answer(prompt)
         if not case.reference:
-            right = self._subjects.of(prompt.system, prompt.question).answer(case.question)
+            right = self._subjects.judged(prompt.system, prompt.question).answer(case.question)
             case = Case(case.question, right if isinstance(right, str) else compact(dict(right)), case.answer)
         settings = self._settings()
         verdict = judge(case, (settings.confidence.field,))

@@ -27,7 +27,7 @@ class Teacher:
 
     def answer(self, prompt: Prompt) -> Answer:
         """Answer one prompt."""
-        subject = self._subjects.of(prompt.system, prompt.question)
+        subject = self._subjects.of(prompt.system)
         chance = Chance("teacher", prompt.key)
         said = subject.answer(prompt.question)
         wrong = chance.uniform() < self._settings().errors.teacher
