@@ -21,9 +21,9 @@ from cli.estimation import run_to_come
 from cli.ownership import tagging_commands, untagged
 from cli.session import Session, pass_session
 from cli.submission import check_folder
+from lambdas.domain.costs.model_quotas import ModelQuota, needs
 from lambdas.domain.errors import InvalidSettings, ModelUnavailable
 from lambdas.domain.task.model_choice import ANTHROPIC_TERMS, problem_with
-from lambdas.domain.task.model_quotas import ModelQuota, needs
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.costs.model_quotas import ModelQuota
 from lambdas.domain.model_ids import foundation_model_id, is_profile, model_family
 from lambdas.domain.task.model_choice import ModelChoice, ModelFacts, choose_models
-from lambdas.domain.task.model_quotas import ModelQuota
 from lambdas.domain.task.model_unit_quotas import NO_COMMITMENT_QUOTA
 from lambdas.gateways.aws.service_errors import refusal
 

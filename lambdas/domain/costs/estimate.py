@@ -19,13 +19,13 @@ from lambdas.domain.costs.token_estimate import (
     shared_tokens,
 )
 from lambdas.domain.dataset.records import Record
+from lambdas.domain.evaluation.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.evaluation.judge import case_question, judge_question
 from lambdas.domain.evaluation.judge_calibration import CalibrationCase
 from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS, identity_for_timing
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.questions.answers import Question
-from lambdas.domain.questions.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.task_definition import TaskDefinition

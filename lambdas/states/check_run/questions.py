@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from lambdas.domain.costs.prompt_caching import decide
 from lambdas.domain.dataset.records import WHOLE_RANGE, Record
 from lambdas.domain.errors import ModelUnavailable
+from lambdas.domain.evaluation.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.evaluation.judge import verdict_problem
 from lambdas.domain.questions.answers import Answer, Question
-from lambdas.domain.questions.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.gateways.answering.answer_recorder import ModelUse
 from lambdas.gateways.answering.answerer import Answerer

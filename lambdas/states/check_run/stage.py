@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lambdas.domain.costs.budget import check_budget
 from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
+from lambdas.domain.costs.model_quotas import ModelQuota, needs
 from lambdas.domain.costs.plan import Plan
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.dataset.records import WHOLE_RANGE, Record
@@ -17,7 +18,6 @@ from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.domain.task.model_quotas import ModelQuota, needs
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.task.settings import Settings

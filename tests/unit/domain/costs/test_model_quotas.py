@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambdas.domain.costs.estimate import EstimatedLine
-from lambdas.domain.task.model_quotas import ModelQuota, names_model, needs
+from lambdas.domain.costs.model_quotas import ModelQuota, names_model, needs
 
 PRO, SONNET = "us.amazon.nova-pro-v1:0", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 ACCOUNT = {
