@@ -60,14 +60,19 @@ def parse_document(text: bytes | str, begin: str) -> Any:  # noqa: ANN401 - any 
     except RecursionError:
         raise InvalidDocument(f"{begin}not JSON that can be read: nested too deeply; flatten it", "") from None
     for key, value in _members(document):
+        if isinstance(value, _Constant):
+            raise InvalidDocument(f"{begin}not JSON: {value.word} is not a JSON value, at {_place(key)}", key)
         if isinstance(value, str) and not value.isascii() and _has_surrogate(value):
             found = f"{_place(key)} has half of a surrogate pair, which is no character"
             raise InvalidDocument(f"{begin}not JSON that can be stored: {found}; write another one", key)
     return document
 
 
-def _no_constant(word: str) -> None:
-    raise ValueError(f"{word} is not a JSON value")
+class _Constant:
+    """Stands for NaN, Infinity or -Infinity until its key is known."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
 
 
 def _whole(digits: str) -> int:
@@ -86,7 +91,7 @@ def _different_keys(pairs: list[tuple[str, Any]]) -> Document:
 
 
 # Made once: json.loads makes a new decoder for every call that has an option.
-_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_whole, object_pairs_hook=_different_keys)
+_DECODER = json.JSONDecoder(parse_constant=_Constant, parse_int=_whole, object_pairs_hook=_different_keys)
 
 
 def _members(document: object) -> Iterator[tuple[str, object]]:

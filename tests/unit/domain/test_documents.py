@@ -98,3 +98,8 @@ def test_a_cdk_json_with_a_key_twice_is_refused(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(InvalidSettings, match='the key "max_running" stands twice'):
         environment_files.read_settings("dev")
     check_context_file(tmp_path / "nothing.json")
+
+
+def test_nan_is_refused_by_its_key() -> None:
+    with pytest.raises(InvalidSettings, match=r"NaN is not a JSON value, at 'dev\.prices\.0\.usd'"):
+        read_environments('{"dev": {"prices": [{"usd": NaN}]}}')

@@ -109,3 +109,16 @@ def test_a_compiled_schema_is_of_the_form_that_is_bounded() -> None:
 
     with pytest.raises(KeyError):
         limited(validate)
+
+
+def test_a_file_of_slow_answers_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    monkeypatch.setattr(limited_check.limited, "__defaults__", (0.02,))
+    checker = OutputChecker({"pattern": SLOW[0]})
+    # When
+    started = time.monotonic()
+    said = {checker.problem(json.dumps("a" * 200 + "!")) for _ in range(500)}
+    # Then: the first use their time up, and the others are not waited for
+    assert said == {f"the check against the schema took longer than {limited_check.SECONDS_A_CHECK:g} s"}
+    assert time.monotonic() - started < 8
+    assert checker.problem('"aaa"') is None
