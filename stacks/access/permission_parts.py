@@ -217,13 +217,19 @@ class PermissionParts:
     def _bedrock(self, kind: str) -> str:
         return self._models.account_resource(kind)
 
-    def _tag(self, *resources: str) -> Permission:
-        return of_bedrock(
-            "bedrock:TagResource",
-            "bedrock:ListTagsForResource",
-            on=resources,
-            to="write down whose it is, and recognise what is ours",
-        )
+    def _tag(self, *resources: str) -> list[Permission]:
+        return [
+            self._tag_as_ours(*resources),
+            of_bedrock("bedrock:ListTagsForResource", on=resources, to="recognise what is ours"),
+        ]
+
+    def _tag_as_ours(self, *resources: str) -> Permission:
+        """Allow tagging what is made as this environment's, and never what carries another environment's tag."""
+        tagged = {
+            "StringEquals": {f"aws:RequestTag/{ENVIRONMENT_TAG}": self._environment},
+            "StringEqualsIfExists": {f"aws:ResourceTag/{ENVIRONMENT_TAG}": self._environment},
+        }
+        return allow("bedrock:TagResource", on=resources, to="write down whose it is", when=tagged, because=BEDROCK_IDS)
 
     def _champion_parameters(self, *more: str) -> Permission:
         root = f"arn:{self._stack.partition}:ssm:{self._stack.region}:{self._stack.account}:parameter/distillation"

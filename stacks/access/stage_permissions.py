@@ -93,7 +93,7 @@ class StagePermissions(PermissionParts):
             of_bedrock("bedrock:GetModelInvocationJob", on=[jobs], to="watch batches"),
             self._on_ours("bedrock:StopModelInvocationJob", on=[jobs], to="stop batches at the deadline"),
             without_resource("bedrock:ListModelInvocationJobs", to="find batches again by name"),
-            self._tag(jobs),
+            *self._tag(jobs),
             self._pass_to_bedrock(batch_role, "batch"),
             without_resource("servicequotas:ListServiceQuotas", to="keep within the account's batch quotas"),
             self._runs("s3:GetObject", "s3:PutObject"),
@@ -136,8 +136,8 @@ class StagePermissions(PermissionParts):
             self._on_ours("bedrock:StopModelCustomizationJob", on=[jobs], to="stop the training at its deadline"),
             of_bedrock("bedrock:GetCustomModel", on=[models], to="see that the student is there"),
             self._list_trained(),
-            self._tag(jobs),
-            of_bedrock("bedrock:TagResource", on=[models], to="write down whose student it is"),
+            *self._tag(jobs),
+            self._tag_as_ours(models),
             self._pass_to_bedrock(customization_role, "training"),
             allow(
                 "kms:DescribeKey",
@@ -157,10 +157,10 @@ class StagePermissions(PermissionParts):
         """Put the student behind an on-demand deployment."""
         models, deployments = self._bedrock("custom-model"), self._bedrock("custom-model-deployment")
         return [
-            of_bedrock("bedrock:CreateCustomModelDeployment", on=[models], to="deploy the candidate"),
+            self._on_ours("bedrock:CreateCustomModelDeployment", on=[models], to="deploy the candidate"),
             of_bedrock("bedrock:GetCustomModelDeployment", on=[deployments], to="watch the deployment"),
             without_resource("bedrock:ListCustomModelDeployments", to="find the deployment again by name"),
-            self._tag(deployments),
+            *self._tag(deployments),
             *self._record_progress("PutItem"),
         ]
 
@@ -232,7 +232,7 @@ class StagePermissions(PermissionParts):
         models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")
         deployments = self._bedrock("custom-model-deployment")
         return [
-            of_bedrock(
+            self._on_ours(
                 "bedrock:CreateProvisionedModelThroughput",
                 "bedrock:CreateCustomModelDeployment",
                 on=[models],
@@ -247,7 +247,7 @@ class StagePermissions(PermissionParts):
                 "provisioned-model", "custom-model-deployment", to="try the endpoint before callers get it"
             ),
             self._list_endpoints(),
-            self._tag(throughputs, deployments),
+            *self._tag(throughputs, deployments),
             self._list_runs_bucket("runs/*"),
             self._champion_parameters(),
             self._runs("s3:GetObject"),
@@ -336,9 +336,9 @@ class StagePermissions(PermissionParts):
             of_bedrock(
                 "bedrock:ListTagsForResource", on=[models, throughputs, deployments], to="recognise what is ours"
             ),
-            self._tag(deployments),
+            *self._tag(deployments),
             *self._delete_throughputs(),
-            of_bedrock(
+            self._on_ours(
                 "bedrock:CreateCustomModelDeployment",
                 on=[models],
                 to="put a champion behind a deployment that bills by use",

@@ -187,8 +187,16 @@ def test_rules_invoke_what_they_target_without_a_role(deployment: Deployment) ->
 
 
 TAG = "aws:ResourceTag/distillation:environment"
-CHANGES = ("bedrock:Delete", "bedrock:Stop", "bedrock:Update")
+CHANGES = (
+    "bedrock:Delete",
+    "bedrock:Stop",
+    "bedrock:Update",
+    "bedrock:CreateCustomModelDeployment",
+    "bedrock:CreateProvisioned",
+)
 BOUND_TO_TAGS = {
+    "bedrock:CreateCustomModelDeployment",
+    "bedrock:CreateProvisionedModelThroughput",
     "bedrock:DeleteCustomModel",
     "bedrock:DeleteCustomModelDeployment",
     "bedrock:DeleteProvisionedModelThroughput",
@@ -256,3 +264,16 @@ def test_who_keeps_the_state_of_runs_reaches_no_task(grants: Grants, needed: dic
         }
         assert len(others) >= 8
         assert set(uncovered(grants.of_role(role), others)) == others, role
+
+
+def test_nothing_is_claimed_that_carries_another_environments_tag(grants: Grants, needed: dict[str, set[Need]]) -> None:
+    tried = 0
+    for role, needs in needed.items():
+        tagging = {need for need in needs if need.action == "bedrock:TagResource"}
+        theirs = {replace(need, context=((TAG, "prod"),)) for need in tagging}
+        as_theirs = {replace(need, tags=(("distillation:environment", "prod"),)) for need in tagging}
+        without = {replace(need, tags=()) for need in tagging}
+        for others in (theirs, as_theirs, without):
+            assert set(uncovered(grants.of_role(role), others)) == others, role
+        tried += len(tagging)
+    assert tried

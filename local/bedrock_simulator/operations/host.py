@@ -61,7 +61,9 @@ class Host:
         ``tags_on`` maps the parameter that carries tags to the ARN that will carry them.
         """
         request_tags = {t["key"]: t["value"] for name in tags_on for t in params.get(name, [])}
-        permissions = [Permission(f"bedrock:{action}", resource, request_tags=request_tags) for resource in on]
+        permissions = [
+            Permission(f"bedrock:{action}", resource, self.tags_of(resource), request_tags) for resource in on
+        ]
         permissions += [
             Permission("bedrock:TagResource", tags_on[name], request_tags=request_tags)
             for name in tags_on
