@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -302,6 +303,9 @@ def waits_for_quota(stage: Stage, full: QuotaTooLow, **details: object) -> Resul
 @cache
 def deployed_pipeline() -> Pipeline:
     """Give the one pipeline of this Lambda's process."""
+    if not gc.isenabled():  # the start is over: what was made until now stays, and is not looked at again
+        gc.freeze()
+        gc.enable()
     return Pipeline(environment=Environment.read())
 
 

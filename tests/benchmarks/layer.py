@@ -23,6 +23,7 @@ HANDLERS = {
 
 # Clients ask for a region when they are made; nothing is ever called with these credentials.
 _VARIABLES = {
+    "AWS_LAMBDA_FUNCTION_NAME": "handler",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",

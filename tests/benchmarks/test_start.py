@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from lambdas.gateways.aws import clients, service_models
 from tests.benchmarks.__main__ import Figure, main
-from tests.benchmarks.first_events import FirstEvent, asked, record_first_events, start_seconds, write
+from tests.benchmarks.first_events import _REPLAY, FirstEvent, asked, record_first_events, start_seconds, write
 from tests.benchmarks.layer import HANDLERS, LambdaLike
 
 SERVICES = ("bedrock", "bedrock-runtime", "cloudwatch", "dynamodb", "lambda", "s3", "service-quotas", "sns", "ssm",
@@ -62,6 +64,24 @@ def test_every_handler_has_a_first_event_that_can_be_handled_again(
     files = write(chosen, tmp_path / "events")
     python = LambdaLike(tmp_path / "lambda")
     assert all(start_seconds(python, file) > 0 for file in files.values())
+
+
+def test_a_collector_that_stays_off_is_an_error(
+    tmp_path: Path, events: dict[str, FirstEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a Lambda whose first event does not come to the place that switches the collector on
+    monkeypatch.setattr(
+        "tests.benchmarks.first_events._REPLAY", _REPLAY.replace("first = ", "gc.enable = int; first = ")
+    )
+    file = write({"request_approval": events["request_approval"]}, tmp_path / "events")["request_approval"]
+    # When, Then
+    with pytest.raises(RuntimeError, match="collector stayed switched off"):
+        start_seconds(LambdaLike(tmp_path / "lambda"), file)
+
+
+def test_a_process_that_is_no_lambda_keeps_its_collector() -> None:
+    assert "AWS_LAMBDA_FUNCTION_NAME" not in os.environ
+    assert gc.isenabled()
 
 
 def test_requests_of_the_same_object_have_the_same_name_whatever_they_say() -> None:
