@@ -137,11 +137,12 @@ def test_production_traffic_trains_a_promoted_student_and_the_teacher_is_asked_a
     assert "another app's prompt" not in records
     assert "too late" not in records
 
-    # Then the teacher was paid for the holdout's answers, for the sample on which it is timed, and for nothing else
+    # Then the teacher was paid for the one question that CheckRun asks, for the holdout's answers, for the sample on
+    # which it is timed, and for nothing else
     [teacher] = [one for one in account.report(run)["contestants"] if one["role"] == "teacher"]
     assert TIMED_RECORDS <= teacher["timed_apart"] < TIMED_RECORDS + 5, "each shard rounds its share up"
     paid = [charge for charge in account.simulator.billing()[before:] if charge.model == NOVA]
-    assert sum(charge.requests for charge in paid) == dataset["holdout"] + teacher["timed_apart"]
+    assert sum(charge.requests for charge in paid) == 1 + dataset["holdout"] + teacher["timed_apart"]
     training = [line for line in account.report(run)["ledger"] if line["stage"] == "LaunchDistillation"]
     assert [line["model"] for line in training] == ["amazon.nova-micro-v1:0:128k"]
     # And Bedrock was given the training part of the log alone
