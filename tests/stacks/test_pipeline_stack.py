@@ -26,6 +26,7 @@ BESIDE = {
     "ListInvocationLogs": {"ACCOUNT"},
     "ReadInvocationLogs": {"ACCOUNT"},
     "CollectTeacherData": {"ACCOUNT"},
+    "CheckRun": {"INFERENCE_PROFILES"},
     "StartRun": {"STATE_MACHINE_ARN"},
     "RunTeacherBatch": {"BATCH_ROLE_ARN", "MODEL_KEY_ARN", "INFERENCE_PROFILES"},
     "CalibrateJudge": {"INFERENCE_PROFILES"},

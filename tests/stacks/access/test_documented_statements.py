@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from local.bedrock_simulator.policies import trusts_bedrock
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.faults.world import NAMES
@@ -42,6 +43,10 @@ CUSTOMIZER, CUSTOMIZATION, BATCHING, BATCHES = (
     ("Batch",),
 )
 
+ENVIRONMENT = "dev"
+OURS = ((f"aws:ResourceTag/{ENVIRONMENT_TAG}", ENVIRONMENT),)
+TAGGED = ((ENVIRONMENT_TAG, ENVIRONMENT),)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -54,7 +59,12 @@ class Row:
     context: tuple[tuple[str, str], ...] = ()
 
     def needs(self) -> set[Need]:
-        return {Need(action, resource, self.context) for action in self.actions for resource in self.resources}
+        """Give what AWS checks; what the guides leave to any resource is narrowed to this environment's tag."""
+        return {
+            Need(action, resource, self.context + (OURS if action.startswith("bedrock:") else ()), TAGGED)
+            for action in self.actions
+            for resource in self.resources
+        }
 
 
 def row(source: str, roles: tuple[str, ...], actions: tuple[str, ...], *on: str, **context: str) -> Row:
