@@ -189,6 +189,7 @@ def test_merged_statements_keep_every_reason(assembly: Assembly) -> None:
     # Then
     assert "bedrock:GetFoundationModelAvailability" in merged.actions
     assert set(merged.to) == {
+        "hold the estimate against the models' quotas",
         "see that the account has access to the models",
         "see that a first champion fits into the quota",
     }

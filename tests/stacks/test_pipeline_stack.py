@@ -39,7 +39,14 @@ BESIDE = {
     "AnswerApproval": {"APPROVALS_TABLE"},
     "PublishReport": {"TOPIC_ARN"},
     "BakeStudent": {"TOPIC_ARN"},
-    "ReconcileRuns": {"STATE_MACHINE_ARN", "RELEASE_FUNCTION", "REPORT_FUNCTION", "TOPIC_ARN", "ROLLBACK_FUNCTION"},
+    "ReconcileRuns": {
+        "STATE_MACHINE_ARN",
+        "START_FUNCTION",
+        "RELEASE_FUNCTION",
+        "REPORT_FUNCTION",
+        "TOPIC_ARN",
+        "ROLLBACK_FUNCTION",
+    },
 }
 
 

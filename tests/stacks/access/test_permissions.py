@@ -234,6 +234,7 @@ def test_only_the_reconciler_may_reach_another_lambda(deployment: Deployment) ->
         "<ReleaseResources",
         "<PublishReport",
         "<RollBackChampion",
+        "<StartRun",
     }
     assert short_names(roles_with(deployment, "lambda:InvokeFunction")) == {"ReconcileRuns", "DistillationAccess"}
 
