@@ -46,7 +46,7 @@ thorough: setup ## what takes longer than make test may: every fault, every stop
 	$(BIN)/python -m tests.faults --all
 	$(BIN)/python -m tests.mutants
 
-faults: setup ## what can go wrong in every state: <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--all: each error of each class)
+faults: setup ## what can go wrong in every state: <n> races: <n> wrong; <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--races: every race; ARGS=--all: each error of each class)
 	$(BIN)/python -m tests.faults $(ARGS)
 
 check: setup ## format, lint, types, import contracts, secrets, licences, links, schemas, workflow, known vulnerabilities

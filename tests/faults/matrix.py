@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tests.faults.cases import Operation, Stage, faults_of, kills, stages
 from tests.faults.scenarios import SCENARIOS, Scenario, finish
@@ -26,6 +27,7 @@ from tests.faults.world import World, deployed
 from tests.stacks.templates import Deployment
 
 Choose = Callable[[list[Fault]], Iterable[Fault]]
+Found = TypeVar("Found")
 Tell = Callable[[Verdict], None]
 
 
@@ -119,10 +121,10 @@ class Team:
         self.folder = folder
         folder.mkdir()
         self._tell, self._members = tell, members or os.cpu_count() or 1
-        self._working: dict[int, tuple[Path, Fault]] = {}
+        self._working: dict[int, tuple[Path, object]] = {}
         self._verdicts: list[Verdict] = []
 
-    def begin(self, fault: Fault, work: Callable[[], Verdict]) -> None:
+    def begin(self, fault: object, work: Callable[[], Verdict]) -> None:
         """Do the work on a fault in a copy of this process, as soon as one may begin."""
         while len(self._working) >= self._members:
             self._gather()
@@ -165,7 +167,7 @@ def with_shared_retries(verdicts: list[Verdict]) -> Iterator[Verdict]:
         yield verdict
 
 
-def in_a_copy(work: Callable[[], Clean]) -> Clean:
+def in_a_copy(work: Callable[[], Found]) -> Found:
     """Do something in a copy of this process that changes nothing here."""
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -178,8 +180,8 @@ def in_a_copy(work: Callable[[], Clean]) -> Clean:
         content = pipe.read()
     os.waitpid(child, 0)
     if not content:
-        raise AssertionError("the run without a fault could not be walked")
-    found: Clean = pickle.loads(content)  # noqa: S301 - this process wrote it
+        raise AssertionError("the copy of this process gave nothing")
+    found: Found = pickle.loads(content)  # noqa: S301 - this process wrote it
     return found
 
 

@@ -285,6 +285,12 @@ class World:
             if arn not in self.executions:
                 self.executions[arn] = Execution(arn, self.definition, json.loads(given["input"]), self)
             return 200, {}, json.dumps({"executionArn": arn, "startDate": self.clock.now().timestamp()}).encode()
+        if operation == "ListExecutions":
+            at_work = [one for one in self.executions.values() if one.status == given["statusFilter"]]
+            started = self.clock.now().timestamp()
+            found = [{"executionArn": one.arn, "stateMachineArn": given["stateMachineArn"], "startDate": started,
+                      "name": one.arn.rpartition(":")[2], "status": one.status} for one in at_work]  # fmt: skip
+            return 200, {}, json.dumps({"executions": found}).encode()
         known = self.executions.get(given["executionArn"])
         if known is None:
             return 400, {}, b'{"__type": "ExecutionDoesNotExist", "message": "no such execution"}'
