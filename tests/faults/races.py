@@ -215,6 +215,7 @@ class Waits:
         if self.asked:
             token = self.asked
         else:
+            world._words.pop(token, None)  # an earlier run's request had a token of the same name
             self.asked, scene.waiting = token, {token}
             self.meanwhile()
         self.asked = ""

@@ -201,12 +201,12 @@ class Reaper:
     # Acting
 
     def _tried(self, finding: Finding, tasks: dict[str, TaskState], reap: str) -> Finding:
-        """Deal with one finding; where a service does not answer for now, the others must not wait for it."""
+        """Deal with one finding; where a service refuses or does not answer, the others must not wait for it."""
         try:
             return self._dealt_with(finding, tasks, reap)
         except AWS_ERRORS as problem:
             if not passes(problem):
-                raise
+                logger.exception("one finding could not be dealt with", extra={"arn": finding.arn})
             return replace(finding, explanation=f"{finding.explanation}; left to the next look: {in_words(problem)}")
 
     def _dealt_with(self, finding: Finding, tasks: dict[str, TaskState], reap: str) -> Finding:

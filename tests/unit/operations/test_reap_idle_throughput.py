@@ -453,6 +453,22 @@ def test_only_our_jobs_under_way_are_listed_to_be_stopped(yard: Yard) -> None:
     ]
 
 
+def test_what_a_service_refuses_is_told_and_keeps_no_other_finding_from_being_dealt_with(yard: Yard) -> None:
+    # Given a throughput that may not be deleted, and a model of the same run
+    run, client = yard.workshop.run(), yard.workshop.client
+    throughput = yard.throughput(run)
+    model = client.add_model("dev-video-1")
+    client.tags[model] = resource_tags("dev", run.task, run.run_id, "LaunchDistillation")
+    yard.end(run)
+    client.refuses["DeleteProvisionedModelThroughput"] = "AccessDeniedException"
+    # When
+    findings = {finding["arn"]: finding for finding in yard.reaper.reap("delete_unused")["findings"]}
+    # Then
+    assert findings[throughput]["done"] == ""
+    assert "AccessDeniedException" in findings[throughput]["explanation"]
+    assert findings[model]["done"] == "deleted"
+
+
 class TestWhateverItIsCalled:
     """A throughput that somebody renamed in the console bills on: tags and ARNs tell whose it is, not names."""
 
