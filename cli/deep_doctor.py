@@ -38,7 +38,7 @@ METRICS = "AWS/Bedrock"
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")
 
 
-class Finding(NamedTuple):
+class Evidence(NamedTuple):
     """What a look found, and what to do next where it matters."""
 
     state: str
@@ -47,7 +47,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class ItemState:
     """One item of docs/real-account.md.
 
     Attributes
@@ -72,7 +72,7 @@ class Look(NamedTuple):
 
     item: str
     title: str
-    ask: Callable[[Account], Finding] | None
+    ask: Callable[[Account], Evidence] | None
     otherwise: str
     closed: bool = False
 
@@ -132,100 +132,100 @@ class Account:
         return self._events[source]
 
 
-def _models(account: Account) -> Finding:
+def _models(account: Account) -> Evidence:
     settings = account.settings
     ways = account.catalog.facts(settings.student_customization_model).customizations
     if not {"DISTILLATION", "FINE_TUNING"} & set(ways):
         step = "change 'student_model' and 'student_customization_model' in cdk.json"
-        return Finding(REFUTED, f"{settings.student_customization_model} can be neither distilled nor tuned", step)
+        return Evidence(REFUTED, f"{settings.student_customization_model} can be neither distilled nor tuned", step)
     try:
         chosen = account.catalog.choose(settings, "auto", utc_now())
     except ModelUnavailable as problem:
-        return Finding(REFUTED, str(problem), "do what stands there")
-    return Finding(CONFIRMED, f"{chosen.student} from {chosen.teacher} by {chosen.training}")
+        return Evidence(REFUTED, str(problem), "do what stands there")
+    return Evidence(CONFIRMED, f"{chosen.student} from {chosen.teacher} by {chosen.training}")
 
 
-def _throughput_quota(account: Account) -> Finding:
+def _throughput_quota(account: Account) -> Evidence:
     units = account.catalog.no_commitment_units()
     if units is None:
-        return Finding(OPEN, "the quota of model units is not shown", "look into the console's Service Quotas")
+        return Evidence(OPEN, "the quota of model units is not shown", "look into the console's Service Quotas")
     if not units:
         step = "ask for model units, or use serving.mode on_demand"
-        return Finding(REFUTED, "0 model units without commitment: no throughput can be bought", step)
-    return Finding(CONFIRMED, f"{units:g} model units without commitment")
+        return Evidence(REFUTED, "0 model units without commitment: no throughput can be bought", step)
+    return Evidence(CONFIRMED, f"{units:g} model units without commitment")
 
 
-def _prices(account: Account) -> Finding:
+def _prices(account: Account) -> Evidence:
     wanted = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": account.deployment.region}]
     texts = list(account.pages("pricing", "get_products", "PriceList", ServiceCode=SERVICE_CODE, Filters=wanted))
     try:
         listed = read_price_list(texts, account.deployment.region).prices
     except NoPriceListError as problem:
-        return Finding(OPEN, f"the price list cannot be read: {problem}")
+        return Evidence(OPEN, f"the price list cannot be read: {problem}")
     student = f"custom:{account.settings.student_model}"
     custom = [price for price in listed if price.model == student]
     if not custom:
-        return Finding(OPEN, f"{len(listed)} prices of known usage types, none of them of {student}", "see the page")
+        return Evidence(OPEN, f"{len(listed)} prices of known usage types, none of them of {student}", "see the page")
     found = ", ".join(f"{price.usage} ${price.usd:g} ({price.usage_type})" for price in custom)
     book = account.settings.price_book()
     differing = [price for price in custom if _differs(book.find(student, price.usage), price.usd)]
     if differing:
-        return Finding(REFUTED, found, "python -m cli prices refresh says what differs, and writes it with --write")
-    return Finding(CONFIRMED, found)
+        return Evidence(REFUTED, found, "python -m cli prices refresh says what differs, and writes it with --write")
+    return Evidence(CONFIRMED, found)
 
 
 def _differs(line: Any, usd: float) -> bool:  # noqa: ANN401 - a line of the book or none
     return line is None or f"{line.usd:.6g}" != f"{usd:.6g}"
 
 
-def _trust(account: Account) -> Finding:
+def _trust(account: Account) -> Evidence:
     waiting = [found["FunctionName"] for found in account.functions if found.get("State", "Active") != "Active"]
     if waiting:
-        return Finding(REFUTED, f"not active: {', '.join(waiting)}", "read StateReason of the function")
+        return Evidence(REFUTED, f"not active: {', '.join(waiting)}", "read StateReason of the function")
     name = account.functions[0]["Role"].rpartition("/")[2]
     used = account.client("iam").get_role(RoleName=name)["Role"].get("RoleLastUsed", {}).get("LastUsedDate")
     if used is None:
-        return Finding(
+        return Evidence(
             OPEN, "the functions are active; IAM has not seen their roles used yet", "upload something first"
         )
-    return Finding(CONFIRMED, f"Lambda took the role {name} with its condition, last on {used:%Y-%m-%d}")
+    return Evidence(CONFIRMED, f"Lambda took the role {name} with its condition, last on {used:%Y-%m-%d}")
 
 
-def _stalls(account: Account) -> Finding:
+def _stalls(account: Account) -> Evidence:
     jobs = account.pages(
         "bedrock", "list_model_customization_jobs", "modelCustomizationJobSummaries", statusEquals="Completed"
     )
     hours = [(job["endTime"] - job["creationTime"]).total_seconds() / 3600 for job in jobs if job.get("endTime")]
     if not hours:
-        return Finding(OPEN, "no training has completed yet", "call it again after the first one")
+        return Evidence(OPEN, "no training has completed yet", "call it again after the first one")
     longest, limit = max(hours), account.settings.distillation_stall_hours
     if longest > limit:
         step = "raise 'distillation_stall_hours' in cdk.json unless watch showed that its phases moved"
-        return Finding(REFUTED, f"a healthy training took {longest:.1f} hours, more than {limit:g}", step)
-    return Finding(CONFIRMED, f"{len(hours)} trainings completed, the longest in {longest:.1f} of {limit:g} hours")
+        return Evidence(REFUTED, f"a healthy training took {longest:.1f} hours, more than {limit:g}", step)
+    return Evidence(CONFIRMED, f"{len(hours)} trainings completed, the longest in {longest:.1f} of {limit:g} hours")
 
 
-def _key(account: Account) -> Finding:
+def _key(account: Account) -> Evidence:
     bucket = account.deployment.output("data", "RunsBucket")
     rules = account.client("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     key = rules[0]["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
     if key is None:
-        return Finding(OPEN, "S3 does not name the key of the runs bucket", "look at the bucket's encryption")
+        return Evidence(OPEN, "S3 does not name the key of the runs bucket", "look at the bucket's encryption")
     state = account.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
     if state != "Enabled":
-        return Finding(REFUTED, f"the data key is {state}", "nothing can be read or written until it is Enabled")
+        return Evidence(REFUTED, f"the data key is {state}", "nothing can be read or written until it is Enabled")
     # Dry: KMS decides about rights and conditions, and makes nothing.
     context = {"aws:s3:arn": f"arn:aws:s3:::{bucket}"}
     try:
         account.client("kms").generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=context, DryRun=True)
     except ClientError as problem:
         if error_code(problem) != "DryRunOperationException":
-            return Finding(OPEN, f"the key does not answer you: {in_words(problem)}", "ask as somebody who may use it")
+            return Evidence(OPEN, f"the key does not answer you: {in_words(problem)}", "ask as somebody who may use it")
     denied = _denials(account, "kms.amazonaws.com")
     if denied:
-        return Finding(REFUTED, denied, "allow it in stacks/access/data_key.py or key_access.py, in one line")
+        return Evidence(REFUTED, denied, "allow it in stacks/access/data_key.py or key_access.py, in one line")
     dry = "the key answers in dry form with the context of S3, and CloudTrail has no refusal of this pipeline"
-    return Finding(CONFIRMED, dry)
+    return Evidence(CONFIRMED, dry)
 
 
 def _denials(account: Account, source: str) -> str:
@@ -239,118 +239,118 @@ def _denials(account: Account, source: str) -> str:
     return "; ".join(sorted(refused)[:3])
 
 
-def _no_denial(source: str, *actions: str) -> Callable[[Account], Finding]:
+def _no_denial(source: str, *actions: str) -> Callable[[Account], Evidence]:
     """Make a look into CloudTrail: refused is refuted, seen and not refused is confirmed."""
 
-    def look(account: Account) -> Finding:
+    def look(account: Account) -> Evidence:
         denied = _denials(account, source)
         if denied:
-            return Finding(REFUTED, denied, "the event names action and resource: add it to the role's statement")
+            return Evidence(REFUTED, denied, "the event names action and resource: add it to the role's statement")
         seen = {event["eventName"] for event in account.events(source) if not event.get("errorCode")} & set(actions)
         if seen >= set(actions):
-            return Finding(CONFIRMED, f"CloudTrail has {', '.join(sorted(seen))} and no refusal of this pipeline")
+            return Evidence(CONFIRMED, f"CloudTrail has {', '.join(sorted(seen))} and no refusal of this pipeline")
         missing = ", ".join(sorted(set(actions) - seen))
-        return Finding(OPEN, f"CloudTrail has no {missing} yet", "call it again after a run")
+        return Evidence(OPEN, f"CloudTrail has no {missing} yet", "call it again after a run")
 
     return look
 
 
-def _global_profiles(account: Account) -> Finding:
+def _global_profiles(account: Account) -> Evidence:
     used = sorted(model for model in account.settings.asked_models() if model.startswith("global."))
     if not used:
-        return Finding(CONFIRMED, "no setting names a global. profile, so nothing depends on it")
-    return Finding(OPEN, f"named: {', '.join(used)}", "run the example to EvaluateStudent")
+        return Evidence(CONFIRMED, "no setting names a global. profile, so nothing depends on it")
+    return Evidence(OPEN, f"named: {', '.join(used)}", "run the example to EvaluateStudent")
 
 
-def _runtime(account: Account) -> Finding:
+def _runtime(account: Account) -> Evidence:
     if account.deployment.local:
-        return Finding(OPEN, "the embedded AWS runs Lambdas in the Python of this machine", "ask in an account")
+        return Evidence(OPEN, "the embedded AWS runs Lambdas in the Python of this machine", "ask in an account")
     runtimes = {f"{found['Runtime']} on {', '.join(found['Architectures'])}" for found in account.functions}
     name = account.functions[0]["FunctionName"]
     group = account.functions[0].get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{name}")
     streams = account.client("logs").filter_log_events(logGroupName=group, filterPattern="ImportModuleError", limit=1)
     if streams["events"]:
-        return Finding(REFUTED, streams["events"][0]["message"].strip()[:300], "the message names the missing package")
+        return Evidence(REFUTED, streams["events"][0]["message"].strip()[:300], "the message names the missing package")
     began = account.client("logs").filter_log_events(logGroupName=group, filterPattern="platform.start", limit=1)
     if not began["events"]:
-        return Finding(OPEN, f"{', '.join(runtimes)}: not called yet", "upload something first")
-    return Finding(CONFIRMED, f"{', '.join(sorted(runtimes))} was called and imported its layer")
+        return Evidence(OPEN, f"{', '.join(runtimes)}: not called yet", "upload something first")
+    return Evidence(CONFIRMED, f"{', '.join(sorted(runtimes))} was called and imported its layer")
 
 
-def _log_delivery(account: Account) -> Finding:
+def _log_delivery(account: Account) -> Evidence:
     sources = account.settings.log_sources
     if not sources:
-        return Finding(CONFIRMED, "no setting names log_sources, so nothing depends on it")
+        return Evidence(CONFIRMED, "no setting names log_sources, so nothing depends on it")
     answer = account.client("bedrock").get_model_invocation_logging_configuration()
     delivered = answer.get("loggingConfig", {}).get("s3Config", {}).get("bucketName")
     if delivered not in {source["bucket"] for source in sources}:
         step = "switch the logging on, or name its bucket in 'log_sources'"
-        return Finding(REFUTED, f"Bedrock delivers its logs to {delivered or 'no bucket'}", step)
-    return Finding(OPEN, f"Bedrock delivers to {delivered}; forms of entries are seen in a run", "submit --from-logs")
+        return Evidence(REFUTED, f"Bedrock delivers its logs to {delivered or 'no bucket'}", step)
+    return Evidence(OPEN, f"Bedrock delivers to {delivered}; forms of entries are seen in a run", "submit --from-logs")
 
 
-def _metric_dimension(account: Account) -> Finding:
+def _metric_dimension(account: Account) -> Evidence:
     ours = [value for value in account.dimensions if "provisioned-model" in value or "custom-model-deploy" in value]
     if any(value.startswith("arn:") for value in ours):
-        return Finding(CONFIRMED, f"ModelId is an ARN: {ours[0]}")
+        return Evidence(CONFIRMED, f"ModelId is an ARN: {ours[0]}")
     others = [value for value in account.dimensions if re.fullmatch(r"[a-z0-9]{12}", value)]
     if ours or others:
         step = "set 'reap' to report: until this is mended every champion looks idle"
-        return Finding(REFUTED, f"ModelId is not an ARN: {(ours or others)[0]}", step)
-    return Finding(OPEN, "no endpoint was called yet", "call one and wait five minutes")
+        return Evidence(REFUTED, f"ModelId is not an ARN: {(ours or others)[0]}", step)
+    return Evidence(OPEN, "no endpoint was called yet", "call one and wait five minutes")
 
 
-def _batch(account: Account) -> Finding:
+def _batch(account: Account) -> Evidence:
     teacher = account.settings.teacher_models[0]
     named = names_of_limits(account.quotas, teacher)
     if not named:
-        return Finding(REFUTED, f"no batch quota ends with the name of {teacher}", "the documented defaults hold")
+        return Evidence(REFUTED, f"no batch quota ends with the name of {teacher}", "the documented defaults hold")
     summaries = "invocationJobSummaries"
     done = next(account.pages("bedrock", "list_model_invocation_jobs", summaries, statusEquals="Completed"), None)
     if done is None:
-        return Finding(
+        return Evidence(
             OPEN, f"{len(named)} batch quotas are named as expected; no batch has completed yet", "see the page"
         )
-    return Finding(CONFIRMED, f"{len(named)} batch quotas are named as expected, and {done['jobName']} completed")
+    return Evidence(CONFIRMED, f"{len(named)} batch quotas are named as expected, and {done['jobName']} completed")
 
 
-def _own_metrics(account: Account) -> Finding:
+def _own_metrics(account: Account) -> Evidence:
     found = next(account.pages("cloudwatch", "list_metrics", "Metrics", Namespace="Distillation"), None)
     name = f"distillation-{account.deployment.environment}"
     alarms = list(account.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=name))
     broken = [alarm["AlarmName"] for alarm in alarms if alarm.get("StateReason", "").startswith("Error")]
     if broken:
-        return Finding(REFUTED, f"alarms with an error: {', '.join(broken)}", "read StateReason of the alarm")
+        return Evidence(REFUTED, f"alarms with an error: {', '.join(broken)}", "read StateReason of the alarm")
     if found is None:
-        return Finding(OPEN, f"{len(alarms)} alarms; no metric of a run yet", "call it again after a run")
-    return Finding(CONFIRMED, f"{len(alarms)} alarms without an error, and metrics under Distillation")
+        return Evidence(OPEN, f"{len(alarms)} alarms; no metric of a run yet", "call it again after a run")
+    return Evidence(CONFIRMED, f"{len(alarms)} alarms without an error, and metrics under Distillation")
 
 
-def _application_profiles(account: Account) -> Finding:
+def _application_profiles(account: Account) -> Evidence:
     if not account.settings.inference_profiles:
-        return Finding(CONFIRMED, "'inference_profiles' is false, so nothing depends on it")
+        return Evidence(CONFIRMED, "'inference_profiles' is false, so nothing depends on it")
     found = account.pages("bedrock", "list_inference_profiles", "inferenceProfileSummaries", typeEquals="APPLICATION")
     ours = [one for one in found if one["inferenceProfileName"].startswith(f"{account.deployment.environment}-")]
     lame = [one["inferenceProfileName"] for one in ours if one["status"] != "ACTIVE"]
     if lame:
-        return Finding(REFUTED, f"not active: {', '.join(lame)}", "name their models in 'models_without_profile'")
+        return Evidence(REFUTED, f"not active: {', '.join(lame)}", "name their models in 'models_without_profile'")
     if not ours:
-        return Finding(OPEN, "no application inference profile of this environment is listed", "deploy")
+        return Evidence(OPEN, "no application inference profile of this environment is listed", "deploy")
     if not any("application-inference-profile" in value for value in account.dimensions):
-        return Finding(OPEN, f"{len(ours)} are active; none was called yet", "call it again after a run")
-    return Finding(CONFIRMED, f"{len(ours)} are active, and calls through one are counted")
+        return Evidence(OPEN, f"{len(ours)} are active; none was called yet", "call it again after a run")
+    return Evidence(CONFIRMED, f"{len(ours)} are active, and calls through one are counted")
 
 
-def _vpc_endpoints(account: Account) -> Finding:
+def _vpc_endpoints(account: Account) -> Evidence:
     network = account.settings.network()
     if network is None:
-        return Finding(CONFIRMED, "no setting names a vpc, so nothing depends on it")
+        return Evidence(CONFIRMED, "no setting names a vpc, so nothing depends on it")
     offered = {name.rpartition(f".{account.deployment.region}.")[2] for name in account.client("ec2")
                .describe_vpc_endpoint_services()["ServiceNames"]}  # fmt: skip
     needed = {"bedrock", "bedrock-runtime", "lambda", "monitoring", "servicequotas", "sns", "ssm", "states"}
     if needed - offered:
-        return Finding(REFUTED, f"not offered here: {', '.join(sorted(needed - offered))}", "use 'endpoints': false")
-    return Finding(CONFIRMED, "every interface endpoint is offered in this Region")
+        return Evidence(REFUTED, f"not offered here: {', '.join(sorted(needed - offered))}", "use 'endpoints': false")
+    return Evidence(CONFIRMED, "every interface endpoint is offered in this Region")
 
 
 _RUN = "needs a run; the page says what to look at"
@@ -393,12 +393,12 @@ LOOKS = (
 """Every item of docs/real-account.md, in its order."""
 
 
-def answers(deployment: Deployment, settings: Settings) -> Iterator[Answer]:
+def answers(deployment: Deployment, settings: Settings) -> Iterator[ItemState]:
     """Look at one item after the other; what cannot be asked stays open and says why."""
     account = Account(deployment, settings)
     for look in LOOKS:
         finding = _found(look, account)
-        yield Answer(
+        yield ItemState(
             item=look.item,
             title=look.title,
             state=finding.state,
@@ -408,29 +408,29 @@ def answers(deployment: Deployment, settings: Settings) -> Iterator[Answer]:
         )
 
 
-def _found(look: Look, account: Account) -> Finding:
+def _found(look: Look, account: Account) -> Evidence:
     if look.ask is None:
         step = "" if look.closed else f"docs/real-account.md, item {look.item}"
-        return Finding(CONFIRMED if look.closed else OPEN, look.otherwise, step)
+        return Evidence(CONFIRMED if look.closed else OPEN, look.otherwise, step)
     try:
         return look.ask(account)
     except AWS_ERRORS as problem:
         local = account.deployment.local
         step = "the embedded AWS may not have it: ask in an account" if local else "call it with the right to read this"
-        return Finding(OPEN, f"could not be asked: {in_words(problem)}", step)
+        return Evidence(OPEN, f"could not be asked: {in_words(problem)}", step)
     except (LookupError, TypeError, ValueError) as problem:  # a field that the service model calls optional
-        return Finding(OPEN, f"the answer has a form that is not known here ({type(problem).__name__}: {problem})")
+        return Evidence(OPEN, f"the answer has a form that is not known here ({type(problem).__name__}: {problem})")
     except CliError as problem:
-        return Finding(OPEN, f"could not be asked: {problem}", "deploy first")
+        return Evidence(OPEN, f"could not be asked: {problem}", "deploy first")
 
 
-def document(deployment: Deployment, found: list[Answer]) -> dict[str, Any]:
+def document(deployment: Deployment, found: list[ItemState]) -> dict[str, Any]:
     """Give ``doctor.json``, which an issue can carry: account numbers are taken out of every text.
 
     Parameters
     ----------
     deployment : Deployment
-    found : list of Answer
+    found : list of ItemState
     """
     made = {
         "schema_version": SCHEMA_VERSION,

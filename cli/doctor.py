@@ -14,7 +14,7 @@ import click
 from rich.text import Text
 
 from cli.concurrency import fit
-from cli.deep_doctor import CONFIRMED, OPEN, REFUTED, Answer, answers, document
+from cli.deep_doctor import CONFIRMED, OPEN, REFUTED, ItemState, answers, document
 from cli.environment_files import CDK_FILE, read_settings
 from cli.errors import CHECK_FAILED, NOT_REACHED, CliError, NotDeployedError
 from cli.estimation import run_to_come
@@ -114,7 +114,7 @@ def doctor(session: Session, *, task_dir: Path | None, deep: bool, out: Path) ->
 
 
 def _deep(session: Session, out: Path) -> None:
-    found: list[Answer] = []
+    found: list[ItemState] = []
     settings, _ = _settings(session.deployment)
     if settings is None:
         raise CliError(f"There are no settings to ask about: deploy, or mend {CDK_FILE}.", NOT_REACHED)

@@ -132,7 +132,7 @@ def test_a_run_stopped_after_any_state_leaves_nothing_and_is_finished_by_retry(
         bill.is_the_ledger_of(run)
         return
     assert run.outcome == "STOPPED"
-    assert "somebody stopped the execution" in str(run.reason)
+    assert str(run.reason) == "a person stopped the run"
     # When
     assert account.invoke("StartRunFunction", {"retry": run_id})["attempt"] == 2
     answer_approval(account, run_id, wanted=state == "RequestApproval")

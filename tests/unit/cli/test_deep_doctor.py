@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from cli import deep_doctor
-from cli.deep_doctor import CONFIRMED, LOOKS, OPEN, REFUTED, Account, Answer, Finding, document
+from cli.deep_doctor import CONFIRMED, LOOKS, OPEN, REFUTED, Account, Evidence, ItemState, document
 from lambdas.domain.task.settings import Settings
 from tests.unit.cli.conftest import FakeAws
 
@@ -28,7 +28,7 @@ def account(aws: FakeAws, **settings: Any) -> Account:
     return Account(aws.deployment(), Settings.from_mapping(settings))
 
 
-def asked(aws: FakeAws, item: str, **settings: Any) -> Finding:
+def asked(aws: FakeAws, item: str, **settings: Any) -> Evidence:
     """Ask one item, as the command does: what AWS refuses is open."""
     [look] = [look for look in LOOKS if look.item == item]
     return deep_doctor._found(look, account(aws, **settings))
@@ -196,7 +196,7 @@ def test_what_cannot_be_asked_freely_is_open_and_leads_to_the_page(aws: FakeAws)
 
 
 def test_the_file_has_no_account_number(aws: FakeAws) -> None:
-    answer = Answer(
+    answer = ItemState(
         item="1", title="t", state=OPEN, evidence=f"arn:aws:iam::{ACCOUNT}:role/x", next_step="", asked=True
     )
     text = json.dumps(document(aws.deployment(), [answer]))
