@@ -473,7 +473,8 @@ def _wrong_champion(scene: Scene) -> Iterator[str]:
 def _wrong_records(scene: Scene) -> Iterator[str]:
     world = scene.world
     promoted = {line["run_id"] for line in world.tasks.history(TASK) if line["action"] == "promoted"}
-    for state in (QUEUED, RUNNING):
+    closed = Intake(world._table).closed_since() is not None
+    for state in (RUNNING,) if closed else (QUEUED, RUNNING):  # what comes to a closed intake waits (decision 0141)
         for run in world.registry.in_state(state):
             yield f"run {run.run_id} is {run.state}"
     for run in world.registry.in_state(ENDED):
