@@ -45,7 +45,7 @@ _ARNS = {
 }
 _FIXED = {
     "AWS::KMS::Key": UUID,
-    "AWS::Bedrock::ApplicationInferenceProfile": "a1b2c3d4e5f6",
+    "AWS::Bedrock::ApplicationInferenceProfile": "a1b2c3d4e5f6",  # pragma: allowlist secret
     "AWS::EC2::SecurityGroup": "sg-0123456789abcdef0",
 }
 _REF_IS_ARN = ("AWS::SNS::Topic", "AWS::Lambda::LayerVersion", "AWS::Lambda::Version", "AWS::IAM::ManagedPolicy")
