@@ -31,7 +31,7 @@ def logged_lines(account: Account) -> Iterator[str]:
 def test_a_promoted_run_logs_every_metric_of_the_dashboard(account: Account) -> None:
     # Given
     prompts = example_lines()[:200]
-    upload = account.upload("watched", prompts, **lenient())
+    upload = account.upload("on-the-dashboard", prompts, **lenient())
     run = account.ended(upload.run_id)
     assert run.outcome == "PROMOTED", run.reason
     # When the janitor has looked too

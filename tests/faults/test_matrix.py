@@ -91,7 +91,7 @@ def test_an_error_that_a_catch_names_is_a_class_of_its_own(deployment: Deploymen
     fault = partial(Fault, scenario="first", state="RequestApproval", kind=LAMBDA)
     # Then
     classes = [class_of(fault(error=error), state) for error in LAMBDA_ERRORS]
-    ways = {"States.Timeout", "States.Runtime", "Lambda.Unknown"}
+    ways = {"States.Timeout", "States.Runtime", "Lambda.Unknown", "Lambda.TooManyRequestsException"}
     assert len(set(classes)) == len(ways)
     assert len({class_of(fault(error=error), state) for error in ways}) == len(ways)
     assert class_of(fault(error="Lambda.Unknown"), state) == class_of(fault(error="Runtime.ExitError"), state)

@@ -115,4 +115,6 @@ def test_a_judge_that_does_as_an_answer_tells_it_ends_the_run_before_the_teacher
     run: Any = world.run(run_id)
     assert run.outcome == "REJECTED"
     assert "talk to the judge" in str(run.reason)
-    assert not any("nova-pro" in what or what == "training" for what in +world.paid())
+    paid = world.paid()
+    assert not any(what == "training" for what in +paid)
+    assert sum(number for what, number in paid.items() if "nova-pro" in what) == 1, "CheckRun's one question"

@@ -25,6 +25,14 @@ JUDGE = "converse anthropic.claude-sonnet-4-6"
 MEASURED_AGAIN = 2 * KNOWN_CASES
 """The judge is measured anew in each attempt, before and after: an old verdict says nothing of the judge of today."""
 
+FIRST_QUESTIONS = (
+    "converse amazon.nova-pro-v1:0",
+    "converse anthropic.claude-haiku-4-5-20251001-v1:0",
+    "converse amazon.nova-micro-v1:0",
+    JUDGE,
+)
+"""CheckRun asks each chosen model one question in every attempt: what answered yesterday may have been taken away."""
+
 TESTED_AGAIN = "converse provisioned-model"
 """Smoke tests: each endpoint is asked before it is believed."""
 
@@ -193,6 +201,7 @@ def _count(world: World, run_id: str, fault: Fault, bills: Bills, verdict: Verdi
     for what in (TESTED_AGAIN, *BY_THE_HOUR):
         del more[what]
     more[JUDGE] -= MEASURED_AGAIN * verdict.retried
+    more -= Counter(dict.fromkeys(FIRST_QUESTIONS, int(verdict.retried) + (fault.state == "CheckRun")))
     if fault.kind == DIES:
         more -= Counter(dict.fromkeys([what for what in more if what.startswith("converse ")], UNSAVED))
     verdict.paid_twice = dict(+more)

@@ -59,7 +59,7 @@ def stall(workshop: Workshop) -> None:
 
 def measure_everything(workshop: Workshop) -> None:
     """Emit every metric at least once."""
-    for outcome in ("PROMOTED", "REJECTED", "EXPIRED", "FAILED"):
+    for outcome in ("PROMOTED", "REJECTED", "EXPIRED", "FAILED", "STOPPED"):
         error = {"Error": "DistillationFailed", "Cause": f'{{"errorMessage": "{QUESTION}"}}'}
         end(workshop, outcome, outcome, **({"error": error} if outcome == "FAILED" else {}))
     stall(workshop)
