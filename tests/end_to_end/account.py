@@ -100,7 +100,12 @@ class Account:
             over = run and run.state == ENDED and run.attempt == attempt and run_id not in self.registry.slots()
             return run if over else None
 
-        return until(look, f"the end of {run_id}", seconds)
+        try:
+            return until(look, f"the end of {run_id}", seconds)
+        except AssertionError as waited:
+            run = self.registry.find(run_id)
+            told = f"{run.state}, attempt {run.attempt}, {run.progress}" if run else "it was never claimed"
+            raise AssertionError(f"{waited}: {told}; slots {sorted(self.registry.slots())}") from None
 
     def report(self, run: Run) -> dict[str, Any]:
         """Read ``report.json`` of the newest report."""
