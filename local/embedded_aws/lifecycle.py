@@ -176,9 +176,9 @@ class EmbeddedAws:
     def _start(self, auth: bool, wait_scale: float, lambdas_at_once: int | None, simulator: Sequence[str]) -> None:
         self.workdir.mkdir(parents=True, exist_ok=True)
         self._cleanup.enter_context(self._claim())
-        scratch = self._cleanup.enter_context(
-            tempfile.TemporaryDirectory(prefix="tmp-", dir=self.workdir, ignore_cleanup_errors=True)
-        )
+        # Not in the working folder, whose path may be long: Lambda workers are reached through sockets in it, and a
+        # socket's path has at most 107 bytes (unix(7)). With more, no Lambda would ever start.
+        scratch = self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="aws-", ignore_cleanup_errors=True))
         self._cleanup.callback((self.workdir / DESCRIPTION).unlink, missing_ok=True)
         self._cleanup.callback(self._processes.stop)
         listening = self._cleanup.enter_context(listening_socket(PREFERRED_PORT))

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,17 @@ def gone(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] == "Z"
 
 
-def test_a_simulator_that_does_not_start_is_reported_with_its_log(tmp_path: Path) -> None:
+def test_a_simulator_that_does_not_start_is_reported_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     # Given a simulator that refuses its options, When the embedded AWS is started
     with pytest.raises(EmbeddedAwsError) as raised:
         EmbeddedAws.start(tmp_path, simulator_module=STAND_IN, simulator_options=["--no-such-option"])
     # Then the error carries what it logged, and nothing is left behind
     assert "unrecognized arguments: --no-such-option" in str(raised.value)
     assert str(tmp_path / "bedrock-simulator.log") in str(raised.value)
-    assert not list(tmp_path.glob("tmp-*"))
+    assert not list(tmp_path.glob("aws-*"))
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
@@ -109,3 +113,18 @@ def test_real_credentials_and_proxies_do_not_leak(tmp_path: Path, monkeypatch: p
         assert aws.client("sts").get_caller_identity()["Account"] == "000000000000"
         assert environment["AWS_SECRET_ACCESS_KEY"] == "test"
         assert not {"AWS_PROFILE", "https_proxy", "HTTP_PROXY"} & environment.keys()
+
+
+def test_a_long_working_folder_leaves_lambdas_room_for_their_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a working folder whose path alone is longer than a socket's may be
+    short = tmp_path / "t"
+    short.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    # When
+    with EmbeddedAws.start(tmp_path / ("long" * 30), simulator_module=STAND_IN):
+        [scratch] = short.glob("aws-*")
+        # Then what workers are reached through lies elsewhere: <scratch>/pymp-xxxxxxxx/listener-xxxxxxxx
+        assert len(str(scratch.relative_to(short))) + len("/pymp-12345678/listener-12345678") < 50
+    assert not list(short.iterdir())
