@@ -166,7 +166,9 @@ class Execution:
             return None, frame.error_output
         try:
             self._assign(catcher, frame)
-            return str(catcher["Next"]), self._evaluated(catcher.get("Output", frame.error_output), frame)
+            # The error itself is no expression, though its cause may name one.
+            output = self._evaluated(catcher["Output"], frame) if "Output" in catcher else frame.error_output
+            return str(catcher["Next"]), output
         except TaskFailed:
             self.status = "FAILED"
             return None, frame.error_output
