@@ -17,6 +17,7 @@ from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.costs.plan import Plan
 from lambdas.domain.errors import AttemptSuperseded, DailyQuotaUsed, QuotaTooLow
 from lambdas.domain.gate.evaluation_document import EVALUATION_FILE, Evaluation, read_evaluation
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.run_facts import ShardFailure
@@ -225,8 +226,10 @@ class Stage:
         return read_evaluation(self.pipeline.runs.find_json(self._evaluation_key) or {})
 
     def write_evaluation(self, evaluation: Evaluation) -> None:
-        """Keep what the evaluation came to."""
+        """Keep what the evaluation came to; where evidence was wanting, note that the run may be retried."""
         self.pipeline.runs.write_json(self._evaluation_key, evaluation)
+        if evaluation["decision"] == INSUFFICIENT_EVIDENCE:
+            self.pipeline.registry.record_facts(self.run.run_id, undecided=True)
 
     @property
     def _evaluation_key(self) -> str:

@@ -18,9 +18,11 @@ BATCH_PHASES = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping"
 
 ENDINGS = (
     "content_filtered", "guardrail_intervened", "refusal", "max_tokens", "malformed_model_output", "malformed_tool_use",
-    "model_context_window_exceeded",
+    "model_context_window_exceeded", "thoughts",
 )  # fmt: skip
-JUDGEMENTS = ("error", "drift", "six", "no_tool_call", "gullible")
+JUDGEMENTS = (
+    "error", "drift", "six", "no_tool_call", "two_calls", "other_tool", "words_beside", "malformed_call", "gullible",
+)  # fmt: skip
 ENDPOINT_ERRORS = (
     "InternalServerException", "ServiceUnavailableException", "ModelErrorException", "ModelTimeoutException",
     "ModelNotReadyException", "ThrottlingException",

@@ -186,10 +186,32 @@ class TestJudge:
         # When
         reply = judged(account)
 
-        # Then once, with a text that no reader takes for a verdict
+        # Then once, with a text that a careless reader takes for a verdict
         [block] = reply["output"]["message"]["content"]
         assert reply["stopReason"] == "end_turn"
-        assert block["text"].startswith("I would give this answer 5 points of 5.")
-        with pytest.raises(ValueError, match="Expecting value"):
-            json.loads(block["text"])
+        assert json.loads(block["text"])["score"] == 5
+        assert score(judged(account)) == 5
+
+    @pytest.mark.parametrize(
+        ("how", "names", "stop"),
+        [
+            ("two_calls", ["record_score", "record_score"], "tool_use"),
+            ("other_tool", ["record_opinion"], "tool_use"),
+            ("words_beside", [None, "record_score"], "tool_use"),
+            ("malformed_call", ["record_score"], "malformed_tool_use"),
+        ],
+    )
+    def test_it_calls_the_tool_in_another_way(
+        self, account: Account, how: str, names: list[str | None], stop: str
+    ) -> None:
+        # Given
+        account.control.order("wrong_judge", how=how, count=1)
+
+        # When
+        reply = judged(account)
+
+        # Then
+        blocks = reply["output"]["message"]["content"]
+        assert [block.get("toolUse", {}).get("name") for block in blocks] == names
+        assert reply["stopReason"] == stop
         assert score(judged(account)) == 5

@@ -56,7 +56,11 @@ RECORD_SCORE = Tool(
 
 
 class InvalidVerdict(ValueError):
-    """The judge gave no score between 1 and 5."""
+    """The judge did not give exactly one score between 1 and 5 by its tool."""
+
+
+_ENDINGS = ("tool_use", "end_turn", "stop_sequence")
+"""Stop reasons of an answer that came to its own end; not every model names the call of a tool as its own reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +102,28 @@ def case_question(case_id: str, asked: str, reference: str, answer: str, rubric:
 
 
 def read_verdict(answer: Answer) -> Verdict:
-    """Read the judge's tool call.
+    """Read the judge's tool call: exactly one of the scoring tool, and nothing else.
 
     Raises
     ------
     InvalidVerdict
-        When there is no whole score from 1 to 5; such a verdict is asked for again, never guessed.
+        When the answer is anything else, or the score is not whole or not from 1 to 5; such a verdict is asked for
+        again, never guessed.
     """
+    problem = answer.call_problem
+    if problem is None:  # kept before calls were looked at: what ended as a call was one
+        problem = "" if answer.stop_reason == "tool_use" else f"it did not call {RECORD_SCORE.name}"
+    if problem:
+        raise InvalidVerdict(f"the judge gave no verdict: {problem}")
+    if answer.stop_reason not in _ENDINGS:
+        raise InvalidVerdict(f"the judge's verdict ended with {answer.stop_reason!r}")
     try:
         document = json.loads(answer.text)
         score = document["score"]
-    except (ValueError, TypeError, KeyError):
-        raise InvalidVerdict("the judge did not call record_score with a score") from None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise InvalidVerdict(f"the judge did not call {RECORD_SCORE.name} with a score") from None
+    if isinstance(score, float) and score.is_integer():
+        score = int(score)  # JSON has one kind of number: 4.0 is the integer 4 (JSON Schema draft 6 and later)
     if isinstance(score, bool) or not isinstance(score, int) or not LOWEST <= score <= HIGHEST:
         raise InvalidVerdict(f"the judge gave {str(score)[:20]!r}, not a whole number from 1 to 5")
     return Verdict(score, str(document.get("explanation", "")))

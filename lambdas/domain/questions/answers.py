@@ -10,6 +10,9 @@ from lambdas.domain.dataset.records import Turn
 from lambdas.domain.identity import digest
 from lambdas.domain.stored import read_as
 
+_BESIDE_A_CALL = {"toolUse", "text", "reasoningContent", "cachePoint"}
+"""Content blocks that may lie beside a tool call, the text empty; every other kind is an answer of its own."""
+
 KEY_VERSION = 1
 """Version of the content keys. It changes only when what a model sees changes, never because our code does."""
 
@@ -107,6 +110,9 @@ class Answer:
         Throttled or failed tries before the one that succeeded.
     batch : bool
         Whether it was given by batch inference.
+    call_problem : str or None
+        For a forced tool: why the answer is not exactly one call of it and nothing else; empty where it is. ``None``
+        without such a tool, and in answers that were kept before this was looked at.
     """
 
     key: str
@@ -122,6 +128,7 @@ class Answer:
     cache_write_tokens: int = 0
     throttled: int = 0
     batch: bool = False
+    call_problem: str | None = None
 
     @classmethod
     def from_api(
@@ -149,16 +156,36 @@ class Answer:
             cache_read_tokens=usage.get("cacheReadInputTokens", 0),
             cache_write_tokens=usage.get("cacheWriteInputTokens", 0),
             throttled=throttled,
+            call_problem=_call_problem(content, question.tool) if question.tool else None,
         )
 
     def to_json(self) -> str:
-        """Write the answer as one line."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        """Write the answer as one line; the same as earlier versions did where no tool was called."""
+        document = asdict(self)
+        if self.call_problem is None:
+            del document["call_problem"]
+        return json.dumps(document, ensure_ascii=False, sort_keys=True)
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
         """Read what :meth:`to_json` wrote."""
         return read_as(cls, json.loads(line))
+
+
+def _call_problem(content: list[dict[str, Any]], tool: Tool) -> str:
+    """Say why content blocks are not exactly one call of a tool and nothing else; empty where they are.
+
+    A model's reasoning in a block of its own says nothing to the caller.
+    """
+    called = [str(block["toolUse"].get("name")) for block in content if "toolUse" in block]
+    if not called:
+        return f"it did not call {tool.name}"
+    if len(called) > 1:
+        return f"it made {len(called)} calls where one is asked for"
+    if called[0] != tool.name:
+        return f"it called {called[0][:64]!r} instead of {tool.name}"
+    beside = any(str(block.get("text") or "").strip() or block.keys() - _BESIDE_A_CALL for block in content)
+    return f"it said something beside its call of {tool.name}" if beside else ""
 
 
 @dataclass(frozen=True, slots=True)

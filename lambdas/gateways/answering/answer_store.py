@@ -8,7 +8,7 @@ concerns it, whatever shards an earlier run had.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lambdas.domain.dataset.records import PARTITIONS, partition_of
 from lambdas.domain.questions.answers import Answer
@@ -36,7 +36,9 @@ class AnswerStore:
     def __init__(self, bucket: Bucket, task: str) -> None:
         self._bucket, self._root = bucket, f"answers/{task}"
 
-    def load(self, pool: str, shard: str) -> dict[str, Answer]:
+    def load(
+        self, pool: str, shard: str, unusable: Callable[[Answer], str | None] = lambda _answer: None
+    ) -> dict[str, Answer]:
         """Read the answers of a pool that a shard may need.
 
         Parameters
@@ -45,6 +47,8 @@ class AnswerStore:
             :meth:`Question.pool` of the questions.
         shard : str
             ``"<first>-<last partition>"``.
+        unusable : callable
+            Says why an answer is as good as not there, or ``None``.
 
         Returns
         -------
@@ -59,7 +63,8 @@ class AnswerStore:
             if low <= last and high >= first:
                 for line in self._bucket.read(key).splitlines():
                     answer = Answer.from_json(line)
-                    found[answer.key] = answer
+                    if unusable(answer) is None:
+                        found[answer.key] = answer
         return found
 
     def prove_writable(self) -> None:

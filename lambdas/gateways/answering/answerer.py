@@ -128,7 +128,7 @@ class Answerer:
         """
         if not questions:
             return Asked({}, {})
-        till = self._till(questions[0], use, shard)
+        till = self._till(questions[0], use, shard, unusable)
         keys = {question.record_id: question.key(use.identity) for question in questions}
         known = [question for question in questions if keys[question.record_id] in till.answers]
         for question in known:
@@ -164,15 +164,19 @@ class Answerer:
         use, shard, unusable
             As for :meth:`ask`.
         """
-        till = self._till(sample, use, shard)
+        till = self._till(sample, use, shard, unusable)
         purchase = self._purchase(use, unusable, _nothing, cache_point=decide(sample, use.invoke_id).point)
         return OpenAsking(purchase, till, use.identity)
 
-    def _till(self, sample: Question, use: ModelUse, shard: str) -> Till:
-        """Give a till that holds what is known of a pool already."""
+    def _till(self, sample: Question, use: ModelUse, shard: str, unusable: Unusable = _usable) -> Till:
+        """Give a till that holds what is known of a pool already.
+
+        What an earlier version kept and this one cannot use is asked for again.
+        """
         pool, kept = sample.pool(use.identity), self._books.kept
         till = Till(self._books, use, pool, shard, self._count)
-        till.answers, till.failed = kept.answers.load(pool, shard), kept.failures.load(pool)
+        till.answers = kept.answers.load(pool, shard, unusable)
+        till.failed = kept.failures.load(pool)
         return till
 
     def _purchase(self, use: ModelUse, unusable: Unusable, then: Then, *, cache_point: bool) -> Purchase:

@@ -14,7 +14,7 @@ from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, check_
 from lambdas.domain.gate import cascade
 from lambdas.domain.gate.evaluation_document import Evaluation, LeftOut
 from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
-from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, decide, reasons
+from lambdas.domain.gate.rule_result import decide, reasons
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.serving.break_even import work_out
@@ -46,8 +46,6 @@ def execute(stage: Stage) -> Result:
     stage.progress()
     evaluation = _evaluate(stage)
     stage.write_evaluation(evaluation)
-    if evaluation["decision"] == INSUFFICIENT_EVIDENCE:
-        stage.pipeline.registry.record_facts(stage.run.run_id, undecided=True)
     publish(stage, outcome=None, reason=None)
     stage.progress(decision=evaluation["decision"])
     return {

@@ -26,6 +26,7 @@ from local.bedrock_simulator.runtime.throttle import throttled
 REFUSAL = "I'm sorry, but I can't help with that request."
 _BLOCKED = "The generated text has been blocked by our content filters."
 _GUARDED = "Sorry, the model cannot answer this question."
+_THOUGHTS = "<thinking>\nWhat is asked for here, and in what form?\n</thinking>"
 _BEST_SCORE, _SIX = 5, 6
 
 
@@ -158,13 +159,18 @@ _ENDINGS: dict[str, Callable[[Reply], Reply]] = {
     "malformed_model_output": lambda reply: _half(reply, "malformed_model_output"),
     "malformed_tool_use": lambda reply: _half(reply, "malformed_tool_use"),
     "model_context_window_exceeded": lambda reply: _half(reply, "model_context_window_exceeded"),
+    "thoughts": lambda reply: _said(reply, f"{_THOUGHTS}\n\n{_text_of(reply)}", "end_turn"),
 }
 
 
-def _in_words(reply: Reply) -> str:
-    """Say a verdict as people do: no reader of JSON finds a score in it."""
-    given = reply.content[0].get("toolUse", {}).get("input", {})
-    return f"I would give this answer {given.get('score', 'some')} points of 5. {given.get('explanation', '')}".strip()
+def _twice(reply: Reply) -> Reply:
+    """Call the tool twice, the second time with another score."""
+    second = _scored(reply, lambda score: score % _BEST_SCORE + 1).content
+    return replace(reply, content=[*reply.content, *second])
+
+
+def _with_tool(reply: Reply, name: str) -> Reply:
+    return replace(reply, content=[{"toolUse": block["toolUse"] | {"name": name}} for block in reply.content])
 
 
 def _scored(reply: Reply, score: Callable[[int], int]) -> Reply:
@@ -179,5 +185,10 @@ def _scored(reply: Reply, score: Callable[[int], int]) -> Reply:
 _JUDGEMENTS: dict[str, Callable[[Reply], Reply]] = {
     "drift": lambda reply: _scored(reply, lambda score: min(score + 1, _BEST_SCORE)),
     "six": lambda reply: _scored(reply, lambda _score: _SIX),
-    "no_tool_call": lambda reply: _said(reply, _in_words(reply), "end_turn"),
+    # The very JSON that the tool would have got: a reader that takes any text with a score for a verdict falls for it.
+    "no_tool_call": lambda reply: _said(reply, _text_of(reply), "end_turn"),
+    "two_calls": _twice,
+    "other_tool": lambda reply: _with_tool(reply, "record_opinion"),
+    "words_beside": lambda reply: replace(reply, content=[{"text": "On second thoughts: 1."}, *reply.content]),
+    "malformed_call": lambda reply: replace(reply, stop_reason="malformed_tool_use"),
 }

@@ -62,7 +62,9 @@ def refusal(code: str, message: str = "as the service words it") -> ClientError:
 
 
 def converse_answer(text: str = "yes", tool: Any = None) -> dict[str, Any]:
-    content = [{"text": text}] if tool is None else [{"toolUse": {"toolUseId": "1", "name": "t", "input": tool}}]
+    content = (
+        [{"text": text}] if tool is None else [{"toolUse": {"toolUseId": "1", "name": "record_score", "input": tool}}]
+    )
     return {
         "output": {"message": {"role": "assistant", "content": content}},
         "stopReason": "end_turn" if tool is None else "tool_use",

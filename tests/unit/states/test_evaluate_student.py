@@ -189,6 +189,10 @@ def test_a_judge_that_is_lenient_is_not_believed_and_nothing_else_is_asked(works
     report = workshop.bucket.read_json(run.files.report(1, "report.json"))
     assert report["judge"]["calibration"]["cases"] == 20
     assert report["contestants"] == []
+    # And another attempt may measure the judge again, as after every end for too little evidence
+    ended = workshop.pipeline.registry.run(run.run_id)
+    assert ended.facts["undecided"]
+    assert ended.may_be_retried("REJECTED")
 
 
 def test_a_judge_that_drifts_during_the_evaluation_proves_nothing(workshop: Workshop, models: Models) -> None:
