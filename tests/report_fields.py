@@ -12,6 +12,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "report.md"
 SECTIONS = {
     "left_out": "contestants",
     "needs_explicit_approval": "gate",
+    "explicit_reasons": "gate",
     "champion_before": "endpoint",
     **dict.fromkeys(
         ("ledger", "total_usd", "estimate_usd", "estimate_low_usd", "estimate_high_usd", "reconciliation"), "Money"

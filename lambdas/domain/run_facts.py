@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+from lambdas.domain.explicit_reasons import ExplicitReason
+
 
 class ChampionFact(TypedDict, total=False):
     """The champion that an attempt compares its student with; ``Champion`` reads it."""
@@ -82,13 +84,17 @@ class QuotaWait(TypedDict):
 
 
 class Approval(TypedDict, total=False):
-    """A person's answer; ``usd_per_unit_hour`` where no price book has the price."""
+    """A person's answer; ``usd_per_unit_hour`` where no price book has the price.
+
+    ``accepted`` has the reasons to which the person said yes explicitly; earlier versions did not keep them.
+    """
 
     answer: str
     why: str
     at: str
     report_sha256: str
     explicitly: bool
+    accepted: list[ExplicitReason]
     usd_per_unit_hour: float | None
 
 

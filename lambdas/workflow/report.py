@@ -10,6 +10,7 @@ from lambdas.domain.costs.ledger import LedgerEntry, summed, total_usd
 from lambdas.domain.costs.prompt_caching import explain
 from lambdas.domain.costs.reconciliation import reconcile
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
+from lambdas.domain.explicit_reasons import explicit_reasons, sentences
 from lambdas.domain.gate.cascade import with_months
 from lambdas.domain.gate.evaluation_document import Evaluation, student_of
 from lambdas.domain.outcomes import PROMOTED
@@ -68,7 +69,7 @@ def gather(
     ledger = stage.pipeline.registry.ledger(run.run_id)
     spent = total_usd(ledger)
     break_even = _break_even(stage, run.facts, evaluation, spent)
-    reasons = list(evaluation.get("reasons", []))
+    reasons, explicit = list(evaluation.get("reasons", [])), explicit_reasons(evaluation)
     if reason and reason not in reasons:
         reasons.insert(0, reason)
     return {
@@ -102,7 +103,9 @@ def gather(
         },
         "contestants": evaluation.get("contestants", []),
         "gate": evaluation.get("gate", []),
-        "needs_explicit_approval": evaluation.get("needs_explicit_approval", []),
+        "explicit_reasons": explicit,
+        "needs_explicit_approval": sentences(explicit),
+        "approval": run.facts.get("approval"),
         "left_out": evaluation.get("left_out", []),
         "worst_answers": evaluation.get("worst_answers", []),
         "ledger": [_ledger_line(entry, simulated=settings.simulated) for entry in summed(ledger)],

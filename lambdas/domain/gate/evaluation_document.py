@@ -10,11 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from lambdas.domain.evaluation.contestant_document import ContestantDocument
+from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reasons
 from lambdas.domain.gate.rule_result import RuleDocument
 from lambdas.domain.run_facts import ChampionFact
 from lambdas.domain.stored import check_schema_version
 
 EVALUATION_FILE = "evaluation.json"
+
+_BEFORE = "needs_explicit_approval"
+"""What ``explicit_reasons`` was until reasons had names: sentences alone."""
 
 
 class LeftOut(TypedDict, total=False):
@@ -30,7 +34,7 @@ class Evaluation(TypedDict, total=False):
     decision: str
     reasons: list[str]
     gate: list[RuleDocument]
-    needs_explicit_approval: list[str]
+    explicit_reasons: list[ExplicitReason]
     contestants: list[ContestantDocument]
     left_out: Sequence[LeftOut]
     shards: int
@@ -50,7 +54,10 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
         When a later version wrote it in another way.
     """
     check_schema_version(document, EVALUATION_FILE)
-    return cast("Evaluation", document)
+    read = {name: value for name, value in document.items() if name != _BEFORE}
+    if _BEFORE in document:
+        read.setdefault("explicit_reasons", explicit_reasons(document))
+    return cast("Evaluation", read)
 
 
 def student_of(evaluation: Evaluation) -> ContestantDocument | None:

@@ -14,6 +14,7 @@ from lambdas.domain.evaluation.judge import LOWEST, MOST_DIFFERENCE, MOST_FAILUR
 from lambdas.domain.evaluation.judge_calibration import Agreement
 from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, paired_differences, worst_differences
 from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, records_that_show
+from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate.rule_result import ROUNDING, RuleResult, at_least, at_most
 from lambdas.domain.task.task_definition import GateRules
 
@@ -171,7 +172,7 @@ def _non_inferiority(
     return drop, size
 
 
-def worse_than_champion(grouped: Mapping[str, Sequence[Measurement]], rules: GateRules) -> list[str]:
+def worse_than_champion(grouped: Mapping[str, Sequence[Measurement]], rules: GateRules) -> list[ExplicitReason]:
     """Say that the student is not shown to be as good as the champion that it would replace, where it is not.
 
     No rule of the gate: a new student may be wanted although it is a little worse, for its price or its prompt. But
@@ -188,7 +189,7 @@ def worse_than_champion(grouped: Mapping[str, Sequence[Measurement]], rules: Gat
         f"The student is not shown to be within {rules.max_quality_drop:g} judge points of the champion that it would "
         f"replace: {-bounds.mean:.2f} points below it over {bounds.records} records, and it may be {-bounds.low:.2f}"
     )
-    return [text]
+    return [explicit_reason("worse_than_champion", text)]
 
 
 def _records_needed(bounds: Bounds, margin: float) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lambdas.domain.evaluation.contestant_summary import ContestantSummary
 from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate.quality_rules import JudgeRecord, judge_lines, quality_lines, unbelieved
 from lambdas.domain.gate.rule_result import RuleResult, at_least
 from lambdas.domain.serving.break_even import BreakEven
@@ -76,14 +77,14 @@ def judge_gate(
     ]
 
 
-def needed_approvals(task: TaskDefinition, break_even: BreakEven) -> list[str]:
-    """Say what may be promoted only with a person's explicit word, one sentence each."""
+def needed_approvals(task: TaskDefinition, break_even: BreakEven) -> list[ExplicitReason]:
+    """Say why the throughput that would be purchased needs a person's explicit word, where it does."""
     if task.serving.mode != "provisioned_throughput":
         return []
     return [*_too_few_units(task, break_even), *_dearer_than_on_demand(task, break_even)]
 
 
-def _too_few_units(task: TaskDefinition, break_even: BreakEven) -> list[str]:
+def _too_few_units(task: TaskDefinition, break_even: BreakEven) -> list[ExplicitReason]:
     purchased, needed, each = task.serving.model_units, break_even.units_for_volume, break_even.unit_requests_per_month
     if needed is None or each is None or needed <= purchased:
         return []
@@ -92,10 +93,10 @@ def _too_few_units(task: TaskDefinition, break_even: BreakEven) -> list[str]:
         f"month need {needed}, since one serves {each:,.0f} in even traffic; set serving.model_units of task.json to "
         f"{needed}"
     )
-    return [text]
+    return [explicit_reason("too_few_units", text)]
 
 
-def _dearer_than_on_demand(task: TaskDefinition, break_even: BreakEven) -> list[str]:
+def _dearer_than_on_demand(task: TaskDefinition, break_even: BreakEven) -> list[ExplicitReason]:
     monthly = break_even.usd_per_month
     if not monthly:
         return []
@@ -106,7 +107,7 @@ def _dearer_than_on_demand(task: TaskDefinition, break_even: BreakEven) -> list[
         f"Provisioned throughput does not pay at {task.serving.expected_requests_per_month:,} requests a month: "
         f"${provisioned:,.0f} a month against ${on_demand:,.0f} for the same student on demand"
     )
-    return [text]
+    return [explicit_reason("dearer_than_on_demand", text)]
 
 
 def _units(count: int) -> str:

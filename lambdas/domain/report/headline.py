@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.domain.explicit_reasons import explicit_reasons, sentences
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
 from lambdas.domain.report.break_even import commitment_term
@@ -89,8 +90,7 @@ def read_headline(report: dict[str, Any]) -> Headline:
     else:
         first, reasons = _without_repetition(given if isinstance(given, list) else []), reasons[1:]
     others = tuple(reason for reason in dict.fromkeys(reasons) if reason != first)
-    needed = report.get("needs_explicit_approval")
-    words = tuple(sentence(short(word, 400)) for word in needed if word) if isinstance(needed, list) else ()
+    words = tuple(sentence(short(word, 400)) for word in sentences(explicit_reasons(report)))
     step = _next_step(outcome, report)
     unproven = outcome == REJECTED and report.get("decision") == "INSUFFICIENT EVIDENCE"
     return Headline(
@@ -123,7 +123,7 @@ def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
     if outcome == "AWAITING APPROVAL":
         text = f"{_price(report)} Read the gate and the worst answers, then answer before the request expires:"
         price = " --hourly-price USD" if _price_wanted(report) else ""
-        word = " --explicitly" if report.get("needs_explicit_approval") else ""
+        word = " --explicitly" if explicit_reasons(report) else ""
         return NextStep(text, f"python -m cli approve {run}{price}{word}")
     if outcome == EXPIRED:
         return NextStep("To be asked again, without paying again for what exists:", f"python -m cli retry {run}")

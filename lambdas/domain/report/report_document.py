@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from lambdas.domain.evaluation.contestant_document import ContestantDocument
+from lambdas.domain.explicit_reasons import ExplicitReason
 from lambdas.domain.gate.evaluation_document import LeftOut
 from lambdas.domain.gate.rule_result import RuleDocument
-from lambdas.domain.run_facts import ChampionFact
+from lambdas.domain.run_facts import Approval, ChampionFact
 from lambdas.domain.stored import check_schema_version
 
 
@@ -65,7 +66,9 @@ class ReportDocument(TypedDict, total=False):
     evaluation: Mapping[str, Any]
     contestants: Sequence[ContestantDocument]
     gate: Sequence[RuleDocument]
+    explicit_reasons: Sequence[ExplicitReason]
     needs_explicit_approval: Sequence[str]
+    approval: Approval | None
     left_out: Sequence[LeftOut]
     worst_answers: Sequence[Mapping[str, Any]]
     ledger: Sequence[Mapping[str, Any]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from lambdas.domain.explicit_reasons import ExplicitReason, sentences
 from lambdas.domain.serving.break_even import advice, pays_up_to
 from lambdas.domain.serving.notification import subject_line
 from lambdas.domain.task.task_definition import Serving
@@ -26,8 +27,8 @@ class ApprovalRequest:
         Lines of the gate that the student kept.
     break_even : mapping
         ``break_even`` of ``report.json``.
-    explicit : tuple of str
-        What needs an explicit word, one sentence each.
+    explicit_reasons : tuple of ExplicitReason
+        What needs an explicit word.
     notes : tuple of str
         What a person should know besides, one sentence each.
     expires : str
@@ -41,7 +42,7 @@ class ApprovalRequest:
     decision: str
     rules_passed: int
     break_even: Mapping[str, Any]
-    explicit: tuple[str, ...]
+    explicit_reasons: tuple[ExplicitReason, ...]
     notes: tuple[str, ...] = ()
     expires: str
     report_uri: str
@@ -72,7 +73,7 @@ def approval_message(request: ApprovalRequest, now: datetime) -> tuple[str, str]
         f"Verdict: {request.decision}; the student kept all {request.rules_passed} rules of its gate.",
         _consequence(request, now),
         advice(request.break_even),
-        *(f"Needs your explicit word (--explicitly): {sentence}." for sentence in request.explicit),
+        *(f"Needs your explicit word (--explicitly): {sentence}." for sentence in sentences(request.explicit_reasons)),
         *(f"Note: {sentence.rstrip('.')}." for sentence in request.notes),
         *(["All figures are simulated."] if request.simulated else []),
         f"Read the report first: {request.report_uri}",
@@ -126,7 +127,7 @@ def _where_the_price_is(request: ApprovalRequest) -> str:
 def _command(request: ApprovalRequest) -> str:
     options = [
         *(["--hourly-price USD"] if request.price_wanted else []),
-        *(["--explicitly"] if request.explicit else []),
+        *(["--explicitly"] if request.explicit_reasons else []),
         f"--report-sha256 {request.report_sha256[:12]}",
         '--why "..."',
     ]

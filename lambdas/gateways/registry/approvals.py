@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reasons
 from lambdas.domain.stored import known_fields
 from lambdas.gateways.registry.items import Item, from_values, to_values
 
@@ -20,8 +21,8 @@ class PendingApproval:
     ----------
     expected_champion : str or None
         Run of the champion that the report was written against.
-    explicit : list of str
-        What may be promoted only with a person's explicit word, one sentence each.
+    explicit_reasons : list of ExplicitReason
+        Why an approval needs a person's explicit word.
     price_wanted : bool
         Whether the price of a model-unit hour is in no price book, so that a person must state it.
     pays_up_to : float or None
@@ -36,7 +37,7 @@ class PendingApproval:
     task_token: str
     report_sha256: str
     expected_champion: str | None = None
-    explicit: list[str] = field(default_factory=list)
+    explicit_reasons: list[ExplicitReason] = field(default_factory=list)
     price_wanted: bool = False
     pays_up_to: float | None = None
     expires: int
@@ -44,7 +45,7 @@ class PendingApproval:
     @classmethod
     def from_item(cls, item: Item) -> Self:
         """Read an item of the table."""
-        return cls(**known_fields(cls, item))
+        return cls(**(known_fields(cls, item) | {"explicit_reasons": explicit_reasons(item)}))
 
 
 class Approvals:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import ClientError
 
 from lambdas.domain.errors import AnswerRefused
+from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason, sentences
 from lambdas.domain.run_facts import Approval
 from lambdas.domain.text.plain_text import stated_reason
 from lambdas.gateways.aws.service_errors import refusal
@@ -86,16 +87,18 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
     if pending.report_sha256 != word.report_sha256 or run.report_sha256 != word.report_sha256:
         message = f"the report of run '{word.run_id}' is no longer the one you read; read it again, then answer"
         raise AnswerRefused(message)
+    accepted: list[ExplicitReason] = []
     if word.answer == APPROVED:
         _check_champion(pipeline, run.task, word, pending)
         _check_price(word, pending)
-        _check_explicit(word, pending)
+        accepted = _accepted(word, pending)
     approval: Approval = {
         "answer": word.answer,
         "why": word.why,
         "at": iso(pipeline.now()),
         "report_sha256": word.report_sha256,
         "explicitly": word.explicitly,
+        "accepted": accepted,
         "usd_per_unit_hour": word.hourly_price if pending.price_wanted else None,
     }
     stands = pipeline.registry.claim_answer(word.run_id, run.attempt, approval)
@@ -152,15 +155,18 @@ def _check_price(word: Word, pending: PendingApproval) -> None:
         raise AnswerRefused(f"--hourly-price is {price:g}; it must be a number of dollars above 0")
 
 
-def _check_explicit(word: Word, pending: PendingApproval) -> None:
-    needed, price, limit = list(pending.explicit), word.hourly_price, pending.pays_up_to
+def _accepted(word: Word, pending: PendingApproval) -> list[ExplicitReason]:
+    """Give the reasons to which the person says yes: all that there are, or none of them counts."""
+    needed, price, limit = list(pending.explicit_reasons), word.hourly_price, pending.pays_up_to
     if price is not None and limit is not None and price > limit:
-        needed.append(
+        text = (
             f"at ${price:,.2f} a model-unit hour provisioned throughput does not pay at the expected volume; it does "
             f"up to ${limit:,.4f}, and above the student on demand costs less"
         )
+        needed.append(explicit_reason("stated_price_does_not_pay", text))
     if needed and not word.explicitly:
-        said = "; ".join(needed)
+        said = "; ".join(sentences(needed))
         raise AnswerRefused(
             f"this needs your explicit word: {said}. Approve with --explicitly if that is what you want"
         )
+    return needed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from lambdas.domain.explicit_reasons import explicit_reasons, sentences
 from lambdas.domain.gate.evaluation_document import Evaluation
 from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message
 from lambdas.domain.task.task_files import TASK_FILES, said_of_missing
@@ -27,7 +28,7 @@ def execute(stage: Stage) -> Result:
         task_token=str(stage.payload["task_token"]),
         report_sha256=str(run.report_sha256),
         expected_champion=champion["run_id"] if champion else None,
-        explicit=list(request.explicit),
+        explicit_reasons=list(request.explicit_reasons),
         price_wanted=request.price_wanted,
         pays_up_to=request.pays_up_to,
         expires=int(expires.timestamp()),
@@ -36,7 +37,7 @@ def execute(stage: Stage) -> Result:
     stage.progress(
         expires=iso(expires),
         report_sha256=run.report_sha256,
-        explicit=list(request.explicit),
+        explicit=sentences(request.explicit_reasons),
         price_wanted=request.price_wanted,
     )
     subject, text = approval_message(request, stage.pipeline.now())
@@ -58,7 +59,7 @@ def _request(stage: Stage, evaluation: Evaluation, expires: str) -> ApprovalRequ
         decision=str(evaluation["decision"]),
         rules_passed=sum(bool(line["passed"]) for line in evaluation["gate"]),
         break_even=evaluation["break_even"],
-        explicit=tuple(evaluation.get("needs_explicit_approval", ())),
+        explicit_reasons=tuple(explicit_reasons(evaluation)),
         notes=(
             *said_of_missing({field: getattr(run, field) for field in TASK_FILES}),
             *stage.plan.models.warnings,

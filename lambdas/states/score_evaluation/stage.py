@@ -11,6 +11,7 @@ from lambdas.domain.evaluation.contestant_summary import summarise
 from lambdas.domain.evaluation.judge import judge_facts
 from lambdas.domain.evaluation.judge_calibration import Agreement, drift
 from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, check_complete, worst_answers
+from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate import cascade
 from lambdas.domain.gate.evaluation_document import Evaluation, LeftOut
 from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
@@ -51,7 +52,7 @@ def execute(stage: Stage) -> Result:
     return {
         "decision": evaluation["decision"],
         "reasons": evaluation["reasons"][:MAX_REASONS],
-        "needs_a_person": bool(evaluation.get("needs_explicit_approval")),
+        "needs_a_person": bool(evaluation["explicit_reasons"]),
     }
 
 
@@ -78,7 +79,7 @@ def _evaluate(stage: Stage) -> Evaluation:
         "decision": decide(gate),
         "reasons": reasons(gate),
         "gate": [line.to_document() for line in gate],
-        "needs_explicit_approval": [
+        "explicit_reasons": [
             *_about_champion(stage, champion, grouped, left_out),
             *needed_approvals(task, break_even),
         ],
@@ -137,7 +138,7 @@ def _about_champion(
     champion: Champion | None,
     grouped: Mapping[str, Sequence[Measurement]],
     left_out: Sequence[LeftOut],
-) -> list[str]:
+) -> list[ExplicitReason]:
     """Say what a person must know of the champion that the student would replace."""
     if champion is None or serves_this_student(stage, champion):
         return []
@@ -145,7 +146,7 @@ def _about_champion(
         return worse_than_champion(grouped, stage.task.gate)
     why = "; ".join(item["reason"] for item in left_out) or "it was not measured"
     text = "Nothing shows how the student compares with the champion that it would replace, of run"
-    return [f"{text} {champion.run_id}: {why}"]
+    return [explicit_reason("champion_not_compared", f"{text} {champion.run_id}: {why}")]
 
 
 def _shards(stage: Stage) -> list[str]:

@@ -14,6 +14,10 @@ from lambdas.operations.answer_approval.stage import Word, answer
 from tests.unit.support.workshop import Workshop
 
 HASH = "ab" * 32
+REASONS = [
+    {"name": "worse_than_champion", "sentence": "It may be worse"},
+    {"name": "too_few_units", "sentence": "One unit is too few"},
+]
 
 
 class Waiting:
@@ -64,7 +68,8 @@ def say(workshop: Workshop, waiting: Waiting, run: Run, **said: Any) -> Any:
         ({"report_sha256": "cd" * 32}, {}, "no longer the one you read"),
         ({}, {"expected_champion": "other"}, "you named the champion of run other"),
         ({"expected_champion": "gone"}, {"expected_champion": "gone"}, "no champion serves task 'video' now"),
-        ({"explicit": ["It does not pay"]}, {}, "explicit word: It does not pay"),
+        ({"explicit": ["It does not pay"]}, {}, "explicit word: It does not pay"),  # as an earlier version asked
+        ({"explicit_reasons": REASONS}, {}, "explicit word: It may be worse; One unit is too few"),
         ({"price_wanted": True}, {}, "approve with --hourly-price USD"),
         ({"price_wanted": True}, {"hourly_price": 0}, "above 0"),
         ({"price_wanted": True}, {"hourly_price": float("nan")}, "above 0"),
@@ -131,13 +136,16 @@ def test_a_stated_price_that_pays_or_an_explicit_word_is_enough(
 
 def test_what_was_said_is_kept_with_the_price_and_the_report(workshop: Workshop, waiting: Waiting) -> None:
     # Given
-    run = asked(workshop, waiting, price_wanted=True, explicit=["It does not pay"])
+    run = asked(workshop, waiting, price_wanted=True, pays_up_to=3.0, explicit_reasons=REASONS)
     # When
     say(workshop, waiting, run, hourly_price=12.5, explicitly=True, why="agreed with finance")
     # Then
     kept = workshop.pipeline.registry.run(run.run_id).facts["approval"]
     assert (kept["usd_per_unit_hour"], kept["explicitly"], kept["report_sha256"]) == (12.5, True, HASH)
     assert kept["why"] == "agreed with finance"
+    # And each reason to which the person said yes, the one of the stated price too
+    assert kept["accepted"][:2] == REASONS
+    assert [one["name"] for one in kept["accepted"][2:]] == ["stated_price_does_not_pay"]
 
 
 def test_of_two_answers_the_first_is_recorded_and_the_second_is_told_so(workshop: Workshop, waiting: Waiting) -> None:

@@ -14,6 +14,7 @@ import pytest
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import ChampionChanged, RetryLater
 from lambdas.domain.evaluation.measurements import REQUIRED
+from lambdas.domain.explicit_reasons import sentences
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.questions.prompts import student_question
 from lambdas.domain.run_files import RunFiles
@@ -77,8 +78,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Models:
 
 
 def explicit(workshop: Workshop, run: Run) -> list[str]:
-    found: list[str] = decided(workshop, run)["needs_explicit_approval"]
-    return found
+    return sentences(decided(workshop, run)["explicit_reasons"])
 
 
 # Left out, and never in silence
@@ -110,7 +110,9 @@ def test_a_champion_that_does_not_answer_holds_nothing_up_and_its_replacement_ne
     assert (note["role"], note["model_id"]) == ("champion", ENDPOINT)
     assert said in note["reason"]
     assert evaluation["decision"] == "PROMOTE"
-    assert evaluation["needs_explicit_approval"] == [LEFT_OUT + note["reason"]]
+    assert evaluation["explicit_reasons"] == [
+        {"name": "champion_not_compared", "sentence": LEFT_OUT + note["reason"].rstrip(".")}
+    ]
     assert result["needs_a_person"]
 
 
@@ -251,7 +253,7 @@ def test_a_champion_that_answers_is_the_fifth_contestant_on_the_same_records(wor
     assert champion["usd_per_1k_requests"] > 0
     assert evaluation["champion_before"]["run_id"] == "video-older"
     assert ENDPOINT not in {entry.model for entry in workshop.pipeline.registry.ledger(run.run_id)}
-    assert evaluation["needs_explicit_approval"] == []
+    assert evaluation["explicit_reasons"] == []
 
 
 def test_it_is_asked_with_the_prompt_that_its_callers_use_and_few_calls_at_once(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.explicit_reasons import sentences
 from lambdas.domain.gate.quality_rules import JudgeRecord
 from lambdas.domain.gate.rule_result import RuleResult, reasons
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
@@ -52,7 +53,7 @@ def test_a_throughput_that_does_not_pay_needs_a_person(volume: int | None, mode:
     # Then
     assert bool(found) is said
     if said:
-        assert "does not pay at 1,000,000 requests a month: $14,600" in found[0]
+        assert "does not pay at 1,000,000 requests a month: $14,600" in found[0]["sentence"]
 
 
 def test_a_throughput_that_does_not_pay_at_the_expected_volume_is_refused() -> None:
@@ -96,10 +97,10 @@ def test_a_volume_is_priced_with_the_units_that_serve_it_and_too_few_need_a_pers
     assert even.provisioned_throughput_usd_per_hour == purchased * HOUR.usd
     assert f"{needed} model units at 100,000,000 requests a month" in line_of(lines, "min_cost_reduction").explanation
     # And a promotion that would throttle the traffic is not bought without a person's word
-    assert any("would throttle what is expected" in text for text in found) is said
+    assert any("would throttle what is expected" in text for text in sentences(found)) is said
     if said:
-        assert "serves 40,000,000 in even traffic" in found[0]
-        assert "set serving.model_units of task.json to 3" in found[0]
+        assert "serves 40,000,000 in even traffic" in found[0]["sentence"]
+        assert "set serving.model_units of task.json to 3" in found[0]["sentence"]
 
 
 def test_on_demand_no_unit_is_too_few() -> None:

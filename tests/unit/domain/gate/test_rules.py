@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.evaluation.contestant_summary import summarise
+from lambdas.domain.explicit_reasons import sentences
 from lambdas.domain.gate.quality_rules import JudgeRecord, worse_than_champion
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons
 from lambdas.domain.gate.rules import judge_gate, reduction
@@ -212,7 +213,7 @@ def test_a_student_worse_than_the_champion_that_it_would_replace_needs_a_word(
     # Then no rule of the gate asks for it
     assert decide(lines) == PROMOTE
     assert len(found) == said
-    assert all("within 0.2 judge points of the champion" in text for text in found)
+    assert all("within 0.2 judge points of the champion" in text for text in sentences(found))
 
 
 @pytest.mark.parametrize("old", [0.0, -1.0])

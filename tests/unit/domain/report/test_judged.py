@@ -40,7 +40,8 @@ def test_what_was_not_shown_is_neither_passed_nor_failed(sample: Sample) -> None
 def test_what_needs_a_persons_word_stands_beside_the_command_that_gives_it(sample: Sample) -> None:
     # Given
     report = sample("measured") | {"outcome": None, "decision": "PROMOTE", "endpoint": None}
-    report["needs_explicit_approval"] = ["Provisioned throughput does not pay at 5 requests a month"]
+    text = "Provisioned throughput does not pay at 5 requests a month"
+    report["explicit_reasons"] = [{"name": "dearer_than_on_demand", "sentence": text}]
 
     # When / Then
     text = text_of(report)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.explicit_reasons import explicit_reason
 from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message, reminder_message
 from lambdas.domain.serving.break_even import advice
 from lambdas.domain.task.task_definition import Serving
@@ -44,7 +45,7 @@ def message(
         decision="PROMOTE",
         rules_passed=5,
         break_even=money(hour, mode=mode, volume=volume),
-        explicit=explicit,
+        explicit_reasons=tuple(explicit_reason("a_reason", one) for one in explicit),
         expires="2026-11-27T08:00:00.000Z",
         report_uri="s3://runs/report.html",
         report_sha256=HASH,
