@@ -9,8 +9,8 @@ from tests.stored.stories import busy_days, repeatable
 
 CHANGED = {
     "registry TASK/history": "its lines are items of their own since; TaskBook.history reads both",
-    "distillation-runs runs/TASK/RUN/attempts/N/evaluation/evaluation.json/needs_explicit_approval": "each reason has a "
-    "name besides its sentence since; explicit_reasons reads both",
+    "distillation-runs runs/TASK/RUN/attempts/N/evaluation/evaluation.json/needs_explicit_approval": "its "
+    "reasons have names besides their sentences since; explicit_reasons reads both",
     "approvals APPROVAL/explicit": "as needs_explicit_approval",
 }
 """Beginning of the shapes of 70254ec that are written no more, and why nobody who reads either kind is misled."""
