@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from lambdas.domain.costs.at_rest import usd_at_rest
 from lambdas.domain.costs.ledger import LedgerEntry, summed, total_usd
 from lambdas.domain.costs.prompt_caching import explain
 from lambdas.domain.costs.reconciliation import reconcile
@@ -19,7 +20,7 @@ from lambdas.domain.report.render import render_report
 from lambdas.domain.report.report_document import ReportDocument, ReportEndpoint, ReportError, report_text
 from lambdas.domain.run_facts import RunFacts, stated_price
 from lambdas.domain.serving.break_even import throughput_usage, with_stated_price
-from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
+from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs, upkeep
 from lambdas.domain.stored import DOCUMENT_VERSION
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.teacher_data_document import TeacherData
@@ -189,13 +190,16 @@ def _break_even(stage: Stage, facts: RunFacts, evaluation: Evaluation, spent: fl
         usd_per_request=per_1k / 1000,
         model_units=serving.model_units,
         expected=serving.expected_requests_per_month,
+        peak_to_mean=serving.peak_to_mean,
     )
+    kept = upkeep(model, spent, serving.distillations_per_year, usd_at_rest(prices), prices)
     return {
         **known,
         "commitment": serving.commitment,
         "model_units": serving.model_units,
         "throughputs": [costs.to_document() for costs in throughputs(student, prices)],
-        "months_to_recover": months_to_recover(known["usd_per_month"], known["mode"], spent),
+        "months_to_recover": months_to_recover(known["usd_per_month"], known["mode"], spent, kept.usd_per_month),
+        "upkeep_usd_per_month": kept.to_document(),
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lambdas.domain.costs.at_rest import usd_at_rest
 from lambdas.domain.prices.price_book import PriceBook
 from review.access import acknowledgements, roles
 from review.assembly import Assembly
@@ -235,6 +236,9 @@ def test_the_cost_at_rest_adds_up_from_the_price_book(assembly: Assembly) -> Non
     lines = {line.what: line for line in idle_cost(assembly, PriceBook.shipped())}
     # Then
     assert lines["KMS key"].usd == PriceBook.shipped().usd("AWS KMS", "key", 1)
+    assert usd_at_rest(PriceBook.shipped()) == sum(
+        line.usd or 0.0 for line in lines.values() if line.unit in ("key", "alarm metric", "dashboard")
+    )
     assert lines["CloudWatch alarms"].quantity == len(assembly.of_type("AWS::CloudWatch::Alarm"))
     assert lines["ReconcileRuns, invoked by Triggers/EveryFiveMinutes"].quantity == 730 * 12
     assert lines["Logs in 23 groups"].usd is None

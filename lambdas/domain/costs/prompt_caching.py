@@ -50,10 +50,11 @@ SUPPORT = {
 
 @dataclass(frozen=True, slots=True)
 class CacheDecision:
-    """Whether a request carries a cache point, and why or why not, for the report."""
+    """Whether a request carries a cache point, why or why not, for the report, and the fewest tokens that it keeps."""
 
     point: bool
     reason: str
+    tokens: int = 0
 
 
 def decide(question: Question, model: str) -> CacheDecision:
@@ -81,11 +82,26 @@ def decide(question: Question, model: str) -> CacheDecision:
     )
     if tokens < support.least_tokens:
         return CacheDecision(False, f"{measured}, fewer than the {support.least_tokens} that {model} keeps")
-    return CacheDecision(True, f"{measured}; {model} keeps {support.least_tokens} or more")
+    return CacheDecision(True, f"{measured}; {model} keeps {support.least_tokens} or more", tokens)
 
 
 def explain(task: TaskDefinition, models: ModelChoice) -> dict[str, dict[str, object]]:
     """Say for each role whether its requests carry a cache point and why: ``{"teacher": {"point", "reason"}, ...}``."""
+    return {
+        role: {"point": decision.point, "reason": decision.reason} for role, decision in _each(task, models).items()
+    }
+
+
+def shared_prompt_tokens(task: TaskDefinition, models: ModelChoice) -> dict[str, int]:
+    """Give the fewest tokens of the shared prompt that a role's model keeps; one whose model keeps none is absent.
+
+    The student is asked at an endpoint of a custom model, which is not known to cache.
+    """
+    decisions = _each(task, models)
+    return {role: decisions[role].tokens for role in ("teacher", "baseline") if decisions[role].point}
+
+
+def _each(task: TaskDefinition, models: ModelChoice) -> dict[str, CacheDecision]:
     # Only system text and tool decide, and those are the same for every record of the task.
     record = Record(identity=0, system=None, turns=(Turn("user", "-"),), golden=None, slices={})
     asked = {
@@ -94,5 +110,4 @@ def explain(task: TaskDefinition, models: ModelChoice) -> dict[str, dict[str, ob
         "baseline": (models.baseline, teacher_question(record, task)),
         "judge": (models.judge, judge_question(record, "", "", task.judge_rubric)),
     }
-    decisions = {role: decide(question, model) for role, (model, question) in asked.items()}
-    return {role: {"point": decision.point, "reason": decision.reason} for role, decision in decisions.items()}
+    return {role: decide(question, model) for role, (model, question) in asked.items()}

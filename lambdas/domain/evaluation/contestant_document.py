@@ -36,3 +36,5 @@ class ContestantDocument(TypedDict, total=False):
     throttled: int
     tokens: dict[str, float]
     usd_per_1k_requests: float
+    batch_usd_per_1k_requests: float | None
+    cached_prompt_tokens: float | None

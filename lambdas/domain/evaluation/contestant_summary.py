@@ -12,6 +12,7 @@ from lambdas.domain.evaluation.confidence_bounds import unseen_share
 from lambdas.domain.evaluation.contestant_document import ContestantDocument
 from lambdas.domain.evaluation.judge import HIGHEST, LOWEST
 from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.evaluation.served_price import CachedPrefix, batch_usd, request_usd
 from lambdas.domain.evaluation.task_metric import measure_task
 from lambdas.domain.prices.price_book import PriceBook
 
@@ -57,7 +58,11 @@ class ContestantSummary:
     input_tokens_mean, output_tokens_mean : float
         Tokens of a request as billed, cached input included.
     usd_per_1k_requests : float
-        On demand, in US dollars.
+        On demand, in US dollars, with the shared prompt cached where the model keeps it.
+    batch_usd_per_1k_requests : float or None
+        By batch inference; ``None`` where the model has no such price.
+    cached_prompt_tokens : float or None
+        Tokens of the shared prompt that ``usd_per_1k_requests`` takes as cached.
     """
 
     role: str
@@ -79,6 +84,8 @@ class ContestantSummary:
     input_tokens_mean: float
     output_tokens_mean: float
     usd_per_1k_requests: float
+    batch_usd_per_1k_requests: float | None = None
+    cached_prompt_tokens: float | None = None
 
     def to_document(self) -> ContestantDocument:
         """Give the summary as written to ``report.json``."""
@@ -100,6 +107,8 @@ class ContestantSummary:
             "throttled": self.throttled,
             "tokens": {"input_mean": self.input_tokens_mean, "output_mean": self.output_tokens_mean},
             "usd_per_1k_requests": self.usd_per_1k_requests,
+            "batch_usd_per_1k_requests": self.batch_usd_per_1k_requests,
+            "cached_prompt_tokens": self.cached_prompt_tokens,
         }
 
 
@@ -111,7 +120,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def summarise(
-    measurements: Sequence[Measurement], price_model: str, prices: PriceBook, schema: dict[str, Any] | None = None
+    measurements: Sequence[Measurement],
+    price_model: str,
+    prices: PriceBook,
+    schema: dict[str, Any] | None = None,
+    prefix: CachedPrefix | None = None,
 ) -> ContestantSummary:
     """Add up one contestant's measurements.
 
@@ -124,6 +137,8 @@ def summarise(
     prices : PriceBook
     schema : dict, optional
         The task's output schema, from which its own metric follows.
+    prefix : CachedPrefix, optional
+        What the model would keep of each request.
     """
     scores = [float(item.score) for item in measurements if item.score is not None]
     answered = [item for item in measurements if item.answered]
@@ -150,19 +165,15 @@ def summarise(
             item.input_tokens + item.cache_read_tokens + item.cache_write_tokens for item in answered
         ),
         output_tokens_mean=_mean(item.output_tokens for item in answered),
-        usd_per_1k_requests=1000 * _mean(request_usd(item, price_model, prices) for item in answered),
+        usd_per_1k_requests=1000 * _mean(request_usd(item, price_model, prices, prefix) for item in answered),
+        batch_usd_per_1k_requests=_batch(answered, price_model, prices),
+        cached_prompt_tokens=prefix.tokens if prefix else None,
     )
 
 
-def request_usd(item: Measurement, model: str, prices: PriceBook) -> float:
-    """Price one request as serving would: on demand, also where a batch answered it."""
-    usd = prices.call_usd(model, item.input_tokens, item.output_tokens)
-    for usage, tokens in (("cache_read", item.cache_read_tokens), ("cache_write", item.cache_write_tokens)):
-        if tokens:
-            # As in the ledger: some models cache unasked, and a price that nobody looked for before must not end a run
-            # whose training is paid. Without one such tokens cost what other input tokens cost.
-            usd += prices.usd(model, usage if prices.find(model, usage) else "input", tokens)
-    return usd
+def _batch(answered: Sequence[Measurement], model: str, prices: PriceBook) -> float | None:
+    usd = [each for item in answered if (each := batch_usd(item, model, prices)) is not None]
+    return 1000 * statistics.fmean(usd) if usd else None
 
 
 def _interval(scores: list[float]) -> tuple[float, float] | None:

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lambdas.domain.evaluation.confidence_bounds import Bounds, mean_bounds
-from lambdas.domain.evaluation.contestant_summary import percentile, request_usd
+from lambdas.domain.evaluation.contestant_summary import percentile
 from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.evaluation.served_price import CachedPrefix, request_usd
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.task.task_definition import CascadeRules
 from lambdas.domain.text.answer_repair import read_object
@@ -82,6 +83,7 @@ def what_if(
     models: Mapping[str, str],
     prices: PriceBook,
     rules: CascadeRules | None,
+    prefix: CachedPrefix | None = None,
 ) -> dict[str, Any] | None:
     """Work out what a cascade of student and teacher would have done on the holdout.
 
@@ -94,13 +96,15 @@ def what_if(
     prices : PriceBook
     rules : CascadeRules, optional
         Where the student says how sure it is; without it only what is missing, cut off or broken is escalated.
+    prefix : CachedPrefix, optional
+        What the teacher's model keeps of each request.
 
     Returns
     -------
     dict or None
         ``cascade`` of ``report.json`` without ``usd_per_month``; ``None`` where no record was judged for both.
     """
-    pairs = _pairs(student, teacher, models, prices, rules)
+    pairs = _pairs(student, teacher, models, prices, rules, prefix)
     if not pairs:
         return None
     reasons = [_reason(pair, rules.below if rules else None) for pair in pairs]
@@ -170,10 +174,11 @@ def _pairs(
     models: Mapping[str, str],
     prices: PriceBook,
     rules: CascadeRules | None,
+    prefix: CachedPrefix | None,
 ) -> list[_Pair]:
     """Pair the records that the judge scored for both; one of them alone says nothing about a choice."""
-    price_student = _pricer(student, models["student"], prices)
-    price_teacher = _pricer(teacher, models["teacher"], prices)
+    price_student = _pricer(student, models["student"], prices, None)
+    price_teacher = _pricer(teacher, models["teacher"], prices, prefix)
     by_record = {item.record_id: item for item in teacher if item.score is not None}
     return [
         _Pair(
@@ -189,9 +194,11 @@ def _pairs(
     ]
 
 
-def _pricer(items: Sequence[Measurement], model: str, prices: PriceBook) -> Callable[[Measurement], float]:
+def _pricer(
+    items: Sequence[Measurement], model: str, prices: PriceBook, prefix: CachedPrefix | None
+) -> Callable[[Measurement], float]:
     """Price requests of one contestant; one that was not answered counts as the mean of the others."""
-    known = {item.record_id: request_usd(item, model, prices) for item in items if item.answered}
+    known = {item.record_id: request_usd(item, model, prices, prefix) for item in items if item.answered}
     mean = statistics.fmean(known.values()) if known else 0.0
     return lambda item: known.get(item.record_id, mean)
 

@@ -90,8 +90,8 @@ def _too_few_units(task: TaskDefinition, break_even: BreakEven) -> list[Explicit
         return []
     text = (
         f"{_units(purchased)} would throttle what is expected: {task.serving.expected_requests_per_month:,} requests a "
-        f"month need {needed}, since one serves {each:,.0f} in even traffic; set serving.model_units of task.json to "
-        f"{needed}"
+        f"month need {needed}, since one serves {each:,.0f} where the busiest minute has {break_even.peak_to_mean:g} "
+        f"times the mean; set serving.model_units of task.json to {needed}"
     )
     return [explicit_reason("too_few_units", text)]
 

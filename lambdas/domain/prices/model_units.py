@@ -9,10 +9,12 @@ from lambdas.domain.prices.price_book import HOURS_A_MONTH, PriceBook
 _MINUTES_AN_HOUR = 60
 
 
-def requests_a_month(model: str, tokens_per_request: float, prices: PriceBook) -> float | None:
-    """Give the requests that one unit serves in a month of even traffic; ``None`` where nobody knows.
+def requests_a_month(
+    model: str, tokens_per_request: float, prices: PriceBook, peak_to_mean: float = 1.0
+) -> float | None:
+    """Give the requests that one unit serves in a month; ``None`` where nobody knows.
 
-    A unit caps tokens a minute (Amazon Bedrock user guide, provisioned throughput); traffic with peaks needs more.
+    A unit caps tokens a minute (Amazon Bedrock user guide, provisioned throughput): it must serve the busiest one.
 
     Parameters
     ----------
@@ -22,11 +24,13 @@ def requests_a_month(model: str, tokens_per_request: float, prices: PriceBook) -
         Input and output together.
     prices : PriceBook
         Knows the tokens a minute of a unit where a setting told them: AWS publishes none.
+    peak_to_mean : float
+        Requests of the busiest minute against the mean minute; 1 is even traffic.
     """
     per_minute = prices.unit_tokens_per_minute(model)
     if per_minute is None or tokens_per_request <= 0:
         return None
-    return per_minute / tokens_per_request * _MINUTES_AN_HOUR * HOURS_A_MONTH
+    return per_minute / peak_to_mean / tokens_per_request * _MINUTES_AN_HOUR * HOURS_A_MONTH
 
 
 def pays_from(unit_month_usd: float, units: int, usd_per_request: float, capacity: float | None) -> float | None:

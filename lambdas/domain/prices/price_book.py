@@ -55,6 +55,7 @@ HOME_REGION = "us-east-1"
 """Region of the prices that ship: the only one with Nova distillation."""
 
 HOURS_A_MONTH = 730
+MINUTES_A_MONTH = 60 * HOURS_A_MONTH
 """AWS prices a month at 730 hours (AWS Pricing Calculator)."""
 
 

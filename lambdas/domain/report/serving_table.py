@@ -40,11 +40,23 @@ def serving_table(document: dict[str, Any]) -> ServingTable | None:
     monthly = pick(document, "break_even", "usd_per_month") or {}
     on_demand = [("teacher", "teacher"), ("baseline", "baseline"), ("student", "student_on_demand")]
     rows = [ServingRow(NAMES[key], usd(per_1k.get(role)), usd(pick(monthly, key)), "", "") for role, key in on_demand]
+    rows += _batch_rows(document)
     found = rows_of(pick(document, "break_even", "throughputs"))
     capacity = positive(pick(document, "break_even", "unit_requests_per_month"))
     rows += [_throughput_row(row, model_units(document), capacity) for row in found]
     unknown = any(row.get("units_at_break_even") == "unknown" for row in found)
-    return ServingTable(tuple(rows), _recovery(pick(document, "break_even", "months_to_recover")), unknown)
+    return ServingTable(tuple(rows), _recovery(document), unknown)
+
+
+def _batch_rows(document: dict[str, Any]) -> list[ServingRow]:
+    """Give what the large models cost by batch inference, where they have such a price."""
+    volume, rows = positive(pick(document, "break_even", "expected_requests_per_month")), []
+    for role in ("teacher", "baseline"):
+        each = positive(pick(document, "break_even", "batch_usd_per_1k_requests", role))
+        if each is not None:
+            name = f"{role.capitalize()}, batch inference, for traffic that can wait a day"
+            rows.append(ServingRow(name, usd(each), usd(each * volume / 1000 if volume else None), "", ""))
+    return rows
 
 
 def _throughput_row(row: dict[str, Any], purchased: int, capacity: float | None) -> ServingRow:
@@ -68,7 +80,8 @@ def _pays_from(border: float | None, purchased: int, capacity: float | None) -> 
     return f"{count(border)}{'' if last is None else f' to {count(last)}'} requests a month"
 
 
-def _recovery(months: object) -> str:
+def _recovery(document: dict[str, Any]) -> str:
+    months = pick(document, "break_even", "months_to_recover")
     if not isinstance(months, dict):
         return ""
     said = []
@@ -76,4 +89,15 @@ def _recovery(months: object) -> str:
         figure = number(months.get(role))
         term = "never" if figure is None else f"in {plain(figure)} months" if figure >= 1 else "within a month"
         said.append(f"{term} against the {role}")
-    return f"What the run cost is earned back {', '.join(said)}."
+    return f"What the run cost is earned back {', '.join(said)}.{_upkeep(document)}"
+
+
+def _upkeep(document: dict[str, Any]) -> str:
+    """Say what a month's saving pays first; reports of earlier versions do not know it."""
+    parts = {
+        "storage of the model": pick(document, "break_even", "upkeep_usd_per_month", "model_storage"),
+        "new distillations": pick(document, "break_even", "upkeep_usd_per_month", "distillations"),
+        "the pipeline at rest": pick(document, "break_even", "upkeep_usd_per_month", "pipeline"),
+    }
+    said = [f"{usd(each)} for {what}" for what, each in parts.items() if positive(each)]
+    return f" Each month's saving first pays {', '.join(said)}." if said else ""

@@ -24,13 +24,17 @@ class BreakEven:
     units_for_volume : int or None
         Those units; ``None`` without a volume.
     unit_requests_per_month : float or None
-        What one unit serves in even traffic.
+        What one unit serves where its busiest minute has ``peak_to_mean`` times the mean.
     provisioned_throughput_usd_per_hour : float or None
         For all model units of the task: what a promotion purchases.
     requests_per_month_at_break_even : float or None
         Volume at which the task's units cost what the student costs on demand; ``None`` where they never do.
     usd_per_1k_requests : dict of str to float
         On demand, by role, at the measured tokens.
+    batch_usd_per_1k_requests : dict of str to float or None
+        Of teacher and baseline by batch inference, for traffic that can wait.
+    peak_to_mean : float
+        Requests of the busiest minute against the mean minute, as the task says.
     price_stated : bool
         Whether the price of an hour is a person's word, given with the approval, and not the price book's.
     """
@@ -44,6 +48,8 @@ class BreakEven:
     requests_per_month_at_break_even: float | None
     price_simulated: bool
     usd_per_1k_requests: dict[str, float]
+    batch_usd_per_1k_requests: dict[str, float | None]
+    peak_to_mean: float
     price_stated: bool = False
 
     def to_document(self) -> dict[str, Any]:
@@ -84,7 +90,8 @@ def work_out(
             "student_on_demand": volume * per_request["student"],
         }
     student = summaries["student"]
-    capacity = requests_a_month(student_model, student.input_tokens_mean + student.output_tokens_mean, prices)
+    tokens = student.input_tokens_mean + student.output_tokens_mean
+    capacity = requests_a_month(student_model, tokens, prices, task.serving.peak_to_mean)
     purchased = task.serving.model_units
     units = None if volume is None else max(purchased, 1 if capacity is None else units_needed(volume, capacity))
     return BreakEven(
@@ -92,9 +99,11 @@ def work_out(
         expected_requests_per_month=volume,
         units_for_volume=units,
         unit_requests_per_month=capacity,
+        peak_to_mean=task.serving.peak_to_mean,
         **_at(line.usd if line else None, purchased, units, capacity, monthly, per_request["student"]),
         price_simulated=bool(line and line.simulated),
         usd_per_1k_requests={role: each * 1000 for role, each in per_request.items()},
+        batch_usd_per_1k_requests={role: summaries[role].batch_usd_per_1k_requests for role in ("teacher", "baseline")},
     )
 
 

@@ -15,6 +15,8 @@ COMMITMENTS = ("none", "OneMonth", "SixMonths")
 
 UNKNOWN = "unknown"
 
+MONTHS_A_YEAR = 12
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThroughputCosts:
@@ -63,6 +65,8 @@ class Student:
         Of the task.
     expected : float or None
         Requests a month.
+    peak_to_mean : float
+        Requests of the busiest minute against the mean minute.
     """
 
     model: str
@@ -70,17 +74,69 @@ class Student:
     usd_per_request: float
     model_units: int
     expected: float | None
+    peak_to_mean: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upkeep:
+    """What a served student costs a month besides its answers.
+
+    Attributes
+    ----------
+    model_storage : float
+        Dollars of the custom model's storage; 0 where the price book has no such price.
+    distillations : float
+        The run's cost times ``serving.distillations_per_year``, a twelfth of it.
+    pipeline : float
+        What the environment costs at rest (:func:`~lambdas.domain.costs.at_rest.usd_at_rest`).
+    """
+
+    model_storage: float
+    distillations: float
+    pipeline: float
+
+    @property
+    def usd_per_month(self) -> float:
+        """Their sum."""
+        return self.model_storage + self.distillations + self.pipeline
+
+    def to_document(self) -> dict[str, float]:
+        """Give the figures as written to ``report.json``."""
+        return asdict(self)
+
+
+def upkeep(model: str, run_usd: float, distillations_per_year: float, at_rest_usd: float, prices: PriceBook) -> Upkeep:
+    """Work out what a served student costs a month besides its answers.
+
+    Parameters
+    ----------
+    model : str
+        Base model of the student.
+    run_usd : float
+        What the run cost: another distillation is taken to cost the same.
+    distillations_per_year : float
+        Of the task.
+    at_rest_usd : float
+        A month of the environment.
+    prices : PriceBook
+    """
+    storage = prices.find(model, "storage")
+    return Upkeep(
+        model_storage=storage.usd if storage else 0.0,
+        distillations=run_usd * distillations_per_year / MONTHS_A_YEAR,
+        pipeline=at_rest_usd,
+    )
 
 
 def throughputs(student: Student, prices: PriceBook) -> list[ThroughputCosts]:
     """Work out the costs under each commitment of which the book has the price."""
     lines = [(term, prices.find(student.model, throughput_usage(term))) for term in COMMITMENTS]
-    capacity = requests_a_month(student.model, student.tokens_per_request, prices)
+    capacity = requests_a_month(student.model, student.tokens_per_request, prices, student.peak_to_mean)
     return [_costs(student, term, line.usd, capacity, simulated=line.simulated) for term, line in lines if line]
 
 
 def months_to_recover(
-    usd_per_month: Mapping[str, float | None] | None, mode: str, run_usd: float
+    usd_per_month: Mapping[str, float | None] | None, mode: str, run_usd: float, upkeep_usd: float
 ) -> dict[str, float | None] | None:
     """Say after how many months what a run cost is earned back.
 
@@ -92,17 +148,20 @@ def months_to_recover(
         The task's ``serving.mode``.
     run_usd : float
         What the run cost.
+    upkeep_usd : float
+        A month of :class:`Upkeep`, which the saving must earn first.
 
     Returns
     -------
     dict or None
-        ``teacher`` and ``baseline``: months against each; ``None`` where the student saves nothing against it. The
+        ``teacher`` and ``baseline``: months against each; ``None`` where nothing is left of what the student saves. The
         whole is ``None`` where volume or price are not known.
     """
     way = "student_provisioned_throughput" if mode == "provisioned_throughput" else "student_on_demand"
     if not usd_per_month or usd_per_month.get(way) is None:
         return None
-    saved = {role: (usd_per_month[role] or 0.0) - (usd_per_month[way] or 0.0) for role in ("teacher", "baseline")}
+    served = (usd_per_month[way] or 0.0) + upkeep_usd
+    saved = {role: (usd_per_month[role] or 0.0) - served for role in ("teacher", "baseline")}
     return {role: run_usd / usd if usd > 0 else None for role, usd in saved.items()}
 
 

@@ -43,6 +43,8 @@ class Serving:
     model_units: int
     commitment: str
     expected_requests_per_month: int | None
+    peak_to_mean: float = 1.0
+    distillations_per_year: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from lambdas.domain.costs.prompt_caching import shared_prompt_tokens
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.evaluation.contestant_summary import summarise
 from lambdas.domain.evaluation.judge import judge_facts
 from lambdas.domain.evaluation.judge_calibration import Agreement, drift
 from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, check_complete, worst_answers
+from lambdas.domain.evaluation.served_price import cached_prefix, read_share
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate import cascade
 from lambdas.domain.gate.evaluation_document import Evaluation, LeftOut
@@ -68,8 +70,10 @@ def _evaluate(stage: Stage) -> Evaluation:
     price_models = {"student": student, "teacher": models.teacher, "baseline": models.baseline}
     if champion is not None:
         price_models[CHAMPION] = custom_model_of(champion.base_model)
+    kept, share = shared_prompt_tokens(task, models), read_share(task.serving.expected_requests_per_month)
+    prefixes = {role: cached_prefix(grouped[role], kept.get(role), share) for role in ("teacher", "baseline")}
     summaries = {
-        role: summarise(found, price_models.get(role, models.student), prices, task.output_schema)
+        role: summarise(found, price_models.get(role, models.student), prices, task.output_schema, prefixes.get(role))
         for role, found in grouped.items()
     }
     judge = _judge_record(stage)
@@ -98,6 +102,7 @@ def _evaluate(stage: Stage) -> Evaluation:
             {"student": student, "teacher": models.teacher},
             prices,
             task.cascade,
+            prefixes["teacher"],
         ),
         "worst_answers": worst_answers(grouped["student"]),
         "champion_before": champion.to_document() if champion else None,

@@ -99,7 +99,7 @@ def test_a_volume_is_priced_with_the_units_that_serve_it_and_too_few_need_a_pers
     # And a promotion that would throttle the traffic is not bought without a person's word
     assert any("would throttle what is expected" in text for text in sentences(found)) is said
     if said:
-        assert "serves 40,000,000 in even traffic" in found[0]["sentence"]
+        assert "serves 40,000,000 where the busiest minute has 1 times the mean" in found[0]["sentence"]
         assert "set serving.model_units of task.json to 3" in found[0]["sentence"]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.prices.price_book import HOURS_A_MONTH, ModelUnit, PriceBook, PriceLine
-from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs
+from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs, upkeep
 from tests.unit.domain.samples import MICRO
 
 STUDENT = Student(model=MICRO, tokens_per_request=100, usd_per_request=1e-5, model_units=1, expected=None)
@@ -102,7 +102,42 @@ def test_a_run_is_earned_back_by_what_the_student_saves() -> None:
     }
 
     # When / Then
-    assert months_to_recover(monthly, "on_demand", 100.0) == {"teacher": 1.0, "baseline": 2.0}
-    assert months_to_recover(monthly, "provisioned_throughput", 60.0) == {"teacher": 2.0, "baseline": None}
-    assert months_to_recover(None, "on_demand", 100.0) is None
-    assert months_to_recover({**monthly, "student_provisioned_throughput": None}, "provisioned_throughput", 1.0) is None
+    assert months_to_recover(monthly, "on_demand", 100.0, 0.0) == {"teacher": 1.0, "baseline": 2.0}
+    assert months_to_recover(monthly, "provisioned_throughput", 60.0, 0.0) == {"teacher": 2.0, "baseline": None}
+    assert months_to_recover(None, "on_demand", 100.0, 0.0) is None
+    unknown = {**monthly, "student_provisioned_throughput": None}
+    assert months_to_recover(unknown, "provisioned_throughput", 1.0, 0.0) is None
+
+
+def test_storage_new_distillations_and_the_pipeline_are_earned_first() -> None:
+    # Given a student that saves $50 a month against the baseline, and a run of $120 twice a year
+    monthly = {"teacher": 110.0, "baseline": 60.0, "student_on_demand": 10.0}
+    storage = PriceLine(model=MICRO, usage="storage", usd=1.95, unit="model month", source="a test", date="2026-11-24")
+
+    # When
+    kept = upkeep(MICRO, 120.0, 2.0, 8.05, PriceBook({(MICRO, "storage"): storage}, "us-east-1"))
+
+    # Then
+    assert kept.to_document() == {"model_storage": 1.95, "distillations": 20.0, "pipeline": 8.05}
+    assert months_to_recover(monthly, "on_demand", 120.0, kept.usd_per_month) == pytest.approx(
+        {"teacher": 120 / 70, "baseline": 6.0}
+    )
+    # And where nothing is left of the saving, no number of months is enough
+    often = upkeep(MICRO, 120.0, 12.0, 0.0, PriceBook.shipped())
+    assert months_to_recover(monthly, "on_demand", 120.0, often.usd_per_month) == {"teacher": None, "baseline": None}
+
+
+@given(st.floats(1.0, 1_000.0), st.floats(1e4, 1e9))
+def test_a_peak_needs_as_many_more_units_as_it_is_higher(peak: float, volume: float) -> None:
+    # Given
+    prices = book(throughput=0.1, tokens_per_minute=100_000)
+    even = replace(STUDENT, expected=volume)
+
+    # When
+    [level], [peaked] = throughputs(even, prices), throughputs(replace(even, peak_to_mean=peak), prices)
+
+    # Then the busiest minute is served, with no unit too many
+    busiest = volume / HOURS_A_MONTH / 60 * peak * STUDENT.tokens_per_request
+    assert busiest <= peaked.units * 100_000 * (1 + 1e-9)
+    assert peaked.units == 1 or busiest > (peaked.units - 1) * 100_000 * (1 - 1e-9)
+    assert peaked.units >= level.units
