@@ -52,9 +52,11 @@ def cached_prefix(items: Sequence[Measurement], estimated_tokens: int | None, sh
     share : float
         See :func:`read_share`.
     """
-    kept = [tokens for item in items if (tokens := item.cache_read_tokens + item.cache_write_tokens)]
-    tokens = statistics.median(kept) if kept else estimated_tokens
-    return None if tokens is None else CachedPrefix(tokens, share)
+    kept = [item.cache_read_tokens + item.cache_write_tokens for item in items]
+    reported = [tokens for tokens in kept if tokens]
+    if not reported and estimated_tokens is None:
+        return None
+    return CachedPrefix(statistics.median(reported) if reported else float(estimated_tokens or 0), share)
 
 
 def request_usd(item: Measurement, model: str, prices: PriceBook, prefix: CachedPrefix | None = None) -> float:
