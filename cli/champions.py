@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
+from cli.ceilings import champion_beyond
 from cli.errors import CHECK_FAILED, CliError
 from cli.screen import SIMULATED
 from cli.serving_now import MISSING, ServingNow, look
@@ -16,6 +17,7 @@ from cli.session import Session, pass_session, why_option
 from lambdas.domain.identity import task_slug
 from lambdas.domain.report.figures import moment
 from lambdas.domain.serving.idle_rules import DELETE_IDLE, DELETE_UNUSED, REPORT
+from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words
 from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.resources import ResourceBook
 from lambdas.gateways.registry.tasks import TaskBook
@@ -89,9 +91,19 @@ def _rows(deployment: Deployment, states: dict[str, TaskState]) -> Iterator[_Row
             continue
         if known is None:  # the run that made an endpoint may be an earlier one than the champion's
             known = {item.arn: item.usd_per_hour for item in ResourceBook(deployment.table).open()}
-        now = look(deployment, task, state.champion)
+        now = _looked(deployment, task, state.champion)
         usd = 0.0 if now.status == MISSING else _usd_per_hour(known, state.champion)
         yield _Row(task, state.champion, state, now, usd)
+
+
+def _looked(deployment: Deployment, task: str, champion: Champion) -> ServingNow:
+    """Look at what serves, and hold what it was promoted under against the settings of today."""
+    now = look(deployment, task, champion)
+    try:
+        beyond = champion_beyond(deployment, deployment.settings, task, champion)
+    except AWS_ERRORS as problem:
+        beyond = [f"what the settings allow could not be read: {in_words(problem)}"]
+    return replace(now, wrong=(*now.wrong, *beyond))
 
 
 def _print(session: Session, rows: list[_Row]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
+from cli.ceilings import all_beyond
 from cli.concurrency import fit
 from cli.deep_doctor import CONFIRMED, OPEN, REFUTED, ItemState, answers, document
 from cli.environment_files import CDK_FILE, read_settings
@@ -27,6 +28,7 @@ from lambdas.domain.task.model_choice import ANTHROPIC_TERMS, problem_with
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
+from lambdas.gateways.registry.monthly_budget import MonthlyBudget
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.stage import utc_now
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from lambdas.domain.task.settings import Settings
 
 LAMBDAS, TAGS = "Lambdas at once", "Tags of champions"
+CEILINGS, MONTH = "Ceilings", "Dollars of the month"
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _SYMBOLS = {OK: ("✔", "green"), WARNING: ("!", "yellow"), PROBLEM: ("✘", "bold red")}
 
@@ -154,6 +157,8 @@ def examine(deployment: Deployment) -> Iterator[Check]:
     if deployed.state == OK:
         yield _tried("Notifications", lambda: _notifications(deployment))
         yield _tried(TAGS, lambda: _tags(deployment))
+        yield _tried(CEILINGS, lambda: _ceilings(deployment, settings))
+        yield _tried(MONTH, lambda: _month(deployment, settings))
         yield from _rights(deployment, account)
 
 
@@ -375,6 +380,24 @@ def _tags(deployment: Deployment) -> Check:
     return Check(
         name=TAGS, state=PROBLEM, found=found, fix=f"claim them: {tagging_commands(arns, deployment.environment)}"
     )
+
+
+def _ceilings(deployment: Deployment, settings: Settings) -> Check:
+    """Tell of what runs and serves beyond settings that were tightened since: it goes on."""
+    found = list(all_beyond(deployment, settings))
+    if not found:
+        return Check(name=CEILINGS, state=OK, found="nothing runs or serves beyond the settings")
+    fix = "nothing stops by itself: stop the run, submit the task again within the settings, or change them"
+    return Check(name=CEILINGS, state=WARNING, found="; ".join(found), fix=fix)
+
+
+def _month(deployment: Deployment, settings: Settings) -> Check:
+    month = MonthlyBudget(deployment.table).month(utc_now())
+    found = f"{month.name} (UTC): ${month.usd:,.2f} of ${settings.max_monthly_usd:,.2f} spent or reserved by runs"
+    if month.usd < settings.max_monthly_usd:
+        return Check(name=MONTH, state=OK, found=found)
+    fix = "runs wait for the next month, or raise 'max_monthly_usd' of this environment and deploy"
+    return Check(name=MONTH, state=PROBLEM, found=found, fix=fix)
 
 
 def _rights(deployment: Deployment, account: dict[str, Any]) -> Iterator[Check]:

@@ -21,6 +21,7 @@ from lambdas.domain.errors import InvalidSettings, PipelineError
 from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.identity import Upload
 from lambdas.domain.report.figures import usd
+from lambdas.domain.task.ceilings import check_ceilings
 from lambdas.domain.task.model_choice import ModelChoice, is_listed_pair
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_mode
@@ -63,6 +64,7 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
     submission = check_folder(task_dir, file)
     run, environment = run_to_come(session, submission, submission.beside.definition(), offline=offline)
     try:
+        check_ceilings(run.task, environment.settings)
         check_mode(run.task, run.models.training, from_logs=False)
         found = run.estimate()
     except PipelineError as problem:

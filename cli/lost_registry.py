@@ -222,6 +222,7 @@ def _champion(report: Report, endpoint_arn: str, endpoint_name: str, mode: str) 
         endpoint_name=endpoint_name or endpoint_arn.rsplit("/", 1)[-1],
         mode=mode,
         promoted_at=report.ended_at,
+        limits=report.document.get("limits"),
     )
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from cli.approval import APPROVED, ApprovalAnswer, give_answer
+from cli.ceilings import check_deployed
 from cli.champions import champions, confirm, reap
 from cli.costs import costs
 from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
 from cli.doctor import doctor
+from cli.environment_files import read_settings
 from cli.errors import CHECK_FAILED, EXIT_CODES, INTERRUPTED, CliError, aws_problems_explained
 from cli.estimation import estimate
 from cli.forget import forget
@@ -33,7 +35,9 @@ from cli.teardown import teardown
 from cli.validation import SHOWN_PROBLEMS, validate_files
 from cli.watching import exit_code, print_outcome, watch_run
 from lambdas.domain.dataset.builder import Dataset
+from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.logs.log_entry import OPERATIONS
+from lambdas.domain.task.settings import Settings
 from lambdas.domain.text.plain_text import without_controls
 
 
@@ -124,7 +128,7 @@ def submit(  # noqa: PLR0913 - one parameter an option
     submission = check_folder(task_dir, file)
     deployment = session.deployment
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
-    _tell_simulator(session, submission.beside, submission.dataset)
+    check_deployed(deployment, submission.beside.definition())
     _tell_simulator(session, submission.beside, submission.dataset)
     _note_left(client, bucket, submission.beside, task_dir)
     made = upload(client, bucket, submission)
@@ -157,7 +161,8 @@ def validate(
     Exit code 0 when they are usable, 1 when not, 2 when a file cannot be read.
     """
     as_json = as_json or session.as_json
-    found = validate_files(files, task_file, holdout_file, None if as_json else SHOWN_PROBLEMS)
+    settings = _settings_to_come(session)
+    found = validate_files(files, task_file, holdout_file, None if as_json else SHOWN_PROBLEMS, settings=settings)
     if as_json:
         print_json(found.to_document())
     else:
@@ -291,6 +296,14 @@ def _session(environment: str | None, region: str | None, local_dir: Path | None
     )
 
 
+def _settings_to_come(session: Session) -> Settings | None:
+    """Read what the environment would allow, of the file that is deployed; ``None`` where there is none here."""
+    try:
+        return read_settings(session.environment, local=session.local)
+    except InvalidSettings:
+        return None
+
+
 def _command(*options: str) -> str:
     return shlex.join(["python", "-m", "cli", *options])
 
@@ -299,6 +312,7 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
     submission = check_logs(task_dir, options)
     deployment = session.deployment
     check_allowed(submission, deployment.settings.allowed_logs())
+    check_deployed(deployment, submission.beside.definition())
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
     _tell_simulator(session, submission.beside, None)
     _note_left(client, bucket, submission.beside, task_dir)

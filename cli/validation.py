@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
 from lambdas.domain.dataset.builder import Dataset, DatasetCounts, build_dataset
 from lambdas.domain.dataset.line_reader import read_lines
-from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
+from lambdas.domain.errors import CeilingExceeded, DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
 from lambdas.domain.evaluation.sample_sizes import (
     check_damage,
     check_minimum,
@@ -20,9 +20,13 @@ from lambdas.domain.evaluation.sample_sizes import (
     size_warnings,
     usable_prompts,
 )
+from lambdas.domain.task.ceilings import check_ceilings
 from lambdas.domain.task.sample_bounds import COMMON_STUDENT, sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_source
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.settings import Settings
 
 SHOWN_PROBLEMS = 20
 """Most rejected lines that are shown to a person; ``--json`` gives all of them."""
@@ -91,7 +95,12 @@ class Validation:
 
 
 def validate_files(
-    files: tuple[Path, ...], task_file: Path | None, holdout_file: Path | None = None, keep: int | None = None
+    files: tuple[Path, ...],
+    task_file: Path | None,
+    holdout_file: Path | None = None,
+    keep: int | None = None,
+    *,
+    settings: Settings | None = None,
 ) -> Validation:
     """Check prompts as one upload.
 
@@ -105,6 +114,8 @@ def validate_files(
         The task's own ``holdout.jsonl``, which takes the place of the split.
     keep : int, optional
         Most rejected lines that are kept; without it, all.
+    settings : Settings, optional
+        Of the environment, which bound what the task may ask for; without them that is not checked, and said.
 
     Raises
     ------
@@ -127,11 +138,14 @@ def validate_files(
         check_damage(dataset)
         check_secrets(dataset, task)
         check_minimum(dataset, bounds.least)
-    except (InvalidUpload, SecretsFound, DatasetRefused) as problem:
+        if settings is not None:
+            check_ceilings(task, settings)
+    except (InvalidUpload, SecretsFound, DatasetRefused, CeilingExceeded) as problem:
         return Validation(dataset, reading.problems, str(problem), dataset.warnings())
-    return Validation(
-        dataset, reading.problems, None, [*dataset.warnings(), *size_warnings(dataset, task, bounds.least)]
-    )
+    warnings = [*dataset.warnings(), *size_warnings(dataset, task, bounds.least)]
+    if settings is None and task_file is not None:
+        warnings.append("what the environment allows was not checked: this folder has no settings of it")
+    return Validation(dataset, reading.problems, None, warnings)
 
 
 class _Reading:

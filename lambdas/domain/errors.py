@@ -58,6 +58,14 @@ class QuotaTooLow(PipelineError):
     """The account may not create what the run needs."""
 
 
+class CeilingExceeded(PipelineError):
+    """The task asks for more than the settings of the environment allow."""
+
+
+class MonthlyLimitExceeded(PipelineError):
+    """The run could take the environment's month above its setting ``max_monthly_usd``."""
+
+
 class TeacherDataRefused(PipelineError):
     """Too many of the teacher's answers had to be dropped."""
 

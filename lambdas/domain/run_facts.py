@@ -7,7 +7,7 @@ that a later version added.
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from lambdas.domain.explicit_reasons import ExplicitReason
 
@@ -24,6 +24,7 @@ class ChampionFact(TypedDict, total=False):
     promoted_at: str
     confirmed_at: str | None
     rolled_back_at: str | None
+    limits: dict[str, Any] | None
 
 
 class PointedEndpoint(ChampionFact, total=False):

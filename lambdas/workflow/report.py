@@ -120,6 +120,7 @@ def gather(
         "cascade": with_months(evaluation.get("cascade"), break_even),
         "endpoint": _endpoint(stage, run.facts, outcome, break_even),
         "champion_before": evaluation.get("champion_before"),
+        "limits": evaluation.get("limits"),
         "resources": [item.to_document() for item in stage.pipeline.resources.of_run(run.run_id)],
         "files": _files(stage),
     }

@@ -35,6 +35,7 @@ from lambdas.gateways.aws.metric_writer import Meter
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.foreign_resources import ForeignResources
 from lambdas.gateways.registry.intake import Intake
+from lambdas.gateways.registry.monthly_budget import MonthlyBudget
 from lambdas.gateways.registry.resources import CREATED, PLANNED, Resource, ResourceBook
 from lambdas.gateways.registry.run_ledger import RunLedger
 from lambdas.gateways.registry.runs import ENDED, RUNNING, Registry, Run
@@ -112,6 +113,11 @@ class Pipeline:
     def resources(self) -> ResourceBook:
         """Billable things."""
         return ResourceBook(self._table, self.intake.closed_since)
+
+    @cached_property
+    def monthly(self) -> MonthlyBudget:
+        """What the runs of a calendar month may cost."""
+        return MonthlyBudget(self._table)
 
     @cached_property
     def upload_cursor(self) -> UploadCursor:

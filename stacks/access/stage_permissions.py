@@ -54,7 +54,8 @@ class StagePermissions(PermissionParts):
             self._list_uploads(),
             self._runs("s3:GetObject", "s3:PutObject"),
             *self._ask_and_keep(),
-            *self._record_progress("PutItem"),
+            # What the run's attempts have cost counts in the month beside the estimate.
+            *self._record_progress("PutItem", "Query"),
             *self._ask(models),
             # Whether the run has a calibration set is found by listing.
             self._list_runs_bucket("runs/*/dataset/*"),

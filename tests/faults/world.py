@@ -26,6 +26,7 @@ from lambdas.gateways.registry.runs import ENDED, Registry, Run
 from lambdas.gateways.registry.tasks import TaskBook
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.protocol.service import Request
+from local.embedded_aws.deploy import ENVIRONMENTS
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.faults.aws import Answer, Aws
 from tests.faults.hurry import FastQueues, FastTime, without_pause
@@ -339,10 +340,17 @@ def _functions(deployment: Deployment, known: Mapping[str, str]) -> Iterator[tup
     made = {}
     for name, properties in functions.items():
         variables = {key: _value(key, value, known) for key, value in properties["Environment"]["Variables"].items()}
+        variables["PIPELINE_SETTINGS"] = _any_gate(variables["PIPELINE_SETTINGS"])
         made[name] = Function(modules[name], variables)
         yield f"<{name}>", made[name]
     for version, properties in deployment.of_type("AWS::Lambda::Version", "pipeline").items():
         yield f"<{version}>", made[properties["FunctionName"]["Ref"]]
+
+
+def _any_gate(settings: str) -> str:
+    """Let tasks ask for any gate, as on the embedded AWS: a few prompts are enough to be promoted then."""
+    (open_environment,) = json.loads(ENVIRONMENTS.read_text()).values()
+    return json.dumps({**json.loads(settings), "lowest_gate": open_environment["lowest_gate"]})
 
 
 def _value(key: str, value: object, known: Mapping[str, str]) -> str:

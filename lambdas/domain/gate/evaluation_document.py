@@ -29,7 +29,10 @@ class LeftOut(TypedDict, total=False):
 
 
 class Evaluation(TypedDict, total=False):
-    """``evaluation.json``; ``shards`` is the number of measured shards, ``decision`` the gate's."""
+    """``evaluation.json``; ``shards`` is the number of measured shards, ``decision`` the gate's.
+
+    ``limits`` is what the student was held against; it stays with it where it becomes champion.
+    """
 
     decision: str
     reasons: list[str]
@@ -43,6 +46,7 @@ class Evaluation(TypedDict, total=False):
     cascade: Mapping[str, Any] | None
     worst_answers: Sequence[Mapping[str, Any]]
     champion_before: ChampionFact | None
+    limits: dict[str, Any]
 
 
 def read_evaluation(document: Mapping[str, Any]) -> Evaluation:

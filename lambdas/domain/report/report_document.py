@@ -82,6 +82,7 @@ class ReportDocument(TypedDict, total=False):
     cascade: Mapping[str, Any] | None
     endpoint: ReportEndpoint | None
     champion_before: ChampionFact | None
+    limits: Mapping[str, Any] | None
     resources: Sequence[Mapping[str, Any]]
     files: Mapping[str, str]
 

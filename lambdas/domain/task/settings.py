@@ -93,6 +93,11 @@ class Settings:
     approval_expiry_hours: int
     approval_reminder_hours: int
     max_hourly_usd: float
+    max_budget_usd: float
+    max_monthly_usd: float
+    approval_modes: list[str]
+    max_model_units: int
+    lowest_gate: dict[str, float]
     keep_champions: int
     bake_minutes: int
     bake_poll_seconds: int

@@ -21,7 +21,9 @@ class Champion:
 
     ``endpoint_arn`` is what callers use; ``model_arn`` the custom model behind it; ``base_model`` what it was
     customized from; ``confirmed_at`` when a person last said that it shall go on. A former champion has
-    ``rolled_back_at`` where a rollback moved away from it: no rollback returns to it unless told so.
+    ``rolled_back_at`` where a rollback moved away from it: no rollback returns to it unless told so. ``limits`` is what
+    it was held against when it was approved (:class:`~lambdas.domain.gate.approved_limits.ApprovedLimits`); ``None``
+    where an earlier version promoted it.
     """
 
     run_id: str
@@ -33,6 +35,7 @@ class Champion:
     promoted_at: str
     confirmed_at: str | None = None
     rolled_back_at: str | None = None
+    limits: dict[str, Any] | None = None
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
@@ -51,6 +54,7 @@ class Champion:
             "promoted_at": self.promoted_at,
             "confirmed_at": self.confirmed_at,
             "rolled_back_at": self.rolled_back_at,
+            "limits": self.limits,
         }
 
     @property

@@ -105,6 +105,7 @@ class Reconciler:
             with _apart(f"the leftovers of run {run_id}", failed):
                 run = self._pipeline.registry.run(run_id)
                 self._release(run, run.outcome or FAILED)
+                settle(self._pipeline, run)  # jobs that have ended since are in the ledger now
                 done["released"].append(run_id)
         for task in list(self._pipeline.tasks.open_rollbacks()):
             with _apart(f"the rollback of task {task}", failed):
@@ -112,11 +113,22 @@ class Reconciler:
         with _apart("uploads whose event never came", failed):
             start = self._pipeline.environment.start_function
             done["missed"] = find_missed(self._pipeline, lambda event: self._invoke(start, event))
+        with _apart("the month", failed):
+            self._settle_ended()
         with _apart("the queue", failed):
             done["started"] = self._starter.start_queued(self._now())
         if failed:
             raise ReconcileIncomplete(f"could not be looked after: {'; '.join(failed)}. All else was")
         return done
+
+    def _settle_ended(self) -> None:
+        """Settle what ended runs have reserved of the month, where the process that ended them did not come to it."""
+        for month, run_id in list(self._pipeline.monthly.unsettled(self._pipeline.now())):
+            run = self._readable(run_id)
+            if run is None:
+                self._pipeline.monthly.leave(month, run_id)
+            elif run.state == ENDED:
+                settle(self._pipeline, run)
 
     def _look_after(self, run_id: str, done: Result) -> None:
         try:
@@ -186,6 +198,7 @@ class Reconciler:
             if self._pipeline.registry.end(run.run_id, run.attempt, outcome, reason, self._now(), None):
                 self._pipeline.meter.emit(RUNS_ENDED, 1, outcome)
         self._pipeline.registry.free_slot(run.run_id)
+        settle(self._pipeline, run)
         return True
 
     def _remind(self, run: Run) -> bool:
@@ -250,3 +263,9 @@ def measure_budget(pipeline: Pipeline, run: Run) -> None:
     budget_usd = run.facts.get("budget_usd")
     if budget_usd:
         pipeline.meter.emit_all([budget_used(total_usd(pipeline.registry.ledger(run.run_id)), float(budget_usd))])
+
+
+def settle(pipeline: Pipeline, run: Run) -> None:
+    """Release what a run reserved of the month and has not spent."""
+    spent = total_usd(pipeline.registry.ledger(run.run_id))
+    pipeline.monthly.settle(run.run_id, run.attempt, spent, pipeline.now())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lambdas.domain.costs.budget import check_budget
 from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
+from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.costs.model_quotas import ModelQuota, needs
 from lambdas.domain.costs.plan import Plan
 from lambdas.domain.dataset.builder import from_json_lines
@@ -17,6 +18,7 @@ from lambdas.domain.evaluation.latency_sample import identity_for_timing
 from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.serving.break_even import throughput_usage
+from lambdas.domain.task.ceilings import check_ceilings
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.domain.task.sample_bounds import sample_bounds
@@ -42,7 +44,8 @@ def execute(stage: Stage) -> Result:
 
     Raises
     ------
-    InvalidUpload, ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, InvalidTaskDefinition, DatasetRefused
+    CeilingExceeded, InvalidUpload, ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, MonthlyLimitExceeded,
+    InvalidTaskDefinition, DatasetRefused
         Nothing was paid, or no more than those questions.
     RetryLater
         A model is throttled, or its quota of the day is used up.
@@ -50,6 +53,7 @@ def execute(stage: Stage) -> Result:
     stage.progress()
     check_late_files(stage)
     settings, task = stage.pipeline.environment.settings, stage.task
+    check_ceilings(task, settings)
     catalog = ModelCatalog(clients.bedrock(), clients.service_quotas())
     _check_pointer(stage)
     _check_serving(catalog, settings, task, stage)
@@ -71,6 +75,7 @@ def execute(stage: Stage) -> Result:
         stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
         check_budget(to_come, estimate, models.usable())
         _check_quotas(estimate, quotas, settings.quota_wait_hours)
+        _reserve(stage, estimate)
         found = ask_chosen(stage, models, to_come.holdout, asked)
         if not found:
             break
@@ -85,6 +90,15 @@ def execute(stage: Stage) -> Result:
         "estimate_usd": round(estimate.usd, 4),
         "approval": task.approval,
     }
+
+
+def _reserve(stage: Stage, estimate: Estimate) -> None:
+    """Count what the run may come to against the month of the environment, with what its attempts have cost already."""
+    spent = total_usd(stage.pipeline.registry.ledger(stage.run.run_id))
+    limit = stage.pipeline.environment.settings.max_monthly_usd
+    stage.pipeline.monthly.reserve(
+        stage.run.run_id, stage.attempt, spent + estimate.high_usd, limit, stage.pipeline.now()
+    )
 
 
 def _check_serving(catalog: ModelCatalog, settings: Settings, task: TaskDefinition, stage: Stage) -> None:

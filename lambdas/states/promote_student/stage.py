@@ -165,6 +165,7 @@ def _crown(stage: Stage, resource: Resource, found: Found) -> Champion:
         endpoint_name=found.name,
         mode=stage.task.serving.mode,
         promoted_at=stage.now(),
+        limits=stage.evaluation().get("limits"),
     )
     keep = stage.pipeline.environment.settings.keep_champions
     stage.pipeline.tasks.crown(stage.run.task, stage.owner, champion, stage.now(), keep=keep)

@@ -17,12 +17,14 @@ from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate import cascade
 from lambdas.domain.gate.evaluation_document import Evaluation, LeftOut
 from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
-from lambdas.domain.gate.rule_result import decide, reasons
+from lambdas.domain.gate.rule_result import RuleResult, decide, reasons
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.stored import read_as
+from lambdas.domain.task.task_definition import GateRules
 from lambdas.gateways.registry.champions import Champion
+from lambdas.states.score_evaluation.protection import Protection
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
 from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student
@@ -78,13 +80,21 @@ def _evaluate(stage: Stage) -> Evaluation:
     }
     judge = _judge_record(stage)
     break_even = work_out(summaries, task, prices, models.student)
-    gate = judge_gate(grouped, summaries, task, break_even, judge, _unmeasured(stage, references))
+    unmeasured = _unmeasured(stage, references)
+
+    def held_against(rules: GateRules) -> list[RuleResult]:
+        return judge_gate(grouped, summaries, replace(task, gate=rules), break_even, judge, unmeasured)
+
+    gate = held_against(task.gate)
+    protection = Protection.of(stage, champion, judge.agreement.cases if judge.agreement else 0)
+    looser = protection.reasons(held_against)
     return {
         "decision": decide(gate),
         "reasons": reasons(gate),
         "gate": [line.to_document() for line in gate],
         "explicit_reasons": [
-            *_about_champion(stage, champion, grouped, left_out),
+            *_about_champion(stage, champion, grouped, left_out, protection.rules),
+            *looser,
             *needed_approvals(task, break_even),
         ],
         "contestants": [summary.to_document() for summary in summaries.values()],
@@ -106,6 +116,7 @@ def _evaluate(stage: Stage) -> Evaluation:
         ),
         "worst_answers": worst_answers(grouped["student"]),
         "champion_before": champion.to_document() if champion else None,
+        "limits": protection.limits(looser).to_document(),
     }
 
 
@@ -143,12 +154,13 @@ def _about_champion(
     champion: Champion | None,
     grouped: Mapping[str, Sequence[Measurement]],
     left_out: Sequence[LeftOut],
+    rules: GateRules,
 ) -> list[ExplicitReason]:
     """Say what a person must know of the champion that the student would replace."""
     if champion is None or serves_this_student(stage, champion):
         return []
     if CHAMPION in grouped:
-        return worse_than_champion(grouped, stage.task.gate)
+        return worse_than_champion(grouped, rules)
     why = "; ".join(item["reason"] for item in left_out) or "it was not measured"
     text = "Nothing shows how the student compares with the champion that it would replace, of run"
     return [explicit_reason("champion_not_compared", f"{text} {champion.run_id}: {why}")]

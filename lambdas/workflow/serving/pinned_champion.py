@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from lambdas.domain.errors import InvalidTaskDefinition
+from lambdas.domain.evaluation.judge_calibration import read_calibration
+from lambdas.domain.gate.approved_limits import ApprovedLimits
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.gateways.registry.champions import Champion
@@ -44,3 +49,27 @@ def serving_task(stage: Stage, champion: Champion) -> TaskDefinition | None:
         return None if text is None else TaskDefinition.from_text(text)
     except InvalidTaskDefinition:
         return None
+
+
+def approved_limits(stage: Stage, champion: Champion) -> ApprovedLimits | None:
+    """Give the limits under which a champion was approved.
+
+    One that an earlier version promoted has none of its own: then its run's files say them.
+
+    Returns
+    -------
+    ApprovedLimits or None
+        ``None`` where nothing says them any more.
+    """
+    if champion.limits:
+        return ApprovedLimits.from_document(champion.limits)
+    task = serving_task(stage, champion)
+    if task is None:
+        return None
+    runs, files = stage.pipeline.runs, RunFiles(stage.run.task, champion.run_id)
+    dataset, known = runs.find_json(files.dataset("dataset.json")), runs.find(files.dataset("calibration.jsonl"))
+    measured_on: dict[str, Any] = {}
+    if dataset:
+        measured_on = {"holdout_records": dataset["holdout"], "own_holdout": dataset["own_holdout"]}
+        measured_on["calibration_cases"] = len(read_calibration(known)) if known else 0
+    return replace(ApprovedLimits.of(task), measured_on=measured_on)
