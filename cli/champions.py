@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,6 +63,7 @@ class _Row:
     state: TaskState
     now: ServingNow
     usd_per_hour: float | None
+    beyond: list[str]
 
     def to_document(self) -> dict[str, Any]:
         previous = self.state.previous
@@ -74,6 +75,7 @@ class _Row:
             "usd_per_hour": self.usd_per_hour,
             "endpoint_status": self.now.status,
             "wrong": list(self.now.wrong),
+            "beyond_settings": self.beyond,
         }
 
     def cells(self) -> tuple[str, ...]:
@@ -91,19 +93,17 @@ def _rows(deployment: Deployment, states: dict[str, TaskState]) -> Iterator[_Row
             continue
         if known is None:  # the run that made an endpoint may be an earlier one than the champion's
             known = {item.arn: item.usd_per_hour for item in ResourceBook(deployment.table).open()}
-        now = _looked(deployment, task, state.champion)
+        now = look(deployment, task, state.champion)
         usd = 0.0 if now.status == MISSING else _usd_per_hour(known, state.champion)
-        yield _Row(task, state.champion, state, now, usd)
+        yield _Row(task, state.champion, state, now, usd, _beyond(deployment, task, state.champion))
 
 
-def _looked(deployment: Deployment, task: str, champion: Champion) -> ServingNow:
-    """Look at what serves, and hold what it was promoted under against the settings of today."""
-    now = look(deployment, task, champion)
+def _beyond(deployment: Deployment, task: str, champion: Champion) -> list[str]:
+    """Hold what a champion was promoted under against the settings of today."""
     try:
-        beyond = champion_beyond(deployment, deployment.settings, task, champion)
+        return champion_beyond(deployment, deployment.settings, task, champion)
     except AWS_ERRORS as problem:
-        beyond = [f"what the settings allow could not be read: {in_words(problem)}"]
-    return replace(now, wrong=(*now.wrong, *beyond))
+        return [f"what the settings allow could not be read: {in_words(problem)}"]
 
 
 def _print(session: Session, rows: list[_Row]) -> None:
@@ -112,7 +112,7 @@ def _print(session: Session, rows: list[_Row]) -> None:
         table.add_row(*row.cells())
     session.screen.print(table)
     for row in rows:
-        for wrong in row.now.wrong:
+        for wrong in (*row.now.wrong, *row.beyond):
             session.screen.print(f"{row.task}: {wrong}.", soft_wrap=True)
     if session.deployment.local:
         session.screen.print(SIMULATED)

@@ -14,6 +14,7 @@ SECTIONS = {
     "needs_explicit_approval": "gate",
     "explicit_reasons": "gate",
     "champion_before": "endpoint",
+    "limits": "limits",
     **dict.fromkeys(
         ("ledger", "total_usd", "estimate_usd", "estimate_low_usd", "estimate_high_usd", "reconciliation"), "Money"
     ),

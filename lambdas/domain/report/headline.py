@@ -39,6 +39,7 @@ _UPLOAD_ERRORS = {
     "SecretsFound": "Take what looks like a secret out of the lines named",
     "TeacherDataRefused": "Mend what the message names in task.json or the prompts",
     "BudgetExceeded": "Raise budget_usd in task.json or take fewer prompts",
+    "CeilingExceeded": "Ask for no more in task.json than the message allows",
 }
 """Errors whose cause lies in the object version that the run is bound to: trying again would meet it again."""
 

@@ -19,7 +19,10 @@ from lambdas.states.promote_student.stage import execute as promote
 from lambdas.states.score_evaluation.stage import execute as score
 from tests.unit.gateways.fakes import converse_answer
 from tests.unit.states.test_evaluate_student import JUDGE, RECORDS, decided, measured, ready
+from tests.unit.states.test_promote_student import evaluated, parameters, students
 from tests.unit.support.workshop import Workshop
+
+__all__ = ["parameters", "students"]
 
 ENDPOINT = "arn:champion-endpoint"
 NO_GATE = {
@@ -130,7 +133,7 @@ def test_a_run_under_the_champions_own_limits_needs_no_word_and_stricter_ones_do
     # Given
     run = ready(workshop, calibration=False, champion=ENDPOINT)
     champions_task(workshop, approval="automatic")
-    uploaded(workshop, run, gate={"max_quality_drop": 0.15}, budget_usd=10)
+    uploaded(workshop, run, gate={"min_judge_correlation": 0.8}, budget_usd=10)
 
     # When / Then
     assert said(workshop, run) == ""
@@ -236,24 +239,36 @@ def test_a_holdout_of_the_task_may_grow_and_may_not_lose_records(workshop: Works
 
 
 @pytest.mark.usefixtures("models")
-def test_the_limits_stay_with_the_student_that_becomes_champion(workshop: Workshop) -> None:
-    # Given a first champion, promoted under the task's limits
+def test_an_evaluation_says_what_its_student_was_held_against(workshop: Workshop) -> None:
+    # Given a task without a champion
     run = ready(workshop, calibration=False)
-    uploaded(workshop, run, serving={"mode": "on_demand"}, gate={"min_judge_score": 3.25})
+    uploaded(workshop, run, gate={"min_judge_score": 3.25})
     measured(workshop, run)
-    evaluation = decided(workshop, run)
 
     # When
-    for _ in range(3):
-        if promote(workshop.stage("PromoteStudent", run))["status"] == "COMPLETED":
-            break
-        for endpoint in workshop.client.endpoints.values():
-            endpoint["status"] = "Active"
+    limits = decided(workshop, run)["limits"]
 
     # Then
+    assert limits["gate"]["min_judge_score"] == 3.25
+    assert limits["measured_on"]["holdout_records"] == RECORDS
+    assert limits["models"]["judge"] == JUDGE
+
+
+@pytest.mark.usefixtures("students", "parameters")
+def test_the_limits_stay_with_the_student_that_becomes_champion(workshop: Workshop) -> None:
+    # Given
+    run = evaluated(workshop, "1")
+    limits = ApprovedLimits.of(TaskDefinition.default(), measured_on=MeasuredOn(holdout_records=200)).to_document()
+    evaluation = workshop.bucket.read_json(run.files.evaluation(1, "evaluation.json"))
+    workshop.bucket.write_json(run.files.evaluation(1, "evaluation.json"), {**evaluation, "limits": limits})
+
+    # When
+    promote(workshop.stage("PromoteStudent", run))
+    for endpoint in workshop.client.endpoints.values():
+        endpoint["status"] = "InService"
+    assert promote(workshop.stage("PromoteStudent", run))["status"] == "COMPLETED"
+
+    # Then the registry gives them back as they were
     champion = workshop.pipeline.tasks.state(run.task).champion
     assert champion is not None
-    assert champion.limits == evaluation["limits"]
-    assert champion.limits["gate"]["min_judge_score"] == 3.25
-    assert champion.limits["measured_on"]["holdout_records"] == RECORDS
-    assert champion.limits["models"]["judge"] == JUDGE
+    assert champion.limits == limits

@@ -90,7 +90,7 @@ def ready(workshop: Workshop, *, calibration: bool = True, champion: str | None 
     workshop.pipeline.registry.record_facts(run.run_id, **facts)
     if champion:
         workshop.crown("video-older", "arn:older", champion)
-        its_task = {"student_system_prompt": CHAMPIONS_PROMPT}
+        its_task = {"student_system_prompt": CHAMPIONS_PROMPT, "approval": "automatic"}
         workshop.bucket.write_json(RunFiles(run.task, "video-older").task_definition, its_task)
     pin_champion(workshop.stage("DeployCandidate", run))
     return run

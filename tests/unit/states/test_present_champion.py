@@ -142,8 +142,9 @@ def test_a_champion_whose_prompt_is_lost_is_left_out(workshop: Workshop, models:
 
     # Then
     assert not models.prompts
-    [text] = explicit(workshop, run)
-    assert "task.json of its run video-older" in text
+    compared, limits = explicit(workshop, run)
+    assert "task.json of its run video-older" in compared
+    assert "Nothing says under which limits" in limits
 
 
 def test_a_champion_whose_endpoint_is_being_moved_is_left_out(workshop: Workshop, models: Models) -> None:

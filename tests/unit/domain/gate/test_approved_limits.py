@@ -26,9 +26,11 @@ TEAM: dict[str, Any] = {
 MEASURED = MeasuredOn(holdout_records=400, golden_share=0.0, calibration_cases=40)
 
 
-def limits(task: dict[str, Any] | None = None, measured: MeasuredOn = MEASURED, **chosen: Any) -> ApprovedLimits:
+def limits(
+    task: dict[str, Any] | None = None, measured: MeasuredOn = MEASURED, chosen: dict[str, str] | None = None
+) -> ApprovedLimits:
     definition = TaskDefinition.from_document(TEAM if task is None else task)
-    return ApprovedLimits.of(definition, models(**chosen), measured)
+    return ApprovedLimits.of(definition, models(**(chosen or {})), measured)
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def test_an_endpoint_that_bills_by_the_hour_in_place_of_one_that_bills_tokens_is
 
 @pytest.mark.parametrize("role", ["teacher", "student_customization", "baseline", "judge"])
 def test_another_model_is_another_yardstick(role: str) -> None:
-    [found] = loosened(limits(), limits(**{role: "amazon.nova-lite-v1:0"}))
+    [found] = loosened(limits(), limits(chosen={role: "amazon.nova-lite-v1:0"}))
     assert found.name == f"models.{role}"
     assert "amazon.nova-lite-v1:0" in found.sentence
 
@@ -146,7 +148,7 @@ def test_limits_are_read_as_an_earlier_or_later_version_wrote_them() -> None:
     # When / Then nothing is invented
     assert loosened(ApprovedLimits.from_document(fewer), limits()) == []
     assert loosened(ApprovedLimits.from_document(more), limits()) == []
-    assert protected_rules(TaskDefinition.default().gate, ApprovedLimits.from_document(more))
+    assert protected_rules(TaskDefinition.default().gate, ApprovedLimits.from_document(more)).slices
 
 
 def test_a_student_is_held_against_the_stricter_one_of_each_limit() -> None:
