@@ -47,7 +47,7 @@ def test_an_upload_that_asks_nobody_and_has_no_gate_does_not_replace_an_approved
     report = account.report(asked)
     assert report["decision"] == "PROMOTE"
     assert score(account, asked) < score(account, asked, "champion") - 0.5
-    said = " | ".join(report["needs_explicit_approval"])
+    said = " | ".join(one["sentence"] for one in report["explicit_reasons"])
     assert "approval automatic; the champion that it would replace was approved under required" in said
     assert "gate.min_judge_score 1; the champion that it would replace was approved under 2" in said
     assert "budget_usd 1,000,000.00" in said

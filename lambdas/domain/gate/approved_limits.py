@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
+from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate.rule_result import ROUNDING, RuleResult
 from lambdas.domain.identity import digest
 from lambdas.domain.stored import known_fields
@@ -29,13 +30,6 @@ YARDSTICK = {
 
 FEWER_BY_CHANCE = 0.1
 """Share by which a holdout may have fewer records, or more answers of the upload, without a word: a split varies."""
-
-
-class Loosened(NamedTuple):
-    """One limit that does not hold any more: its name, and what a person must know."""
-
-    name: str
-    sentence: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +130,7 @@ def protected_rules(wanted: GateRules, before: ApprovedLimits) -> GateRules:
     return replace(wanted, **kept)
 
 
-def loosened(before: ApprovedLimits, now: ApprovedLimits) -> list[Loosened]:
+def loosened(before: ApprovedLimits, now: ApprovedLimits) -> list[ExplicitReason]:
     """Find what a run asks for less strictly than the champion's did, or measures by another yardstick.
 
     Parameters
@@ -148,7 +142,7 @@ def loosened(before: ApprovedLimits, now: ApprovedLimits) -> list[Loosened]:
 
     Returns
     -------
-    list of Loosened
+    list of ExplicitReason
         Both values are in each sentence.
     """
     return [
@@ -160,7 +154,7 @@ def loosened(before: ApprovedLimits, now: ApprovedLimits) -> list[Loosened]:
     ]
 
 
-def not_shown(lines: Sequence[RuleResult]) -> Iterator[Loosened]:
+def not_shown(lines: Sequence[RuleResult]) -> Iterator[ExplicitReason]:
     """Name the rules that the student is not shown to keep, of the gate under :func:`protected_rules`."""
     for line in lines:
         if line.passed:
@@ -171,10 +165,10 @@ def not_shown(lines: Sequence[RuleResult]) -> Iterator[Loosened]:
             f"The student is not shown to keep '{line.rule}' {line.threshold:g}, a limit under which the champion was "
             f"approved: {found}{bound}"
         )
-        yield Loosened(f"champion.{line.rule}", text)
+        yield explicit_reason(f"champion.{line.rule}", text)
 
 
-def _looser_gate(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Loosened]:
+def _looser_gate(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[ExplicitReason]:
     for name, was in before.items():
         if isinstance(was, Mapping):
             wanted = now.get(name) or {}
@@ -185,7 +179,7 @@ def _looser_gate(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
             yield _looser(f"gate.{name}", was, now[name])
 
 
-def _looser_money(before: ApprovedLimits, now: ApprovedLimits) -> Iterator[Loosened]:
+def _looser_money(before: ApprovedLimits, now: ApprovedLimits) -> Iterator[ExplicitReason]:
     if before.approval == "required" and now.approval != "required":
         yield _looser("approval", before.approval, now.approval)
     if now.budget_usd > before.budget_usd + ROUNDING:
@@ -206,7 +200,7 @@ def _looser_money(before: ApprovedLimits, now: ApprovedLimits) -> Iterator[Loose
         yield _looser("serving.expected_requests_per_month", volume, expected)
 
 
-def _looser_data(before: ApprovedLimits, now: ApprovedLimits) -> Iterator[Loosened]:
+def _looser_data(before: ApprovedLimits, now: ApprovedLimits) -> Iterator[ExplicitReason]:
     for name, was in before.teacher_data.items():
         if was is not None and _is_looser("max_", was, now.teacher_data.get(name)):
             yield _looser(f"teacher_data.{name}", was, now.teacher_data.get(name))
@@ -215,42 +209,42 @@ def _looser_data(before: ApprovedLimits, now: ApprovedLimits) -> Iterator[Loosen
         yield _looser("secrets", before.secrets, now.secrets)
 
 
-def _another_yardstick(before: ApprovedLimits, now: ApprovedLimits) -> Iterator[Loosened]:
+def _another_yardstick(before: ApprovedLimits, now: ApprovedLimits) -> Iterator[ExplicitReason]:
     for name, was in before.yardstick.items():
         if name in YARDSTICK and now.yardstick.get(name) != was:
-            yield Loosened(name, f"The champion was approved under another text of {YARDSTICK[name]}")
+            yield explicit_reason(name, f"The champion was approved under another text of {YARDSTICK[name]}")
     for role, model in before.models.items():
         if now.models.get(role, model) != model:
             said = (
                 f"The champion was approved with {model} as {role.partition('_')[0]}, this run has {now.models[role]}"
             )
-            yield Loosened(f"models.{role}", said)
+            yield explicit_reason(f"models.{role}", said)
 
 
-def _less_measured(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Loosened]:
+def _less_measured(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[ExplicitReason]:
     if not before or not now:
         return
     was, records = before["holdout_records"], now["holdout_records"]
     if records < was * (1 - FEWER_BY_CHANCE):
         text = f"The champion was measured on {was:,} holdout records, this student on {records:,}"
-        yield Loosened("holdout_records", text)
+        yield explicit_reason("holdout_records", text)
     if before.get("own_holdout") and not now.get("own_holdout"):
         text = "The champion was measured on the task's own holdout.jsonl, this student on a split of the prompts"
-        yield Loosened("own_holdout", text)
+        yield explicit_reason("own_holdout", text)
     brought = now.get("golden_share", 0.0)
     golden = before.get("golden_share", brought)
     if brought > golden + FEWER_BY_CHANCE:
         text = f"The right answers of {brought:.0%} of the holdout came with the upload, the champion's of {golden:.0%}"
-        yield Loosened("golden_share", text)
+        yield explicit_reason("golden_share", text)
     cases, known = before.get("calibration_cases", 0), now.get("calibration_cases", 0)
     if known < cases:
         text = f"The judge of the champion was measured on {cases} answers with known scores, this run's on {known}"
-        yield Loosened("calibration_cases", text)
+        yield explicit_reason("calibration_cases", text)
 
 
-def _looser(name: str, before: object, now: object) -> Loosened:
+def _looser(name: str, before: object, now: object) -> ExplicitReason:
     text = f"task.json has {name} {_shown(now)}; the champion that it would replace was approved under {_shown(before)}"
-    return Loosened(name, text)
+    return explicit_reason(name, text)
 
 
 def _shown(value: object) -> str:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate.approved_limits import (
     ApprovedLimits,
-    Loosened,
     MeasuredOn,
     loosened,
     not_shown,
@@ -68,7 +68,7 @@ class Protection:
         """The gate within which the student must be shown, to replace the champion without a person's word."""
         return protected_rules(self.stage.task.gate, self.before) if self.before else self.stage.task.gate
 
-    def reasons(self, gate: Callable[[GateRules], list[RuleResult]]) -> list[Loosened]:
+    def reasons(self, gate: Callable[[GateRules], list[RuleResult]]) -> list[ExplicitReason]:
         """Say what a person must say yes to before the champion is replaced.
 
         Parameters
@@ -83,22 +83,24 @@ class Protection:
                 f"Nothing says under which limits the champion of run {self.champion.run_id} was approved: the "
                 "task.json of its run cannot be read"
             )
-            return [Loosened("limits_unknown", text)]
+            return [explicit_reason("limits_unknown", text)]
         rules = self.rules
         shown = [] if rules == self.stage.task.gate else list(not_shown(gate(rules)))
         return [*loosened(self.before, self.now), *self._own_holdout(self.champion, self.before), *shown]
 
-    def limits(self, reasons: list[Loosened]) -> ApprovedLimits:
+    def limits(self, reasons: list[ExplicitReason]) -> ApprovedLimits:
         """Give the limits that stay with the student where it becomes champion."""
         return self.now if reasons else self.now.carried_over(self.before)
 
-    def _own_holdout(self, champion: Champion, before: ApprovedLimits) -> Iterator[Loosened]:
+    def _own_holdout(self, champion: Champion, before: ApprovedLimits) -> Iterator[ExplicitReason]:
         """Miss the records of the task's own holdout on which the champion was measured."""
         if not (before.measured_on.get("own_holdout") and self.now.measured_on["own_holdout"]):
             return
         earlier = self._records(RunFiles(self.stage.run.task, champion.run_id))
         if earlier is None:
-            yield Loosened("own_holdout", "Nothing says any more which holdout.jsonl the champion was measured on")
+            yield explicit_reason(
+                "own_holdout", "Nothing says any more which holdout.jsonl the champion was measured on"
+            )
             return
         missing = len(earlier - (self._records(self.stage.run.files) or set()))
         if missing:
@@ -106,7 +108,7 @@ class Protection:
                 f"{missing:,} of the {len(earlier):,} records of the holdout.jsonl on which the champion was measured "
                 "are not in this one, or have another answer"
             )
-            yield Loosened("own_holdout", text)
+            yield explicit_reason("own_holdout", text)
 
     def _records(self, files: RunFiles) -> set[str] | None:
         key = files.dataset("holdout.jsonl")

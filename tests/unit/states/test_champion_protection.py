@@ -72,7 +72,7 @@ def champions_task(workshop: Workshop, **task: Any) -> None:
 
 def said(workshop: Workshop, run: Run) -> str:
     measured(workshop, run)
-    return " | ".join(decided(workshop, run)["needs_explicit_approval"])
+    return " | ".join(one["sentence"] for one in decided(workshop, run)["explicit_reasons"])
 
 
 @pytest.mark.usefixtures("models")

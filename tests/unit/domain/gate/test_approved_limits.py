@@ -84,28 +84,28 @@ def test_each_looser_limit_is_found_alone_with_both_values(name: str, changes: d
     found = loosened(limits(), limits(changed(**changes)))
 
     # Then
-    assert [one.name for one in found] == [name]
-    assert "champion" in found[0].sentence
+    assert [one["name"] for one in found] == [name]
+    assert "champion" in found[0]["sentence"]
 
 
 def test_both_values_are_said() -> None:
     [found] = loosened(limits(), limits(changed(gate={"min_judge_score": 1})))
-    assert found.sentence == (
+    assert found["sentence"] == (
         "task.json has gate.min_judge_score 1; the champion that it would replace was approved under 4"
     )
 
 
 def test_an_endpoint_that_bills_by_the_hour_in_place_of_one_that_bills_tokens_is_found() -> None:
     by_token = limits(changed(serving={"mode": "on_demand"}))
-    assert [one.name for one in loosened(by_token, limits())] == ["serving.mode"]
+    assert [one["name"] for one in loosened(by_token, limits())] == ["serving.mode"]
     assert loosened(limits(), by_token) == []
 
 
 @pytest.mark.parametrize("role", ["teacher", "student_customization", "baseline", "judge"])
 def test_another_model_is_another_yardstick(role: str) -> None:
     [found] = loosened(limits(), limits(chosen={role: "amazon.nova-lite-v1:0"}))
-    assert found.name == f"models.{role}"
-    assert "amazon.nova-lite-v1:0" in found.sentence
+    assert found["name"] == f"models.{role}"
+    assert "amazon.nova-lite-v1:0" in found["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,13 @@ def test_another_model_is_another_yardstick(role: str) -> None:
 )
 def test_less_that_is_measured_is_found(name: str, changes: dict[str, Any]) -> None:
     [found] = loosened(limits(), limits(measured=replace(MEASURED, **changes)))
-    assert found.name == name
+    assert found["name"] == name
 
 
 def test_a_split_in_place_of_the_tasks_own_holdout_is_found() -> None:
     own = replace(MEASURED, own_holdout=True, golden_share=1.0)
-    assert [one.name for one in loosened(limits(measured=own), limits())] == ["own_holdout"]
-    assert [one.name for one in loosened(limits(), limits(measured=own))] == ["golden_share"]
+    assert [one["name"] for one in loosened(limits(measured=own), limits())] == ["own_holdout"]
+    assert [one["name"] for one in loosened(limits(), limits(measured=own))] == ["golden_share"]
 
 
 def test_a_holdout_that_shrinks_a_little_each_time_is_found_in_the_end() -> None:
@@ -136,7 +136,7 @@ def test_a_holdout_that_shrinks_a_little_each_time_is_found_in_the_end() -> None
         kept = now.carried_over(kept)
 
     # Then what counts is the champion that was approved
-    assert [one.name for one in found] == ["holdout_records"]
+    assert [one["name"] for one in found] == ["holdout_records"]
 
 
 def test_limits_are_read_as_an_earlier_or_later_version_wrote_them() -> None:
@@ -169,9 +169,9 @@ def test_a_student_is_held_against_the_stricter_one_of_each_limit() -> None:
 def test_a_rule_that_is_not_shown_is_told_with_its_figures() -> None:
     lines = [at_least("min_judge_score", 4.0, 2.78, ""), at_least("min_schema_validity", 0.9, 1.0, "")]
     [found] = not_shown(lines)
-    assert found.name == "champion.min_judge_score"
-    assert "4" in found.sentence
-    assert "2.78" in found.sentence
+    assert found["name"] == "champion.min_judge_score"
+    assert "4" in found["sentence"]
+    assert "2.78" in found["sentence"]
 
 
 # Whatever the limits are
