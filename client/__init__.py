@@ -1,0 +1,1 @@
+"""What an application installs: the package is ``bedrock_student``, built from this folder."""

@@ -1,0 +1,409 @@
+"""Ask the student that serves a task, and its fallback only where the task's policy says so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+import re
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from bedrock_student.breaker import Breaker, Budget
+from bedrock_student.cached import Cached
+from bedrock_student.metrics import Metrics, chosen_metrics
+from bedrock_student.policy import (
+    BREAKER_OPEN,
+    BY_POLICY,
+    FALLBACK,
+    LOW_CONFIDENCE,
+    OUTAGE,
+    STUDENT,
+    UNANSWERED,
+    Answer,
+    Call,
+    Leg,
+    Policy,
+    StudentError,
+    read_policy,
+)
+
+Messages = str | Sequence[Mapping[str, Any]]
+"""What is asked: a text, or messages as Converse takes them."""
+
+MOST_METADATA, LONGEST_METADATA = 16, 256
+"""Limits of Converse's ``requestMetadata`` (Bedrock API reference)."""
+
+_NOT_METADATA = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.\-]")
+_PASSING = (408, 424, 425, 429)
+"""Statuses below 500 that say nothing against the request (timed out, model error, too early, throttled)."""
+_GONE = 404
+_CALLERS_OWN = ("validation", "accessdenied")
+_STUDENTS: weakref.WeakSet[Student] = weakref.WeakSet()
+_log = logging.getLogger("bedrock_student")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question: its messages, the caller's own system text, and by what its calls are to be known."""
+
+    messages: Sequence[Mapping[str, Any]]
+    system: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What one leg gave: without a text it did not answer, without a reason nothing is wrong with it."""
+
+    leg: str
+    text: str | None = None
+    repaired: bool = False
+    reason: str | None = None
+    gone: bool = False
+
+
+class Student:
+    """The student that serves a task. Safe for threads, after a fork, and where a Lambda is frozen between calls.
+
+    Parameters
+    ----------
+    task : str
+    environment : str, optional
+        Name of the deployment; ``DISTILLATION_ENVIRONMENT``, else ``dev``, unless given.
+    tags : mapping of str to str, optional
+        Go with every call as request metadata, so that invocation logs know whose it is.
+    session : boto3.Session, optional
+    clients : mapping of str to client, optional
+        Ready clients by service (``ssm``, ``bedrock-runtime``, ``s3``); after a fork they are used on as they are.
+    metrics : Metrics, optional
+        Where figures go; chosen by what is there unless given.
+    timeout_s : float
+        Seconds for which one call of a model may be silent.
+    threads : int
+        Most calls of :meth:`aask` at a time.
+
+    Raises
+    ------
+    StudentError
+        At the first call: no student serves the task, or this client is too old for it.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        *,
+        environment: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        session: boto3.Session | None = None,
+        clients: Mapping[str, Any] | None = None,
+        metrics: Metrics | None = None,
+        timeout_s: float = 30.0,
+        threads: int = 32,
+    ) -> None:
+        named = environment or os.environ.get("DISTILLATION_ENVIRONMENT") or "dev"
+        self._task, self._tags, self._threads, self._timeout_s = task, dict(tags or {}), threads, timeout_s
+        self._names = [f"/distillation/{named}/{task}/{name}" for name in ("champion", "policy")]
+        self._session, self._given = session, dict(clients or {})
+        self._metrics = metrics or chosen_metrics(named)
+        self._prompts: dict[str, str] = {}
+        self._last: tuple[tuple[str | None, ...], Policy] | None = None
+        self._pointer: Cached[Policy] = Cached(self._read)
+        self.after_fork()
+        _STUDENTS.add(self)
+
+    def ask(self, text: Messages, *, system: str = "", tags: Mapping[str, str] | None = None) -> Answer:
+        """Ask a question.
+
+        Parameters
+        ----------
+        text : str or sequence of messages
+        system : str
+            Where the task has no system prompt of its own.
+        tags : mapping of str to str, optional
+            As those of the student, for this question.
+
+        Raises
+        ------
+        StudentError
+            Nobody could answer; its ``calls`` say what was tried.
+        botocore.exceptions.ClientError
+            The request is wrong or not allowed: another model would refuse it too.
+        """
+        begun, answer = time.perf_counter(), None
+        capped: list[str] = []
+        try:
+            answer = self._answered(self._asked(text, system, tags), capped)
+        finally:
+            self._metrics.answered(self._task, answer, time.perf_counter() - begun, capped=bool(capped))
+        return answer
+
+    async def aask(self, text: Messages, *, system: str = "", tags: Mapping[str, str] | None = None) -> Answer:
+        """Ask without blocking the event loop; see :meth:`ask`."""
+        asked = functools.partial(self.ask, text, system=system, tags=tags)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, asked)
+
+    def stream(self, text: Messages, *, system: str = "", tags: Mapping[str, str] | None = None) -> Iterator[str]:
+        """Give the answer's text as it comes.
+
+        What was shown cannot be taken back: the fallback is asked only where the student fails before its first
+        piece, and nothing is checked against the schema.
+
+        Raises
+        ------
+        StudentError, botocore.exceptions.ClientError
+            As :meth:`ask`, also in the middle.
+        """
+        asked, begun, policy = self._asked(text, system, tags), time.perf_counter(), self._pointer.get()
+        calls: list[Call] = []
+        by_policy = policy.variant == FALLBACK
+        for leg, reason in ((None if by_policy else policy.student, None), (policy.fallback, UNANSWERED)):
+            if leg is None or (reason and not by_policy and not self._budget.take("outage", policy.outage_share)):
+                continue
+            why = BY_POLICY if by_policy else reason
+            for piece in (pieces := self._streamed(leg, asked, policy, calls, why)):
+                yield piece
+                yield from pieces
+                answer = Answer("", leg.name, why, True, False, tuple(calls), *_about(policy))
+                self._metrics.answered(self._task, answer, time.perf_counter() - begun, capped=False)
+                return
+        self._metrics.answered(self._task, None, time.perf_counter() - begun, capped=False)
+        raise self._error("nobody answered", calls)
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process: connections and locks of the parent are not its own."""
+        self._made: dict[str, Any] = {}
+        self._making = threading.Lock()
+        self._breakers: dict[str, Breaker] = {}
+        self._budget = Budget()
+        self._pool = ThreadPoolExecutor(self._threads, "student")
+        self._pointer.after_fork()
+
+    # One question
+
+    def _answered(self, asked: _Asked, capped: list[str]) -> Answer:
+        policy, calls = self._pointer.get(), list[Call]()
+        ends = time.monotonic() + policy.deadline_s
+        if policy.variant == FALLBACK:
+            first = _Tried(STUDENT, reason=BY_POLICY)
+        else:
+            policy, first = self._ask_student(policy, asked, calls)
+        reason, fallback = first.reason, policy.fallback
+        if reason is None or fallback is None or not policy.escalates(reason):
+            self._budget.pass_by()
+            return self._answer(policy, first, first, calls)
+        kind, late = ("outage" if reason in OUTAGE else "quality"), time.monotonic() >= ends
+        if late or (reason != BY_POLICY and not self._budget.take(kind, policy.share(reason))):
+            capped.append(kind)
+            return self._answer(policy, first, first, calls)
+        second = self._try(fallback, asked, policy, calls, why=reason, must=first.text is None)
+        if second.text is None and second.reason == UNANSWERED and first.text is None and time.monotonic() < ends:
+            second = self._try(fallback, asked, policy, calls, why=reason)
+        is_better = second.text is not None and (second.reason is None or first.text is None)
+        return self._answer(policy, second if is_better else first, first, calls)
+
+    def _ask_student(self, policy: Policy, asked: _Asked, calls: list[Call]) -> tuple[Policy, _Tried]:
+        """Ask the student; where its endpoint is gone, read the pointer again, once."""
+        alone = policy.fallback is None
+        tried = self._try(policy.student, asked, policy, calls, must=alone)
+        if tried.gone:
+            with contextlib.suppress(BotoCoreError, ClientError, StudentError):
+                was, policy = policy.student.model, self._pointer.reread()
+                if policy.student.model != was:
+                    tried = self._try(policy.student, asked, policy, calls, must=True)
+        elif tried.text is None and alone:
+            tried = self._try(policy.student, asked, policy, calls, must=True)
+        return policy, tried
+
+    def _try(
+        self, leg: Leg, asked: _Asked, policy: Policy, calls: list[Call], *, why: str | None = None, must: bool = False
+    ) -> _Tried:
+        """Ask one model once; ``must`` asks where its breaker is open too, because nobody else could answer."""
+        breaker = self._breakers.setdefault(leg.model, Breaker())
+        ticket = breaker.ticket()
+        if ticket is None and not must:
+            return _Tried(leg.name, reason=BREAKER_OPEN)
+        ok: bool | None = None
+        begun = time.perf_counter()
+        try:
+            given = self._client("bedrock-runtime").converse(**self._request(leg, asked, policy, why))
+            ok = True
+        except (ClientError, HTTPClientError) as problem:
+            if not _is_outage(problem):
+                raise
+            ok = False
+            self._note(calls, Call(leg.name, leg.model, _ms(begun), error=_name(problem)))
+            return _Tried(leg.name, reason=UNANSWERED, gone=_status(problem) == _GONE)
+        finally:
+            breaker.record(ticket or 0, ok=ok)
+        used = given["usage"]
+        tokens = used["inputTokens"], used["outputTokens"]
+        self._note(calls, Call(leg.name, leg.model, _ms(begun), *tokens, leg.usd(*tokens)))
+        text = "".join(block.get("text", "") for block in given["output"]["message"]["content"])
+        return _Tried(leg.name, *policy.judged(text, given["stopReason"], leg=leg.name))
+
+    def _streamed(self, leg: Leg, asked: _Asked, policy: Policy, calls: list[Call], why: str | None) -> Iterator[str]:
+        """Give one model's pieces; none at all where it fails before the first."""
+        breaker = self._breakers.setdefault(leg.model, Breaker())
+        ticket = breaker.ticket()
+        if ticket is None and leg.name == STUDENT and policy.fallback is not None:
+            return
+        ok: bool | None = None
+        begun, used = time.perf_counter(), {"inputTokens": 0, "outputTokens": 0}
+        try:
+            events = self._client("bedrock-runtime").converse_stream(**self._request(leg, asked, policy, why))["stream"]
+            for event in events:
+                ok = True
+                used = event.get("metadata", {}).get("usage", used)
+                if piece := event.get("contentBlockDelta", {}).get("delta", {}).get("text"):
+                    yield piece
+        except (ClientError, HTTPClientError) as problem:
+            if not _is_outage(problem):
+                raise
+            shown, ok = ok, False
+            self._note(calls, Call(leg.name, leg.model, _ms(begun), error=_name(problem)))
+            if shown:
+                raise self._error(f"the stream broke off ({_name(problem)})", calls) from problem
+        else:
+            tokens = used["inputTokens"], used["outputTokens"]
+            self._note(calls, Call(leg.name, leg.model, _ms(begun), *tokens, leg.usd(*tokens)))
+        finally:
+            breaker.record(ticket or 0, ok=ok)
+
+    def _answer(self, policy: Policy, given: _Tried, first: _Tried, calls: list[Call]) -> Answer:
+        if given.text is None:
+            raise self._error(f"not answered ({first.reason})", calls)
+        is_valid = given.reason is None or given.reason == LOW_CONFIDENCE
+        return Answer(given.text, given.leg, first.reason, is_valid, given.repaired, tuple(calls), *_about(policy))
+
+    def _error(self, text: str, calls: Sequence[Call]) -> StudentError:
+        tried = ", ".join(f"{call.leg} {call.error}" for call in calls) or "every circuit breaker is open"
+        problem = StudentError(f"task '{self._task}': {text}: {tried}")
+        problem.calls = tuple(calls)
+        return problem
+
+    def _note(self, calls: list[Call], call: Call) -> None:
+        calls.append(call)
+        self._metrics.called(self._task, call)
+
+    # What is sent and read
+
+    def _asked(self, text: Messages, system: str, tags: Mapping[str, str] | None) -> _Asked:
+        messages = [{"role": "user", "content": [{"text": text}]}] if isinstance(text, str) else text
+        return _Asked(messages, system, {**self._tags, **(tags or {})})
+
+    def _request(self, leg: Leg, asked: _Asked, policy: Policy, why: str | None) -> dict[str, Any]:
+        about = {"task": self._task, "run": policy.run_id, "leg": leg.name, "policy": policy.version}
+        about |= {"variant": policy.variant, **({"reason": why} if why else {})}
+        request: dict[str, Any] = {"modelId": leg.model, "messages": asked.messages, "inferenceConfig": leg.settings}
+        request["requestMetadata"] = _metadata({**about, **{k: v for k, v in asked.tags.items() if k not in about}})
+        if system := leg.system or asked.system:
+            request["system"] = [{"text": system}]
+        return request
+
+    def _read(self) -> Policy:
+        found = self._client("ssm").get_parameters(Names=self._names)["Parameters"]
+        values = {parameter["Name"]: parameter["Value"] for parameter in found}
+        pointer, policy = (values.get(name) for name in self._names)
+        if pointer is None:
+            raise StudentError(f"no student serves task '{self._task}': there is no parameter {self._names[0]}")
+        return read_policy(pointer, policy, self._prompt)
+
+    def _prompt(self, fallback: Mapping[str, Any]) -> str | None:
+        """Read the fallback's prompt, once for each hash; empty where it has none."""
+        place = fallback.get("prompt")
+        if not place:
+            return ""
+        wanted = str(place["sha256"])
+        if wanted not in self._prompts:
+            try:
+                body = self._client("s3").get_object(Bucket=place["bucket"], Key=place["key"])["Body"].read()
+            except (BotoCoreError, ClientError) as problem:
+                _log.warning("task %s has no fallback: its prompt cannot be read: %s", self._task, _name(problem))
+                return None
+            if hashlib.sha256(body).hexdigest() != wanted:
+                _log.warning("task %s has no fallback: its prompt is not the one of its policy", self._task)
+                return None
+            self._prompts[wanted] = body.decode()
+        return self._prompts[wanted]
+
+    def _client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+        if service in self._given:
+            return self._given[service]
+        if service not in self._made:
+            with self._making:
+                if service not in self._made:
+                    self._made[service] = self._new_client(service)
+        return self._made[service]
+
+    def _new_client(self, service: str) -> Any:  # noqa: ANN401 - as above
+        asks = service == "bedrock-runtime"
+        config = Config(
+            connect_timeout=2,
+            read_timeout=self._timeout_s if asks else 3,
+            retries={"mode": "standard", "total_max_attempts": 1 if asks else 2},
+            max_pool_connections=max(self._threads, 10),
+            tcp_keepalive=True,
+        )
+        return (self._session or boto3.Session()).client(service, config=config)
+
+
+def _about(policy: Policy) -> tuple[str, str, str]:
+    return policy.run_id, policy.version, policy.variant
+
+
+def _metadata(wanted: Mapping[str, str]) -> dict[str, str]:
+    """Keep to what Converse takes: so many entries, so long, of these characters."""
+    clean = {
+        _NOT_METADATA.sub("_", str(name))[:LONGEST_METADATA]: _NOT_METADATA.sub("_", str(value))[:LONGEST_METADATA]
+        for name, value in wanted.items()
+        if name
+    }
+    return dict(list(clean.items())[:MOST_METADATA])
+
+
+def _ms(begun: float) -> float:
+    return 1000 * (time.perf_counter() - begun)
+
+
+def _status(problem: Exception) -> int | None:
+    response: Mapping[str, Any] = getattr(problem, "response", {})
+    status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status
+
+
+def _name(problem: Exception) -> str:
+    if isinstance(problem, ClientError):
+        return str(problem.response.get("Error", {}).get("Code") or _status(problem))
+    return type(problem).__name__
+
+
+def _is_outage(problem: Exception) -> bool:
+    """Tell whether the model could not answer, rather than that the request is wrong or not allowed."""
+    if not isinstance(problem, ClientError):
+        return True
+    status = _status(problem)
+    if status is None or status < 400:  # noqa: PLR2004 - an error within a stream, whose status was 200
+        return not _name(problem).lower().startswith(_CALLERS_OWN)
+    return status >= 500 or status in (*_PASSING, _GONE)  # noqa: PLR2004 - the service's own errors
+
+
+def _begin_anew() -> None:
+    for student in list(_STUDENTS):
+        student.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
