@@ -41,7 +41,8 @@ def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
         _forget_damaged(session, run, yes=yes)
         return
     _check(deployment, found, answers=answers)
-    prefixes = [f"{found.files.root}/", *([f"answers/{found.task}/"] if answers else [])]
+    policies = f"policies/{found.task}/{found.run_id}/"
+    prefixes = [f"{found.files.root}/", policies, *([f"answers/{found.task}/"] if answers else [])]
     if answers and (others := _other_runs(deployment, found)):
         click.echo(f"Note: {len(others)} other runs of task {found.task} lose their bought answers too.", err=True)
     if not yes:
@@ -51,6 +52,7 @@ def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
     deleted = sum(_delete_versions(s3, runs_bucket, _versions(s3, runs_bucket, prefix)) for prefix in prefixes)
     upload = {"Key": found.key, "VersionId": found.version}
     deleted += _delete_versions(s3, found.bucket, iter([upload]))
+    TaskBook(deployment.table).forget_choice(found.task, found.run_id)
     # The registry goes last: where a call before failed, the run is still there to be forgotten.
     entries = deployment.registry.forget(found.run_id)
     session.show(

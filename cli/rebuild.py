@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from botocore.exceptions import ClientError
 
 from cli.lost_registry import Rebuilt, Report, Served, kept_until, rebuild
 from cli.reports import parsed_report
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
 from lambdas.domain.serving.idle_rules import Thing
+from lambdas.domain.serving.serving_policy import ServingChoice, choice_in
 from lambdas.gateways.aws.bedrock import BedrockControl
 from lambdas.gateways.registry.foreign_resources import ForeignResources
 from lambdas.gateways.registry.inventory import Inventory
@@ -115,8 +117,10 @@ def write_missing(deployment: Deployment, rebuilt: Rebuilt) -> dict[str, int]:
     resources, now = ResourceBook(deployment.table), iso(utc_now())
     for resource in rebuilt.resources:
         resources.plan(resource)
+    chosen = {task: _chosen(deployment, task, champion.run_id) for task, champion in rebuilt.champions.items()}
     champions = sum(
-        tasks.restore(task, champion, rebuilt.former.get(task, []), now) for task, champion in rebuilt.champions.items()
+        tasks.restore(task, champion, rebuilt.former.get(task, []), now, chosen[task])
+        for task, champion in rebuilt.champions.items()
     )
     missing = [run for run in rebuilt.runs if registry.find(run.run_id) is None]
     for run in missing:
@@ -124,6 +128,17 @@ def write_missing(deployment: Deployment, rebuilt: Rebuilt) -> dict[str, int]:
             registry.record_cost(run.run_id, entry)
         registry.restore(run)
     return {"runs": len(missing), "champions": champions}
+
+
+def _chosen(deployment: Deployment, task: str, run_id: str) -> ServingChoice | None:
+    """Read from the policy what a person decided of who answers callers, where it was for this champion."""
+    try:
+        name = f"/distillation/{deployment.environment}/{task}/policy"
+        found = json.loads(deployment.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+    except (ClientError, ValueError):  # nothing was decided that could be known
+        return None
+    choice = choice_in(found) if isinstance(found, dict) else None
+    return choice if choice and choice.for_run == run_id else None
 
 
 def _lines(session: Session, rebuilt: Rebuilt, written: dict[str, int] | None) -> list[str]:

@@ -202,6 +202,10 @@ class PermissionParts:
         files = f"{self._data.runs_bucket_arn}/runs/*"
         return allow(*actions, on=[files], to=f"{_verbs(actions)} files of runs", because=RUN_KEYS)
 
+    def _policies(self) -> Permission:
+        prompts = f"{self._data.runs_bucket_arn}/policies/*"
+        return allow("s3:PutObject", on=[prompts], to="write the fallback's prompt for callers", because=RUN_KEYS)
+
     def _answers(self, *actions: str) -> Permission:
         answers = f"{self._data.runs_bucket_arn}/answers/*"
         return allow(*actions, on=[answers], to=f"{_verbs(actions)} bought answers", because=RUN_KEYS)

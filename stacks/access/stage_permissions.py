@@ -251,6 +251,7 @@ class StagePermissions(PermissionParts):
             *self._tag(throughputs, deployments),
             self._list_runs_bucket("runs/*"),
             self._champion_parameters(),
+            self._policies(),
             self._runs("s3:GetObject"),
             *self._record_progress("PutItem", "Query"),
         ]
@@ -354,6 +355,7 @@ class StagePermissions(PermissionParts):
             ),
             without_resource("cloudwatch:GetMetricData", to="read when an endpoint was last asked"),
             self._champion_parameters("ssm:GetParameter"),
+            self._policies(),
             allow("sns:Publish", on=[topic], to="tell people what idles and what was deleted"),
             self._runs("s3:GetObject"),
             self._registry("GetItem", "PutItem", "UpdateItem"),

@@ -80,6 +80,10 @@ class Environment:
         """Name the SSM parameter from which callers learn where a task's student is served."""
         return f"/distillation/{self.name}/{task}/champion"
 
+    def policy_parameter(self, task: str) -> str:
+        """Name the SSM parameter from which callers learn who answers where the student does not."""
+        return f"/distillation/{self.name}/{task}/policy"
+
 
 def layer_of_settings(variable: str) -> str | None:
     """Give the ARN of the layer that has the settings, or ``None`` where the variable has them itself."""

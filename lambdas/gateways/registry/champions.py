@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from lambdas.domain.run_facts import ChampionFact
+from lambdas.domain.serving.serving_policy import ServingChoice
 from lambdas.domain.stored import known_fields
 from lambdas.gateways.registry.items import Item
 
@@ -126,7 +127,8 @@ class TaskState:
 
     ``former`` champions keep their models, the latest one first. ``moving_to`` is the endpoint that a champion is being
     moved to; ``moved_from`` the one that it was moved away from at ``moved_at``, which callers may still need for a
-    while. ``torn_down_run`` served until the environment was torn down at ``torn_down_at``, and nothing did since.
+    while. ``choice`` is what a person decided of who answers callers. ``torn_down_run`` served until the environment
+    was torn down at ``torn_down_at``, and nothing did since.
     """
 
     champion: Champion | None = None
@@ -139,6 +141,7 @@ class TaskState:
     moved_at: str | None = None
     torn_down_at: str | None = None
     torn_down_run: str | None = None
+    choice: ServingChoice | None = None
 
     def is_held_by(self, run_id: str) -> bool:
         """Tell whether an attempt of a run holds the lease, or held it to its expiry and has not given it back."""

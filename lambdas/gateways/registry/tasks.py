@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
+from lambdas.domain.serving.serving_policy import ServingChoice
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState
 from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.table import ConditionFailed, Table
@@ -17,9 +18,11 @@ TASKS_GROUP = "TASKS"
 
 HISTORY_PROMOTED, HISTORY_ROLLED_BACK, HISTORY_RESTORED = "promoted", "rolled back", "restored"
 HISTORY_MOVED, HISTORY_CONFIRMED, HISTORY_TORN_DOWN = "moved on demand", "confirmed", "torn down"
+HISTORY_CHOSEN = "way to serve chosen"
 """Actions of a task's history, as stored: a new champion; a former one that came back; one whose failed endpoint was
 replaced, or that a rebuilt registry found; one that left its throughput; one that a person confirmed; one that
-went with its environment. The outcome of a run is another value, in capitals."""
+went with its environment; one for which a person chose who answers callers. The outcome of a run is another value, in
+capitals."""
 
 NO_CHAMPION = "none"
 """Stands for "no champion yet" in conditions, where an absent attribute cannot be compared."""
@@ -52,6 +55,7 @@ class TaskBook:
             moved_at=item.get("moved_at"),
             torn_down_at=item.get("torn_down_at"),
             torn_down_run=item.get("torn_down_run"),
+            choice=ServingChoice.from_item(item["serving_choice"]) if item.get("serving_choice") else None,
         )
 
     def claim_folder(self, task: str, folder: str) -> str:
@@ -165,8 +169,10 @@ class TaskBook:
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was promoted") from None
 
-    def restore(self, task: str, champion: Champion, former: list[Champion], now: str) -> bool:
-        """Write a task's champion as it was found; a task that has one keeps it.
+    def restore(
+        self, task: str, champion: Champion, former: list[Champion], now: str, choice: ServingChoice | None = None
+    ) -> bool:
+        """Write a task's champion as it was found, and how it was served; a task that has one keeps it.
 
         Returns
         -------
@@ -179,6 +185,7 @@ class TaskBook:
             ":former": [one.to_document() for one in former],
             ":group": TASKS_GROUP,
             ":now": now,
+            **({":choice": choice.to_document()} if choice else {}),
         }
         try:
             self._table.update_together(
@@ -186,7 +193,7 @@ class TaskBook:
                     **_key(task),
                     expression=(
                         "SET champion = :champion, champion_run = :run, former = :former, state_group = :group, "
-                        "since = if_not_exists(since, :now)"
+                        f"since = if_not_exists(since, :now){', serving_choice = :choice' if choice else ''}"
                     ),
                     values=values,
                     condition="attribute_not_exists(champion)",
@@ -230,7 +237,7 @@ class TaskBook:
             **_key(task),
             expression=(
                 "SET torn_down_at = :now, torn_down_run = :run REMOVE champion, champion_run, former, rollback_order, "
-                "rollback_by, moving_to, moved_from, moved_at, lease_owner, lease_expires"
+                "rollback_by, moving_to, moved_from, moved_at, lease_owner, lease_expires, serving_choice"
             ),
             values={":now": now, ":run": run_id},
             condition="champion_run = :run",
@@ -293,6 +300,39 @@ class TaskBook:
             self._table.update_together(confirmed, self._entry(task, run_id, HISTORY_CONFIRMED, now, why))
         except ConditionFailed:
             raise ChampionChanged(f"task '{task}' is not served by run {run_id}; look again with 'champions'") from None
+
+    def choose(self, task: str, choice: ServingChoice) -> None:
+        """Keep how a person wants a task to be served while its present champion is champion.
+
+        Raises
+        ------
+        ChampionChanged
+            When the task is served by another run, or by none.
+        """
+        chosen = self._table.update_request(
+            **_key(task),
+            expression="SET serving_choice = :choice",
+            values={":choice": choice.to_document(), ":run": choice.for_run},
+            condition="champion_run = :run",
+        )
+        try:
+            self._table.update_together(
+                chosen, self._entry(task, choice.for_run, HISTORY_CHOSEN, choice.at, f"{choice.mode}: {choice.why}")
+            )
+        except ConditionFailed:
+            raise ChampionChanged(
+                f"task '{task}' is not served by run {choice.for_run}; look again with 'champions'"
+            ) from None
+
+    def forget_choice(self, task: str, run_id: str) -> None:
+        """Forget what was decided for a run that is forgotten."""
+        with contextlib.suppress(ConditionFailed):
+            self._table.update(
+                **_key(task),
+                expression="REMOVE serving_choice",
+                values={":run": run_id},
+                condition="serving_choice.for_run = :run",
+            )
 
     def history(self, task: str) -> list[dict[str, Any]]:
         """Read what happened to a task, oldest first: ``run_id``, ``at``, ``action`` and, where given, ``why``."""

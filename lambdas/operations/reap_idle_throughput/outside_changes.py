@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lambdas.domain.serving.idle_rules import ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED, Finding, Thing
 from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, THROUGHPUT
-from lambdas.workflow.serving.pointer import publish_pointer, read_pointer
+from lambdas.workflow.serving.pointer import read_pointer
+from lambdas.workflow.serving.published import (
+    fallback_of,
+    policy_of,
+    publish_champion,
+    publish_policy,
+    read_policy_document,
+)
 from lambdas.workflow.stage import Pipeline, Stage, iso
 
 
@@ -40,7 +48,8 @@ class OutsideChanges:
         if state.champion is None or (state.lease_owner and str(state.lease_expires) > now) or state.rollback:
             return
         yield from self._missing(task, state, state.champion)
-        if (changed := self._pointer(task, state.champion, mend=mend)) is not None:
+        changed = self._pointer(task, state.champion, mend=mend) or self._policy(task, state.champion, mend=mend)
+        if changed is not None:
             yield changed
 
     def _missing(self, task: str, state: TaskState, champion: Champion) -> Iterator[Finding]:
@@ -66,13 +75,39 @@ class OutsideChanges:
             return None
         leads = f"leads callers to {published.get('endpoint_arn')}" if published else "is missing or cannot be read"
         text = f"the pointer of task {task} {leads}, and the registry says {champion.endpoint_arn}"
-        done = ""
+        stage = self._stage(champion) if mend else None
+        if stage is not None:
+            publish_champion(stage, champion)
+        return _about(POINTER_CHANGED, task, champion, text, done="published anew" if stage else "")
+
+    def _policy(self, task: str, champion: Champion, *, mend: bool) -> Finding | None:
+        """Hold the policy against the registry.
+
+        One that an earlier version did not write yet, or with other prices, is written in silence.
+        """
+        published, stage = read_policy_document(self.pipeline, task), self._stage(champion)
+        fallback = fallback_of(stage) if stage else None
+        if stage is None or fallback is None:
+            return None
+        wanted = policy_of(stage, champion, fallback)
+        if published == wanted:
+            return None
+        if mend:
+            publish_policy(stage, champion)
+        if published is None or _who_answers(published) == _who_answers(wanted):
+            return None
+        text = f"the policy of task {task} is not what the registry says, so callers may be answered by somebody else"
+        return _about(POINTER_CHANGED, task, champion, text, done="published anew" if mend else "")
+
+    def _stage(self, champion: Champion) -> Stage | None:
         run = self.pipeline.registry.find(champion.run_id)
-        if mend and run is not None:
-            stage = Stage(name="ReapIdleThroughput", pipeline=self.pipeline, run=run, attempt=run.attempt)
-            publish_pointer(stage, champion)
-            done = "published anew"
-        return _about(POINTER_CHANGED, task, champion, text, done=done)
+        return run and Stage(name="ReapIdleThroughput", pipeline=self.pipeline, run=run, attempt=run.attempt)
+
+
+def _who_answers(policy: Mapping[str, Any]) -> list[object]:
+    fallback = policy.get("fallback")
+    model = fallback.get("model") if isinstance(fallback, Mapping) else None
+    return [policy.get("for_run"), policy.get("mode"), policy.get("escalate"), model]
 
 
 def _about(reason: str, task: str, champion: Champion, explanation: str, *, done: str = "") -> Finding:

@@ -22,7 +22,7 @@ from lambdas.workflow.serving.endpoints import (
     find_endpoint,
     why_not_moved,
 )
-from lambdas.workflow.serving.pointer import publish_pointer
+from lambdas.workflow.serving.published import publish_champion
 from lambdas.workflow.stage import Result, Stage, iso
 
 
@@ -52,7 +52,7 @@ def execute(stage: Stage) -> Result:
             stage.progress(endpoint=found.arn, status=found.status)
             return {"status": "IN_PROGRESS", "endpoint_arn": found.arn}
         champion = _crown(stage, resource, found)
-    publish_pointer(stage, champion)
+    publish_champion(stage, champion)
     stage.pipeline.registry.record_facts(stage.run.run_id, endpoint_arn=champion.endpoint_arn)
     stage.pipeline.tasks.drop_lease(stage.run.task, stage.owner)
     stage.progress(endpoint=champion.endpoint_arn, status="serving")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lambdas.domain.questions.prompts import INFERENCE_PARAMETERS
+from lambdas.domain.serving.serving_policy import CLIENT_REQUIREMENT
+from lambdas.domain.stored import DOCUMENT_VERSION
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.service_errors import refusal
 
@@ -25,7 +28,11 @@ LONGEST_ARN = 150
 
 def read_pointer(pipeline: Pipeline, task: str) -> dict[str, Any] | None:
     """Read where callers of a task are led; ``None`` where nothing is published or it is not a JSON object."""
-    name = pipeline.environment.champion_parameter(task)
+    return read_parameter(pipeline.environment.champion_parameter(task))
+
+
+def read_parameter(name: str) -> dict[str, Any] | None:
+    """Read a parameter for callers; ``None`` where it is not there or not a JSON object."""
     try:
         value = clients.ssm().get_parameter(Name=name)["Parameter"]["Value"]
     except ClientError as problem:
@@ -58,17 +65,24 @@ def publish_pointer(stage: Stage, champion: Champion) -> None:
 
 
 def pointer_text(task: TaskDefinition, **champion: object) -> str:
-    """Write the pointer as SSM gets it: JSON without two opening braces in a row.
-
-    SSM refuses those as a reference (PutParameter, ``Value``). JSON has them only inside strings, for example in a
-    prompt with a placeholder, where the escape means the same.
-    """
+    """Write the pointer as SSM gets it."""
     document = {
+        "schema_version": DOCUMENT_VERSION,
+        "client": CLIENT_REQUIREMENT,
         "system_prompt": task.student_system_prompt,
         "inference_parameters": INFERENCE_PARAMETERS,
         "output_schema": task.output_schema,
         **champion,
     }
+    return parameter_text(document)
+
+
+def parameter_text(document: Mapping[str, Any]) -> str:
+    """Write JSON without two opening braces in a row.
+
+    SSM refuses those as a reference (PutParameter, ``Value``). JSON has them only inside strings, for example in a
+    prompt with a placeholder, where the escape means the same.
+    """
     return json.dumps(document, ensure_ascii=False, sort_keys=True).replace("{{", "{\\u007b")
 
 

@@ -31,7 +31,7 @@ from lambdas.workflow.serving.endpoints import (
     find_endpoint,
     why_not_moved,
 )
-from lambdas.workflow.serving.pointer import publish_pointer
+from lambdas.workflow.serving.published import publish_champion
 from lambdas.workflow.stage import Pipeline, Result, Stage, iso, logger
 
 IN_PROGRESS, COMPLETED, ROLLBACK_FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
@@ -140,7 +140,7 @@ def _hold_lease(pipeline: Pipeline, task: str, owner: str, champion_run: str) ->
 
 
 def _end(pipeline: Pipeline, task: str, order: RollbackOrder, champion: Champion) -> Result:
-    publish_pointer(_stage_of(pipeline, order.to_run), champion)
+    publish_champion(_stage_of(pipeline, order.to_run), champion)
     pipeline.tasks.end_rollback(task, order.owner)
     ended = {"from_run": order.from_run, "to_run": order.to_run, "endpoint_arn": champion.endpoint_arn}
     if order.gave_up:
