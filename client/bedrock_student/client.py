@@ -46,7 +46,7 @@ Messages = str | Sequence[Mapping[str, Any]]
 MOST_METADATA, LONGEST_METADATA = 16, 256
 """Limits of Converse's ``requestMetadata`` (Bedrock API reference)."""
 
-_NOT_METADATA = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.\-]")
+_NOT_METADATA = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.\-]", re.ASCII)
 _PASSING = (408, 424, 425, 429)
 """Statuses below 500 that say nothing against the request (timed out, model error, too early, throttled)."""
 _GONE = 404
@@ -357,7 +357,8 @@ class Student:
             max_pool_connections=max(self._threads, 10),
             tcp_keepalive=True,
         )
-        return (self._session or boto3.Session()).client(service, config=config)
+        session: Any = self._session or boto3.Session()
+        return session.client(service, config=config)
 
 
 def _about(policy: Policy) -> tuple[str, str, str]:
@@ -379,9 +380,9 @@ def _ms(begun: float) -> float:
 
 
 def _status(problem: Exception) -> int | None:
-    response: Mapping[str, Any] = getattr(problem, "response", {})
-    status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return status
+    if not isinstance(problem, ClientError):
+        return None
+    return problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
 
 
 def _name(problem: Exception) -> str:

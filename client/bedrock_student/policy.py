@@ -114,7 +114,7 @@ class Policy:
     fallback: Leg | None
     escalate_on: frozenset[str]
     confidence_field: str | None
-    below: float | None
+    below: float
     max_share: float
     outage_share: float
     deadline_s: float
@@ -145,8 +145,9 @@ class Policy:
 
     def _is_unsure(self, text: str) -> bool:
         said = (read_object(text) or {}).get(str(self.confidence_field))
-        is_number = isinstance(said, int | float) and not isinstance(said, bool) and math.isfinite(said)
-        return not is_number or (self.below is not None and said < self.below)
+        if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
+            return True
+        return said < self.below
 
 
 def read_policy(
@@ -197,8 +198,8 @@ def _joined(
     if found and found.get("for_run") != run_id:
         escalate, variant = {"outage_share": escalate.get("outage_share", 1.0)}, "policy_of_another_run"
     fallback = found.get("fallback")
-    asked_first = prompt(fallback) if fallback else None
-    if asked_first is None and variant == FALLBACK:
+    system = prompt(fallback) if fallback else None
+    if system is None and variant == FALLBACK:
         raise StudentError("the fallback alone is to serve, and it is not in the policy or its prompt cannot be read")
     reasons = set(escalate.get("on", ())) if variant == CASCADE else set()
     field = escalate.get("confidence_field") if LOW_CONFIDENCE in reasons else None
@@ -207,10 +208,12 @@ def _joined(
         version=str(found.get("version", "none")),
         variant=variant,
         student=_leg(STUDENT, pointer["endpoint_arn"], pointer, found.get("student", {}), pointer.get("system_prompt")),
-        fallback=None if asked_first is None else _leg(FALLBACK, fallback["model"], fallback, fallback, asked_first),
+        fallback=None
+        if not fallback or system is None
+        else _leg(FALLBACK, fallback["model"], fallback, fallback, system),
         escalate_on=frozenset({*reasons, *OUTAGE}),
         confidence_field=field,
-        below=float(escalate["below"]) if field else None,
+        below=float(escalate["below"]) if field else 0.0,
         max_share=float(escalate.get("max_share", 0.0)),
         outage_share=float(escalate.get("outage_share", 1.0)),
         deadline_s=float(found.get("deadline_seconds", 60.0)),

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from lambdas.domain.documents import InvalidDocument, check_document, parse_document
 from lambdas.domain.errors import InvalidTaskDefinition
-from lambdas.domain.text.output_schema import InvalidSchema, OutputChecker, check_patterns
+from lambdas.domain.text.answer_form import InvalidSchema
+from lambdas.domain.text.output_schema import OutputChecker, check_patterns
 from lambdas.domain.text.secret_scan import secret_kinds
 from lambdas.domain.text.text_rules import reserved_word, stray_character
 

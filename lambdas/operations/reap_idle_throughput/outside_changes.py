@@ -101,7 +101,9 @@ class OutsideChanges:
 
     def _stage(self, champion: Champion) -> Stage | None:
         run = self.pipeline.registry.find(champion.run_id)
-        return run and Stage(name="ReapIdleThroughput", pipeline=self.pipeline, run=run, attempt=run.attempt)
+        if run is None:
+            return None
+        return Stage(name="ReapIdleThroughput", pipeline=self.pipeline, run=run, attempt=run.attempt)
 
 
 def _who_answers(policy: Mapping[str, Any]) -> list[object]:

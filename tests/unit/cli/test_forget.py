@@ -133,7 +133,8 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next(call: Call, s3: Fak
     # Then
     assert said.exit_code == 0, said.output
     assert registry.find(run.run_id) is None
-    assert s3.deleted == [f"runs/{run.files.root}/file", f"uploads/{run.key}"]
+    prompts = f"policies/{run.task}/{run.run_id}"
+    assert s3.deleted == [f"runs/{run.files.root}/file", f"runs/{prompts}/file", f"uploads/{run.key}"]
 
 
 def test_half_an_item_can_be_forgotten(call: Call, s3: FakeS3, registry: Registry, table: Table) -> None:

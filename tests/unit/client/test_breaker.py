@@ -97,8 +97,9 @@ def test_it_is_never_shut_for_longer_than_its_longest_pause(calls: list[tuple[bo
 def test_a_share_is_never_exceeded(kinds: list[str | None], share: float) -> None:
     budget, taken = Budget(size=100, least=10), []
     for kind in kinds:
-        allowed = budget.take(kind, share) if kind else budget.pass_by()
-        taken.append(kind if allowed else None)
+        if kind is None:
+            budget.pass_by()
+        taken.append(kind if kind and budget.take(kind, share) else None)
         last = taken[-100:]
         assert all(last.count(one) <= share * max(len(last), 10) + 1 for one in ("quality", "outage"))
 

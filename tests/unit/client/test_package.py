@@ -91,7 +91,18 @@ def test_an_application_installs_it_and_asks(built: Path, alone: Path, kind: str
     python = alone / "bin/python"
     if kind == "*.tar.gz":
         archive = rebuilt(archive, built)
-    command = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--reinstall", "--python", python, archive]
+    command: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--offline",
+        "--no-deps",
+        "--reinstall",
+        "--python",
+        python,
+        archive,
+    ]
     # When
     run(command, check=True)
     done = run([python, "-I", "-c", ASK], check=False)

@@ -205,7 +205,7 @@ class TestCaps:
         service.says("no JSON")
         student = service.student()
         answers = [student.ask("red cats") for _ in range(1000)]
-        assert sum(answer.leg == "fallback" for answer in answers) == 100
+        assert sum(answer.leg == "fallback" for answer in answers) in range(95, 101)
 
     def test_an_outage_does_not_meet_the_share_of_quality(self, service: Service) -> None:
         service.publish(pointer(), policy("cascade", on=["breaks_schema"], max_share=0.1))
@@ -436,6 +436,7 @@ class TestAttribution:
         # Given
         service = Service()
         model = botocore_session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
+        assert model.input_shape is not None
         shape = model.input_shape.members["requestMetadata"]
         # When
         service.student(tags=tags).ask("red cats")

@@ -31,7 +31,8 @@ from lambdas.domain.evaluation.measurements import (
 from lambdas.domain.prices.price_book import PriceLine
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.questions.prompts import drop_reason
-from lambdas.domain.text.output_schema import InvalidSchema, OutputChecker
+from lambdas.domain.text.answer_form import InvalidSchema
+from lambdas.domain.text.output_schema import OutputChecker
 from tests.unit.domain.samples import BOOK, MICRO, records
 
 SONNET = "us.anthropic.claude-sonnet-4-6"
