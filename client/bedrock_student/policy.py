@@ -201,6 +201,7 @@ def _joined(
     system = prompt(fallback) if fallback else None
     if system is None and variant == FALLBACK:
         raise StudentError("the fallback alone is to serve, and it is not in the policy or its prompt cannot be read")
+    asked = _leg(FALLBACK, fallback["model"], fallback, fallback, system) if fallback and system is not None else None
     reasons = set(escalate.get("on", ())) if variant == CASCADE else set()
     field = escalate.get("confidence_field") if LOW_CONFIDENCE in reasons else None
     return Policy(
@@ -208,9 +209,7 @@ def _joined(
         version=str(found.get("version", "none")),
         variant=variant,
         student=_leg(STUDENT, pointer["endpoint_arn"], pointer, found.get("student", {}), pointer.get("system_prompt")),
-        fallback=None
-        if not fallback or system is None
-        else _leg(FALLBACK, fallback["model"], fallback, fallback, system),
+        fallback=asked,
         escalate_on=frozenset({*reasons, *OUTAGE}),
         confidence_field=field,
         below=float(escalate["below"]) if field else 0.0,

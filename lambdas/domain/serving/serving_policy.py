@@ -64,7 +64,7 @@ class ServingChoice:
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
         """Read the map of a task's item."""
-        return cls(**known_fields(cls, item))
+        return cls(**{**known_fields(cls, item), "on": tuple(item.get("on") or ())})
 
     def to_document(self) -> dict[str, Any]:
         """Give the choice as a map."""
