@@ -1,17 +1,13 @@
-"""Ask the student that serves a task: ``python examples/call_student.py dev video-search-intent "red cats"``."""
+"""Ask the student that serves a task: ``python examples/call_student.py dev video-search-intent "red cats"``.
 
-import json
+It needs the client: ``pip install ./client``.
+"""
+
 import sys
-from typing import Any
 
-import boto3
+from bedrock_student import Student
 
 environment, task, text = sys.argv[1:]
-pointer = boto3.client("ssm").get_parameter(Name=f"/distillation/{environment}/{task}/champion")
-student = json.loads(pointer["Parameter"]["Value"])
-question: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": text}]}]}
-if student["system_prompt"]:
-    question["system"] = [{"text": student["system_prompt"]}]
-settings = student["inference_parameters"]
-answer = boto3.client("bedrock-runtime").converse(modelId=student["endpoint_arn"], inferenceConfig=settings, **question)
-print(answer["output"]["message"]["content"][0]["text"])
+answer = Student(task, environment=environment, tags={"app": "example"}).ask(text)
+print(answer.text)
+print(f"{answer.leg} of run {answer.run_id}, valid: {answer.valid}, ${answer.usd}", file=sys.stderr)

@@ -356,6 +356,8 @@ class StagePermissions(PermissionParts):
             without_resource("cloudwatch:GetMetricData", to="read when an endpoint was last asked"),
             self._champion_parameters("ssm:GetParameter"),
             self._policies(),
+            # The plan of an old champion may have expired.
+            self._list_runs_bucket("runs/*"),
             allow("sns:Publish", on=[topic], to="tell people what idles and what was deleted"),
             self._runs("s3:GetObject"),
             self._registry("GetItem", "PutItem", "UpdateItem"),

@@ -15,6 +15,7 @@ from stacks.node import use_bundled_node
 use_bundled_node()
 
 from tests.benchmarks import asking, intake
+from tests.benchmarks.calling import OWN_CALLS, QUESTIONS, measure_overhead
 from tests.benchmarks.example_run import REPETITIONS, measure_example_run
 from tests.benchmarks.imports import slowest_first_event, slowest_import
 from tests.benchmarks.synthesis import PIPELINE_TEMPLATE, synthesis_ratio
@@ -72,6 +73,15 @@ def model_calls(_: Path) -> Iterator[Figure]:
         yield Figure(name, f"{value:.3f}", "ratio", made)
 
 
+def client(workdir: Path) -> Iterator[Figure]:
+    """Measure what the installed client adds to a call."""
+    overhead = measure_overhead(workdir)
+    paired = f"p50 of {QUESTIONS} calls, each beside a bare converse of the same question; aim 0.3"
+    yield Figure("client_overhead_p50_ms", f"{overhead.p50_ms:.3f}", "ms", paired)
+    own = f"processor time of ask without a network, p99 of {OWN_CALLS}; aim 0.1"
+    yield Figure("client_own_cpu_p99_ms", f"{overhead.own_p99_ms:.3f}", "ms", own)
+
+
 def teacher_dollars(workdir: Path, prompts: int) -> Iterator[Figure]:
     """Measure what the teacher's answers cost."""
     dollars = measure_teacher_dollars(workdir, prompts)
@@ -102,6 +112,7 @@ def measurements(teacher_prompts: int = PROMPTS) -> Mapping[str, Callable[[Path]
         "handler-start": handler_start,
         "reading": reading,
         "model-calls": model_calls,
+        "client": client,
         "teacher-dollars": partial(teacher_dollars, prompts=teacher_prompts),
         "example-run": example_run,
     }

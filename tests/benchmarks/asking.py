@@ -61,10 +61,10 @@ class SharedBucket(MemoryBucket):
 
 
 @contextmanager
-def simulator(workdir: Path) -> Iterator[str]:
-    """Start the simulator; gives its URL."""
+def simulator(workdir: Path, seconds: float = SECONDS, quota: int = QUOTA) -> Iterator[str]:
+    """Start the simulator with a latency and a quota; gives its URL."""
     port_file = workdir / "simulator.url"
-    command = [sys.executable, "-m", "tests.benchmarks.quota_simulator", str(port_file), str(SECONDS), str(QUOTA)]
+    command = [sys.executable, "-m", "tests.benchmarks.quota_simulator", str(port_file), str(seconds), str(quota)]
     process = subprocess.Popen(command)  # noqa: S603 - our own module
     try:
         deadline = time.monotonic() + 30

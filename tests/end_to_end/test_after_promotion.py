@@ -16,18 +16,20 @@ from tests.end_to_end.account import Account, example_lines, lenient, until
 
 pytestmark = pytest.mark.end_to_end
 
-CALLER = Path(__file__).resolve().parents[2] / "examples" / "call_student.py"
+ROOT = Path(__file__).resolve().parents[2]
+CALLER = ROOT / "examples/call_student.py"
 
 
-def call_student(account: Account, task: str) -> dict[str, Any]:
-    """Run the caller's example as a program of its own, as a reader would."""
+def call_student(account: Account, task: str, program: Path = CALLER) -> dict[str, Any]:
+    """Run the caller's example as a program of its own, as a reader would who has installed the client."""
     environment = account.aws.environment() | {
+        "PYTHONPATH": str(ROOT / "client"),
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     done = subprocess.run(  # noqa: S603 - this interpreter, a file of this repository
-        [sys.executable, str(CALLER), "local", task, "slow motion goal with loud crowd"],
+        [sys.executable, str(program), "local", task, "slow motion goal with loud crowd"],
         env=environment,
         capture_output=True,
         text=True,
@@ -90,6 +92,7 @@ def test_callers_change_nothing_over_a_second_promotion_a_failed_one_and_a_rollb
     assert served_model(account, first) == first.facts["custom_model_arn"]
     assert pointer(account, task)["run_id"] == first.run_id
     assert call_student(account, task).keys() >= {"visual", "audio"}
+    assert call_student(account, task, ROOT / "examples/call_student_boto3.py").keys() >= {"visual", "audio"}
     assert account.bills_what_the_registry_says(task)
 
 
