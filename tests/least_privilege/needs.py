@@ -182,13 +182,13 @@ def _key_for_student(need: Need) -> Iterator[Need]:
     Serving: Bedrock user guide, prerequisites of throughput and of deployments.
     """
     serves = need.action.startswith(("bedrock:Create", "bedrock:Update")) and need.action.endswith(SERVING)
-    if serves or (need.action == "bedrock:InvokeModel" and _kind(need) in STUDENTS):
+    if serves or (need.action.startswith("bedrock:InvokeModel") and _kind(need) in STUDENTS):
         yield from key_needs("bedrock")
 
 
 def _looked_up(need: Need) -> Iterator[Need]:
     """Give what asking takes beside InvokeModel (Bedrock user guide, "Prerequisites for running model inference")."""
-    if need.action != "bedrock:InvokeModel":
+    if not need.action.startswith("bedrock:InvokeModel"):
         return
     if _kind(need) in ("inference-profile", "application-inference-profile"):
         yield Need("bedrock:GetInferenceProfile", need.resource)
@@ -258,6 +258,9 @@ _NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
     ("sns", "Publish"): _published,
     ("ssm", "PutParameter"): _parameter("ssm:PutParameter"),
     ("ssm", "GetParameter"): _parameter("ssm:GetParameter"),
+    ("ssm", "GetParameters"): lambda params: (
+        need for name in params["Names"] for need in _parameter("ssm:GetParameters")({"Name": name})
+    ),
     ("cloudwatch", "GetMetricData"): _on("cloudwatch:GetMetricData", lambda _: "*"),
     ("lambda", "Invoke"): _on("lambda:InvokeFunction", lambda params: function_arn(params["FunctionName"])),
     ("sfn", "StopExecution"): _on("states:StopExecution", lambda params: str(params["executionArn"])),

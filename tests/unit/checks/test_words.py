@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-CODE = ("lambdas", "stacks", "cli", "review")
+CODE = ("lambdas", "stacks", "cli", "review", "client")
 PAGES = (ROOT / "CONTRIBUTING.md", ROOT / "docs/architecture.md", *sorted((ROOT / "docs/decisions").glob("*.md")))
 AVOIDED = {
     "is not a": re.compile(
