@@ -73,7 +73,7 @@ class ServingChoice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FallbackModel:
-    """Who stands in for the student, asked as the evaluation asked it.
+    """Who answers where the student does not, asked as the evaluation asked it.
 
     Attributes
     ----------
