@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
-from cli.run_ids import all_runs
+from cli.run_ids import each_run
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
-from lambdas.domain.costs.ledger import LedgerEntry
+from lambdas.domain.costs.ledger import usd_by_stage
 from lambdas.domain.report.figures import usd
 
+if TYPE_CHECKING:
+    from lambdas.gateways.registry.runs import Registry
+
 Costs = dict[str, dict[str, float]]
+RunCosts = tuple[str, Mapping[str, Decimal]]
+"""A task's slug, and US dollars by stage."""
 
 
 @click.command()
@@ -26,9 +33,8 @@ def costs(session: Session, task: str | None) -> None:
     It is what the ledgers say, the most where it is not known better. Hours of endpoints that serve are on the bill
     only, under the tag task.
     """
-    registry = session.deployment.registry
-    runs = [run for run in all_runs(registry) if task in (None, run.task)]
-    found = by_task((run.task, registry.ledger(run.run_id)) for run in runs)
+    runs = [one for one in costs_of_runs(session.deployment.registry) if task in (None, one[0])]
+    found = by_task(runs)
     if session.as_json:
         session.show({"usd": found, "runs": len(runs)})
         return
@@ -37,19 +43,35 @@ def costs(session: Session, task: str | None) -> None:
         session.screen.print(SIMULATED)
 
 
-def by_task(ledgers: Iterable[tuple[str, Iterable[LedgerEntry]]]) -> Costs:
+def costs_of_runs(registry: Registry) -> Iterator[RunCosts]:
+    """Read what each run has cost: from the list of runs, and from the ledger of a run that may still pay.
+
+    Until the schedule has entered the runs of versions before 0.2.0 into the list, every ledger is read.
+    """
+    if registry.listed.is_complete():
+        for one in registry.listed.all():
+            yield one.task, one.usd_by_stage if one.settled else usd_by_stage(registry.ledger(one.run_id))
+        return
+    for run in {run.run_id: run for run in each_run(registry)}.values():
+        yield run.task, usd_by_stage(registry.ledger(run.run_id))
+
+
+def by_task(runs: Iterable[RunCosts]) -> Costs:
     """Add up US dollars by task and stage, the dearest task first.
 
     Parameters
     ----------
-    ledgers : iterable of (str, iterable of LedgerEntry)
-        Task and ledger of each run.
+    runs : iterable of RunCosts
+        Task of each run, and its dollars by stage.
     """
-    sums: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for task, ledger in ledgers:
-        for entry in ledger:
-            sums[task][entry.stage] += entry.usd
-    spent = {task: {stage: usd for stage, usd in sorted(stages.items()) if usd} for task, stages in sums.items()}
+    sums: defaultdict[str, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for task, stages in runs:
+        for stage, dollars in stages.items():
+            sums[task][stage] += dollars
+    spent = {
+        task: {stage: float(dollars) for stage, dollars in sorted(stages.items()) if dollars}
+        for task, stages in sums.items()
+    }
     return dict(sorted(spent.items(), key=lambda item: (-sum(item[1].values()), item[0])))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.errors import CHECK_FAILED, CliError
-from cli.run_ids import all_runs, resolve
+from cli.run_ids import READ_AT_ONCE, resolve, run_ids
 from cli.session import Session, pass_session, run_argument, yes_option
 from lambdas.domain.errors import ItemDamaged
 from lambdas.gateways.registry.resources import RELEASED, ResourceBook
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 OBJECTS_A_CALL = 1_000
 """Most objects that DeleteObjects takes (S3 API reference)."""
+
+MOST_COUNTED = 3_000
+"""Other runs of a task that are counted: what one query reads."""
 
 
 @click.command()
@@ -43,8 +46,9 @@ def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
     _check(deployment, found, answers=answers)
     policies = f"policies/{found.task}/{found.run_id}/"
     prefixes = [f"{found.files.root}/", policies, *([f"answers/{found.task}/"] if answers else [])]
-    if answers and (others := _other_runs(deployment, found)):
-        click.echo(f"Note: {len(others)} other runs of task {found.task} lose their bought answers too.", err=True)
+    if answers and (others := other_runs(deployment, found)):
+        number = f"{len(others)} or more" if len(others) >= MOST_COUNTED else str(len(others))
+        click.echo(f"Note: {number} other runs of task {found.task} lose their bought answers too.", err=True)
     if not yes:
         click.confirm(f"Delete everything of run {found.run_id}? This cannot be undone.", abort=True, err=True)
     _claim(deployment, found, answers=answers)
@@ -108,7 +112,7 @@ def _check(deployment: Deployment, run: Run, *, answers: bool) -> None:
         raise CliError(message, CHECK_FAILED)
     if answers and (at_work := _at_work(deployment, run)):
         message = (
-            f"Run '{at_work[0].run_id}' of task {run.task} is {at_work[0].state} and uses these answers. Wait until it "
+            f"Run '{at_work.run_id}' of task {run.task} is {at_work.state} and uses these answers. Wait until it "
             "has ended, or forget the run without --answers."
         )
         raise CliError(message, CHECK_FAILED)
@@ -126,13 +130,17 @@ def _check(deployment: Deployment, run: Run, *, answers: bool) -> None:
         raise CliError(message, CHECK_FAILED)
 
 
-def _at_work(deployment: Deployment, run: Run) -> list[Run]:
+def _at_work(deployment: Deployment, run: Run) -> Run | None:
     states = (QUEUED, RUNNING)
-    return [one for state in states for one in deployment.registry.in_state(state) if one.task == run.task]
+    found = (one for state in states for one in deployment.registry.in_state(state, at_once=READ_AT_ONCE))
+    return next((one for one in found if one.task == run.task), None)
 
 
-def _other_runs(deployment: Deployment, run: Run) -> list[str]:
-    return [one.run_id for one in all_runs(deployment.registry) if one.task == run.task and one.run_id != run.run_id]
+def other_runs(deployment: Deployment, run: Run) -> list[str]:
+    """Name other runs of the task: their ids begin with it, as those of a task with a longer name do."""
+    beginning = run.run_id.rpartition("-")[0]
+    names = run_ids(deployment.registry, f"{beginning}-", MOST_COUNTED)
+    return [name for name in names if name != run.run_id and name.rpartition("-")[0] == beginning]
 
 
 def _versions(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, str]]:  # noqa: ANN401 - client made at run time

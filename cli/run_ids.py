@@ -9,13 +9,11 @@ from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 
 LATEST = "latest"
 _SHOWN = 5
-_READ_AT_ONCE = 300
+READ_AT_ONCE = 300
 """Runs of a state that one query reads: about 600 KB, of the 1 MB of a page."""
 
-
-def all_runs(registry: Registry) -> list[Run]:
-    """Read every run, newest first."""
-    return sorted(_each(registry), key=_newest_first, reverse=True)
+_NAMED_AT_ONCE = 1_000
+"""Ids of the list that one query reads: a message names five, and says how many more there are."""
 
 
 def newest_runs(registry: Registry, number: int) -> list[Run]:
@@ -32,7 +30,7 @@ def newest_runs(registry: Registry, number: int) -> list[Run]:
     """
     found: list[Run] = []
     for state in (QUEUED, RUNNING, ENDED):
-        for since, run in registry.latest_in_state(state, at_once=max(number, _READ_AT_ONCE)):
+        for since, run in registry.latest_in_state(state, at_once=max(number, READ_AT_ONCE)):
             if len(found) >= number and since < found[number - 1].created_at:
                 break
             found.append(run)
@@ -64,15 +62,35 @@ def resolve(registry: Registry, wanted: str) -> Run:
     exact = registry.find(wanted) if wanted else None
     if exact is not None:
         return exact
-    fitting = {run.run_id: run for run in _each(registry) if wanted and run.run_id.startswith(wanted)}
-    if len(fitting) == 1:
-        return next(iter(fitting.values()))
-    if not fitting:
+    names = run_ids(registry, wanted, _NAMED_AT_ONCE) if wanted else []
+    found = registry.find(names[0]) if len(names) == 1 else None
+    if found is not None:
+        return found
+    if len(names) <= 1:
         raise CliError(f"No run is called or begins with '{wanted}'. 'python -m cli runs' lists them.", UNKNOWN_RUN)
-    names = sorted(fitting)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    message = f"'{wanted}' is the beginning of {len(names)} runs: {', '.join(names[:_SHOWN])}{more}. Write more of it."
-    raise CliError(message, UNKNOWN_RUN)
+    more = f" and {_number(len(names) - _SHOWN, names)} more" if len(names) > _SHOWN else ""
+    beginning = f"'{wanted}' is the beginning of {_number(len(names), names)} runs"
+    raise CliError(f"{beginning}: {', '.join(names[:_SHOWN])}{more}. Write more of it.", UNKNOWN_RUN)
+
+
+def run_ids(registry: Registry, beginning: str, at_most: int) -> list[str]:
+    """Name the runs whose id begins with a text, sorted: in one query, once the list of runs is complete.
+
+    Until the schedule has entered the runs of versions before 0.2.0, all runs are read.
+    """
+    if registry.listed.is_complete():
+        return registry.listed.named(beginning, at_most)
+    return sorted({run.run_id for run in each_run(registry) if run.run_id.startswith(beginning)})[:at_most]
+
+
+def each_run(registry: Registry) -> Iterator[Run]:
+    """Read every run: a query for each 300 of a state."""
+    for state in (QUEUED, RUNNING, ENDED):
+        yield from registry.in_state(state, at_once=READ_AT_ONCE)
+
+
+def _number(number: int, names: list[str]) -> str:
+    return f"{number} or more" if len(names) == _NAMED_AT_ONCE else str(number)
 
 
 def _latest(registry: Registry) -> Run:
@@ -80,8 +98,3 @@ def _latest(registry: Registry) -> Run:
     if not runs:
         raise CliError("There is no run yet. 'python -m cli submit TASK_DIR' starts one.", UNKNOWN_RUN)
     return runs[0]
-
-
-def _each(registry: Registry) -> Iterator[Run]:
-    for state in (QUEUED, RUNNING, ENDED):
-        yield from registry.in_state(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any, Self
 
 from lambdas.domain.prices.price_book import PriceBook
@@ -187,3 +188,16 @@ def summed(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
 def total_usd(entries: Iterable[LedgerEntry]) -> float:
     """Add up the dollars, those counted at most included: what may have been spent is not left out."""
     return sum(entry.usd for entry in entries)
+
+
+def exact_usd(entry: LedgerEntry) -> Decimal:
+    """Give the dollars of a line as the registry keeps them: 12 significant digits."""
+    return Decimal(f"{entry.usd:.12g}")
+
+
+def usd_by_stage(entries: Iterable[LedgerEntry]) -> dict[str, Decimal]:
+    """Add up the dollars of each stage, exactly."""
+    sums: dict[str, Decimal] = {}
+    for entry in entries:
+        sums[entry.stage] = sums.get(entry.stage, Decimal()) + exact_usd(entry)
+    return sums

@@ -18,7 +18,8 @@ from lambdas.domain.run_files import RunFiles
 from lambdas.domain.stored import known_fields, missing_fields
 from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.resources import LAMBDA_LIFE
-from lambdas.gateways.registry.table import ConditionFailed, Table
+from lambdas.gateways.registry.run_list import OPEN, RunList
+from lambdas.gateways.registry.table import ITEMS_A_PAGE, ConditionFailed, Table
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
 RETRYABLE = (FAILED, EXPIRED, STOPPED)
@@ -154,6 +155,7 @@ class Registry:
 
     def __init__(self, table: Table, paid: Callable[[str, float], None] = lambda _stage, _usd: None) -> None:
         self._table, self._paid = table, paid
+        self.listed = RunList(table)
 
     def claim(
         self,
@@ -182,6 +184,7 @@ class Registry:
         )
         item = {name: value for name, value in asdict(run).items() if name in _CLAIMED}
         item |= {**run_key(run.run_id), "state_group": f"RUN#{QUEUED}", "since": now}
+        self.listed.enter(run.run_id)  # first: a run that is not in the list would cost nothing in it
         try:
             self._table.put(item, "attribute_not_exists(pk)")
         except ConditionFailed:
@@ -249,9 +252,9 @@ class Registry:
         item = self._table.get("SLOTS", "SLOTS") or {}
         return set(item.get("running", set()))
 
-    def in_state(self, state: str, *, newest_first: bool = False) -> Iterator[Run]:
+    def in_state(self, state: str, *, newest_first: bool = False, at_once: int = ITEMS_A_PAGE) -> Iterator[Run]:
         """Read the runs in a state, oldest first unless said otherwise; a damaged item hides no other run."""
-        for item in self._table.in_state(f"RUN#{state}", newest_first=newest_first):
+        for item in self._table.in_state(f"RUN#{state}", newest_first=newest_first, at_once=at_once):
             if missing_fields(Run, item):
                 _logger.error("a damaged item is left out", extra={"pk": item.get("pk")})
                 continue
@@ -479,6 +482,7 @@ class Registry:
     def record_cost(self, run_id: str, entry: LedgerEntry) -> None:
         """Write a ledger line; writing it again changes nothing."""
         item = {"pk": f"RUN#{run_id}", "sk": f"LEDGER#{entry.stage}#{entry.id}", **entry.to_document()}
+        self.listed.will_pay(run_id)
         replaced = self._table.put(item)
         added = entry.usd - (_ledger_entry(replaced).usd if replaced else 0.0)
         if added:
@@ -498,6 +502,7 @@ class Registry:
         """
         known = {name: value for name, value in asdict(run).items() if name != "forgetting_since"}
         item: Item = {**known, **run_key(run.run_id), "state_group": f"RUN#{run.state}", "since": run.ended_at}
+        self.listed.enter_known(run.run_id, OPEN)
         try:
             self._table.put(item, "attribute_not_exists(run_id)")  # half an item is written anew
         except ConditionFailed:
@@ -543,10 +548,11 @@ class Registry:
         int
             Number of items deleted.
         """
+        listed = self.listed.leave(run_id)
         items = sorted(self._table.query(f"RUN#{run_id}"), key=lambda item: item["sk"] == "RUN")
         for item in items:
             self._table.delete(item["pk"], item["sk"])
-        return len(items)
+        return listed + len(items)
 
     def _change(self, run_id: str, expression: str, values: Item, condition: str | None = None) -> None:
         """Change a run that is known: an update must not make half an item, which nobody could read.

@@ -132,23 +132,37 @@ class Table:
             _translate(problem)
             raise
 
-    def query(self, pk: str, sk_prefix: str = "") -> Iterator[Item]:
-        """Read the items of a partition whose sort key begins with a prefix, in the order of the keys."""
+    def query(self, pk: str, sk_prefix: str = "", *, at_once: int | None = None) -> Iterator[Item]:
+        """Read the items of a partition whose sort key begins with a prefix, in the order of the keys.
+
+        ``at_once`` is how many one query reads; otherwise it reads up to 1 MB (the service's page).
+        """
         request: dict[str, Any] = {
             "TableName": self._name,
             "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)" if sk_prefix else "pk = :pk",
             "ExpressionAttributeValues": to_values({":pk": pk, **({":sk": sk_prefix} if sk_prefix else {})}),
             "ConsistentRead": True,
         }
-        yield from self._pages(request)
+        yield from self._pages(request | ({"PaginationConfig": {"PageSize": at_once}} if at_once else {}))
 
-    def in_state(self, state_group: str, *, newest_first: bool = False, at_once: int = ITEMS_A_PAGE) -> Iterator[Item]:
-        """Read the items of a state group, oldest first unless said otherwise. Eventually consistent."""
+    def in_state(
+        self,
+        state_group: str,
+        *,
+        newest_first: bool = False,
+        at_once: int = ITEMS_A_PAGE,
+        after: str | None = None,
+    ) -> Iterator[Item]:
+        """Read the items of a state group, oldest first unless said otherwise. Eventually consistent.
+
+        ``after`` leaves out what entered the state before that time (ISO 8601).
+        """
+        since = {":after": after} if after else {}
         request: dict[str, Any] = {
             "TableName": self._name,
             "IndexName": BY_STATE,
-            "KeyConditionExpression": "state_group = :group",
-            "ExpressionAttributeValues": to_values({":group": state_group}),
+            "KeyConditionExpression": f"state_group = :group{' AND since >= :after' if since else ''}",
+            "ExpressionAttributeValues": to_values({":group": state_group, **since}),
             "ScanIndexForward": not newest_first,
         }
         yield from self._pages(request | {"PaginationConfig": {"PageSize": at_once}})

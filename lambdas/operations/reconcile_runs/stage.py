@@ -23,6 +23,7 @@ from lambdas.gateways.registry.resources import IN_USE, KEPT, Resource
 from lambdas.gateways.registry.runs import ENDED, RUNNING, Run
 from lambdas.operations.reconcile_runs.missed_uploads import find_missed
 from lambdas.operations.reconcile_runs.reminders import remind
+from lambdas.operations.reconcile_runs.settled_costs import settle_costs
 from lambdas.workflow.run_starter import Starter
 from lambdas.workflow.stage import Pipeline, Result, iso, logger
 
@@ -117,6 +118,8 @@ class Reconciler:
             self._settle_ended()
         with _apart("the queue", failed):
             done["started"] = self._starter.start_queued(self._now())
+        with _apart("the list of runs", failed):
+            settle_costs(self._pipeline, lambda run_id: _apart(f"the costs of run {run_id}", failed))
         if failed:
             raise ReconcileIncomplete(f"could not be looked after: {'; '.join(failed)}. All else was")
         return done

@@ -61,6 +61,12 @@ class FakeAws:
         """Answer one reading of a run."""
         self.stub("dynamodb").add_response("get_item", {"Item": to_values(run)} if run else {})
 
+    def run_is_unknown(self) -> None:
+        """Answer the search for a run that no id is or begins with: itself, whether all are listed, and a listing."""
+        self.run_in_registry(None)
+        self.run_in_registry(None)
+        self.runs_in_registry()
+
     def function_answers(self, name: str, payload: dict[str, Any], answer: object, *, error: bool = False) -> None:
         response: dict[str, Any] = {"Payload": io.BytesIO(json.dumps(answer).encode()), "StatusCode": 200}
         if error:

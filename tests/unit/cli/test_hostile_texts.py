@@ -108,8 +108,7 @@ def test_json_says_the_same_without_a_raw_control(aws: FakeAws, call: Callable[.
 
 def test_an_error_message_commands_nothing(aws: FakeAws, call: Callable[..., Result]) -> None:
     # Given
-    aws.run_in_registry(None)
-    aws.runs_in_registry()
+    aws.run_is_unknown()
     # When
     result = call("watch", "\x1b[32mPROMOTED\x9b")
     # Then

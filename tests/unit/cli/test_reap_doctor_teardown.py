@@ -96,8 +96,7 @@ def test_rollback_says_who_serves_and_what_a_refusal_asks_for(aws: FakeAws, call
     assert said.exit_code == 0, said.output
     assert f"Run {run['run_id']} serves task greetings again at arn:endpoint" in said.output
     # When the one that is named does not exist
-    aws.run_in_registry(None)
-    aws.runs_in_registry()
+    aws.run_is_unknown()
     unknown = call("rollback", "greetings", "--to", "no-such-run")
     # Then
     assert unknown.exit_code == 4

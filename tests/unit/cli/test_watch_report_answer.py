@@ -35,8 +35,7 @@ def test_watch_ends_with_the_outcome(aws: FakeAws, call: Callable[..., Result], 
 
 def test_watch_an_unknown_run(aws: FakeAws, call: Callable[..., Result]) -> None:
     # Given
-    aws.run_in_registry(None)
-    aws.runs_in_registry()
+    aws.run_is_unknown()
     # When
     result = call("watch", "nothing")
     # Then
