@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 # Stamps: a repeated set-up costs nothing, and a changed lock file is installed again.
 PYTHON_STAMP := $(VENV)/.python-installed
 NODE_STAMP := node_modules/.installed
+FOCUS_STAMP := $(VENV)/focus/.installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-index-url --no-emit-find-links
 # Each module's tests stay on one worker, and what takes longest begins first (tests/conftest.py, decision 0110).
@@ -14,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-load
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test thorough faults check format synth snapshots review bench prices-diff drift lock clean-local
+.PHONY: help setup demo test thorough faults focus check format synth snapshots review bench prices-diff drift lock clean-local
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,12 @@ $(NODE_STAMP): package-lock.json $(PYTHON_STAMP)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# The validator needs another numpy than the embedded AWS, so it has an environment of its own.
+$(FOCUS_STAMP): requirements-focus.lock | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/focus
+	$(VENV)/focus/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-focus.lock
+	@touch $@
+
 demo: setup ## the whole pipeline on this machine, from an upload to PROMOTED <endpoint arn> (TASK=examples/ticket-triage, ACCOUNT=smallest)
 	$(BIN)/python -m local.demo $(if $(TASK),--task $(TASK)) $(if $(ACCOUNT),--account $(ACCOUNT))
 
@@ -48,6 +55,9 @@ thorough: setup ## what takes longer than make test may: every fault, every stop
 
 faults: setup ## what can go wrong in every state: <n> races: <n> wrong; <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--races: every race; ARGS=--all: each error of each class)
 	$(BIN)/python -m tests.faults $(ARGS)
+
+focus: setup $(FOCUS_STAMP) ## the official rules of FOCUS on the export of a simulated month (their own environment: Python 3.11 or 3.12)
+	$(BIN)/python -m pytest tests/focus
 
 check: setup ## format, lint, types, import contracts, secrets, licences, links, schemas, workflow, known vulnerabilities
 	$(BIN)/ruff format --check .
@@ -86,6 +96,7 @@ lock: setup ## write the lock files anew from the requirements files
 	$(COMPILE) requirements-dev.txt --output-file requirements-dev.lock
 	$(COMPILE) requirements.txt --constraint requirements-dev.lock --output-file requirements.lock
 	$(COMPILE) lambdas/requirements.txt --constraint requirements-dev.lock --output-file lambdas/requirements.lock
+	$(COMPILE) requirements-focus.txt --output-file requirements-focus.lock
 
 clean-local: ## remove what local runs leave behind: cdk.out and the embedded AWS's working folder
 	rm -rf cdk.out .local

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
+from cli.focus_export import write_focus
+from cli.months import month_option, this_month
 from cli.run_ids import each_run
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
@@ -26,13 +29,23 @@ RunCosts = tuple[str, Mapping[str, Decimal]]
 
 @click.command()
 @click.option("--task", help="Only this task's.")
+@click.option("--focus", is_flag=True, help="Write a month as rows of FOCUS (CSV) instead; needs --out.")
+@month_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="With --focus: the file to write.")
 @pass_session
-def costs(session: Session, task: str | None) -> None:
+def costs(session: Session, task: str | None, focus: bool, month: str | None, out: Path | None) -> None:
     """Add up what each task's runs have cost, by stage.
 
-    It is what the ledgers say, the most where it is not known better. Hours of endpoints that serve are on the bill
-    only, under the tag task.
+    It is what the ledgers say, the most where it is not known better. With --focus, a month's charges are written in
+    the form of the FinOps Open Cost and Usage Specification, one row for each ledger line and kind of token.
     """
+    if focus:
+        if out is None:
+            raise click.UsageError("--focus needs --out FILE.")
+        write_focus(session, month or this_month(), out, task)
+        return
+    if month or out:
+        raise click.UsageError("--month and --out belong to --focus.")
     runs = [one for one in costs_of_runs(session.deployment.registry) if task in (None, one[0])]
     found = by_task(runs)
     if session.as_json:

@@ -139,7 +139,7 @@ def _at_work(deployment: Deployment, run: Run) -> Run | None:
 def other_runs(deployment: Deployment, run: Run) -> list[str]:
     """Name other runs of the task: their ids begin with it, as those of a task with a longer name do."""
     beginning = run.run_id.rpartition("-")[0]
-    names = run_ids(deployment.registry, f"{beginning}-", MOST_COUNTED)
+    names = run_ids(deployment.registry, f"{beginning}-", MOST_COUNTED + 1)
     return [name for name in names if name != run.run_id and name.rpartition("-")[0] == beginning]
 
 

@@ -12,10 +12,11 @@ import click
 
 import lambdas.domain.prices
 from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
-from cli.price_list import FAMILIES, ListedPrice, NoPriceListError, PriceList, read_price_list
+from cli.price_list import ListedPrice, NoPriceListError, PriceList, read_price_list
 from cli.session import Session, pass_session
 from lambdas.domain.model_ids import foundation_model_id, is_profile
 from lambdas.domain.prices.price_book import UNITS, PriceBook, PriceLine
+from lambdas.domain.prices.usage_types import FAMILIES
 
 SERVICE_CODE = "AmazonBedrock"
 

@@ -28,6 +28,15 @@ def resource_prefix(environment: str, task: str) -> str:
     return f"{environment}-{task}"
 
 
+CANDIDATE = "candidate"
+"""Suffix of the deployment that an evaluation asks: its tokens are in the run's ledger."""
+
+
+def is_candidate(name: str) -> bool:
+    """Tell whether a deployment was made for an evaluation."""
+    return name.endswith(f"-{CANDIDATE}")
+
+
 def content_name(environment: str, task: str, content: str, suffix: str = "") -> str:
     """Name a job, a model or an endpoint by what it is made of, so that a retry finds it again.
 

@@ -167,7 +167,7 @@ def _training(
 
 def _ledger_line(entry: LedgerEntry, *, simulated: bool) -> dict[str, Any]:
     document = entry.to_document()
-    del document["id"]
+    del document["id"], document["at"]
     return {**document, "simulated": simulated}
 
 

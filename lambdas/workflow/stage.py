@@ -189,7 +189,7 @@ class Stage:
     @cached_property
     def ledger(self) -> RunLedger:
         """The run's ledger."""
-        return RunLedger(self.pipeline.registry, self.prices, self.run.run_id)
+        return RunLedger(self.pipeline.registry, self.prices, self.run.run_id, self.now)
 
     @cached_property
     def task(self) -> TaskDefinition:

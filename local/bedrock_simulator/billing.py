@@ -53,7 +53,10 @@ def inference(
     usage |= {name: float(count) for name, (count, _) in cached.items() if count}
     usd = (tokens.input * price.input + tokens.output * price.output) * tier / _MILLION
     usd += sum(count * each for count, each in cached.values()) / _MILLION
-    _book(world, replace(_entry(world, kind, model, payer, usage), usd=usd, requests=tokens.requests))
+    each = [price.input * tier, price.output * tier, *(rate for count, rate in cached.values() if count)]
+    rates = {name: rate / _MILLION for name, rate in zip(usage, each, strict=True)}
+    entry = replace(_entry(world, kind, model, payer, usage), usd=usd, requests=tokens.requests, rates=rates)
+    _book(world, entry)
 
 
 def training(world: World, payer: Payer, model: FoundationModel, tokens: int) -> None:
@@ -61,7 +64,8 @@ def training(world: World, payer: Payer, model: FoundationModel, tokens: int) ->
     price = model.training_usd_per_thousand_tokens
     usd = None if price is None else tokens * price / _THOUSAND
     usage = {f"USE1-{model.usage_name}-Customization-Training": float(tokens)}
-    _book(world, replace(_entry(world, "training", model, payer, usage), usd=usd))
+    rates = {} if price is None else dict.fromkeys(usage, price / _THOUSAND)
+    _book(world, replace(_entry(world, "training", model, payer, usage), usd=usd, rates=rates))
 
 
 def storage(world: World, payer: Payer, model: FoundationModel, start: datetime) -> BillingEntry:
@@ -92,7 +96,8 @@ def so_far(world: World, entry: BillingEntry) -> BillingEntry:
 
 
 def _measured(entry: BillingEntry, quantity: float, usd: float | None) -> BillingEntry:
-    return replace(entry, usage=dict.fromkeys(entry.usage, quantity), usd=usd)
+    rates = {} if usd is None or not quantity else dict.fromkeys(entry.usage, usd / quantity)
+    return replace(entry, usage=dict.fromkeys(entry.usage, quantity), usd=usd, rates=rates)
 
 
 def _book(world: World, entry: BillingEntry) -> BillingEntry:

@@ -1,6 +1,6 @@
 """The control API below ``/_simulator/``: what tests read and order. It is no part of AWS.
 
-``GET health``, ``GET calls?service=&operation=``, ``GET billing``, ``GET resources``, ``GET|PUT settings``,
+``GET health``, ``GET calls?service=&operation=``, ``GET billing``, ``GET cost-export?month=``, ``GET resources``, ``GET|PUT settings``,
 ``GET|POST|DELETE faults``, ``DELETE faults/<id>``, ``PUT principals/<access key>``, ``PUT tasks/<name>`` and
 ``POST reset``.
 """
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote
 
 from local.bedrock_simulator.access import Access
 from local.bedrock_simulator.billing import so_far
+from local.bedrock_simulator.cost_export import ExportSettings, as_csv, cost_export
 from local.bedrock_simulator.fault_kinds import FaultError
 from local.bedrock_simulator.faults import Faults
 from local.bedrock_simulator.protocol.service import Request, Response
@@ -53,6 +54,7 @@ class ControlApi:
             ("GET", "health"): lambda _body, _query: {"status": "ok", "simulated": True},
             ("GET", "calls"): self._get_calls,
             ("GET", "billing"): self._get_billing,
+            ("GET", "cost-export"): self._get_cost_export,
             ("GET", "resources"): self._get_resources,
             ("GET", "settings"): lambda _body, _query: self._world.settings.to_json(),
             ("PUT", "settings"): self._put_settings,
@@ -75,7 +77,7 @@ class ControlApi:
             route = self._routes.get((request.method, name))
             if route:
                 return _answer(_OK, route(body, query))
-        except (FaultError, SettingsError, ValueError) as error:
+        except (FaultError, SettingsError, ValueError, KeyError, TypeError) as error:
             return _answer(_BAD_REQUEST, {"message": str(error)})
         return _answer(_NOT_FOUND, {"message": f"no {request.method} {request.path} in the control API"})
 
@@ -100,6 +102,14 @@ class ControlApi:
         with self._world.lock:
             entries = [so_far(self._world, entry) for entry in self._world.billing]
         return {"simulated": True, "entries": [to_json(entry) for entry in entries]}
+
+    def _get_cost_export(self, _body: Body, query: dict[str, str]) -> Body:
+        """Give the bill as AWS exports it; ``delay_hours``, ``tax_share``, ``discount_share``, ``credit_usd``."""
+        numbers = {name: float(value) for name, value in query.items() if name not in ("month", "closed")}
+        self._hooks.settle()
+        with self._world.lock:
+            settings = ExportSettings(month=query["month"], closed=query.get("closed") == "true", **numbers)
+            return {"simulated": True, "csv": as_csv(cost_export(self._world, settings))}
 
     def _get_resources(self, _body: Body, _query: dict[str, str]) -> Body:
         self._hooks.settle()

@@ -62,7 +62,8 @@ class BillingEntry:
     """One billable thing.
 
     ``usage`` maps a usage type to its quantity: tokens, model-months or model-unit hours. ``usd`` is ``None`` where
-    the price is not known. ``end`` is ``None`` while the thing still bills; quantity and price are then those so far.
+    the price is not known; ``rates`` are the dollars of one of each usage type. ``end`` is ``None`` while the thing
+    still bills; quantity and price are then those so far.
     """
 
     time: datetime
@@ -76,6 +77,7 @@ class BillingEntry:
     end: datetime | None = None
     requests: int = 1
     units: int = 1
+    rates: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass

@@ -18,7 +18,9 @@ from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 import boto3
 import botocore.session
+from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 from ministack import app as emulator
 from ministack.services import cloudwatch, dynamodb, s3, sns, ssm
 from urllib3.response import HTTPResponse
@@ -153,6 +155,7 @@ def _session() -> boto3.Session:
     core = botocore.session.Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})
     core.set_credentials("test", "test")
     core.get_component("config_store").set_config_variable("endpoint_url", NOWHERE)
+    core.set_default_client_config(Config(signature_version=UNSIGNED))  # nobody here asks who signed
     return boto3.Session(botocore_session=core, region_name=REGION)
 
 

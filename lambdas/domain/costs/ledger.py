@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Self
 
 from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.prices.priced_parts import PricedPart, exact, parts_from
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.stored import read_as
 
 AT_MOST = "at most"
+
+ENDPOINT_CALLS = "endpoint_calls"
+"""Count of the calls that a line has to a champion's endpoint: the endpoint's own metrics count them too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +35,10 @@ class LedgerEntry:
         Quantities, for example ``input_tokens``.
     usd : float
         US dollars.
+    at : str
+        When it was paid, or when the job ended that cost it (ISO 8601 in UTC); empty in lines before 0.2.0.
+    priced : list of PricedPart
+        The same dollars as quantities at prices; empty in lines before 0.2.0.
     """
 
     id: str
@@ -39,6 +47,8 @@ class LedgerEntry:
     kind: str
     usage: dict[str, float] = field(default_factory=dict)
     usd: float = 0.0
+    at: str = ""
+    priced: list[PricedPart] = field(default_factory=list)
 
     def to_document(self) -> dict[str, Any]:
         """Give the entry as it is in the registry and in ``report.json``."""
@@ -47,7 +57,7 @@ class LedgerEntry:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
         """Read what :meth:`to_document` wrote."""
-        return read_as(cls, document)
+        return replace(read_as(cls, document), priced=parts_from(document.get("priced", [])))
 
 
 def entry_for_answers(
@@ -82,6 +92,7 @@ def entry_for_answers(
         When the model has no price.
     """
     answers = [*answers, *wasted]
+    parts = _parts(answers, model, prices)
     entry_usage: dict[str, float] = {
         "calls": len(answers),
         "input_tokens": sum(answer.input_tokens for answer in answers),
@@ -99,11 +110,12 @@ def entry_for_answers(
         entry_usage["retried_calls"] = throttled  # refused tries cost nothing
     if wasted:
         entry_usage["wasted_calls"] = len(wasted)
-        entry_usage["wasted_usd"] = sum(_answer_usd(answer, model, prices) for answer in wasted)
+        entry_usage["wasted_usd"] = _usd(_parts(wasted, model, prices))
     if counted_as:
         entry_usage[counted_as] = len(answers)
-    usd = sum(_answer_usd(answer, model, prices) for answer in answers)
-    return LedgerEntry(id=entry_id, stage=stage, model=model, kind="actual", usage=entry_usage, usd=usd)
+    return LedgerEntry(
+        id=entry_id, stage=stage, model=model, kind="actual", usage=entry_usage, usd=_usd(parts), priced=parts
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +149,7 @@ def entry_for_batch(entry_id: str, stage: str, model: str, use: BatchUse, prices
         When the model has no batch price.
     """
     tokens = {"batch_input": use.input_tokens, "batch_output": use.output_tokens}
+    parts = [PricedPart.of(prices, model, usage, quantity) for usage, quantity in tokens.items()]
     return LedgerEntry(
         id=entry_id,
         stage=stage,
@@ -148,21 +161,28 @@ def entry_for_batch(entry_id: str, stage: str, model: str, use: BatchUse, prices
             "input_tokens": use.input_tokens,
             "output_tokens": use.output_tokens,
         },
-        usd=sum(prices.usd(model, usage, quantity) for usage, quantity in tokens.items()),
+        usd=_usd(parts),
+        priced=parts,
     )
 
 
-def _answer_usd(answer: Answer, model: str, prices: PriceBook) -> float:
-    """Price one answer; batch inference has prices of its own and no prompt cache."""
-    way = "batch_" if answer.batch else ""
-    usd = prices.usd(model, f"{way}input", answer.input_tokens) + prices.usd(
-        model, f"{way}output", answer.output_tokens
-    )
-    for usage, tokens in (("cache_read", answer.cache_read_tokens), ("cache_write", answer.cache_write_tokens)):
-        if tokens:
-            # Where a model has no price of its own for it, such tokens cost what other input tokens cost.
-            usd += prices.usd(model, usage if prices.find(model, usage) else "input", tokens)
-    return usd
+def _parts(answers: Sequence[Answer], model: str, prices: PriceBook) -> list[PricedPart]:
+    """Price answers by what they used; batch inference has prices of its own and no prompt cache."""
+    used: dict[str, int] = {}
+    for answer in answers:
+        way = "batch_" if answer.batch else ""
+        for usage, tokens in ((f"{way}input", answer.input_tokens), (f"{way}output", answer.output_tokens)):
+            used[usage] = used.get(usage, 0) + tokens
+        for usage, tokens in (("cache_read", answer.cache_read_tokens), ("cache_write", answer.cache_write_tokens)):
+            if tokens:
+                # Where a model has no price of its own for it, such tokens cost what other input tokens cost.
+                usage = usage if prices.find(model, usage) else "input"  # noqa: PLW2901
+                used[usage] = used.get(usage, 0) + tokens
+    return [PricedPart.of(prices, model, usage, tokens) for usage, tokens in used.items()]
+
+
+def _usd(parts: Iterable[PricedPart]) -> float:
+    return float(sum((part.usd for part in parts), Decimal()))
 
 
 def summed(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
@@ -181,8 +201,18 @@ def summed(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
             kind=entry.kind,
             usage=usage,
             usd=entry.usd + (known.usd if known else 0.0),
+            priced=_together([*(known.priced if known else []), *entry.priced]),
         )
     return list(sums.values())
+
+
+def _together(parts: Iterable[PricedPart]) -> list[PricedPart]:
+    """Add quantities of the same usage at the same price."""
+    sums: dict[PricedPart, float] = {}
+    for part in parts:
+        key = replace(part, quantity=0)
+        sums[key] = sums.get(key, 0) + part.quantity
+    return [replace(key, quantity=quantity) for key, quantity in sums.items()]
 
 
 def total_usd(entries: Iterable[LedgerEntry]) -> float:
@@ -192,7 +222,7 @@ def total_usd(entries: Iterable[LedgerEntry]) -> float:
 
 def exact_usd(entry: LedgerEntry) -> Decimal:
     """Give the dollars of a line as the registry keeps them: 12 significant digits."""
-    return Decimal(f"{entry.usd:.12g}")
+    return exact(entry.usd)
 
 
 def usd_by_stage(entries: Iterable[LedgerEntry]) -> dict[str, Decimal]:
@@ -201,3 +231,15 @@ def usd_by_stage(entries: Iterable[LedgerEntry]) -> dict[str, Decimal]:
     for entry in entries:
         sums[entry.stage] = sums.get(entry.stage, Decimal()) + exact_usd(entry)
     return sums
+
+
+def paid_in(entry: LedgerEntry, otherwise: str) -> str:
+    """Name the month in which a line was paid, ``YYYY-MM``.
+
+    Parameters
+    ----------
+    entry : LedgerEntry
+    otherwise : str
+        The time of a line that says none (ISO 8601 in UTC).
+    """
+    return (entry.at or otherwise)[:7]

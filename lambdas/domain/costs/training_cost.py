@@ -12,6 +12,7 @@ from lambdas.domain.costs.estimate import TRAINING_EPOCHS
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.costs.token_estimate import ANSWER_TOKENS_GUESS, text_tokens
 from lambdas.domain.prices.price_book import PriceBook
+from lambdas.domain.prices.priced_parts import PricedPart
 from lambdas.domain.task.model_choice import ModelChoice
 
 
@@ -63,6 +64,7 @@ class TrainingVolume:
             kind="derived",
             usage={"training_tokens": tokens},
             usd=prices.usd(model, "training", tokens),
+            priced=[PricedPart.of(prices, model, "training", tokens)],
         )
 
     def own_calls_entry(self, entry_id: str, stage: str, models: ModelChoice, prices: PriceBook) -> LedgerEntry:
@@ -82,6 +84,10 @@ class TrainingVolume:
                 "output_tokens": self.answer_tokens,
             },
             usd=prices.call_usd(models.teacher, self.prompt_tokens, self.answer_tokens),
+            priced=[
+                PricedPart.of(prices, models.teacher, "input", self.prompt_tokens),
+                PricedPart.of(prices, models.teacher, "output", self.answer_tokens),
+            ],
         )
 
 

@@ -38,3 +38,4 @@ class ContestantDocument(TypedDict, total=False):
     usd_per_1k_requests: float
     batch_usd_per_1k_requests: float | None
     cached_prompt_tokens: float | None
+    usd_per_1k_ci95: list[float] | None

@@ -63,6 +63,8 @@ class ContestantSummary:
         By batch inference; ``None`` where the model has no such price.
     cached_prompt_tokens : float or None
         Tokens of the shared prompt that ``usd_per_1k_requests`` takes as cached.
+    usd_per_1k_ci95 : tuple of float, optional
+        95 % interval of that mean over the holdout.
     """
 
     role: str
@@ -86,6 +88,7 @@ class ContestantSummary:
     usd_per_1k_requests: float
     batch_usd_per_1k_requests: float | None = None
     cached_prompt_tokens: float | None = None
+    usd_per_1k_ci95: tuple[float, float] | None = None
 
     def to_document(self) -> ContestantDocument:
         """Give the summary as written to ``report.json``."""
@@ -109,6 +112,7 @@ class ContestantSummary:
             "usd_per_1k_requests": self.usd_per_1k_requests,
             "batch_usd_per_1k_requests": self.batch_usd_per_1k_requests,
             "cached_prompt_tokens": self.cached_prompt_tokens,
+            "usd_per_1k_ci95": list(self.usd_per_1k_ci95) if self.usd_per_1k_ci95 else None,
         }
 
 
@@ -143,6 +147,7 @@ def summarise(
     scores = [float(item.score) for item in measurements if item.score is not None]
     answered = [item for item in measurements if item.answered]
     timed = [item for item in answered if item.is_timed]
+    costs = [1000 * request_usd(item, price_model, prices, prefix) for item in answered]
     metric = measure_task(schema, ((item.answer, item.reference) for item in measurements))
     return ContestantSummary(
         role=measurements[0].role,
@@ -165,9 +170,10 @@ def summarise(
             item.input_tokens + item.cache_read_tokens + item.cache_write_tokens for item in answered
         ),
         output_tokens_mean=_mean(item.output_tokens for item in answered),
-        usd_per_1k_requests=1000 * _mean(request_usd(item, price_model, prices, prefix) for item in answered),
+        usd_per_1k_requests=_mean(costs),
         batch_usd_per_1k_requests=_batch(answered, price_model, prices),
         cached_prompt_tokens=prefix.tokens if prefix else None,
+        usd_per_1k_ci95=_cost_interval(costs),
     )
 
 
@@ -184,6 +190,15 @@ def _interval(scores: list[float]) -> tuple[float, float] | None:
     unseen = unseen_share(records, error=0.025)
     low, high = ((1 - unseen) * mean + unseen * limit for limit in (LOWEST, HIGHEST))
     return max(float(LOWEST), min(mean - half, low)), min(float(HIGHEST), max(mean + half, high))
+
+
+def _cost_interval(costs: list[float]) -> tuple[float, float] | None:
+    """Give the 95 % interval of a mean cost, normal; ``None`` for fewer than two requests."""
+    if len(costs) < 2:  # noqa: PLR2004 - one has no spread
+        return None
+    half = 1.96 * statistics.stdev(costs) / math.sqrt(len(costs))
+    mean = statistics.fmean(costs)
+    return max(0.0, mean - half), mean + half
 
 
 def _latency(values: list[float]) -> Latency | None:

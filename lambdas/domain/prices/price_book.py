@@ -205,8 +205,13 @@ class PriceBook:
         PriceMissing
             When the book has no such line.
         """
-        return self.line(model, usage).usd * quantity / _WORDS.get(UNITS[usage].split()[0], 1)
+        return self.line(model, usage).usd * quantity / singles_of(usage)
 
     def call_usd(self, model: str, input_tokens: float, output_tokens: float) -> float:
         """Price an on-demand call, or many calls, from their tokens."""
         return self.usd(model, "input", input_tokens) + self.usd(model, "output", output_tokens)
+
+
+def singles_of(usage: str) -> int:
+    """Say how many single tokens, requests or transitions one unit of a usage's price stands for."""
+    return _WORDS.get(UNITS[usage].split()[0], 1)

@@ -20,6 +20,8 @@ from lambdas.domain.errors import QuotaTooLow, RetryLater
 from lambdas.gateways.aws.service_errors import in_words, passes, refusal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_bedrock import BedrockClient
 
 Tags = list[dict[str, str]]
@@ -64,6 +66,12 @@ class Found:
     model_arn: str | None
     failure: str
     details: dict[str, Any]
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When a job that has ended did so, as far as the service tells; ``None`` otherwise."""
+        moment: datetime | None = self.details.get("endTime") or self.details.get("lastModifiedTime")
+        return moment
 
 
 class JobRefused(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ STATISTICS = {
 }
 """Metrics and how they are read (Amazon Bedrock user guide, "Amazon Bedrock runtime metrics"); latency in ms."""
 
-PERIOD, HOUR = 60, 3600
-"""Seconds of one value: by the minute for what callers met, by the hour for whether there were any."""
+PERIOD, HOUR, DAY = 60, 3600, 86_400
+"""Seconds of one value: by the minute for what callers met, by the hour for whether there were any, by
+the day for what is charged."""
 
 QUERIES_A_CALL = 500
 """Most metrics that GetMetricData takes at once (CloudWatch API reference)."""
@@ -97,6 +98,36 @@ class Usage:
             values = _values(self._client, queries, now - timedelta(hours=hours), now)
             counted |= {arn: sum(values[name]) for name, arn in some.items()}
         return counted
+
+    def sums_by_day(
+        self, endpoints: Sequence[str], metrics: Sequence[str], begins: datetime, ends: datetime
+    ) -> dict[tuple[str, date], dict[str, float]]:
+        """Add metrics up by endpoint and day of UTC; a day without a value is left out.
+
+        Parameters
+        ----------
+        endpoints : sequence of str
+            ARNs, as callers give them as model id.
+        metrics : sequence of str
+            Names, for example ``InputTokenCount``.
+        begins, ends : datetime
+            Whole days of UTC.
+        """
+        found: dict[tuple[str, date], dict[str, float]] = {}
+        wanted = [(arn, metric) for arn in endpoints for metric in metrics]
+        for start in range(0, len(wanted), QUERIES_A_CALL):
+            some = {f"m{index}": pair for index, pair in enumerate(wanted[start : start + QUERIES_A_CALL])}
+            queries = [_query(name, metric, arn, DAY, "Sum") for name, (arn, metric) in some.items()]
+            pages = self._client.get_paginator("get_metric_data").paginate(
+                MetricDataQueries=queries, StartTime=begins, EndTime=ends
+            )
+            for page in pages:
+                for result in page["MetricDataResults"]:
+                    arn, metric = some[result["Id"]]
+                    for moment, value in zip(result["Timestamps"], result["Values"], strict=True):
+                        of_day = found.setdefault((arn, moment.astimezone(UTC).date()), {})
+                        of_day[metric] = of_day.get(metric, 0.0) + value
+        return found
 
 
 def _query(name: str, metric: str, endpoint_arn: str, period: int, statistic: str) -> Any:  # noqa: ANN401 - stubs' type

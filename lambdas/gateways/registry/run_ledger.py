@@ -7,7 +7,7 @@ crash were paid again, so their lines have ids that never come back.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,14 @@ BATCH_STAGE, TRAINING_STAGE = "RunTeacherBatch", "LaunchDistillation"
 
 
 @dataclass(frozen=True, slots=True)
+class PaidJob:
+    """A job that costs: what names its line, and when it ended (ISO 8601 in UTC; empty where nobody knows)."""
+
+    name: str
+    ended_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunLedger:
     """The ledger of one run.
 
@@ -36,11 +44,14 @@ class RunLedger:
     prices : PriceBook
     run_id : str
         The run that pays.
+    now : callable
+        The time, ISO 8601 in UTC.
     """
 
     registry: Registry
     prices: PriceBook
     run_id: str
+    now: Callable[[], str]
 
     def of(self, run_id: str) -> RunLedger:
         """Give the ledger of another run, which pays for a job that this one adopted."""
@@ -74,31 +85,33 @@ class RunLedger:
         """
         self._write(entry_for_answers(line, stage, model, answers, self.prices, wasted=wasted, counted_as=counted_as))
 
-    def write_batch(self, job_id: str, teacher: str, use: BatchUse) -> None:
+    def write_batch(self, job: PaidJob, teacher: str, use: BatchUse) -> None:
         """Write what a batch inference job's output says that it used; a job that used nothing has no line."""
         if use.tokens:
-            self._write(entry_for_batch(f"batch.{job_id}", BATCH_STAGE, teacher, use, self.prices))
+            self._write(entry_for_batch(f"batch.{job.name}", BATCH_STAGE, teacher, use, self.prices), job)
 
-    def write_own_calls(self, job: str, models: ModelChoice, volume: TrainingVolume, *, whole: bool) -> None:
+    def write_own_calls(self, job: PaidJob, models: ModelChoice, volume: TrainingVolume, *, whole: bool) -> None:
         """Write what the calls cost that Bedrock makes to the teacher itself.
 
         Parameters
         ----------
-        job : str
-            Name of the customization job.
+        job : PaidJob
+            The customization job.
         whole : bool
             Whether they came to their end; else it is the most that they can have cost, and the line says so.
         """
-        entry = volume.own_calls_entry(f"own-teacher-calls.{job}", TRAINING_STAGE, models, self.prices)
-        self._write_derived(entry, whole=whole)
+        entry = volume.own_calls_entry(f"own-teacher-calls.{job.name}", TRAINING_STAGE, models, self.prices)
+        self._write_derived(entry, job, whole=whole)
 
-    def write_training(self, job: str, models: ModelChoice, volume: TrainingVolume, *, whole: bool) -> None:
+    def write_training(self, job: PaidJob, models: ModelChoice, volume: TrainingVolume, *, whole: bool) -> None:
         """Write what a customization job's training cost; parameters as of :meth:`write_own_calls`."""
-        entry = volume.training_entry(f"training.{job}", TRAINING_STAGE, models, self.prices)
-        self._write_derived(entry, whole=whole)
+        entry = volume.training_entry(f"training.{job.name}", TRAINING_STAGE, models, self.prices)
+        self._write_derived(entry, job, whole=whole)
 
-    def _write_derived(self, entry: LedgerEntry, *, whole: bool) -> None:
-        self._write(entry if whole else replace(entry, kind=AT_MOST))
+    def _write_derived(self, entry: LedgerEntry, job: PaidJob, *, whole: bool) -> None:
+        self._write(entry if whole else replace(entry, kind=AT_MOST), job)
 
-    def _write(self, entry: LedgerEntry) -> None:
-        self.registry.record_cost(self.run_id, entry)
+    def _write(self, entry: LedgerEntry, job: PaidJob | None = None) -> None:
+        """Write a line with its time: a job's is its end, so that whoever writes it again writes the same."""
+        at = (job.ended_at if job else "") or self.now()
+        self.registry.record_cost(self.run_id, replace(entry, at=at))

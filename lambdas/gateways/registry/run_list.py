@@ -12,7 +12,7 @@ here are a copy of it that knows when it may be behind (decision 0147):
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -48,11 +48,18 @@ class ListedRun:
         US dollars, exact; what they say holds only where :attr:`settled`.
     since : str or None
         ``None``: settled; :data:`OPEN`, or since when nothing was written (ISO 8601).
+    months : tuple of str
+        The months in which it paid, as ``YYYY-MM``; they hold where :attr:`settled`.
     """
 
     run_id: str
     usd_by_stage: dict[str, Decimal] = field(default_factory=dict)
     since: str | None = None
+    months: tuple[str, ...] = ()
+
+    def may_have_paid_in(self, month: str) -> bool:
+        """Tell whether its ledger may have lines of a month (``YYYY-MM``)."""
+        return not self.settled or month in self.months
 
     @property
     def settled(self) -> bool:
@@ -68,7 +75,12 @@ class ListedRun:
     def from_item(cls, item: Item) -> Self:
         """Read an item of the table."""
         sums = {stage: Decimal(usd) for stage, usd in item.get("usd_by_stage", {}).items()}
-        return cls(run_id=item["sk"].removeprefix(_LISTED), usd_by_stage=sums, since=item.get("since"))
+        return cls(
+            run_id=item["sk"].removeprefix(_LISTED),
+            usd_by_stage=sums,
+            since=item.get("since"),
+            months=tuple(item.get("months", ())),
+        )
 
 
 class RunList:
@@ -132,10 +144,11 @@ class RunList:
         """Note that an open run was found ended."""
         self._if_since(run_id, OPEN, "SET since = :now", {":now": now})
 
-    def settle(self, run_id: str, since: str, usd_by_stage: Mapping[str, Decimal]) -> None:
-        """Keep the sums of the ledger, unless the run was opened after ``since``."""
+    def settle(self, run_id: str, since: str, usd_by_stage: Mapping[str, Decimal], months: Iterable[str] = ()) -> None:
+        """Keep the sums of the ledger and the months of its lines, unless the run was opened after ``since``."""
         sums = {stage: str(usd) for stage, usd in sorted(usd_by_stage.items())}
-        self._if_since(run_id, since, "SET usd_by_stage = :sums REMOVE state_group, since", {":sums": sums})
+        values = {":sums": sums, ":months": sorted(set(months))}
+        self._if_since(run_id, since, "SET usd_by_stage = :sums, months = :months REMOVE state_group, since", values)
 
     def _if_since(self, run_id: str, since: str, expression: str, values: Item) -> None:
         with contextlib.suppress(ConditionFailed):

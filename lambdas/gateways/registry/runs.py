@@ -125,6 +125,11 @@ class Run:
         return outcome in RETRYABLE or (outcome == REJECTED and bool(self.facts.get("undecided")))
 
     @property
+    def paid_at(self) -> str:
+        """The time of its ledger lines that say none (ISO 8601): its end, or its beginning while it runs."""
+        return self.ended_at or self.created_at
+
+    @property
     def upload(self) -> Upload:
         """The object version that the run is made of."""
         return Upload(self.bucket, self.key, self.version)

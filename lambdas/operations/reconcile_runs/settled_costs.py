@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lambdas.domain.costs.ledger import usd_by_stage
+from lambdas.domain.costs.ledger import paid_in, usd_by_stage
 from lambdas.domain.errors import ItemDamaged, RunNotFound
 from lambdas.gateways.registry.resources import LAMBDA_LIFE
 from lambdas.gateways.registry.run_list import OPEN, ListedRun
@@ -58,5 +58,7 @@ def _settle(pipeline: Pipeline, listed: ListedRun) -> bool:
     if listed.since == OPEN:
         registry.listed.begin_settling(listed.run_id, iso(now))
         return False
-    registry.listed.settle(listed.run_id, listed.since, usd_by_stage(registry.ledger(listed.run_id)))
+    ledger = registry.ledger(listed.run_id)
+    months = (paid_in(entry, run.paid_at) for entry in ledger)
+    registry.listed.settle(listed.run_id, listed.since, usd_by_stage(ledger), months)
     return True

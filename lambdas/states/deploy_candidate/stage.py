@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
+from lambdas.domain.bedrock_names import CANDIDATE, client_token, content_name, resource_tags
 from lambdas.domain.errors import DeploymentFailed, QuotaTooLow
 from lambdas.domain.identity import digest
 from lambdas.gateways.aws.bedrock import DEAD
@@ -53,7 +53,7 @@ def execute(stage: Stage) -> Result:
 
 def _candidate(stage: Stage, model_arn: str) -> Resource:
     content = digest(model_arn, stage.run.run_id, stage.attempt, length=16)
-    name = content_name(stage.pipeline.environment.name, stage.run.task, content, "candidate")
+    name = content_name(stage.pipeline.environment.name, stage.run.task, content, CANDIDATE)
     return stage.resource(DEPLOYMENT, name)
 
 

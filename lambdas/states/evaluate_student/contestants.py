@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from lambdas.domain.costs.ledger import ENDPOINT_CALLS
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.evaluation.measurements import BASELINE, CHAMPION, STUDENT, TEACHER, UNDISTILLED
@@ -76,6 +77,7 @@ def champion_contestant(stage: Stage) -> Contestant | None:
         invoke_id=champion.endpoint_arn,
         price_model=None if champion.on_throughput else custom_model_of(base),
         most_at_once=CALLS_AT_ONCE,
+        counted_as=ENDPOINT_CALLS,
     )
     return Contestant(role=CHAMPION, use=use, ask=partial(student_question, task=task))
 

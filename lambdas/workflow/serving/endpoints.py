@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import client_token, resource_tags
+from lambdas.domain.costs.ledger import ENDPOINT_CALLS
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
 from lambdas.domain.gate.evaluation_document import student_of
@@ -146,7 +147,8 @@ def _payer(stage: Stage, endpoint_arn: str) -> Callable[[Sequence[Answer]], None
         if not answers or ":custom-model-deployment/" not in endpoint_arn:
             return
         model = custom_model_of(stage.pipeline.environment.settings.student_model)
-        stage.ledger.write_answers(stage.ledger.new_line("smoke-test"), stage.name, model, answers)
+        line = stage.ledger.new_line("smoke-test")
+        stage.ledger.write_answers(line, stage.name, model, answers, counted_as=ENDPOINT_CALLS)
 
     return pay
 

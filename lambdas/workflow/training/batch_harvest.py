@@ -11,6 +11,7 @@ from lambdas.domain.questions.answers import Question
 from lambdas.domain.training.batch_inference import BatchOutput
 from lambdas.gateways.aws.bedrock import Found
 from lambdas.workflow.stage import Stage
+from lambdas.workflow.training.job_costs import paid_job
 from lambdas.workflow.training.teacher_questions import Asking
 
 MANIFEST = "manifest.json.out"
@@ -91,4 +92,4 @@ def record_batch_cost(stage: Stage, teacher: str, job: Found, output: BatchOutpu
     if not use.tokens:
         return
     payer = payer or stage.pipeline.bedrock.tags(job.arn).get(RUN_TAG, stage.run.run_id)
-    stage.ledger.of(payer).write_batch(job_id(job.arn), teacher, use)
+    stage.ledger.of(payer).write_batch(paid_job(job_id(job.arn), job), teacher, use)

@@ -7,7 +7,8 @@ from lambdas.domain.stored import read_as
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.label_modes import bedrock_asks_teacher
 from lambdas.gateways.aws.bedrock import Found
-from lambdas.workflow.stage import Stage
+from lambdas.gateways.registry.run_ledger import PaidJob
+from lambdas.workflow.stage import Stage, iso
 from lambdas.workflow.training.customization_job import has_ended, may_have_begun
 
 
@@ -19,9 +20,15 @@ def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
     """
     facts = stage.teacher_data()
     volume = read_as(TrainingVolume, facts["training_volume"])
+    paid = paid_job(job.name, job)
     asks_teacher = bedrock_asks_teacher(models.training, stage.task)
     if asks_teacher and (job.status == "Completed" or may_have_begun(job.details, "dataProcessingDetails")):
         whole = job.status == "Completed" or has_ended(job.details, "dataProcessingDetails")
-        stage.ledger.write_own_calls(job.name, models, volume, whole=whole)
+        stage.ledger.write_own_calls(paid, models, volume, whole=whole)
     if job.status == "Completed" or (job.status == "Stopped" and may_have_begun(job.details, "trainingDetails")):
-        stage.ledger.write_training(job.name, models, volume, whole=job.status == "Completed")
+        stage.ledger.write_training(paid, models, volume, whole=job.status == "Completed")
+
+
+def paid_job(name: str, job: Found) -> PaidJob:
+    """Give what names a job's line, with the time of its end."""
+    return PaidJob(name, iso(job.ended_at) if job.ended_at else "")

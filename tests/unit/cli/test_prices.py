@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from cli.price_list import FAMILIES, NoPriceListError, meaning_of, read_price_list
+from cli.price_list import NoPriceListError, read_price_list
 from cli.prices import compare, write_book
 from lambdas.domain.prices.price_book import UNITS, PriceBook
+from lambdas.domain.prices.usage_types import FAMILIES, meaning_of
 from tests.unit.cli.conftest import FakeAws
 
 Call = Callable[..., Result]

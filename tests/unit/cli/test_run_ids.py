@@ -167,10 +167,9 @@ def crowd(dynamodb: Any) -> Table:
         run_id = f"{'video' if number % 2 else 'video-search'}-{number * 1_237 % CROWD:012x}"
         at = iso(begun + timedelta(minutes=number))
         run = make_run(run_id, task=run_id.rpartition("-")[0], state="ENDED", outcome="FAILED", created_at=at)
-        items += [
-            {**run, **run_key(run_id), "state_group": "RUN#ENDED", "since": at},
-            {"pk": "RUNS", "sk": f"LISTED#{run_id}", "usd_by_stage": sums},
-        ]
+        items.append({"pk": "RUNS", "sk": f"LISTED#{run_id}", "usd_by_stage": sums})
+        if number % 5 in (1, 4):  # so many of the runs themselves are more than three queries of 1 MB read
+            items.append({**run, **run_key(run_id), "state_group": "RUN#ENDED", "since": at})
     for first in range(0, len(items), 25):
         some = [{"PutRequest": {"Item": to_values(item)}} for item in items[first : first + 25]]
         dynamodb.batch_write_item(RequestItems={table._name: some})
@@ -214,7 +213,7 @@ def test_the_other_runs_of_a_task_are_counted_with_three_queries(
     # Given a task whose name begins that of another
     aws.clients["dynamodb"], aws.outputs["data"]["RegistryTable"] = crowd._client, crowd._name
     registry = Registry(crowd)
-    (name,) = registry.listed.named("video-000000000001", 1)
+    (name,) = registry.listed.named("video-0000000004d5", 1)
     # When
     others = other_runs(aws.deployment(), registry.run(name))
     # Then

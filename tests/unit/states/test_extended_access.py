@@ -10,6 +10,7 @@ from lambdas.domain.costs.training_cost import TrainingVolume
 from lambdas.domain.errors import PriceMissing
 from lambdas.domain.prices.price_book import PriceLine
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.gateways.registry.run_ledger import PaidJob
 from tests.unit.support.workshop import Workshop
 
 TEACHER = "us.amazon.nova-pro-v1:0"
@@ -22,7 +23,7 @@ def planned(workshop: Workshop, extended_access: list[str]) -> tuple[ModelChoice
     plan = workshop.bucket.read_json(run.files.plan(run.attempt))
     models = replace(ModelChoice.from_document(plan["models"]), extended_access=extended_access)
     workshop.bucket.write_json(run.files.plan(run.attempt), {"models": models.to_document()})
-    workshop.stage("LaunchDistillation", run).ledger.write_own_calls("job", models, VOLUME, whole=True)
+    workshop.stage("LaunchDistillation", run).ledger.write_own_calls(PaidJob("job"), models, VOLUME, whole=True)
     (line,) = workshop.pipeline.registry.ledger(run.run_id)
     return models, line.usd
 

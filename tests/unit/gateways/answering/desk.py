@@ -38,7 +38,12 @@ class Desk:
         kept = Kept(AnswerStore(bucket, "video"), FailureStore(bucket, "video", f"video-1-{self.attempt}"))
         return Answerer(
             cast("Any", runtime),
-            Books(kept, RunLedger(self.ledger.as_registry(), PriceBook.shipped(), "video-1")),
+            Books(
+                kept,
+                RunLedger(
+                    self.ledger.as_registry(), PriceBook.shipped(), "video-1", lambda: "2026-11-24T10:00:00.000Z"
+                ),
+            ),
             limits=limits or Limits(calls_at_once),
             seconds_left=lambda: self.seconds_left,
             backoff_s=0.001,

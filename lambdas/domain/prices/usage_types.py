@@ -1,0 +1,73 @@
+"""What a usage type of the bill means: which model, and what is counted.
+
+It is in tables: the spellings follow no rule, and a wrong guess would price another model.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lambdas.domain.model_ids import custom_model_of
+from lambdas.domain.prices.price_book import UNITS
+
+FAMILIES = {
+    "NovaMicro": "amazon.nova-micro-v1:0",
+    "NovaLite": "amazon.nova-lite-v1:0",
+    "NovaPro": "amazon.nova-pro-v1:0",
+    "NovaPremier": "amazon.nova-premier-v1:0",
+    "Nova2.0Lite": "amazon.nova-2-lite-v1:0",
+    "Llama3-1-8B": "meta.llama3-1-8b-instruct-v1:0",
+    "Llama3-1-70B": "meta.llama3-1-70b-instruct-v1:0",
+    "Llama3-3-70B": "meta.llama3-3-70b-instruct-v1:0",
+    "openai.gpt-oss-20b-mantle": "openai.gpt-oss-20b-1:0",
+    "openai.gpt-oss-120b-mantle": "openai.gpt-oss-120b-1:0",
+}
+"""What stands for a model in usage types, for example ``USE1-NovaMicro-input-tokens``."""
+
+_TOKENS = {
+    "input-tokens": "input",
+    "text-input-tokens": "input",
+    "output-tokens": "output",
+    "text-output-tokens": "output",
+    "cache-read-input-token-count": "cache_read",
+    "cache-write-input-token-count": "cache_write",
+}
+_HOURS = {"NoCommit": "throughput", "1Month": "throughput_OneMonth", "6Month": "throughput_SixMonths"}
+_OTHER = {"Customization-Training": "training", "Customization-Storage": "storage"}
+_TIERS = {"standard": "", "batch": "batch_", "flex": "flex_", "priority": "priority_"}
+_GLOBAL = "cross-region-global"
+_USAGE = re.compile(r"^(?P<region>[A-Z]{2,4}[0-9]?)-(?P<rest>.+)$")
+_THROUGHPUT = re.compile(r"^ProvisionedThroughput(?:-Custom)?-(NoCommit|1Month|6Month)[A-Za-z]*(?:-ModelUnits)?$")
+
+
+def meaning_of(usage_type: str) -> tuple[str, str] | None:
+    """Give model and usage of a usage type; a usage of "" where only the model is known, ``None`` for other models.
+
+    Examples
+    --------
+    >>> meaning_of("USE1-Nova2.0Lite-input-tokens-cross-region-global-batch")
+    ('global.amazon.nova-2-lite-v1:0', 'batch_input')
+    >>> meaning_of("USE1-NovaMicro-output-tokens-custom-model")
+    ('custom:amazon.nova-micro-v1:0', 'output')
+    """
+    match = _USAGE.match(usage_type)
+    family = next((name for name in FAMILIES if match and match["rest"].startswith(f"{name}-")), None)
+    if match is None or family is None:
+        return None
+    model, counted = FAMILIES[family], match["rest"].removeprefix(f"{family}-")
+    if counted in _OTHER:
+        return model, _OTHER[counted]
+    hours = _THROUGHPUT.match(counted)
+    if hours:
+        return model, _HOURS[hours[1]]
+    tokens = next((name for name in _TOKENS if counted == name or counted.startswith(f"{name}-")), None)
+    if tokens is None:
+        return model, ""
+    modifiers = counted.removeprefix(tokens).removeprefix("-")
+    if _GLOBAL in modifiers:
+        model, modifiers = f"global.{model}", modifiers.replace(_GLOBAL, "").strip("-").replace("--", "-")
+    elif modifiers.startswith("custom-model"):
+        model, modifiers = custom_model_of(model), modifiers.removeprefix("custom-model").strip("-")
+    tier = _TIERS.get(modifiers or "standard")
+    usage = "" if tier is None else f"{tier}{_TOKENS[tokens]}"
+    return model, usage if usage in UNITS else ""

@@ -1,0 +1,1 @@
+"""What a month cost, gathered from ledgers, registry and CloudWatch."""

@@ -1,0 +1,108 @@
+"""A month's export: the official rules, and every line of every ledger once."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from lambdas.domain.costs.ledger import exact_usd
+from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING
+from tests.faults.world import World
+from tests.focus.busy_month import REQUESTS, busy_month, month_of, said
+from tests.stacks.templates import Deployment
+
+VALIDATOR = Path(sys.prefix) / "focus" / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def exported(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Path]]:
+    out = tmp_path_factory.mktemp("export") / "month.csv"
+    with busy_month(deployment) as (world, place):
+        told = said(place, "costs", "--focus", "--month", month_of(world), "--out", str(out))
+        assert told.exit_code == 0, (told.output, told.exception)
+        yield world, out
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.open(encoding="utf-8")))
+
+
+def test_each_ledger_line_is_there_once_and_nothing_else_of_runs(exported: tuple[World, Path]) -> None:
+    # Given
+    world, out = exported
+    expected = {
+        f"{run.run_id}/{entry.stage}/{entry.id}": exact_usd(entry)
+        for state in (QUEUED, RUNNING, ENDED)
+        for run in world.registry.in_state(state)
+        for entry in world.registry.ledger(run.run_id)
+    }
+    # When
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    kinds = set()
+    for row in rows(out):
+        if row["x_Stage"] not in ("Serving", "Storage"):
+            found[row["x_LineId"]] += Decimal(row["BilledCost"])
+            assert (row["x_LineId"], row["x_TokenType"]) not in kinds
+            kinds.add((row["x_LineId"], row["x_TokenType"]))
+    # Then
+    assert len(expected) > 20
+    assert found == {line: pytest.approx(usd, rel=Decimal("1e-11")) for line, usd in expected.items()}
+
+
+def test_serving_is_charged_by_the_day_with_what_idles(exported: tuple[World, Path]) -> None:
+    _, out = exported
+    served = [row for row in rows(out) if row["x_Stage"] == "Serving"]
+    days = {row["ChargePeriodStart"] for row in served if "provisioned-model" in row["ResourceId"]}
+    assert len(days) >= 3
+    for row in served:
+        assert Decimal(row["BilledCost"]) == Decimal(row["PricingQuantity"]) * Decimal(row["ListUnitPrice"])
+        assert row["x_Simulated"] == "true"
+    stored = [row for row in rows(out) if row["x_Stage"] == "Storage"]
+    assert {row["PricingUnit"] for row in stored} == {"Model-Months"}
+
+
+def test_savings_are_a_table_of_their_own_and_never_a_negative_cost(exported: tuple[World, Path]) -> None:
+    _, out = exported
+    assert all(Decimal(row["BilledCost"]) >= 0 for row in rows(out))
+    saved = rows(out.with_name("month-savings.csv"))
+    asked = [row for row in saved if row["Requests"] != "0"]
+    assert {int(row["Requests"]) for row in asked if row["Task"] == "video"} == {REQUESTS}
+    for row in saved:
+        assert Decimal(row["SavedUsd"]) == Decimal(row["BaselineUsd"]) - Decimal(row["PaidUsd"])
+        assert Decimal(row["SavedUsdLow"]) <= Decimal(row["SavedUsd"]) <= Decimal(row["SavedUsdHigh"])
+    # A day on which a throughput idles costs, and saves nothing
+    assert any(Decimal(row["SavedUsd"]) < 0 for row in saved if row["Requests"] == "0")
+
+
+def test_the_same_month_again_is_the_same_file(deployment: Deployment, tmp_path: Path) -> None:
+    with busy_month(deployment) as (world, place):
+        files = [tmp_path / f"{name}.csv" for name in ("once", "again")]
+        for file in files:
+            assert said(place, "costs", "--focus", "--month", month_of(world), "--out", str(file)).exit_code == 0
+        empty = said(place, "costs", "--focus", "--month", "2020-01", "--out", str(tmp_path / "empty.csv"))
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert empty.exit_code == 0
+    assert rows(tmp_path / "empty.csv") == []
+
+
+@pytest.mark.thorough
+def test_the_official_rules_find_nothing(exported: tuple[World, Path], tmp_path: Path) -> None:
+    """The validator has an environment of its own: ``make focus`` makes it."""
+    _, out = exported
+    assert VALIDATOR.exists(), "'make focus' installs the validator"
+    rules = Path(__file__).parent / "official_rules.py"
+    held = subprocess.run([VALIDATOR, rules, out], capture_output=True, text=True, check=False)  # noqa: S603 - our own files
+    assert held.returncode == 0, held.stdout[-2_000:] + held.stderr[-2_000:]
+    assert held.stdout.strip().endswith(": 0 broken")
+    # And they do find something where something is wrong
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text(out.read_text().replace("Usage-Based", "Sometimes"))
+    held = subprocess.run([VALIDATOR, rules, wrong], capture_output=True, text=True, check=False)  # noqa: S603 - our own files
+    assert "failed ChargeFrequency_Enum" in held.stdout
