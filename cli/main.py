@@ -22,11 +22,13 @@ from cli.forget import forget
 from cli.log_submission import LogOptions, check_allowed, check_logs, upload_request
 from cli.prices import prices
 from cli.rebuild import rebuild_registry
+from cli.reconcile import reconcile
 from cli.reports import save_report
 from cli.rollback import roll_back
 from cli.run_ids import newest_runs, resolve
 from cli.screen import print_json, print_report, run_document, runs_table
 from cli.session import Session, pass_session, run_argument, why_option, yes_option
+from cli.showback import showback
 from cli.simulated_task import simulated_task, tell_simulator
 from cli.stop import stop
 from cli.submission import check_folder, rejection_lines, upload
@@ -277,7 +279,21 @@ def retry(session: Session, run: str) -> None:
     session.show(given, line, f"Watch it: {session.command} watch {found.run_id}")
 
 
-for verb in (champions, confirm, costs, doctor, estimate, forget, prices, reap, rebuild_registry, stop, teardown):
+for verb in (
+    champions,
+    confirm,
+    costs,
+    doctor,
+    estimate,
+    forget,
+    prices,
+    reap,
+    rebuild_registry,
+    reconcile,
+    showback,
+    stop,
+    teardown,
+):
     cli.add_command(verb)
 
 

@@ -189,7 +189,8 @@ class Stage:
     @cached_property
     def ledger(self) -> RunLedger:
         """The run's ledger."""
-        return RunLedger(self.pipeline.registry, self.prices, self.run.run_id, self.now)
+        in_progress = self.run.state == RUNNING
+        return RunLedger(self.pipeline.registry, self.prices, self.run.run_id, self.now, in_progress)
 
     @cached_property
     def task(self) -> TaskDefinition:

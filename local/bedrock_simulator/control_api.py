@@ -1,8 +1,8 @@
 """The control API below ``/_simulator/``: what tests read and order. It is no part of AWS.
 
-``GET health``, ``GET calls?service=&operation=``, ``GET billing``, ``GET cost-export?month=``, ``GET resources``, ``GET|PUT settings``,
-``GET|POST|DELETE faults``, ``DELETE faults/<id>``, ``PUT principals/<access key>``, ``PUT tasks/<name>`` and
-``POST reset``.
+``GET health``, ``GET calls?service=&operation=``, ``GET billing``, ``GET cost-export?month=``, ``GET resources``,
+``GET|PUT settings``, ``GET|POST|DELETE faults``, ``DELETE faults/<id>``, ``PUT principals/<access key>``, ``PUT
+tasks/<name>`` and ``POST reset``.
 """
 
 from __future__ import annotations

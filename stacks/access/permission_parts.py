@@ -170,17 +170,13 @@ class PermissionParts:
         return [self._registry("GetItem", "UpdateItem", *more)]
 
     def _record_in_runs(self, *more: str) -> list[Permission]:
-        """Allow the same on items of runs alone, for roles that need neither tasks nor slots nor what is reserved.
-
-        Who writes to a ledger says so in the list of runs before (partition RUNS).
-        """
-        keys = ["RUN#*", "RUNS"] if "PutItem" in more else ["RUN#*"]
+        """Allow the same on items of runs alone, for roles that need neither tasks nor slots nor what is reserved."""
         return [
             allow(
                 *(f"dynamodb:{operation}" for operation in ("GetItem", "UpdateItem", *more)),
                 on=[self._data.registry_table_arn],
                 to="keep the run's state in the registry, among items of runs",
-                when={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}},
+                when={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}},
             )
         ]
 

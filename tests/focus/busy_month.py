@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import urlencode
 
 from click.testing import CliRunner, Result
 
@@ -14,6 +17,7 @@ from cli.deployment import Deployment as Place
 from cli.main import cli
 from cli.session import Session
 from lambdas.gateways.registry.resources import DEPLOYMENT, THROUGHPUT, ResourceBook
+from local.bedrock_simulator.protocol.service import Request
 from tests.faults.world import MACHINE, World
 from tests.stacks.templates import Deployment
 from tests.stored.stories import busy_days, repeatable
@@ -23,11 +27,15 @@ REQUESTS = 5_000
 
 
 @contextmanager
-def busy_month(deployment: Deployment) -> Iterator[tuple[World, Place]]:
-    """Play it: a failed, a rejected and two promoted runs, a rollback, and throughput that idles after a day of use."""
+def busy_month(deployment: Deployment, *, traffic: bool = True) -> Iterator[tuple[World, Place]]:
+    """Play it: a failed, a rejected and two promoted runs, a rollback, and throughput that idles after a day of use.
+
+    Without ``traffic`` nobody asks: what CloudWatch counts is put there, and not on the simulator's bill.
+    """
     with repeatable(deployment) as (world, _):
         busy_days(world)
-        _traffic(world)
+        if traffic:
+            _traffic(world)
         for _ in range(4):  # the throughput goes on and nobody asks; ledgers are added up
             world.pass_time(18 * 3600.0)
             world.call("reconcile_runs", {})
@@ -44,6 +52,15 @@ def month_of(world: World) -> str:
 def said(place: Place, *words: str) -> Result:
     """Give a command of the command line."""
     return CliRunner().invoke(cli, list(words), obj=Session(lambda: place, "--json" in words))
+
+
+def bill_of(world: World, out: Path, **how: str) -> Path:
+    """Write the simulator's export of the month."""
+    query = urlencode({"month": month_of(world), **how})
+    answer = world.aws.simulator.handle(Request("GET", "/_simulator/cost-export", query, {}, b""))
+    assert answer.status == 200, answer.body
+    out.write_text(json.loads(answer.body)["csv"])
+    return out
 
 
 def _traffic(world: World) -> None:

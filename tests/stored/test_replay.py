@@ -88,7 +88,7 @@ def test_what_the_schedules_find_is_left_as_it_is(world: World) -> None:
     # Then nothing is taken for a leftover, and nothing that bills is unknown
     assert not any(looked.values()), looked
     assert {(found["reason"], found["task"]) for found in reaped["findings"]} == {("IDLE", "logged"), ("IDLE", "video")}
-    assert items(world) == before
+    assert [item for item in items(world) if item["pk"] != {"S": "RUNS"}] == before  # the list of runs has come
     assert len(world.living()) == 4, "two champions, the candidate that waits, the job that trains"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lambdas.domain.costs.estimate import TRAINING_EPOCHS
@@ -14,6 +14,9 @@ from lambdas.domain.costs.token_estimate import ANSWER_TOKENS_GUESS, text_tokens
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.prices.priced_parts import PricedPart
 from lambdas.domain.task.model_choice import ModelChoice
+
+TRAINING, OWN_TEACHER_CALLS = "training", "own_teacher_calls"
+"""What is worked out and not reported, as setting ``derived_factors`` names it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +51,10 @@ class TrainingVolume:
                 answers, labelled = answers + _tokens(answer["content"]), labelled + 1
         mean = answers / labelled if labelled else ANSWER_TOKENS_GUESS
         return cls(records=records, prompt_tokens=prompts, answer_tokens=answers + mean * (records - labelled))
+
+    def times(self, factor: float) -> TrainingVolume:
+        """Give the volume with its tokens multiplied: what the bill has shown (setting ``derived_factors``)."""
+        return replace(self, prompt_tokens=self.prompt_tokens * factor, answer_tokens=self.answer_tokens * factor)
 
     def to_document(self) -> dict[str, Any]:
         """Give the volume as written to ``teacher_data.json``."""

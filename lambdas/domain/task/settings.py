@@ -110,6 +110,8 @@ class Settings:
     idle_hours: int
     review_after_days: int
     end_of_life_notice_days: int
+    cost_export: str
+    derived_factors: dict[str, float]
     log_retention_days: int
     run_data_retention_days: int
     answers_retention_days: int

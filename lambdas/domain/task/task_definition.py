@@ -89,6 +89,7 @@ class TaskDefinition:
     teacher_data: TeacherDataRules
     secrets: str
     cascade: CascadeRules | None = None
+    team: str | None = None
 
     @classmethod
     def default(cls) -> Self:
@@ -150,6 +151,7 @@ class TaskDefinition:
             budget_usd=checked["budget_usd"],
             teacher_data=TeacherDataRules(**checked["teacher_data"]),
             secrets=checked["secrets"],
+            team=checked.get("team"),
             cascade=_cascade_rules(checked.get("cascade"), schema),
         )
 

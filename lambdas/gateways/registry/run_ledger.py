@@ -46,16 +46,19 @@ class RunLedger:
         The run that pays.
     now : callable
         The time, ISO 8601 in UTC.
+    in_progress : bool
+        Whether the run was in progress when this Lambda began.
     """
 
     registry: Registry
     prices: PriceBook
     run_id: str
     now: Callable[[], str]
+    in_progress: bool = False
 
     def of(self, run_id: str) -> RunLedger:
         """Give the ledger of another run, which pays for a job that this one adopted."""
-        return replace(self, run_id=run_id)
+        return replace(self, run_id=run_id, in_progress=self.in_progress and run_id == self.run_id)
 
     def new_line(self, purchase: str) -> str:
         """Name a line for answers; a second purchase of the same answers has another."""
@@ -114,4 +117,4 @@ class RunLedger:
     def _write(self, entry: LedgerEntry, job: PaidJob | None = None) -> None:
         """Write a line with its time: a job's is its end, so that whoever writes it again writes the same."""
         at = (job.ended_at if job else "") or self.now()
-        self.registry.record_cost(self.run_id, replace(entry, at=at))
+        self.registry.record_cost(self.run_id, replace(entry, at=at), opened=self.in_progress)

@@ -4,8 +4,9 @@ One query finds a run by the beginning of its id, and a few read what all runs h
 here are a copy of it that knows when it may be behind (decision 0147):
 
 - an item without ``since`` is settled: its sums are those of the ledger;
-- ``since`` is :data:`OPEN` from before a ledger line is written: the ledger is read instead;
-- ``since`` is a time from when a look found the run ended: so long after that that no Lambda which saw it settled can
+- ``since`` is :data:`OPEN` from when a run takes its slot, and from before a line is written for a run that is not in
+  progress: the ledger is read instead;
+- ``since`` is a time from when a look found the run ended: so long after that that no Lambda which began before it can
   live, the ledger is added up, and the item is settled if nobody has opened it again.
 """
 
@@ -123,7 +124,7 @@ class RunList:
         return int(found)
 
     def will_pay(self, run_id: str) -> None:
-        """Open a run's item before a line is written to its ledger; nothing where the run is not listed yet."""
+        """Open a run's item before lines are written to its ledger; nothing where the run is not listed yet."""
         item = self._table.get(**_key(run_id))
         if item is None or item.get("since") == OPEN:
             return

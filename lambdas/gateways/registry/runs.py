@@ -229,6 +229,7 @@ class Registry:
         held = self.slots()
         if run_id not in held and len(held) >= max_running:
             return self.run(run_id).state == RUNNING
+        self.listed.will_pay(run_id)
         slot = self._table.update_request(
             "SLOTS",
             "SLOTS",
@@ -484,10 +485,14 @@ class Registry:
             raise RetryRefused(f"run '{run_id}' was retried by somebody else just now") from None
         return Run.from_item(item)
 
-    def record_cost(self, run_id: str, entry: LedgerEntry) -> None:
-        """Write a ledger line; writing it again changes nothing."""
+    def record_cost(self, run_id: str, entry: LedgerEntry, *, opened: bool = False) -> None:
+        """Write a ledger line; writing it again changes nothing.
+
+        ``opened`` says that the run was in progress when this Lambda began: its slot opened its item of the list.
+        """
         item = {"pk": f"RUN#{run_id}", "sk": f"LEDGER#{entry.stage}#{entry.id}", **entry.to_document()}
-        self.listed.will_pay(run_id)
+        if not opened:
+            self.listed.will_pay(run_id)
         replaced = self._table.put(item)
         added = entry.usd - (_ledger_entry(replaced).usd if replaced else 0.0)
         if added:

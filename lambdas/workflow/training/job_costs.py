@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambdas.domain.costs.training_cost import TrainingVolume
+from lambdas.domain.costs.training_cost import OWN_TEACHER_CALLS, TRAINING, TrainingVolume
 from lambdas.domain.stored import read_as
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.label_modes import bedrock_asks_teacher
@@ -20,13 +20,14 @@ def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:
     """
     facts = stage.teacher_data()
     volume = read_as(TrainingVolume, facts["training_volume"])
-    paid = paid_job(job.name, job)
+    paid, factors = paid_job(job.name, job), stage.pipeline.environment.settings.derived_factors
     asks_teacher = bedrock_asks_teacher(models.training, stage.task)
     if asks_teacher and (job.status == "Completed" or may_have_begun(job.details, "dataProcessingDetails")):
         whole = job.status == "Completed" or has_ended(job.details, "dataProcessingDetails")
-        stage.ledger.write_own_calls(paid, models, volume, whole=whole)
+        stage.ledger.write_own_calls(paid, models, volume.times(factors.get(OWN_TEACHER_CALLS, 1.0)), whole=whole)
     if job.status == "Completed" or (job.status == "Stopped" and may_have_begun(job.details, "trainingDetails")):
-        stage.ledger.write_training(paid, models, volume, whole=job.status == "Completed")
+        trained = volume.times(factors.get(TRAINING, 1.0))
+        stage.ledger.write_training(paid, models, trained, whole=job.status == "Completed")
 
 
 def paid_job(name: str, job: Found) -> PaidJob:

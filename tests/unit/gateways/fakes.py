@@ -46,7 +46,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.entries: dict[str, LedgerEntry] = {}
 
-    def record_cost(self, _run_id: str, entry: LedgerEntry) -> None:
+    def record_cost(self, _run_id: str, entry: LedgerEntry, *, opened: bool = False) -> None:  # noqa: ARG002
         if entry.usage["calls"]:  # what is written before anything is bought counts nothing
             self.entries[entry.id] = entry
 

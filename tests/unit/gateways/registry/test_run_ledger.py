@@ -41,7 +41,8 @@ class Lines:
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], LedgerEntry] = {}
 
-    def record_cost(self, run_id: str, entry: LedgerEntry) -> None:
+    def record_cost(self, run_id: str, entry: LedgerEntry, *, opened: bool = False) -> None:
+        assert not opened
         self.kept[run_id, entry.id] = entry
 
     def ledger(self) -> RunLedger:

@@ -17,7 +17,7 @@ from lambdas.domain.identity import Upload
 from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.registry.resources import LAMBDA_LIFE
 from lambdas.gateways.registry.run_list import ListedRun
-from lambdas.gateways.registry.runs import Registry, run_key
+from lambdas.gateways.registry.runs import RUNNING, Registry, run_key
 from lambdas.gateways.registry.table import Table
 from lambdas.operations.reconcile_runs.settled_costs import settle_costs
 from lambdas.workflow.stage import Pipeline, iso
@@ -50,19 +50,25 @@ class Office:
 
     def claim(self, version: str) -> str:
         run = self.registry.claim(Upload("uploads", "video/a.jsonl", version), None, None, iso(self.clock))
+        self.registry.take_slot(run.run_id, 100, iso(self.clock))
         return run.run_id
 
     def end(self, run_id: str) -> None:
         run = self.registry.run(run_id)
         self.registry.end(run_id, run.attempt, FAILED, "why", iso(self.clock), None)
+        self.registry.free_slot(run_id)
 
     def line(self, usd: float, id_: str | None = None) -> LedgerEntry:
         stage = ("GenerateTeacherData", "EvaluateStudent")[int(usd * 1e6) % 2]
         return LedgerEntry(id=id_ or str(next(self.ids)), stage=stage, model="m", kind="actual", usd=usd)
 
     def announce(self, run_id: str, usd: float) -> None:
-        """Begin to write a line: the Lambda is stopped between its two calls, and goes on later or never."""
-        self.registry.listed.will_pay(run_id)
+        """Begin to write a line: the Lambda is stopped before the line, and goes on later or never.
+
+        One of a run in progress announces nothing: the run's slot did.
+        """
+        if self.registry.run(run_id).state != RUNNING:
+            self.registry.listed.will_pay(run_id)
         self.writers.append((self.clock, run_id, self.line(usd)))
 
     def go_on(self) -> None:
@@ -136,6 +142,7 @@ def test_a_run_that_is_retried_is_settled_after_its_last_attempt(office: Office)
     office.end(run_id)
     office.look()
     office.registry.begin_retry(run_id, iso(office.clock))
+    office.registry.take_slot(run_id, 100, iso(office.clock))
     office.clock += LAMBDA_LIFE
     assert office.look() == 0
     office.registry.record_cost(run_id, office.line(2.0))
@@ -153,11 +160,11 @@ def test_what_is_written_again_does_not_count_twice(office: Office) -> None:
     assert office.listed()[run_id].usd_by_stage == {"GenerateTeacherData": Decimal(4)}
 
 
-def test_a_run_that_paid_nothing_is_settled_from_the_beginning(office: Office) -> None:
-    run_id = office.claim("1")
-    assert office.listed()[run_id] == ListedRun(run_id=run_id)
-    office.end(run_id)
-    assert office.look() == 0
+def test_a_run_that_waits_has_paid_nothing_and_is_settled_from_the_beginning(office: Office) -> None:
+    run = office.registry.claim(Upload("uploads", "video/a.jsonl", "1"), None, None, iso(office.clock))
+    assert office.listed()[run.run_id] == ListedRun(run_id=run.run_id)
+    office.registry.take_slot(run.run_id, 1, iso(office.clock))
+    assert not office.listed()[run.run_id].settled
 
 
 def test_a_forgotten_run_leaves_the_list_and_a_late_line_does_not_bring_it_back(office: Office) -> None:
@@ -188,8 +195,8 @@ def test_runs_of_earlier_versions_are_entered_a_part_at_each_look(
         looks.append(len(office.listed()))
     until_settled(office)
     # Then
-    assert looks == sorted(set(looks))
-    assert len(looks) > 2
+    assert looks == sorted(looks)
+    assert len(set(looks)) > 2
     assert set(office.listed()) == set(ids)
     assert {run_id for run_id, one in office.listed().items() if not one.settled} == {ids[7]}
     assert office.is_true()
@@ -204,22 +211,23 @@ def test_a_damaged_item_keeps_no_other_run_from_being_settled(office: Office) ->
     assert office.listed()[run_id].settled
 
 
+DOLLARS = st.integers(0, 10**8).map(lambda millionths: millionths / 10**6)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("claim"), st.integers(0, 2)),
-        st.tuples(st.just("pay"), st.integers(0, 2), st.floats(0, 100, allow_nan=False)),
-        st.tuples(st.just("announce"), st.integers(0, 2), st.floats(0, 100, allow_nan=False)),
+        st.tuples(st.just("pay"), st.integers(0, 2), DOLLARS),
+        st.tuples(st.just("announce"), st.integers(0, 2), DOLLARS),
         st.tuples(st.just("go on")),
         st.tuples(st.just("end"), st.integers(0, 2)),
         st.tuples(st.just("retry"), st.integers(0, 2)),
         st.tuples(st.just("look")),
         st.tuples(st.just("wait"), st.integers(1, 17)),
     ),
-    max_size=40,
+    max_size=25,
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_no_order_of_writers_deaths_and_looks_makes_a_sum_that_is_not_the_ledgers(dynamodb: Any, steps: Any) -> None:
     # Given
@@ -231,14 +239,15 @@ def test_no_order_of_writers_deaths_and_looks_makes_a_sum_that_is_not_the_ledger
             runs[about[0]] = office.claim(str(about[0]))
         elif kind == "look":
             office.look()
+            assert office.is_true()
         elif kind == "wait":
             office.clock += timedelta(minutes=about[0])
         elif kind == "go on":
             office.go_on()
         elif about[0] in runs:
             _do(office, kind, runs[about[0]], *about[1:])
-        # Then
-        assert office.is_true(), (kind, about)
+    # Then
+    assert office.is_true()
     for run_id in runs.values():
         office.end(run_id)
     office.writers.clear()
@@ -257,3 +266,4 @@ def _do(office: Office, kind: str, run_id: str, *usd: float) -> None:
         office.end(run_id)
     elif kind == "retry" and ended:
         office.registry.begin_retry(run_id, iso(office.clock))
+        office.registry.take_slot(run_id, 100, iso(office.clock))

@@ -1,0 +1,1 @@
+"""What AWS's own bill says, held against what the pipeline wrote down."""

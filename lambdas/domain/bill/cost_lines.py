@@ -1,0 +1,169 @@
+"""Lines of AWS's export of the bill (CUR 2.0), and what is wrong within the file itself."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+
+from lambdas.domain.prices.usage_types import meaning_of
+
+PRODUCT = "AmazonBedrock"
+USAGE = ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage")
+OTHER_TYPES = ("Tax", "Credit", "Refund", "Fee", "EdpDiscount", "PrivateRateDiscount", "BundledDiscount")
+"""Line item types (AWS Data Exports user guide, CUR 2.0 table dictionary)."""
+
+NEEDED = (
+    "identity_line_item_id", "bill_billing_period_start_date", "line_item_line_item_type", "line_item_usage_start_date",
+    "line_item_usage_end_date", "line_item_product_code", "line_item_usage_type", "line_item_usage_amount",
+    "line_item_unblended_cost", "line_item_currency_code",
+)  # fmt: skip
+"""Columns without which nothing can be said."""
+
+ROUNDED_AT = Decimal("1e-6")
+"""Share by which a cost may miss its amount at its rate: an export rounds."""
+
+
+class NoCostExportError(ValueError):
+    """What was read is not an export of the bill in the form of CUR 2.0."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostLine:
+    """One line of the export. ``model`` and ``usage`` are empty where it is about no model that is known."""
+
+    number: int
+    line_id: str
+    kind: str
+    day: date
+    ends: datetime
+    usage_type: str
+    model: str
+    usage: str
+    amount: Decimal
+    cost: Decimal
+    rate: Decimal | None
+    public_rate: Decimal | None
+    currency: str
+    resource: str
+    principal: str
+    environment: str
+    invoice: str
+    month: str
+
+    @classmethod
+    def from_row(cls, number: int, row: Mapping[str, str]) -> CostLine:
+        """Read a row.
+
+        Raises
+        ------
+        NoCostExportError
+            With its number and what is wrong.
+        """
+        try:
+            model, usage = meaning_of(row["line_item_usage_type"]) or ("", "")
+            begins, ends = _moment(row["line_item_usage_start_date"]), _moment(row["line_item_usage_end_date"])
+            return cls(
+                number=number,
+                line_id=row["identity_line_item_id"],
+                kind=row["line_item_line_item_type"],
+                day=begins.date(),
+                ends=ends,
+                usage_type=row["line_item_usage_type"],
+                model=model,
+                usage=usage,
+                amount=_number(row["line_item_usage_amount"]) or Decimal(),
+                cost=_number(row["line_item_unblended_cost"]) or Decimal(),
+                rate=_number(row.get("line_item_unblended_rate", "")),
+                public_rate=_number(row.get("pricing_public_on_demand_rate", "")),
+                currency=row["line_item_currency_code"],
+                resource=row.get("line_item_resource_id", ""),
+                principal=row.get("line_item_iam_principal", ""),
+                environment=_tag(row.get("resource_tags", "")),
+                invoice=row.get("bill_invoice_id", ""),
+                month=row["bill_billing_period_start_date"][:7],
+            )
+        except KeyError as missing:
+            raise NoCostExportError(f"it has no column {missing}; CUR 2.0 with {', '.join(NEEDED)} is needed") from None
+        except (ValueError, InvalidOperation) as problem:
+            raise NoCostExportError(f"line {number}: {problem}") from None
+
+
+def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[CostLine]:
+    """Read the lines about Bedrock of a month.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Texts by column.
+    month : str
+        ``YYYY-MM``.
+
+    Raises
+    ------
+    NoCostExportError
+    """
+    found = []
+    for number, row in enumerate(rows, 2):  # the first line has the columns
+        if row.get("line_item_product_code") == PRODUCT:
+            line = CostLine.from_row(number, row)
+            if line.month == month:
+                found.append(line)
+        elif "line_item_product_code" not in row:
+            raise NoCostExportError(f"it has no column 'line_item_product_code'; CUR 2.0 with {', '.join(NEEDED)}")
+    return found
+
+
+def flaws(lines: Iterable[CostLine]) -> Iterator[tuple[CostLine, str]]:
+    """Name what is wrong within the file itself, line by line: nothing that we wrote down explains that."""
+    lines = list(lines)
+    seen = Counter(line.line_id for line in lines)
+    for line in lines:
+        if seen[line.line_id] > 1:
+            yield line, f"the line's id is there {seen[line.line_id]} times"
+        if line.currency != "USD":
+            yield line, f"its currency is '{line.currency}', not USD"
+        if line.kind not in (*USAGE, *OTHER_TYPES):
+            yield line, f"its line item type '{line.kind}' is not known"
+        if f"{line.day:%Y-%m}" != line.month:
+            yield line, f"its usage of {line.day} is not in its billing period {line.month}"
+        if line.kind in USAGE:
+            yield from _flaws_of_usage(line)
+        elif line.kind in ("Credit", "Refund") and line.cost > 0:
+            yield line, f"a {line.kind.lower()} of ${line.cost:f} adds to the bill"
+
+
+def _flaws_of_usage(line: CostLine) -> Iterator[tuple[CostLine, str]]:
+    if line.amount < 0 or line.cost < 0:
+        yield line, "its usage is negative"
+    if not line.usage:
+        yield line, f"what usage type '{line.usage_type}' counts is not known"
+    if line.rate is not None and abs(line.amount * line.rate - line.cost) > ROUNDED_AT * abs(line.cost):
+        yield line, f"its cost ${line.cost:f} is not {line.amount:f} at ${line.rate:f}"
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _number(text: str) -> Decimal | None:
+    if not text:
+        return None
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(f"'{text}' is not a number")
+    return number
+
+
+def _tag(text: str) -> str:
+    """Give the environment's tag, under either name that exports give to tags of users."""
+    try:
+        tags = json.loads(text or "{}")
+    except ValueError:
+        return ""
+    names = ("user_distillation_environment", "resourceTags/user:distillation:environment", "distillation:environment")
+    return next((str(tags[name]) for name in names if name in tags), "") if isinstance(tags, dict) else ""

@@ -1,0 +1,81 @@
+"""What the bill says of figures that are worked out: proposed, never taken by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from lambdas.domain.bill.reconciliation import DERIVED, MATCHED, Comparison, model_of_bill
+from lambdas.domain.costs.training_cost import OWN_TEACHER_CALLS, TRAINING
+from lambdas.domain.focus.charges import Charge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LearnedFactor:
+    """One factor: what the bill has for what was worked out."""
+
+    name: str
+    worked_out: Decimal
+    billed: Decimal
+    days: int
+
+    @property
+    def value(self) -> Decimal:
+        """The factor, to three digits."""
+        return round(self.billed / self.worked_out, 3)
+
+    def said(self) -> str:
+        """Say it with its evidence."""
+        return (
+            f"{self.name}: {self.billed:,.0f} tokens on the bill for {self.worked_out:,.0f} worked out, over "
+            f"{self.days} days: times {self.value}"
+        )
+
+    def to_document(self) -> dict[str, str]:
+        """Give it as JSON."""
+        return {
+            "name": self.name,
+            "factor": str(self.value),
+            "worked_out": str(self.worked_out),
+            "billed": str(self.billed),
+            "days": str(self.days),
+        }
+
+
+def learn_factors(comparison: Comparison, charges: Iterable[Charge]) -> list[LearnedFactor]:
+    """Work out what derived lines should be multiplied by.
+
+    Only days on which a difference was explained by what is derived, or matched, say something; the rest of such a day
+    is what the service reported.
+    """
+    days = {
+        (one.model, one.usage, one.day): one
+        for one in comparison.findings
+        if one.why == DERIVED or one.status == MATCHED
+    }
+    worked_out: dict[str, Decimal] = {}
+    billed: dict[str, Decimal] = {}
+    counted: dict[str, set[object]] = {}
+    cells: dict[tuple[str, str, object], list[Charge]] = {}
+    for charge in charges:
+        if charge.part is not None:
+            cells.setdefault((model_of_bill(charge.model), charge.part.usage, charge.day), []).append(charge)
+    for key, found in days.items():
+        mine = cells.get(key, [])
+        derived = sum((_quantity(one) for one in mine if one.evidence == "derived"), Decimal())
+        if not derived:
+            continue
+        name = TRAINING if key[1] == "training" else OWN_TEACHER_CALLS
+        reported = sum((_quantity(one) for one in mine if one.evidence != "derived"), Decimal())
+        worked_out[name] = worked_out.get(name, Decimal()) + derived
+        billed[name] = billed.get(name, Decimal()) + found.their_quantity - reported
+        counted.setdefault(name, set()).add(key[2])
+    return [
+        LearnedFactor(name=name, worked_out=worked_out[name], billed=billed[name], days=len(counted[name]))
+        for name in sorted(worked_out)
+    ]
+
+
+def _quantity(charge: Charge) -> Decimal:
+    return Decimal(str(charge.part.quantity)) if charge.part else Decimal()

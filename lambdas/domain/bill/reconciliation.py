@@ -1,0 +1,331 @@
+"""Ours against theirs, usage by usage and day by day: matched, or explained by name with its evidence, or unexplained.
+
+Nothing is corrected here. An explanation is given only where something in the data shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import groupby
+
+from lambdas.domain.bill.cost_lines import USAGE, CostLine, flaws
+from lambdas.domain.costs.ledger import AT_MOST
+from lambdas.domain.focus.charges import Charge
+from lambdas.domain.model_ids import CUSTOM, foundation_model_id
+
+MATCHED, EXPLAINED, UNEXPLAINED = "matched", "explained", "unexplained"
+
+DERIVED, DELAY, MIDNIGHT, DISCOUNT = "derived", "delay", "midnight", "discount"
+OTHERS, BESIDE, OPEN_MONTH, CLOCKS = "others", "beside usage", "open month", "clocks"
+OURS_ONLY, THEIRS_ONLY, QUANTITY, PRICE, FLAW = "ours only", "theirs only", "quantity", "price", "flaw"
+"""Why a difference is there: the first eight explain it, the last five only name it."""
+
+WITHIN = Decimal("0.01")
+"""Share within which quantities and dollars match."""
+
+FACTOR_RANGE = (Decimal("0.5"), Decimal(2))
+"""What is derived explains a difference of at most this factor; beyond, something else is wrong too."""
+
+CLOCKS_S = 1_800
+"""Seconds by which the registry's times of what exists may miss the service's own."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What was found of one usage on one day, or of one line beside usage.
+
+    ``ours`` and ``theirs`` are US dollars; ``day`` is ``None`` for what is about the month.
+    """
+
+    status: str
+    why: str
+    model: str
+    usage: str
+    day: date | None
+    ours: Decimal
+    theirs: Decimal
+    our_quantity: Decimal = Decimal()
+    their_quantity: Decimal = Decimal()
+    evidence: str = ""
+
+    @property
+    def usd(self) -> Decimal:
+        """The dollars that the finding is about: the larger of both."""
+        return max(abs(self.ours), abs(self.theirs))
+
+
+@dataclass(kw_only=True, slots=True)
+class Comparison:
+    """All findings of a month."""
+
+    findings: list[Finding] = field(default_factory=list)
+
+    def usd(self, status: str) -> Decimal:
+        """Dollars of the findings of a status."""
+        return sum((one.usd for one in self.findings if one.status == status), Decimal())
+
+
+@dataclass(slots=True)
+class _Cell:
+    """One usage on one day: our charges and their lines."""
+
+    day: date
+    charges: list[Charge] = field(default_factory=list)
+    lines: list[CostLine] = field(default_factory=list)
+
+    @property
+    def ours(self) -> Decimal:
+        return sum((one.usd for one in self.charges), Decimal())
+
+    @property
+    def theirs(self) -> Decimal:
+        return sum((one.cost for one in self.lines), Decimal())
+
+    @property
+    def our_quantity(self) -> Decimal:
+        return sum((one.part.units * _singles(one) for one in self.charges if one.part), Decimal())
+
+    @property
+    def their_quantity(self) -> Decimal:
+        return sum((one.amount for one in self.lines), Decimal())
+
+
+def reconcile_month(
+    charges: Iterable[Charge],
+    lines: Sequence[CostLine],
+    *,
+    environment: str,
+    principals: str,
+    within: Decimal = WITHIN,
+) -> Comparison:
+    """Hold a month's charges against the bill.
+
+    Parameters
+    ----------
+    charges : iterable of Charge
+        Of models: run cost, serving and storage.
+    lines : sequence of CostLine
+        Of the same month.
+    environment : str
+        Whose tag makes a line ours.
+    principals : str
+        Beginning of the names of our roles: who else asked a model is another user of it.
+    within : Decimal
+        Share within which quantities and dollars match.
+    """
+    comparison = Comparison()
+    wrong = list(flaws(lines))
+    flawed = {line.number for line, _ in wrong}
+    comparison.findings += _flaw_findings(wrong)
+    cells: dict[Key, dict[date, _Cell]] = {}
+    for charge in charges:
+        if charge.part is None:
+            comparison.findings.append(_without_quantity(charge))
+            continue
+        _cell(cells, (model_of_bill(charge.model), charge.part.usage), charge.day).charges.append(charge)
+    for line in lines:
+        if line.number in flawed:
+            continue
+        if line.kind not in USAGE:
+            comparison.findings.append(_beside(line))
+        elif _is_others(line, environment, principals):
+            comparison.findings.append(_of_others(line))
+        else:
+            _cell(cells, (line.model, line.usage), line.day).lines.append(line)
+    until = max((line.ends for line in lines if line.kind in USAGE), default=None)
+    closed = any(line.invoice for line in lines)
+    for key, days in sorted(cells.items()):
+        comparison.findings += _compare(key, [days[day] for day in sorted(days)], within, until, closed=closed)
+    return comparison
+
+
+def _cell(cells: dict[Key, dict[date, _Cell]], key: Key, day: date) -> _Cell:
+    return cells.setdefault(key, {}).setdefault(day, _Cell(day))
+
+
+def _compare(
+    key: Key, days: list[_Cell], within: Decimal, until: datetime | None, *, closed: bool
+) -> Iterator[Finding]:
+    """Compare one usage day by day; neighbouring days that differ are compared together."""
+    for apart, group in groupby(_neighbours(days, within), key=lambda pair: pair[1]):
+        cells = [cell for cell, _ in group]
+        if apart == 0:
+            yield from (_finding(key, cell, MATCHED, "") for cell in cells)
+            continue
+        together = _Cell(
+            cells[0].day, [c for one in cells for c in one.charges], [x for one in cells for x in one.lines]
+        )
+        if len(cells) > 1 and _matches(together, within):
+            evidence = f"{cells[0].day} to {cells[-1].day} together match: ledger lines are written after the answers"
+            yield from (_finding(key, cell, EXPLAINED, MIDNIGHT, evidence) for cell in cells)
+            continue
+        for cell in cells:
+            yield _explained(key, cell, within, until, closed=closed)
+
+
+def _neighbours(days: list[_Cell], within: Decimal) -> Iterator[tuple[_Cell, int]]:
+    """Number the groups of neighbouring days that do not match; 0 stands for a day that does."""
+    number, before = 0, None
+    for cell in days:
+        if _matches(cell, within):
+            yield cell, 0
+            before = None
+            continue
+        if before is None or cell.day - before > timedelta(days=1):
+            number += 1
+        before = cell.day
+        yield cell, number
+
+
+def _explained(key: Key, cell: _Cell, within: Decimal, until: datetime | None, *, closed: bool) -> Finding:
+    """Say why one usage of one day differs, as far as the data shows it."""
+    if not cell.lines:
+        if until is not None and datetime.combine(cell.day, time(), UTC) + timedelta(days=1) > until and not closed:
+            return _finding(key, cell, EXPLAINED, DELAY, f"the export ends at {until:%Y-%m-%d %H:%M} UTC")
+        return _finding(key, cell, UNEXPLAINED, OURS_ONLY, _lines_of(cell.charges))
+    if not cell.charges:
+        resources = ", ".join(sorted({one.resource for one in cell.lines if one.resource})[:3])
+        return _finding(key, cell, UNEXPLAINED, THEIRS_ONLY, f"lines {_numbers(cell.lines)}: {resources}")
+    if not _near(cell.our_quantity, cell.their_quantity, within):
+        return _quantity(key, cell, until, closed=closed)
+    rate, public = _rates(cell.lines)
+    if (
+        public is not None
+        and rate is not None
+        and rate < public
+        and _near(cell.our_quantity * public, cell.ours, within)
+    ):
+        share = (1 - rate / public) * 100
+        return _finding(
+            key, cell, EXPLAINED, DISCOUNT, f"${rate:f} instead of the public ${public:f}: {share:.1f} % less"
+        )
+    evidence = (
+        f"${cell.ours / cell.our_quantity:f} each by the price book, ${cell.theirs / cell.their_quantity:f} by the bill"
+    )
+    return _finding(key, cell, UNEXPLAINED, PRICE, evidence)
+
+
+def _quantity(key: Key, cell: _Cell, until: datetime | None, *, closed: bool) -> Finding:
+    ours, theirs = cell.our_quantity, cell.their_quantity
+    last = until is not None and cell.day == (until - timedelta(seconds=1)).date() and not closed
+    if last and theirs < ours:
+        return _finding(key, cell, EXPLAINED, DELAY, f"the export ends at {until:%Y-%m-%d %H:%M} UTC")
+    kinds = {one.evidence for one in cell.charges}
+    exists = key[1].startswith(("throughput", "storage"))
+    if exists and abs(ours - theirs) * 3600 <= _clock_hours(key[1]) * CLOCKS_S:
+        return _finding(key, cell, EXPLAINED, CLOCKS, "what exists is timed by the registry, within minutes")
+    if not exists and kinds & {"derived", AT_MOST}:
+        derived = sum(
+            (one.part.units * _singles(one) for one in cell.charges if one.evidence != "actual" and one.part), Decimal()
+        )
+        left = theirs - (ours - derived)
+        low, high = FACTOR_RANGE
+        if derived and (low * derived <= left <= high * derived or (AT_MOST in kinds and 0 <= left <= derived)):
+            evidence = f"{derived:f} of {ours:f} are worked out, not reported by the service; the bill has {left:f}"
+            return _finding(key, cell, EXPLAINED, DERIVED, evidence)
+    return _finding(
+        key, cell, UNEXPLAINED, QUANTITY, f"{_lines_of(cell.charges)}; lines {_numbers(cell.lines)} of the bill"
+    )
+
+
+def _clock_hours(usage: str) -> Decimal:
+    """Give hours a unit: the seconds of the clocks are seconds of existing."""
+    return Decimal(1) if usage.startswith("throughput") else 1 / Decimal(730)
+
+
+def _matches(cell: _Cell, within: Decimal) -> bool:
+    return (
+        bool(cell.lines or not cell.ours)
+        and bool(cell.charges or not cell.theirs)
+        and _near(cell.our_quantity, cell.their_quantity, within)
+        and _near(cell.ours, cell.theirs, within)
+    )
+
+
+def _near(one: Decimal, other: Decimal, within: Decimal) -> bool:
+    return abs(one - other) <= within * max(abs(one), abs(other))
+
+
+def _rates(lines: Sequence[CostLine]) -> tuple[Decimal | None, Decimal | None]:
+    """Give the rate and the public rate of lines; of several the mean by amount."""
+    amount = sum((one.amount for one in lines), Decimal())
+    if not amount or any(one.rate is None or one.public_rate is None for one in lines):
+        return None, None
+    rate = sum((one.amount * (one.rate or 0) for one in lines), Decimal()) / amount
+    return rate, sum((one.amount * (one.public_rate or 0) for one in lines), Decimal()) / amount
+
+
+def _finding(key: Key, cell: _Cell, status: str, why: str, evidence: str = "") -> Finding:
+    return Finding(
+        status=status, why=why, model=key[0], usage=key[1], day=cell.day, ours=cell.ours, theirs=cell.theirs,
+        our_quantity=cell.our_quantity, their_quantity=cell.their_quantity, evidence=evidence,
+    )  # fmt: skip
+
+
+def _flaw_findings(wrong: Iterable[tuple[CostLine, str]]) -> Iterator[Finding]:
+    by_line: dict[int, tuple[CostLine, list[str]]] = {}
+    for line, said in wrong:
+        by_line.setdefault(line.number, (line, []))[1].append(said)
+    for line, said in by_line.values():
+        yield _about(line, UNEXPLAINED, FLAW, f"line {line.number}: {'; '.join(said)}")
+
+
+def _beside(line: CostLine) -> Finding:
+    return _about(line, EXPLAINED, BESIDE, f"{line.kind}, line {line.number}: no usage of ours")
+
+
+def _of_others(line: CostLine) -> Finding:
+    who = line.principal or line.resource
+    return _about(line, EXPLAINED, OTHERS, f"line {line.number}: {who} is not of this environment")
+
+
+def _about(line: CostLine, status: str, why: str, evidence: str) -> Finding:
+    return Finding(
+        status=status, why=why, model=line.model, usage=line.usage or line.kind, day=line.day, ours=Decimal(),
+        theirs=line.cost, their_quantity=line.amount, evidence=evidence,
+    )  # fmt: skip
+
+
+def _without_quantity(charge: Charge) -> Finding:
+    evidence = f"{charge.line_id} has no quantities: it was written before version 0.2.0"
+    return Finding(
+        status=EXPLAINED if not charge.usd else UNEXPLAINED, why=OURS_ONLY, model=model_of_bill(charge.model), usage="",
+        day=charge.day, ours=charge.usd, theirs=Decimal(), evidence=evidence,
+    )  # fmt: skip
+
+
+def _is_others(line: CostLine, environment: str, principals: str) -> bool:
+    """Tell whether somebody else used the model: neither our tag is on what was asked, nor did a role of ours ask."""
+    if line.environment == environment:
+        return False
+    if line.environment:
+        return True
+    return bool(line.principal) and principals not in line.principal
+
+
+def model_of_bill(model: str) -> str:
+    """Name a model as usage types do: without the geography of a profile, but ``global``."""
+    if model.startswith(CUSTOM):
+        return f"{CUSTOM}{foundation_model_id(model.removeprefix(CUSTOM))}"
+    base = foundation_model_id(model)
+    return f"global.{base}" if model.startswith("global.") else base
+
+
+def _singles(charge: Charge) -> Decimal:
+    """Say how many of what the bill counts one unit of the price is: the bill counts single tokens."""
+    return Decimal(1_000_000) if charge.part and charge.part.unit == "million tokens" else Decimal(1)
+
+
+def _lines_of(charges: Sequence[Charge]) -> str:
+    names = sorted({one.line_id for one in charges})
+    return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"  # noqa: PLR2004 - three are named
+
+
+def _numbers(lines: Sequence[CostLine]) -> str:
+    numbers = [str(one.number) for one in lines]
+    return f"{', '.join(numbers[:5])}{' …' if len(numbers) > 5 else ''}"  # noqa: PLR2004 - five are named

@@ -1,0 +1,1 @@
+"""A month's money by whom it is shown to: tasks, teams, the environment."""

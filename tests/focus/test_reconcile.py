@@ -1,0 +1,96 @@
+"""The simulator's bill, exported as AWS exports it, against ledger and serving: every dollar matched or explained."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cli.deployment import Deployment as Place
+from tests.faults.world import World
+from tests.focus.busy_month import bill_of, busy_month, month_of, said
+from tests.stacks.templates import Deployment
+
+
+@pytest.fixture(scope="module")
+def month(deployment: Deployment) -> Iterator[tuple[World, Place]]:
+    with busy_month(deployment, traffic=False) as played:
+        yield played
+
+
+def findings(place: Place, world: World, export: Path) -> tuple[int, dict[str, object], list[dict[str, str]]]:
+    told = said(place, "--json", "reconcile", "--month", month_of(world), "--export", str(export))
+    assert told.exit_code in (0, 1), (told.output, told.exception)
+    document = json.loads(told.output)
+    return told.exit_code, document["usd"], document["findings"]
+
+
+def test_every_dollar_of_the_bill_is_matched_or_explained(month: tuple[World, Place], tmp_path: Path) -> None:
+    # Given
+    world, place = month
+    # When
+    code, usd, found = findings(place, world, bill_of(world, tmp_path / "bill.csv"))
+    # Then
+    assert [one for one in found if one["status"] == "unexplained"] == []
+    assert (code, usd["unexplained"]) == (0, "0")
+    assert Decimal(str(usd["matched"])) > 0
+    assert {one["usage"] for one in found} >= {"input", "output", "batch_input", "training", "storage", "throughput"}
+
+
+def test_what_is_late_taxed_discounted_or_credited_is_explained(month: tuple[World, Place], tmp_path: Path) -> None:
+    world, place = month
+    how = {"delay_hours": "30", "tax_share": "0.19", "credit_usd": "5", "discount_share": "0.07"}
+    code, _, found = findings(place, world, bill_of(world, tmp_path / "bill.csv", **how))
+    assert [one for one in found if one["status"] == "unexplained"] == []
+    assert {"delay", "beside usage", "discount"} <= {one["why"] for one in found}
+    assert code == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_line_that_is_lost_or_grown_is_found(month: tuple[World, Place], tmp_path: Path, seed: int) -> None:
+    # Given the bill with the dearest line of a usage that the service reports lost, or grown
+    world, place = month
+    chance = random.Random(seed)  # noqa: S311 - a choice, not a secret
+    export = bill_of(world, tmp_path / "bill.csv", closed="true")
+    bill = list(csv.DictReader(export.open()))
+    reported = [
+        row for row in bill if "batch" in row["line_item_usage_type"] or "Throughput" in row["line_item_usage_type"]
+    ]
+    row = chance.choice(sorted(reported, key=lambda one: -Decimal(one["line_item_unblended_cost"]))[:4])
+    if chance.random() < 0.5:
+        bill.remove(row)
+    else:
+        for name in ("line_item_usage_amount", "line_item_unblended_cost"):
+            row[name] = f"{Decimal(row[name]) * 40:f}"
+    with export.open("w") as written:
+        writer = csv.DictWriter(written, bill[0])
+        writer.writeheader()
+        writer.writerows(bill)
+    # When
+    code, _, found = findings(place, world, export)
+    # Then
+    assert code == 1
+    assert [one for one in found if one["status"] == "unexplained"]
+
+
+def test_a_file_that_is_no_export_is_refused_by_name(month: tuple[World, Place], tmp_path: Path) -> None:
+    world, place = month
+    (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
+    told = said(place, "reconcile", "--month", month_of(world), "--export", str(tmp_path / "notes.csv"))
+    assert told.exit_code == 1
+    assert "notes.csv cannot be read as an export of the bill" in told.output
+
+
+def test_a_person_reads_sums_and_what_differs(month: tuple[World, Place], tmp_path: Path) -> None:
+    world, place = month
+    export = bill_of(world, tmp_path / "bill.csv", tax_share="0.19")
+    told = said(place, "reconcile", "--month", month_of(world), "--export", str(export), "--learn")
+    assert told.exit_code == 0, told.output
+    assert "matched" in told.output
+    assert "explained, beside usage" in told.output
+    assert "derived_factors" in told.output
