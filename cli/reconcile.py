@@ -25,6 +25,7 @@ from lambdas.domain.bill.cost_lines import CostLine, NoCostExportError, read_cos
 from lambdas.domain.bill.factors import learn_factors
 from lambdas.domain.bill.reconciliation import EXPLAINED, MATCHED, UNEXPLAINED, Comparison, Finding, reconcile_month
 from lambdas.domain.report.figures import usd
+from lambdas.gateways.registry.runs import QUEUED, RUNNING
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
@@ -57,6 +58,7 @@ def reconcile(session: Session, month: str | None, files: tuple[Path, ...], with
         lines,
         environment=deployment.environment,
         principals=f"distillation-{deployment.environment}-",
+        running={run.run_id for state in (QUEUED, RUNNING) for run in deployment.registry.in_state(state)},
         within=Decimal(str(within)) / 100,
     )
     factors = learn_factors(found, charges) if learn else []

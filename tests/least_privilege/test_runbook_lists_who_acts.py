@@ -20,7 +20,8 @@ ACTS = re.compile(
 """Rights with which something is deleted, moved or paid for."""
 
 READS = {
-    "champions", "costs", "doctor", "estimate", "prices", "reconcile", "report", "runs", "showback", "validate", "watch",
+    "champions", "costs", "doctor", "estimate", "prices", "reconcile", "report", "runs", "showback", "validate",
+    "watch",
 }  # fmt: skip
 """Verbs that change nothing in an account."""
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from lambdas.domain.prices.usage_types import meaning_of
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, RUN_TAG
+from lambdas.domain.prices.usage_types import FAMILIES, ON_THE_BILL, meaning_of
 
 PRODUCT = "AmazonBedrock"
 USAGE = ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage")
@@ -25,6 +26,9 @@ NEEDED = (
 
 ROUNDED_AT = Decimal("1e-6")
 """Share by which a cost may miss its amount at its rate: an export rounds."""
+
+
+_FAMILIES = {**FAMILIES, **ON_THE_BILL}
 
 
 class NoCostExportError(ValueError):
@@ -51,6 +55,7 @@ class CostLine:
     resource: str
     principal: str
     environment: str
+    run: str
     invoice: str
     month: str
 
@@ -64,7 +69,7 @@ class CostLine:
             With its number and what is wrong.
         """
         try:
-            model, usage = meaning_of(row["line_item_usage_type"]) or ("", "")
+            model, usage = meaning_of(row["line_item_usage_type"], _FAMILIES) or ("", "")
             begins, ends = _moment(row["line_item_usage_start_date"]), _moment(row["line_item_usage_end_date"])
             return cls(
                 number=number,
@@ -82,7 +87,8 @@ class CostLine:
                 currency=row["line_item_currency_code"],
                 resource=row.get("line_item_resource_id", ""),
                 principal=row.get("line_item_iam_principal", ""),
-                environment=_tag(row.get("resource_tags", "")),
+                environment=_tag(row.get("resource_tags", ""), ENVIRONMENT_TAG),
+                run=_tag(row.get("resource_tags", ""), RUN_TAG),
                 invoice=row.get("bill_invoice_id", ""),
                 month=row["bill_billing_period_start_date"][:7],
             )
@@ -159,11 +165,11 @@ def _number(text: str) -> Decimal | None:
     return number
 
 
-def _tag(text: str) -> str:
-    """Give the environment's tag, under either name that exports give to tags of users."""
+def _tag(text: str, name: str) -> str:
+    """Give one of the pipeline's tags, under any name that exports give to tags of users."""
     try:
         tags = json.loads(text or "{}")
     except ValueError:
         return ""
-    names = ("user_distillation_environment", "resourceTags/user:distillation:environment", "distillation:environment")
-    return next((str(tags[name]) for name in names if name in tags), "") if isinstance(tags, dict) else ""
+    names = (f"user_{name.replace(':', '_')}", f"resourceTags/user:{name}", name)
+    return next((str(tags[one]) for one in names if one in tags), "") if isinstance(tags, dict) else ""

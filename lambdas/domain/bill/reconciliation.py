@@ -5,7 +5,7 @@ Nothing is corrected here. An explanation is given only where something in the d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ from lambdas.domain.model_ids import CUSTOM, foundation_model_id
 MATCHED, EXPLAINED, UNEXPLAINED = "matched", "explained", "unexplained"
 
 DERIVED, DELAY, MIDNIGHT, DISCOUNT = "derived", "delay", "midnight", "discount"
-OTHERS, BESIDE, OPEN_MONTH, CLOCKS = "others", "beside usage", "open month", "clocks"
+OTHERS, BESIDE, CLOCKS, IN_PROGRESS = "others", "beside usage", "clocks", "in progress"
 OURS_ONLY, THEIRS_ONLY, QUANTITY, PRICE, FLAW = "ours only", "theirs only", "quantity", "price", "flaw"
 """Why a difference is there: the first eight explain it, the last five only name it."""
 
@@ -101,6 +101,7 @@ def reconcile_month(
     *,
     environment: str,
     principals: str,
+    running: Collection[str] = (),
     within: Decimal = WITHIN,
 ) -> Comparison:
     """Hold a month's charges against the bill.
@@ -115,6 +116,8 @@ def reconcile_month(
         Whose tag makes a line ours.
     principals : str
         Beginning of the names of our roles: who else asked a model is another user of it.
+    running : collection of str
+        Runs in progress: what their jobs cost is written down when they look at them.
     within : Decimal
         Share within which quantities and dollars match.
     """
@@ -140,12 +143,30 @@ def reconcile_month(
     until = max((line.ends for line in lines if line.kind in USAGE), default=None)
     closed = any(line.invoice for line in lines)
     for key, days in sorted(cells.items()):
-        comparison.findings += _compare(key, [days[day] for day in sorted(days)], within, until, closed=closed)
+        bare = [cell for day in sorted(days) for cell in _without_running(key, days[day], running, within, comparison)]
+        comparison.findings += _compare(key, bare, within, until, closed=closed)
     return comparison
 
 
 def _cell(cells: dict[Key, dict[date, _Cell]], key: Key, day: date) -> _Cell:
     return cells.setdefault(key, {}).setdefault(day, _Cell(day))
+
+
+def _without_running(
+    key: Key, cell: _Cell, running: Collection[str], within: Decimal, comparison: Comparison
+) -> Iterator[_Cell]:
+    """Take away what runs in progress have not written down yet, where the rest then matches or nothing is left."""
+    known = {charge.resource for charge in cell.charges if charge.resource}
+    theirs = [line for line in cell.lines if line.run in running and line.resource not in known]
+    rest = _Cell(cell.day, cell.charges, [line for line in cell.lines if line not in theirs])
+    if not theirs or _matches(cell, within) or not (known or _matches(rest, within)):
+        yield cell
+        return
+    runs = ", ".join(sorted({line.run for line in theirs}))
+    late = _Cell(cell.day, [], theirs)
+    comparison.findings.append(_finding(key, late, EXPLAINED, IN_PROGRESS, f"run {runs} has not looked at its job yet"))
+    if rest.lines or rest.charges:
+        yield rest
 
 
 def _compare(

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, RUN_TAG, TASK_TAG
 from lambdas.domain.costs.ledger import LedgerEntry, exact_usd
 from lambdas.domain.focus.columns import COLUMNS, LINE_UNIT, UNITS
 from lambdas.domain.model_ids import CUSTOM, model_family
@@ -140,9 +141,9 @@ def row_of(charge: Charge, account: Account) -> Row:
     of_bedrock = not charge.model.startswith(("AWS ", "Amazon ")) or charge.model == "Amazon Bedrock"
     sku = f"{charge.model}/{part.usage if part else 'line'}"
     tags = {
-        "distillation:environment": account.environment,
-        **({"distillation:task": charge.task} if charge.task else {}),
-        **({"distillation:run": charge.run_id} if charge.run_id else {}),
+        ENVIRONMENT_TAG: account.environment,
+        **({TASK_TAG: charge.task} if charge.task else {}),
+        **({RUN_TAG: charge.run_id} if charge.run_id else {}),
     }
     known = {
         "BilledCost": cost,

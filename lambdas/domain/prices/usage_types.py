@@ -6,6 +6,7 @@ It is in tables: the spellings follow no rule, and a wrong guess would price ano
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.prices.price_book import UNITS
@@ -24,6 +25,13 @@ FAMILIES = {
 }
 """What stands for a model in usage types, for example ``USE1-NovaMicro-input-tokens``."""
 
+ON_THE_BILL = {
+    "ClaudeHaiku4.5": "anthropic.claude-haiku-4-5-20251001-v1:0",
+    "ClaudeSonnet4.6": "anthropic.claude-sonnet-4-6",
+}
+"""The same for models of another offer than Bedrock's own: their usage types are to be confirmed on a real bill
+(docs/real-account.md), and no price is read by them."""
+
 _TOKENS = {
     "input-tokens": "input",
     "text-input-tokens": "input",
@@ -40,8 +48,14 @@ _USAGE = re.compile(r"^(?P<region>[A-Z]{2,4}[0-9]?)-(?P<rest>.+)$")
 _THROUGHPUT = re.compile(r"^ProvisionedThroughput(?:-Custom)?-(NoCommit|1Month|6Month)[A-Za-z]*(?:-ModelUnits)?$")
 
 
-def meaning_of(usage_type: str) -> tuple[str, str] | None:
+def meaning_of(usage_type: str, families: Mapping[str, str] = FAMILIES) -> tuple[str, str] | None:
     """Give model and usage of a usage type; a usage of "" where only the model is known, ``None`` for other models.
+
+    Parameters
+    ----------
+    usage_type : str
+    families : mapping of str to str
+        What stands for which model.
 
     Examples
     --------
@@ -51,10 +65,10 @@ def meaning_of(usage_type: str) -> tuple[str, str] | None:
     ('custom:amazon.nova-micro-v1:0', 'output')
     """
     match = _USAGE.match(usage_type)
-    family = next((name for name in FAMILIES if match and match["rest"].startswith(f"{name}-")), None)
+    family = next((name for name in families if match and match["rest"].startswith(f"{name}-")), None)
     if match is None or family is None:
         return None
-    model, counted = FAMILIES[family], match["rest"].removeprefix(f"{family}-")
+    model, counted = families[family], match["rest"].removeprefix(f"{family}-")
     if counted in _OTHER:
         return model, _OTHER[counted]
     hours = _THROUGHPUT.match(counted)

@@ -19,6 +19,7 @@ from lambdas.domain.bill.reconciliation import (
     DERIVED,
     DISCOUNT,
     FLAW,
+    IN_PROGRESS,
     MATCHED,
     MIDNIGHT,
     OTHERS,
@@ -265,3 +266,22 @@ def test_tax_credits_and_other_users_are_named_as_that() -> None:
 def test_what_is_no_export_is_refused_with_its_line(bill: list[Row], said: str) -> None:
     with pytest.raises(NoCostExportError, match=said):
         read_cost_lines(bill, MONTH)
+
+
+def test_what_a_run_in_progress_has_not_looked_at_yet_is_named_as_that() -> None:
+    # Given a job on the bill whose run goes on, beside what is in ledgers
+    bill = rows(DAYS)
+    training = next(one for one in bill if "Training" in one["line_item_usage_type"])
+    tags = '{"user_distillation_environment": "dev", "user_run": "video-9"}'
+    bill.append({**training, "identity_line_item_id": "more", "resource_tags": tags})
+    lines = read_cost_lines(bill, MONTH)
+    # When
+    ours, known = charges(DAYS), {"environment": "dev", "principals": "distillation-dev-"}
+    going_on = reconcile_month(ours, lines, running={"video-9"}, **known)  # type: ignore[arg-type]
+    ended = reconcile_month(ours, lines, **known)  # type: ignore[arg-type]
+    # Then
+    assert why(going_on, UNEXPLAINED) == set()
+    assert [one.evidence for one in going_on.findings if one.why == IN_PROGRESS] == [
+        "run video-9 has not looked at its job yet"
+    ]
+    assert why(ended, "explained") | why(ended, UNEXPLAINED) == {DERIVED}  # twice of what is worked out, and no more

@@ -146,7 +146,7 @@ def test_every_service_of_the_price_book_has_a_category() -> None:
 def test_a_row_says_whose_it_is() -> None:
     (row,) = rows(entry(part()))
     assert json.loads(row["Tags"]) == {
-        "distillation:environment": "dev", "distillation:run": "video-1", "distillation:task": "video",
+        "distillation:environment": "dev", "run": "video-1", "task": "video",
     }  # fmt: skip
     assert (row["x_RunId"], row["x_Simulated"], row["x_Evidence"]) == ("video-1", "true", "actual")
     assert date.fromisoformat(row["ChargePeriodStart"][:10]) == date(2026, 11, 24)
