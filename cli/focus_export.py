@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cli.reports import parsed_report, read_document
 from cli.screen import SIMULATED
-from lambdas.domain.focus.charges import Account, Charge, as_csv, plain, rows_of_charges
+from lambdas.domain.focus.charges import BilledAccount, Charge, as_csv, plain, rows_of_charges
 from lambdas.domain.focus.savings import COLUMNS as SAVINGS_COLUMNS
 from lambdas.domain.focus.savings import Baseline, Saving, saving_row, savings
 from lambdas.gateways.aws.endpoint_metrics import Usage
@@ -17,7 +17,7 @@ from lambdas.gateways.aws.regions import region_name
 from lambdas.gateways.registry.resources import ResourceBook
 from lambdas.gateways.registry.tasks import TaskBook
 from lambdas.workflow.money.ledger_charges import lines_of_month, run_charges
-from lambdas.workflow.money.serving_charges import Served, ServingReader
+from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader
 from lambdas.workflow.stage import utc_now
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from cli.session import Session
 
 
-def account_of(deployment: Deployment) -> Account:
+def account_of(deployment: Deployment) -> BilledAccount:
     """Say whose charges a deployment's are."""
-    return Account(
+    return BilledAccount(
         account_id=deployment.output("pipeline", "StateMachineArn").split(":")[4],
         region=deployment.region,
         region_name=region_name(deployment.region),
@@ -44,12 +44,12 @@ class Month:
     ----------
     charges : list of Charge
         Each once.
-    served : Served
+    served : ServedMonth
     savings : list of Saving
     """
 
     charges: list[Charge]
-    served: Served
+    served: ServedMonth
     savings: list[Saving]
 
 

@@ -21,9 +21,9 @@ from cli.focus_export import read_month
 from cli.months import month_option, this_month
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
-from lambdas.domain.bill.cost_lines import CostLine, NoCostExportError, read_cost_lines
+from lambdas.domain.bill.cost_lines import BillLine, NoCostExportError, read_cost_lines
 from lambdas.domain.bill.factors import learn_factors
-from lambdas.domain.bill.reconciliation import EXPLAINED, MATCHED, UNEXPLAINED, Comparison, Finding, reconcile_month
+from lambdas.domain.bill.reconciliation import EXPLAINED, MATCHED, UNEXPLAINED, BillFinding, Comparison, reconcile_month
 from lambdas.domain.report.figures import usd
 from lambdas.gateways.registry.runs import QUEUED, RUNNING
 
@@ -79,9 +79,9 @@ def reconcile(session: Session, month: str | None, files: tuple[Path, ...], with
         raise click.exceptions.Exit(CHECK_FAILED)
 
 
-def _lines(deployment: Deployment, files: tuple[Path, ...], month: str) -> list[CostLine]:
+def _lines(deployment: Deployment, files: tuple[Path, ...], month: str) -> list[BillLine]:
     """Read the export: the files that were given, the setting's, or the simulator's own."""
-    found: list[CostLine] = []
+    found: list[BillLine] = []
     for name, rows in _exports(deployment, files, month):
         try:
             found += read_cost_lines(rows, month)
@@ -134,7 +134,7 @@ def _document(month: str, found: Comparison) -> dict[str, object]:
     return {"month": month, "usd": sums, "findings": [_line(one) for one in found.findings]}
 
 
-def _line(one: Finding) -> dict[str, str]:
+def _line(one: BillFinding) -> dict[str, str]:
     return {
         "status": one.status, "why": one.why, "model": one.model, "usage": one.usage, "day": str(one.day or ""),
         "our_usd": str(one.ours), "their_usd": str(one.theirs), "our_quantity": str(one.our_quantity),

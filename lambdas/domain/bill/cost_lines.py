@@ -36,7 +36,7 @@ class NoCostExportError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CostLine:
+class BillLine:
     """One line of the export. ``model`` and ``usage`` are empty where it is about no model that is known."""
 
     number: int
@@ -60,7 +60,7 @@ class CostLine:
     month: str
 
     @classmethod
-    def from_row(cls, number: int, row: Mapping[str, str]) -> CostLine:
+    def from_row(cls, number: int, row: Mapping[str, str]) -> BillLine:
         """Read a row.
 
         Raises
@@ -98,7 +98,7 @@ class CostLine:
             raise NoCostExportError(f"line {number}: {problem}") from None
 
 
-def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[CostLine]:
+def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[BillLine]:
     """Read the lines about Bedrock of a month.
 
     Parameters
@@ -115,7 +115,7 @@ def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[CostL
     found = []
     for number, row in enumerate(rows, 2):  # the first line has the columns
         if row.get("line_item_product_code") == PRODUCT:
-            line = CostLine.from_row(number, row)
+            line = BillLine.from_row(number, row)
             if line.month == month:
                 found.append(line)
         elif "line_item_product_code" not in row:
@@ -123,7 +123,7 @@ def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[CostL
     return found
 
 
-def flaws(lines: Iterable[CostLine]) -> Iterator[tuple[CostLine, str]]:
+def flaws(lines: Iterable[BillLine]) -> Iterator[tuple[BillLine, str]]:
     """Name what is wrong within the file itself, line by line: nothing that we wrote down explains that."""
     lines = list(lines)
     seen = Counter(line.line_id for line in lines)
@@ -142,7 +142,7 @@ def flaws(lines: Iterable[CostLine]) -> Iterator[tuple[CostLine, str]]:
             yield line, f"a {line.kind.lower()} of ${line.cost:f} adds to the bill"
 
 
-def _flaws_of_usage(line: CostLine) -> Iterator[tuple[CostLine, str]]:
+def _flaws_of_usage(line: BillLine) -> Iterator[tuple[BillLine, str]]:
     if line.amount < 0 or line.cost < 0:
         yield line, "its usage is negative"
     if not line.usage:

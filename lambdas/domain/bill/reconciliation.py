@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import groupby
 
-from lambdas.domain.bill.cost_lines import USAGE, CostLine, flaws
+from lambdas.domain.bill.cost_lines import USAGE, BillLine, flaws
 from lambdas.domain.costs.ledger import AT_MOST
 from lambdas.domain.focus.charges import Charge
 from lambdas.domain.model_ids import CUSTOM, foundation_model_id
@@ -19,7 +19,7 @@ from lambdas.domain.model_ids import CUSTOM, foundation_model_id
 MATCHED, EXPLAINED, UNEXPLAINED = "matched", "explained", "unexplained"
 
 DERIVED, DELAY, MIDNIGHT, DISCOUNT = "derived", "delay", "midnight", "discount"
-OTHERS, BESIDE, CLOCKS, IN_PROGRESS = "others", "beside usage", "clocks", "in progress"
+OTHERS, BESIDE, CLOCKS, NOT_LOOKED_AT = "others", "beside usage", "clocks", "in progress"
 OURS_ONLY, THEIRS_ONLY, QUANTITY, PRICE, FLAW = "ours only", "theirs only", "quantity", "price", "flaw"
 """Why a difference is there: the first eight explain it, the last five only name it."""
 
@@ -36,7 +36,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class BillFinding:
     """What was found of one usage on one day, or of one line beside usage.
 
     ``ours`` and ``theirs`` are US dollars; ``day`` is ``None`` for what is about the month.
@@ -63,7 +63,7 @@ class Finding:
 class Comparison:
     """All findings of a month."""
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[BillFinding] = field(default_factory=list)
 
     def usd(self, status: str) -> Decimal:
         """Dollars of the findings of a status."""
@@ -76,7 +76,7 @@ class _Cell:
 
     day: date
     charges: list[Charge] = field(default_factory=list)
-    lines: list[CostLine] = field(default_factory=list)
+    lines: list[BillLine] = field(default_factory=list)
 
     @property
     def ours(self) -> Decimal:
@@ -97,7 +97,7 @@ class _Cell:
 
 def reconcile_month(
     charges: Iterable[Charge],
-    lines: Sequence[CostLine],
+    lines: Sequence[BillLine],
     *,
     environment: str,
     principals: str,
@@ -110,7 +110,7 @@ def reconcile_month(
     ----------
     charges : iterable of Charge
         Of models: run cost, serving and storage.
-    lines : sequence of CostLine
+    lines : sequence of BillLine
         Of the same month.
     environment : str
         Whose tag makes a line ours.
@@ -164,14 +164,16 @@ def _without_running(
         return
     runs = ", ".join(sorted({line.run for line in theirs}))
     late = _Cell(cell.day, [], theirs)
-    comparison.findings.append(_finding(key, late, EXPLAINED, IN_PROGRESS, f"run {runs} has not looked at its job yet"))
+    comparison.findings.append(
+        _finding(key, late, EXPLAINED, NOT_LOOKED_AT, f"run {runs} has not looked at its job yet")
+    )
     if rest.lines or rest.charges:
         yield rest
 
 
 def _compare(
     key: Key, days: list[_Cell], within: Decimal, until: datetime | None, *, closed: bool
-) -> Iterator[Finding]:
+) -> Iterator[BillFinding]:
     """Compare one usage day by day; neighbouring days that differ are compared together."""
     for apart, group in groupby(_neighbours(days, within), key=lambda pair: pair[1]):
         cells = [cell for cell, _ in group]
@@ -203,7 +205,7 @@ def _neighbours(days: list[_Cell], within: Decimal) -> Iterator[tuple[_Cell, int
         yield cell, number
 
 
-def _explained(key: Key, cell: _Cell, within: Decimal, until: datetime | None, *, closed: bool) -> Finding:
+def _explained(key: Key, cell: _Cell, within: Decimal, until: datetime | None, *, closed: bool) -> BillFinding:
     """Say why one usage of one day differs, as far as the data shows it."""
     if not cell.lines:
         if until is not None and datetime.combine(cell.day, time(), UTC) + timedelta(days=1) > until and not closed:
@@ -231,7 +233,7 @@ def _explained(key: Key, cell: _Cell, within: Decimal, until: datetime | None, *
     return _finding(key, cell, UNEXPLAINED, PRICE, evidence)
 
 
-def _quantity(key: Key, cell: _Cell, until: datetime | None, *, closed: bool) -> Finding:
+def _quantity(key: Key, cell: _Cell, until: datetime | None, *, closed: bool) -> BillFinding:
     ours, theirs = cell.our_quantity, cell.their_quantity
     last = until is not None and cell.day == (until - timedelta(seconds=1)).date() and not closed
     if last and theirs < ours:
@@ -272,7 +274,7 @@ def _near(one: Decimal, other: Decimal, within: Decimal) -> bool:
     return abs(one - other) <= within * max(abs(one), abs(other))
 
 
-def _rates(lines: Sequence[CostLine]) -> tuple[Decimal | None, Decimal | None]:
+def _rates(lines: Sequence[BillLine]) -> tuple[Decimal | None, Decimal | None]:
     """Give the rate and the public rate of lines; of several the mean by amount."""
     amount = sum((one.amount for one in lines), Decimal())
     if not amount or any(one.rate is None or one.public_rate is None for one in lines):
@@ -281,46 +283,46 @@ def _rates(lines: Sequence[CostLine]) -> tuple[Decimal | None, Decimal | None]:
     return rate, sum((one.amount * (one.public_rate or 0) for one in lines), Decimal()) / amount
 
 
-def _finding(key: Key, cell: _Cell, status: str, why: str, evidence: str = "") -> Finding:
-    return Finding(
+def _finding(key: Key, cell: _Cell, status: str, why: str, evidence: str = "") -> BillFinding:
+    return BillFinding(
         status=status, why=why, model=key[0], usage=key[1], day=cell.day, ours=cell.ours, theirs=cell.theirs,
         our_quantity=cell.our_quantity, their_quantity=cell.their_quantity, evidence=evidence,
     )  # fmt: skip
 
 
-def _flaw_findings(wrong: Iterable[tuple[CostLine, str]]) -> Iterator[Finding]:
-    by_line: dict[int, tuple[CostLine, list[str]]] = {}
+def _flaw_findings(wrong: Iterable[tuple[BillLine, str]]) -> Iterator[BillFinding]:
+    by_line: dict[int, tuple[BillLine, list[str]]] = {}
     for line, said in wrong:
         by_line.setdefault(line.number, (line, []))[1].append(said)
     for line, said in by_line.values():
         yield _about(line, UNEXPLAINED, FLAW, f"line {line.number}: {'; '.join(said)}")
 
 
-def _beside(line: CostLine) -> Finding:
+def _beside(line: BillLine) -> BillFinding:
     return _about(line, EXPLAINED, BESIDE, f"{line.kind}, line {line.number}: no usage of ours")
 
 
-def _of_others(line: CostLine) -> Finding:
+def _of_others(line: BillLine) -> BillFinding:
     who = line.principal or line.resource
     return _about(line, EXPLAINED, OTHERS, f"line {line.number}: {who} is not of this environment")
 
 
-def _about(line: CostLine, status: str, why: str, evidence: str) -> Finding:
-    return Finding(
+def _about(line: BillLine, status: str, why: str, evidence: str) -> BillFinding:
+    return BillFinding(
         status=status, why=why, model=line.model, usage=line.usage or line.kind, day=line.day, ours=Decimal(),
         theirs=line.cost, their_quantity=line.amount, evidence=evidence,
     )  # fmt: skip
 
 
-def _without_quantity(charge: Charge) -> Finding:
+def _without_quantity(charge: Charge) -> BillFinding:
     evidence = f"{charge.line_id} has no quantities: it was written before version 0.2.0"
-    return Finding(
+    return BillFinding(
         status=EXPLAINED if not charge.usd else UNEXPLAINED, why=OURS_ONLY, model=model_of_bill(charge.model), usage="",
         day=charge.day, ours=charge.usd, theirs=Decimal(), evidence=evidence,
     )  # fmt: skip
 
 
-def _is_others(line: CostLine, environment: str, principals: str) -> bool:
+def _is_others(line: BillLine, environment: str, principals: str) -> bool:
     """Tell whether somebody else used the model: neither our tag is on what was asked, nor did a role of ours ask."""
     if line.environment == environment:
         return False
@@ -347,6 +349,6 @@ def _lines_of(charges: Sequence[Charge]) -> str:
     return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"  # noqa: PLR2004 - three are named
 
 
-def _numbers(lines: Sequence[CostLine]) -> str:
+def _numbers(lines: Sequence[BillLine]) -> str:
     numbers = [str(one.number) for one in lines]
     return f"{', '.join(numbers[:5])}{' …' if len(numbers) > 5 else ''}"  # noqa: PLR2004 - five are named

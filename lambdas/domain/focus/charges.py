@@ -27,7 +27,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Account:
+class BilledAccount:
     """Whose charges they are.
 
     Attributes
@@ -130,7 +130,7 @@ def charges_of_line(task: str, run_id: str, entry: LedgerEntry, otherwise: str) 
     ]
 
 
-def row_of(charge: Charge, account: Account) -> Row:
+def row_of(charge: Charge, account: BilledAccount) -> Row:
     """Give the row of FOCUS of a charge; what the specification calls null is empty."""
     begins = charge.day.replace(day=1)
     ends = (begins + timedelta(days=31)).replace(day=1)
@@ -149,7 +149,7 @@ def row_of(charge: Charge, account: Account) -> Row:
         "BilledCost": cost,
         "BillingAccountId": account.account_id,
         "BillingAccountName": account.account_id,
-        "BillingAccountType": "AWS Account",
+        "BillingAccountType": "AWS BilledAccount",
         "BillingCurrency": "USD",
         "BillingPeriodEnd": _time(ends),
         "BillingPeriodStart": _time(begins),
@@ -188,7 +188,7 @@ def row_of(charge: Charge, account: Account) -> Row:
         "SkuPriceId": f"{sku}/{price}",
         "SubAccountId": account.account_id,
         "SubAccountName": account.account_id,
-        "SubAccountType": "AWS Account",
+        "SubAccountType": "AWS BilledAccount",
         "Tags": json.dumps(tags, sort_keys=True),
         "x_Environment": account.environment,
         "x_Task": charge.task,
@@ -203,7 +203,7 @@ def row_of(charge: Charge, account: Account) -> Row:
     return {column: known.get(column, "") for column in COLUMNS}
 
 
-def rows_of_charges(charges: Iterable[Charge], account: Account) -> Iterator[Row]:
+def rows_of_charges(charges: Iterable[Charge], account: BilledAccount) -> Iterator[Row]:
     """Give the rows of charges in an order that does not depend on theirs: the same charges are the same file."""
     key = lambda one: (one.day, one.line_id, one.part.usage if one.part else "", one.model)  # noqa: E731
     for charge in sorted(charges, key=key):

@@ -23,7 +23,7 @@ from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.table import ConditionFailed, Table
 
 OPEN = "open"
-OPEN_GROUP = "COSTS#OPEN"
+UNSETTLED_GROUP = "COSTS#OPEN"
 """State group of the items that are not settled."""
 
 LOOKED_AT_ONCE = 2_000
@@ -113,7 +113,7 @@ class RunList:
             self._table.update(
                 **_key(run_id),
                 expression="SET state_group = :group, since = :since",
-                values={":group": OPEN_GROUP, ":since": since},
+                values={":group": UNSETTLED_GROUP, ":since": since},
                 condition="attribute_not_exists(pk)",
             )
 
@@ -132,13 +132,13 @@ class RunList:
             self._table.update(
                 **_key(run_id),
                 expression="SET state_group = :group, since = :open",
-                values={":group": OPEN_GROUP, ":open": OPEN},
+                values={":group": UNSETTLED_GROUP, ":open": OPEN},
                 condition="attribute_exists(pk)",
             )
 
     def unsettled(self) -> Iterator[ListedRun]:
         """Read what is not settled: what runs, and what has ended lately."""
-        for item in self._table.in_state(OPEN_GROUP):
+        for item in self._table.in_state(UNSETTLED_GROUP):
             yield ListedRun.from_item(item)
 
     def begin_settling(self, run_id: str, now: str) -> None:

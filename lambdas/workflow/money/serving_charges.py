@@ -30,7 +30,7 @@ LOOKED_BACK = timedelta(days=60)
 
 
 @dataclass(kw_only=True, slots=True)
-class Served:
+class ServedMonth:
     """What a month's serving came to.
 
     Attributes
@@ -73,7 +73,7 @@ class ServingReader:
     student_model: str
     now: Callable[[], datetime]
 
-    def read(self, month: str, lines: Iterable[Line]) -> Served:
+    def read(self, month: str, lines: Iterable[Line]) -> ServedMonth:
         """Read the charges of a month up to now.
 
         Parameters
@@ -86,7 +86,7 @@ class ServingReader:
         begins = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
         ends = (begins + timedelta(days=31)).replace(day=1)
         existing = [thing for thing in self.existing(begins) if thing.begins < ends and thing.ends > begins]
-        served, paid = Served(), _own_questions(lines)
+        served, paid = ServedMonth(), _own_questions(lines)
         endpoints = [thing for thing in existing if thing.kind != "model"]
         counted = self.usage.sums_by_day(
             [thing.arn for thing in endpoints],
@@ -163,7 +163,7 @@ class ServingReader:
         thing: Existing,
         counted: dict[tuple[str, date], dict[str, float]],
         paid: dict[tuple[str, date], list[LedgerEntry]],
-        served: Served,
+        served: ServedMonth,
     ) -> None:
         """Count an endpoint's requests, and a deployment's tokens, day by day."""
         for (arn, day), values in counted.items():

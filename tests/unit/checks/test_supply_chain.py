@@ -12,7 +12,7 @@ import yaml
 
 from checks.files import REPOSITORY
 
-LOCKS = ["requirements.lock", "requirements-dev.lock", "lambdas/requirements.lock"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "lambdas/requirements.lock", "requirements-focus.lock"]
 AT_SYNTH = [
     REPOSITORY / "app.py",
     *(REPOSITORY / "stacks").rglob("*.py"),
@@ -41,7 +41,7 @@ def test_every_node_package_has_a_hash_and_no_address_of_a_registry() -> None:
 
 
 def test_every_requirement_is_pinned_to_one_version() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "lambdas/requirements.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "lambdas/requirements.txt", "requirements-focus.txt"):
         lines = [line.split("#")[0].strip() for line in (REPOSITORY / name).read_text().splitlines()]
         assert not [line for line in lines if line and not line.startswith("-r ") and "==" not in line], name
     declared = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"]

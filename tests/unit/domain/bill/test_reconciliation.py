@@ -19,9 +19,9 @@ from lambdas.domain.bill.reconciliation import (
     DERIVED,
     DISCOUNT,
     FLAW,
-    IN_PROGRESS,
     MATCHED,
     MIDNIGHT,
+    NOT_LOOKED_AT,
     OTHERS,
     OURS_ONLY,
     PRICE,
@@ -281,7 +281,7 @@ def test_what_a_run_in_progress_has_not_looked_at_yet_is_named_as_that() -> None
     ended = reconcile_month(ours, lines, **known)  # type: ignore[arg-type]
     # Then
     assert why(going_on, UNEXPLAINED) == set()
-    assert [one.evidence for one in going_on.findings if one.why == IN_PROGRESS] == [
+    assert [one.evidence for one in going_on.findings if one.why == NOT_LOOKED_AT] == [
         "run video-9 has not looked at its job yet"
     ]
     assert why(ended, "explained") | why(ended, UNEXPLAINED) == {DERIVED}  # twice of what is worked out, and no more

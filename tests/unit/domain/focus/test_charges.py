@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.costs.ledger import LedgerEntry, exact_usd
-from lambdas.domain.focus.charges import Account, Row, as_csv, charges_of_line, row_of, rows_of_charges
+from lambdas.domain.focus.charges import BilledAccount, Row, as_csv, charges_of_line, row_of, rows_of_charges
 from lambdas.domain.focus.columns import COLUMNS, FOCUS_1_0, OWN, SINCE_1_1, SINCE_1_2
 from lambdas.domain.focus.columns import UNITS as FOCUS_UNITS
 from lambdas.domain.prices.price_book import UNITS, PriceBook
 from lambdas.domain.prices.priced_parts import PricedPart
 
-ACCOUNT = Account(
+ACCOUNT = BilledAccount(
     account_id="123456789012",
     region="us-east-1",
     region_name="US East (N. Virginia)",
