@@ -45,6 +45,7 @@ class Charge:
     end: str | None
     requests: int
     units: int
+    rates: dict[str, float]
 
 
 @dataclass(frozen=True)
