@@ -49,13 +49,12 @@ class Baseline:
         if found is None:
             return None
         bounds = found.get("usd_per_1k_ci95")
-        low, high = map(exact, bounds) if bounds else (None, None)
         return cls(
             run_id=run_id,
             model=str(found["model_id"]),
             usd_per_1k=exact(found["usd_per_1k_requests"]),
-            low=low,
-            high=high,
+            low=exact(bounds[0]) if bounds else None,
+            high=exact(bounds[1]) if bounds else None,
             records=int(found.get("records", 0)),
         )
 

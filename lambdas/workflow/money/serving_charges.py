@@ -97,7 +97,9 @@ class ServingReader:
         for thing in existing:
             if missing := unpriced(thing, self.prices):
                 served.unpriced.append(f"{thing.arn}: the price book has no price for {missing}")
-            for charge in existence_charges(thing, self.prices, month) if thing.kind != "deployment" else ():
+            if thing.kind == "deployment":
+                continue
+            for charge in existence_charges(thing, self.prices, month):
                 served.charges.append(charge)
                 if thing.kind == "throughput" and not counted.get((thing.arn, charge.day), {}).get("Invocations"):
                     served.idle.append(charge)

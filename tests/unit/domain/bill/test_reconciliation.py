@@ -72,7 +72,9 @@ def again_under_another_id(bill: list[Row], at: int, _chance: random.Random) -> 
 
 
 def more_used(bill: list[Row], at: int, chance: random.Random) -> set[str]:
-    amount_of(bill[at], Decimal(bill[at]["line_item_usage_amount"]) * chance.choice((3, 5, Decimal("0.2"))))
+    amount_of(
+        bill[at], Decimal(bill[at]["line_item_usage_amount"]) * chance.choice((Decimal(3), Decimal(5), Decimal("0.2")))
+    )
     return {QUANTITY}
 
 
