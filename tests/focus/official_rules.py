@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import focus_validator  # type: ignore[import-not-found]
-import pandas as pd  # type: ignore[import-not-found]
+import pandas as pd
 from focus_validator.rules.spec_rules import SpecRules  # type: ignore[import-not-found]
 from focus_validator.validator import DEFAULT_VERSION_SETS_PATH  # type: ignore[import-not-found]
 

@@ -294,8 +294,8 @@ def _flaw_findings(wrong: Iterable[tuple[BillLine, str]]) -> Iterator[BillFindin
     by_line: dict[int, tuple[BillLine, list[str]]] = {}
     for line, said in wrong:
         by_line.setdefault(line.number, (line, []))[1].append(said)
-    for line, said in by_line.values():
-        yield _about(line, UNEXPLAINED, FLAW, f"line {line.number}: {'; '.join(said)}")
+    for line, texts in by_line.values():
+        yield _about(line, UNEXPLAINED, FLAW, f"line {line.number}: {'; '.join(texts)}")
 
 
 def _beside(line: BillLine) -> BillFinding:

@@ -38,7 +38,10 @@ def test_the_seconds_of_all_days_are_those_within_the_month(begins: float, lasts
 
 def test_a_throughput_is_charged_by_its_units_and_hours() -> None:
     charges = list(existence_charges(existing(begins_h=18), PRICES, "2026-11"))
-    assert [(one.day, one.usd) for one in charges] == [(date(2026, 11, 1), 24), (date(2026, 11, 2), 96)]
+    assert [(one.day, one.usd) for one in charges] == [
+        (date(2026, 11, 1), Decimal(24)),
+        (date(2026, 11, 2), Decimal(96)),
+    ]
     assert charges[0].part is not None
     assert (charges[0].part.quantity, charges[0].part.usd_per_unit) == (12.0, 2.0)  # 6 hours of 2 units
 

@@ -55,7 +55,7 @@ def test_whatever_it_is_shown_by_the_dollars_are_the_same(charges: list[Charge],
 def test_idle_dollars_are_a_part_of_serving() -> None:
     idle = charge("a", SERVING, 48)
     (line,) = shown_by("task", "dev", [idle, charge("a", SERVING, 2), charge("a", "CheckRun", 1)], [idle], [], {})
-    assert (line.runs, line.serving, line.idle, line.saved) == (1, 50, 48, None)
+    assert (line.runs, line.serving, line.idle, line.saved) == (Decimal(1), Decimal(50), Decimal(48), None)
 
 
 def test_what_was_saved_is_what_the_baseline_would_have_cost_less_all_that_serving_cost() -> None:
@@ -71,7 +71,7 @@ def test_what_was_saved_is_what_the_baseline_would_have_cost_less_all_that_servi
     found = savings({("a", DAY): 10_000, ("b", DAY): 5}, {"a": BASELINE}, charges)
     # Then
     assert [(one.day, one.requests, one.paid, one.saved) for one in found] == [
-        (DAY, 10_000, 4, Decimal(16)), (later, 0, 4, Decimal(-4)),
+        (DAY, 10_000, Decimal(4), Decimal(16)), (later, 0, Decimal(4), Decimal(-4)),
     ]  # fmt: skip
     row = saving_row(found[0], "dev", simulated=False)
     assert (row["SavedUsdLow"], row["SavedUsd"], row["SavedUsdHigh"]) == ("11", "16", "21")

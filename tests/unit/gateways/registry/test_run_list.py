@@ -256,12 +256,12 @@ def test_no_order_of_writers_deaths_and_looks_makes_a_sum_that_is_not_the_ledger
     assert office.is_true()
 
 
-def _do(office: Office, kind: str, run_id: str, *usd: float) -> None:
+def _do(office: Office, kind: str, run_id: str, usd: float = 0.0) -> None:
     ended = office.registry.run(run_id).state == "ENDED"
     if kind == "pay":
-        office.registry.record_cost(run_id, office.line(*usd))
+        office.registry.record_cost(run_id, office.line(usd))
     elif kind == "announce":
-        office.announce(run_id, *usd)
+        office.announce(run_id, usd)
     elif kind == "end":
         office.end(run_id)
     elif kind == "retry" and ended:
