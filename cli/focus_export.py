@@ -37,7 +37,7 @@ def account_of(deployment: Deployment) -> BilledAccount:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Month:
+class MonthlyMoney:
     """A month's money: what runs cost, what serving cost, and what it saved.
 
     Attributes
@@ -53,7 +53,7 @@ class Month:
     savings: list[Saving]
 
 
-def read_month(deployment: Deployment, month: str, task: str | None = None) -> Month:
+def read_month(deployment: Deployment, month: str, task: str | None = None) -> MonthlyMoney:
     """Read a month (``YYYY-MM``), of one task or of all."""
     lines = list(lines_of_month(deployment.registry, month))
     reader = ServingReader(
@@ -68,7 +68,9 @@ def read_month(deployment: Deployment, month: str, task: str | None = None) -> M
     served = reader.read(month, lines)
     charges = [one for one in (*run_charges(lines), *served.charges) if task in (None, one.task)]
     requests = {key: number for key, number in served.requests.items() if task in (None, key[0])}
-    return Month(charges=charges, served=served, savings=savings(requests, _baselines(deployment, charges), charges))
+    return MonthlyMoney(
+        charges=charges, served=served, savings=savings(requests, _baselines(deployment, charges), charges)
+    )
 
 
 def write_focus(session: Session, month: str, out: Path, task: str | None) -> None:
