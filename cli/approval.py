@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.errors import CHECK_FAILED, CliError
+from cli.identity_proof import signed_proof
 from cli.reports import parsed_report, read_document
 from cli.screen import SIMULATED
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
@@ -67,6 +68,8 @@ def give_answer(session: Session, run: Run, answer: ApprovalAnswer) -> None:
         payload["hourly_price"] = answer.hourly_price
     if answer.explicitly:
         payload["explicitly"] = True
+    verb = "approve" if answer.word == APPROVED else "reject"
+    payload["proof"] = signed_proof(session.deployment, verb, run.run_id, str(run.report_sha256))
     given = session.deployment.invoke("AnswerApprovalFunction", payload)
     session.show(
         given,

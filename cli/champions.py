@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from cli.ceilings import champion_beyond
 from cli.errors import CHECK_FAILED, CliError
+from cli.identity_proof import signed_proof
 from cli.screen import SIMULATED
 from cli.serving_now import MISSING, ServingNow, look
 from cli.session import Session, pass_session, why_option
 from lambdas.domain.identity import task_slug
 from lambdas.domain.report.figures import moment
 from lambdas.domain.serving.idle_rules import DELETE_IDLE, DELETE_UNUSED, REPORT
+from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words
 from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.resources import ResourceBook
@@ -27,14 +30,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--history", "history_of", metavar="TASK", help="Instead: what happened to a task, who said so and why.")
 @pass_session
-def champions(session: Session) -> None:
+def champions(session: Session, history_of: str | None) -> None:
     """List the student that serves each task, on what, since when, and for how much an hour.
 
     The registry says who; Bedrock is asked for the status of each endpoint, and SSM where callers are led.
     """
     deployment = session.deployment
     tasks = TaskBook(deployment.table)
+    if history_of is not None:
+        _show_history(session, tasks.history(task_slug(history_of)), history_of)
+        return
     states = {task: tasks.state(task) for task in sorted(tasks.all_tasks())}
     torn_down = {task: state for task, state in states.items() if not state.champion and state.torn_down_at}
     rows = list(_rows(deployment, states))
@@ -52,6 +59,19 @@ def champions(session: Session) -> None:
         _print(session, rows)
     elif not torn_down:
         session.screen.print("No task has a champion yet. 'python -m cli submit TASK_DIR' starts a run.")
+
+
+def _show_history(session: Session, lines: list[dict[str, Any]], task: str) -> None:
+    if session.as_json:
+        for line in lines:
+            session.show(line)
+        return
+    table = Table("When", "What", "Run", "By", "Accepted explicitly", "Why", header_style="bold")
+    for line in lines:
+        accepted = ", ".join(map(str, line.get("accepted", [])))
+        cells = (line["action"], line["run_id"], line.get("answered_by", ""), accepted, line.get("why", ""))
+        table.add_row(moment(str(line["at"])), *(Text(one_line(str(cell)), overflow="fold") for cell in cells))
+    session.screen.print(table if lines else f"Nothing has happened to task {task} yet.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +148,8 @@ def confirm(session: Session, task: str, why: str) -> None:
     champion = TaskBook(session.deployment.table).state(task).champion
     if champion is None:
         raise CliError(f"Task '{task}' has no champion. 'python -m cli champions' lists them.", CHECK_FAILED)
-    payload = {"confirm": task, "run_id": champion.run_id, "why": why}
+    payload: dict[str, Any] = {"confirm": task, "run_id": champion.run_id, "why": why}
+    payload["proof"] = signed_proof(session.deployment, "confirm", champion.run_id)
     given = session.deployment.invoke("ReapFunction", payload)
     session.show(given, f"The champion of {task}, run {champion.run_id}, is confirmed.")
 

@@ -95,7 +95,9 @@ def check_allowed(submission: LogSubmission, allowed: Iterable[LogSource]) -> No
         raise CliError(f"Nothing was uploaded. {problem}.", CHECK_FAILED) from None
 
 
-def upload_request(client: S3Client, bucket: str, submission: LogSubmission) -> Upload:
+def upload_request(
+    client: S3Client, bucket: str, submission: LogSubmission, metadata: dict[str, str] | None = None
+) -> Upload:
     """Upload the task's files first and the request last, because the request starts the run.
 
     Raises
@@ -105,7 +107,8 @@ def upload_request(client: S3Client, bucket: str, submission: LogSubmission) -> 
     """
     submission.beside.upload(client, bucket)
     body = json.dumps(submission.request.to_document(), indent=2, sort_keys=True).encode() + b"\n"
-    made = client.put_object(Bucket=bucket, Key=submission.key, Body=body, ContentType="application/json")
+    kind = "application/json"
+    made = client.put_object(Bucket=bucket, Key=submission.key, Body=body, ContentType=kind, Metadata=metadata or {})
     return uploaded(bucket, submission.key, made.get("VersionId"))
 
 

@@ -19,6 +19,7 @@ from cli.environment_files import read_settings
 from cli.errors import CHECK_FAILED, EXIT_CODES, INTERRUPTED, CliError, aws_problems_explained
 from cli.estimation import estimate
 from cli.forget import forget
+from cli.identity_proof import signed_upload
 from cli.log_submission import LogOptions, check_allowed, check_logs, upload_request
 from cli.prices import prices
 from cli.rebuild import rebuild_registry
@@ -133,7 +134,7 @@ def submit(  # noqa: PLR0913 - one parameter an option
     check_deployed(deployment, submission.beside.definition())
     _tell_simulator(session, submission.beside, submission.dataset)
     _note_left(client, bucket, submission.beside, task_dir)
-    made = upload(client, bucket, submission)
+    made = upload(client, bucket, submission, signed_upload(deployment, bucket, submission.key))
     summary = submission.dataset.summary()
     counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}
     said = ", ".join(f"{value} {name}" for name, value in counts.items())
@@ -332,7 +333,7 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
     _tell_simulator(session, submission.beside, None)
     _note_left(client, bucket, submission.beside, task_dir)
-    made = upload_request(client, bucket, submission)
+    made = upload_request(client, bucket, submission, signed_upload(deployment, bucket, submission.key))
     session.show(
         {"run_id": made.run_id, "bucket": made.bucket, "key": made.key, "version": made.version},
         f"Run {made.run_id}",

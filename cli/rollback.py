@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import CHECK_FAILED, INTERRUPTED, CliError
+from cli.identity_proof import signed_proof
 from cli.screen import SIMULATED
+from lambdas.domain.caller_proof import rollback_subject
 from lambdas.domain.identity import task_slug
 
 if TYPE_CHECKING:
@@ -47,4 +49,6 @@ def roll_back(session: Session, task: str, to_run: str | None, why: str) -> None
 
 
 def _step(session: Session, payload: dict[str, Any]) -> dict[str, Any]:
-    return session.deployment.invoke("RollbackFunction", payload)
+    subject = rollback_subject(payload["task"], payload["to"])
+    proof = signed_proof(session.deployment, "rollback", subject)
+    return session.deployment.invoke("RollbackFunction", {**payload, "proof": proof})

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
+from lambdas.domain.report.answered import answered_facts
 from lambdas.domain.report.comparison import comparison_columns, comparison_rows
 from lambdas.domain.report.figures import moment, number, usd
 from lambdas.domain.report.headline import read_headline
@@ -111,6 +112,8 @@ def print_report(screen: Console, report: dict[str, Any], *, simulated: bool) ->
     total = number(report.get("total_usd"))
     if total is not None:
         screen.print(f"Cost of the run: {usd(total)}{' (simulated)' if simulated else ''}")
+    for fact in answered_facts(report):
+        screen.print(f"{fact.label}: {fact.value}", soft_wrap=True, markup=False)
     if headline.next_step is not None:
         screen.print(f"Next: {headline.next_step.text} {headline.next_step.command or ''}".rstrip())
     if simulated:

@@ -87,8 +87,10 @@ def rejection_lines(rejections: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def upload(client: S3Client, bucket: str, submission: Submission) -> Upload:
+def upload(client: S3Client, bucket: str, submission: Submission, metadata: dict[str, str] | None = None) -> Upload:
     """Upload the task's files first and the prompts last, because the prompts start the run.
+
+    ``metadata`` proves who uploads (:func:`cli.identity_proof.signed_upload`).
 
     Returns
     -------
@@ -101,7 +103,8 @@ def upload(client: S3Client, bucket: str, submission: Submission) -> Upload:
         When the bucket keeps no versions.
     """
     submission.beside.upload(client, bucket)
-    return uploaded(bucket, submission.key, put(client, bucket, submission.key, submission.prompts))
+    made = put(client, bucket, submission.key, submission.prompts, metadata=metadata)
+    return uploaded(bucket, submission.key, made)
 
 
 def _only_prompts(folder: Path) -> Path:

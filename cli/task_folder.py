@@ -110,11 +110,19 @@ def check_key(key: str) -> None:
         raise InvalidUpload(f"the names of folder and file make a key of over {_MAX_KEY_BYTES} bytes; shorten them")
 
 
-def put(client: S3Client, bucket: str, key: str, path: Path, content_type: str | None = None) -> str | None:
+def put(
+    client: S3Client,
+    bucket: str,
+    key: str,
+    path: Path,
+    content_type: str | None = None,
+    metadata: dict[str, str] | None = None,
+) -> str | None:
     """Upload one file; give its version."""
     kind = content_type or ("application/gzip" if key.endswith(".gz") else "application/x-ndjson")
     with path.open("rb") as file:
-        return client.put_object(Bucket=bucket, Key=key, Body=file, ContentType=kind).get("VersionId")
+        made = client.put_object(Bucket=bucket, Key=key, Body=file, ContentType=kind, Metadata=metadata or {})
+        return made.get("VersionId")
 
 
 def uploaded(bucket: str, key: str, version: str | None) -> Upload:

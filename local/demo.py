@@ -14,6 +14,7 @@ from rich.console import Console
 
 from cli.deployment import Deployment
 from cli.errors import CHECK_FAILED, INTERRUPTED, OK, CliError, aws_problems_explained
+from cli.identity_proof import signed_upload
 from cli.reports import save_report
 from cli.screen import console, print_report
 from cli.simulated_task import simulated_task, tell_simulator
@@ -80,7 +81,9 @@ def _demo(screen: Console, workdir: Path, task: Path, account: str, *, stay: boo
     with deployed(workdir, progress=say, **(limits if smallest else {})), aws_problems_explained():
         deployment = Deployment.on_embedded_aws(ENVIRONMENT, workdir)
         tell_simulator(deployment.simulator, known)
-        made = upload(deployment.client("s3"), deployment.output("data", "UploadsBucket"), submission)
+        bucket = deployment.output("data", "UploadsBucket")
+        proof = signed_upload(deployment, bucket, submission.key)
+        made = upload(deployment.client("s3"), bucket, submission, proof)
         say(f"uploaded {made.key}: run {made.run_id}")
         run = watch_run(
             deployment,

@@ -142,9 +142,11 @@ class PipelineStack(Stack):
     ) -> tuple[StageFunction, StageFunction, StageFunction]:
         """Make the Lambdas that events and people invoke: they know the machine, which does not know them."""
         may, arn = self._allowed, machine.machine.state_machine_arn
-        _, rollback = self._stage("roll_back_champion", may.roll_back_champion(), LONGEST, operation=True)
+        _, rollback = self._stage(
+            "roll_back_champion", may.roll_back_champion(), LONGEST, {"ACCOUNT": self.account}, operation=True
+        )
         release, report = stages["release_resources"].function, stages["publish_report"].function
-        start_may, start_knows = may.start_run(arn), {"STATE_MACHINE_ARN": arn}
+        start_may, start_knows = may.start_run(arn), {"STATE_MACHINE_ARN": arn, "ACCOUNT": self.account}
         _, start_run = self._stage("start_run", start_may, SHORT, start_knows, operation=True, asynchronous=True)
         functions = {
             "STATE_MACHINE_ARN": arn,
@@ -157,7 +159,7 @@ class PipelineStack(Stack):
         called = [made.function_arn for made in (release, report, rollback.function, start_run.function)]
         topic = self.topic.topic_arn
         reconcile = may.reconcile_runs(arn, machine.executions, called, topic)
-        approvals = {"APPROVALS_TABLE": self._data.approvals_table}
+        approvals = {"APPROVALS_TABLE": self._data.approvals_table, "ACCOUNT": self.account}
         _, answer = self._stage("answer_approval", may.answer_approval(), SHORT, approvals, operation=True)
         _, reconciler = self._stage("reconcile_runs", reconcile, LONGEST, functions, operation=True, asynchronous=True)
         self._output("RollbackFunction", rollback.function.function_name)
@@ -165,7 +167,7 @@ class PipelineStack(Stack):
 
     def _reap_idle_throughput(self) -> StageFunction:
         topic = self.topic.topic_arn
-        may, environment = self._allowed.reap_idle_throughput(topic), {"TOPIC_ARN": topic}
+        may, environment = self._allowed.reap_idle_throughput(topic), {"TOPIC_ARN": topic, "ACCOUNT": self.account}
         _, reap = self._stage("reap_idle_throughput", may, LONGEST, environment, operation=True, asynchronous=True)
         return reap
 

@@ -13,6 +13,7 @@ SECTIONS = {
     "left_out": "contestants",
     "needs_explicit_approval": "gate",
     "explicit_reasons": "gate",
+    "submitter": "approval",
     "champion_before": "endpoint",
     "limits": "limits",
     **dict.fromkeys(

@@ -142,6 +142,10 @@ class AnswerRefused(PipelineError):
     """An approval was answered too late, twice or for another report."""
 
 
+class ProofRefused(PipelineError):
+    """A proof of identity is missing, forged, expired, used, or for something else."""
+
+
 class RetryRefused(PipelineError):
     """The run is in no state from which it can be tried again."""
 
@@ -171,6 +175,10 @@ class RetryLater(Exception):
     def __init__(self, message: str, *, busy: bool = False) -> None:
         super().__init__(message)
         self.busy = busy
+
+
+class IdentityUnknown(RetryLater):
+    """STS could not be asked who makes a call; nothing was done."""
 
 
 class DailyQuotaUsed(RetryLater):

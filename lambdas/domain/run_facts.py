@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
+from lambdas.domain.caller_identity import Answerer, Caller, Submitter
 from lambdas.domain.explicit_reasons import ExplicitReason
 
 
@@ -87,7 +88,8 @@ class QuotaWait(TypedDict):
 class Approval(TypedDict, total=False):
     """A person's answer; ``usd_per_unit_hour`` where no price book has the price.
 
-    ``accepted`` has the reasons to which the person said yes explicitly; earlier versions did not keep them.
+    ``accepted`` has the reasons to which the person said yes explicitly, ``by`` who it was, by the word of STS; earlier
+    versions kept neither.
     """
 
     answer: str
@@ -96,6 +98,7 @@ class Approval(TypedDict, total=False):
     report_sha256: str
     explicitly: bool
     accepted: list[ExplicitReason]
+    by: Caller
     usd_per_unit_hour: float | None
 
 
@@ -149,8 +152,15 @@ class RunFacts(TypedDict, total=False):
     quota_wait: QuotaWait
     reminded: int
     stop: StopFact
+    submitter: Submitter
     training: str
     undecided: bool
+
+
+def answerer(approval: Approval) -> Answerer:
+    """Say for a task's history whose word an approval is, and to what it said yes explicitly."""
+    by, accepted = approval.get("by"), approval.get("accepted", [])
+    return {"answered_by": by["arn"] if by else "", "accepted": [reason["name"] for reason in accepted]}
 
 
 def stated_price(facts: RunFacts) -> float | None:

@@ -107,6 +107,7 @@ def gather(
         "explicit_reasons": explicit,
         "needs_explicit_approval": sentences(explicit),
         "approval": run.facts.get("approval"),
+        "submitter": run.facts.get("submitter"),
         "left_out": evaluation.get("left_out", []),
         "worst_answers": evaluation.get("worst_answers", []),
         "ledger": [_ledger_line(entry, simulated=settings.simulated) for entry in summed(ledger)],

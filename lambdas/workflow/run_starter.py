@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.caller_identity import Submitter
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.aws.service_errors import refusal
 from lambdas.gateways.aws.storage import Bucket
@@ -85,8 +87,16 @@ def _execution_input(run: Run) -> dict[str, object]:
     return {**of_run, "from_logs": True} if run.upload.from_logs else of_run
 
 
-def claim_upload(registry: Registry, uploads: Bucket, upload: Upload, now: str) -> Run:
+def claim_upload(
+    registry: Registry,
+    uploads: Bucket,
+    upload: Upload,
+    now: str,
+    find_submitter: Callable[[Upload], Submitter] | None = None,
+) -> Run:
     """Claim the run of an uploaded object version and pin the task's files that are there at this moment.
+
+    ``find_submitter`` says who uploaded; it is asked once, for a run that is not known yet.
 
     Raises
     ------
@@ -99,4 +109,5 @@ def claim_upload(registry: Registry, uploads: Bucket, upload: Upload, now: str) 
         return known
     names = ("task.json", "holdout.jsonl", "calibration.jsonl")
     task, holdout, calibration = (uploads.newest_version(f"{upload.folder}/{name}") for name in names)
-    return registry.claim(upload, task, holdout, now, calibration)
+    submitter = find_submitter(upload) if find_submitter else None
+    return registry.claim(upload, task, holdout, now, calibration, submitter)

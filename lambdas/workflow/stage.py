@@ -43,6 +43,7 @@ from lambdas.gateways.registry.shard_failures import ShardFailures
 from lambdas.gateways.registry.table import Table
 from lambdas.gateways.registry.tasks import TaskBook
 from lambdas.gateways.registry.upload_cursor import UploadCursor
+from lambdas.gateways.registry.used_proofs import UsedProofs
 
 Result = dict[str, Any]
 
@@ -128,6 +129,11 @@ class Pipeline:
     def foreign(self) -> ForeignResources:
         """What of the account is other people's."""
         return ForeignResources(self.now, self._table)
+
+    @cached_property
+    def used_proofs(self) -> UsedProofs:
+        """Proofs of identity that are good no more."""
+        return UsedProofs(self._table)
 
     @cached_property
     def shard_failures(self) -> ShardFailures:

@@ -16,7 +16,7 @@ from stacks.access.permissions import Permission, allow, keep_reasons, policy_do
 if TYPE_CHECKING:
     from lambdas.domain.task.settings import Vpc
 
-INTERFACES = ("bedrock", "bedrock-runtime", "lambda", "monitoring", "servicequotas", "sns", "ssm", "states")
+INTERFACES = ("bedrock", "bedrock-runtime", "lambda", "monitoring", "servicequotas", "sns", "ssm", "states", "sts")
 """What the Lambdas call; logs, traces, dead letters and the key are used by AWS itself, outside the subnets."""
 
 GATEWAYS = ("dynamodb", "s3")

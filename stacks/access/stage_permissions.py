@@ -14,7 +14,8 @@ class StagePermissions(PermissionParts):
     def start_run(self, machine: str) -> list[Permission]:
         """Claim a run, pin its task definition's version, start its execution."""
         return [
-            *self._read_uploads("s3:GetObject"),
+            # The proof of who uploaded lies with the version that a run is made of.
+            *self._read_uploads("s3:GetObject", "s3:GetObjectVersion"),
             self._registry("GetItem", "PutItem", "UpdateItem", "Query"),
             allow("states:StartExecution", on=[machine], to="start the run's execution"),
         ]

@@ -10,15 +10,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cli.deployment import Deployment
+from cli.identity_proof import signed_proof
 from lambdas.domain.costs.ledger import AT_MOST
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.registry.resources import JOBS, ResourceBook
 from lambdas.gateways.registry.runs import ENDED, Registry, Run
 from lambdas.gateways.registry.table import Table
 from local.bedrock_simulator.control import SimulatorControl
-from local.embedded_aws.lifecycle import EmbeddedAws
+from local.embedded_aws.lifecycle import REGION, EmbeddedAws
+from tests.identities import proven_act
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "video-search-intent"
+_FOLDERS = {
+    "AnswerApprovalFunction": "answer_approval",
+    "RollbackFunction": "roll_back_champion",
+    "ReapFunction": "reap_idle_throughput",
+}
 JOB_UNDER_WAY = ("InProgress", "Stopping", "Submitted", "Validating", "Scheduled")
 UNDER_WAY = ("Creating", "InService", "Updating", "Active", "InProgress", "Stopping")
 
@@ -153,7 +161,11 @@ class Account:
         self.states.stop_execution(executionArn=self.execution_arn(run_id, attempt), cause="a test pulls the plug")
 
     def invoke(self, output: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Invoke a function of the outputs; its answer, or its error."""
+        """Invoke a function of the outputs, with the proof that the command line adds; its answer, or its error."""
+        act = proven_act(_FOLDERS.get(output, ""), payload)
+        if act is not None and "proof" not in payload:
+            known = Deployment("local", REGION, self.aws.client, True, {"data": self.outputs})
+            payload = {**payload, "proof": signed_proof(known, **act)}
         response = self.functions.invoke(FunctionName=self.outputs[output], Payload=json.dumps(payload).encode())
         answer: dict[str, Any] = json.loads(response["Payload"].read())
         return answer

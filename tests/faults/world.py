@@ -21,6 +21,7 @@ from unittest import mock
 from botocore.useragent import UserAgentString
 
 import lambdas.workflow.stage
+from lambdas.domain.caller_proof import Binding
 from lambdas.domain.identity import Upload
 from lambdas.gateways.answering import call_scheduler, shared_limit
 from lambdas.gateways.aws import clients
@@ -30,10 +31,11 @@ from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.protocol.service import Request
 from local.embedded_aws.deploy import ENVIRONMENTS
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
-from tests.faults.aws import Answer, Aws
+from tests.faults.aws import NOWHERE, Answer, Aws
 from tests.faults.hurry import FastQueues, FastTime, without_pause
 from tests.faults.machine import Execution, Json, TaskFailed
 from tests.faults.strikes import LambdaDied, Striker
+from tests.identities import ROOT, FakeSts, proof, proven_act
 from tests.stacks.templates import Deployment, text_of
 from tests.unit.gateways.registry.embedded_table import create_registry, keys
 
@@ -112,7 +114,9 @@ class World:
         for function in self._functions.values():  # now: whatever is imported later is imported in every copy
             importlib.import_module(function.module)
         self._words: dict[str, Any] = {}
+        self.sts = FakeSts()
         self.aws.serve("lambda", self._lambda)
+        self.aws.serve("sts", self._identity)
         self.aws.serve("sfn", self._step_functions)
         self._furnish()
 
@@ -130,8 +134,17 @@ class World:
         return Upload("uploads", key, version).run_id
 
     def call(self, folder: str, payload: Json) -> Any:
-        """Invoke a Lambda beside the machine; raises :class:`TaskFailed`."""
-        return self._run(self._by_folder(folder), payload)
+        """Invoke a Lambda beside the machine, as the command line does; raises :class:`TaskFailed`."""
+        return self._run(self._by_folder(folder), self._proven(folder, payload))
+
+    def _proven(self, folder: str, payload: Json) -> Json:
+        """Add the proof of who calls, where the verb is a person's and the payload has none."""
+        act = proven_act(folder, payload)
+        if act is None or "proof" in payload:
+            return payload
+        function = self._by_folder(folder).variables
+        binding = Binding(environment=function["ENVIRONMENT"], registry=function["REGISTRY_TABLE"], **act)
+        return {**payload, "proof": proof(ROOT, binding, self.clock.now(), endpoint=NOWHERE)}
 
     def execution(self, run_id: str, attempt: int = 1) -> Execution:
         return self.executions[f"{MACHINE.replace(':stateMachine:', ':execution:')}:{run_id}-{attempt}"]
@@ -277,6 +290,11 @@ class World:
         except TaskFailed as failure:
             result, headers = json.loads(failure.cause), {"x-amz-function-error": "Unhandled"}
         return 200, headers, json.dumps(result).encode()
+
+    def _identity(self, _operation: str, request: Request) -> Answer:
+        url = f"{NOWHERE}{request.path}?{request.query}"
+        status, body = self.sts.answer(request.method, url, dict(request.headers), self.clock.now())
+        return status, {}, body
 
     def _step_functions(self, operation: str, request: Request) -> Answer:
         given = json.loads(request.body)

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lambdas.domain.report import break_even, cascade, charts, dataset, files, judging, sections, training
+from lambdas.domain.report.answered import answered_facts
 from lambdas.domain.report.comparison import ROLE_NAMES, comparison_columns, comparison_rows
 from lambdas.domain.report.figures import NOT_MEASURED, pick, usd
 from lambdas.domain.report.headline import read_headline
@@ -57,7 +58,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "endpoint": short(endpoint, 250) if endpoint else None,
         "endpoint_mode": short(pick(report, "endpoint", "mode") or "", 60).replace("_", " "),
         "endpoint_usd": usd(pick(report, "endpoint", "usd_per_hour")),
-        "run": sections.run_facts(report),
+        "run": [*sections.run_facts(report), *answered_facts(report)],
         "tiles": key_figures(report, rows),
         "gate": sections.gate_lines(report),
         "gate_summary": sections.gate_summary(report),

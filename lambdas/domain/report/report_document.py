@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
+from lambdas.domain.caller_identity import Submitter
 from lambdas.domain.evaluation.contestant_document import ContestantDocument
 from lambdas.domain.explicit_reasons import ExplicitReason
 from lambdas.domain.gate.evaluation_document import LeftOut
@@ -69,6 +70,7 @@ class ReportDocument(TypedDict, total=False):
     explicit_reasons: Sequence[ExplicitReason]
     needs_explicit_approval: Sequence[str]
     approval: Approval | None
+    submitter: Submitter | None
     left_out: Sequence[LeftOut]
     worst_answers: Sequence[Mapping[str, Any]]
     ledger: Sequence[Mapping[str, Any]]

@@ -92,6 +92,8 @@ class Settings:
     quota_wait_hours: int
     approval_expiry_hours: int
     approval_reminder_hours: int
+    separate_approver: bool | str
+    trusted_sessions: list[str]
     max_hourly_usd: float
     max_budget_usd: float
     max_monthly_usd: float

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from botocore import UNSIGNED
 from botocore.config import Config
 
 from lambdas.gateways.aws import service_models
@@ -96,6 +97,15 @@ def sns() -> SNSClient:
 def ssm() -> SSMClient:
     """Give Systems Manager."""
     return session().client("ssm", config=CONTROL)
+
+
+@cache
+def sts() -> Any:  # noqa: ANN401 - no stubs of STS are installed for one call
+    """Give STS as it is asked about proofs of identity: it signs nothing, and answers within a Lambda's patience."""
+    config = CONTROL.merge(
+        Config(signature_version=UNSIGNED, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+    )
+    return session().client("sts", config=config)
 
 
 @cache

@@ -73,6 +73,15 @@ class Bucket:
                 return None
             raise
 
+    def metadata(self, key: str, version: str) -> dict[str, str]:
+        """Give the user-defined metadata of one version of an object; empty where it was deleted."""
+        try:
+            return self._client.head_object(Bucket=self.name, Key=key, VersionId=version).get("Metadata", {})
+        except ClientError as problem:
+            if refusal(problem) in _MISSING:
+                return {}
+            raise
+
     def newest_versions(self, after: str) -> tuple[list[NewestVersion], str]:
         """List a page of the bucket's objects, deleted ones left out.
 

@@ -92,6 +92,8 @@ class RollbackOrder:
     gave_up : str or None
         Where the champion's own endpoint failed under a rollback, so that it gets another one: why that rollback
         did not come to its end.
+    ordered_by : str or None
+        ARN of the person who ordered it, by the word of STS; ``None``: the pipeline did, or an earlier version.
     """
 
     to_run: str
@@ -103,6 +105,7 @@ class RollbackOrder:
     failed: str | None = None
     endpoint_name: str | None = None
     gave_up: str | None = None
+    ordered_by: str | None = None
 
     @classmethod
     def from_item(cls, item: Item) -> Self:

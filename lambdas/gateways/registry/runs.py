@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Self, Unpack
 
+from lambdas.domain.caller_identity import Submitter
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.errors import AttemptSuperseded, ItemDamaged, RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
@@ -169,6 +170,7 @@ class Registry:
         holdout_version: str | None,
         now: str,
         calibration_version: str | None = None,
+        submitter: Submitter | None = None,
     ) -> Run:
         """Claim a run by conditional write; a later claim changes nothing and gives what the first one wrote.
 
@@ -179,6 +181,8 @@ class Registry:
             Versions of ``task.json``, ``holdout.jsonl`` and ``calibration.jsonl`` that the run is pinned to.
         now : str
             ISO 8601.
+        submitter : Submitter, optional
+            Who uploaded, or why that is not known.
         """
         run = Run.claimed(
             upload,
@@ -187,6 +191,7 @@ class Registry:
             holdout_version=holdout_version,
             calibration_version=calibration_version,
         )
+        run = replace(run, facts={"submitter": submitter}) if submitter else run
         item = {name: value for name, value in asdict(run).items() if name in _CLAIMED}
         item |= {**run_key(run.run_id), "state_group": f"RUN#{QUEUED}", "since": now}
         self.listed.enter(run.run_id)  # first: a run that is not in the list would cost nothing in it

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from lambdas.domain.caller_identity import Answerer
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.domain.serving.serving_policy import ServingChoice
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState
@@ -125,6 +126,7 @@ class TaskBook:
         keep: int,
         action: str = HISTORY_PROMOTED,
         why: str = "",
+        who: Answerer | None = None,
     ) -> None:
         """Make a student the champion; only the holder of the lease may.
 
@@ -138,6 +140,8 @@ class TaskBook:
             How many former champions keep their model.
         action, why : str
             For the task's history.
+        who : Answerer, optional
+            Whose word it is.
 
         Raises
         ------
@@ -165,7 +169,7 @@ class TaskBook:
             **_key(task), expression=expression, values=values, condition="lease_owner = :me"
         )
         try:
-            self._table.update_together(crowned, self._entry(task, champion.run_id, action, now, why))
+            self._table.update_together(crowned, self._entry(task, champion.run_id, action, now, why, who))
         except ConditionFailed:
             raise LeaseTaken(f"the lease of task '{task}' is no longer {owner}'s; nothing was promoted") from None
 
@@ -282,7 +286,7 @@ class TaskBook:
         expression = "SET champion = :champion, moved_from = :left, moved_at = :now REMOVE moving_to"
         self._as_owner(task, owner, expression, values, self._entry(task, champion.run_id, HISTORY_MOVED, now, why))
 
-    def confirm(self, task: str, run_id: str, now: str, why: str) -> None:
+    def confirm(self, task: str, run_id: str, now: str, why: str, who: Answerer | None = None) -> None:
         """Note that a person wants a champion to go on.
 
         Raises
@@ -297,7 +301,7 @@ class TaskBook:
             condition="champion_run = :run",
         )
         try:
-            self._table.update_together(confirmed, self._entry(task, run_id, HISTORY_CONFIRMED, now, why))
+            self._table.update_together(confirmed, self._entry(task, run_id, HISTORY_CONFIRMED, now, why, who))
         except ConditionFailed:
             raise ChampionChanged(f"task '{task}' is not served by run {run_id}; look again with 'champions'") from None
 
@@ -335,23 +339,30 @@ class TaskBook:
             )
 
     def history(self, task: str) -> list[dict[str, Any]]:
-        """Read what happened to a task, oldest first: ``run_id``, ``at``, ``action`` and, where given, ``why``."""
+        """Read what happened to a task, oldest first: ``run_id``, ``at``, ``action``, ``why`` and an Answerer."""
         kept = self._table.get(**_key(task)) or {}
         items = self._table.query(f"TASK#{task}", _HISTORY)
         later = [{name: value for name, value in item.items() if name not in ("pk", "sk")} for item in items]
         return [*kept.get("history", []), *later]  # until 0.1.0 the task's own item held it
 
-    def _entry(self, task: str, run_id: str, action: str, now: str, why: str) -> dict[str, Any]:
+    def note(self, task: str, run_id: str, action: str, now: str, why: str, who: Answerer) -> None:
+        """Write a line of a task's history that changes nothing else."""
+        self._table.update_together(self._entry(task, run_id, action, now, why, who))
+
+    def _entry(
+        self, task: str, run_id: str, action: str, now: str, why: str, who: Answerer | None = None
+    ) -> dict[str, Any]:
         """Make the write of one line of a task's history: an item of its own, so that no number of them is too many.
 
         The same line written again changes nothing.
         """
-        said = {":why": why} if why else {}
+        said = {name: value for name, value in ({"why": why, **(who or {})}).items() if value}
+        more = "".join(f", {name} = :{name}" for name in said)
         return self._table.update_request(
             f"TASK#{task}",
             f"{_HISTORY}{now}#{run_id}#{action}",
-            f"SET run_id = :run, #at = :at, #action = :action{', why = :why' if why else ''}",
-            {":run": run_id, ":at": now, ":action": action, **said},
+            f"SET run_id = :run, #at = :at, #action = :action{more}",
+            {":run": run_id, ":at": now, ":action": action, **{f":{name}": value for name, value in said.items()}},
         )
 
     def _as_owner(

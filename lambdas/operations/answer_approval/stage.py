@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
+from lambdas.domain.caller_proof import proof_of
 from lambdas.domain.errors import AnswerRefused
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason, sentences
 from lambdas.domain.run_facts import Approval
 from lambdas.domain.text.plain_text import stated_reason
 from lambdas.gateways.aws.service_errors import refusal
 from lambdas.gateways.registry.approvals import Approvals, PendingApproval
+from lambdas.operations.answer_approval.separation import separation_reasons
+from lambdas.workflow.callers import CallerCheck
 from lambdas.workflow.stage import Pipeline, Result, iso
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 APPROVED = "approved"
 ANSWERS = (APPROVED, "rejected")
+VERBS = {APPROVED: "approve", "rejected": "reject"}
 TOO_LATE = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 
 
@@ -43,6 +47,8 @@ class Word:
         US dollars of one model-unit hour, where no price book has it.
     explicitly : bool
         Whether the person says yes to what needs an explicit word.
+    proof : object
+        Proves who the person is (:mod:`lambdas.domain.caller_proof`).
     """
 
     run_id: str
@@ -52,6 +58,7 @@ class Word:
     expected_champion: str | None
     hourly_price: float | None
     explicitly: bool
+    proof: object = field(default=None, repr=False)
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
@@ -65,6 +72,7 @@ class Word:
             expected_champion=str(champion) if champion else None,
             hourly_price=None if price is None else float(price),
             explicitly=event.get("explicitly") is True,
+            proof=proof_of(event),
         )
 
 
@@ -74,8 +82,10 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
     Raises
     ------
     AnswerRefused
-        Nothing waits, report or champion have changed, a price or an explicit word is missing, or somebody answered
-        before.
+        Nothing waits, report or champion have changed, a price or an explicit word is missing, the person may not
+        answer, or somebody answered before.
+    ProofRefused, IdentityUnknown
+        It is not shown who answers; nothing was done.
     """
     run = pipeline.registry.run(word.run_id)
     if word.answer not in ANSWERS:
@@ -87,11 +97,12 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
     if pending.report_sha256 != word.report_sha256 or run.report_sha256 != word.report_sha256:
         message = f"the report of run '{word.run_id}' is no longer the one you read; read it again, then answer"
         raise AnswerRefused(message)
+    person = CallerCheck(pipeline, word.proof, VERBS[word.answer], word.run_id, word.report_sha256)
     accepted: list[ExplicitReason] = []
     if word.answer == APPROVED:
         _check_champion(pipeline, run.task, word, pending)
         _check_price(word, pending)
-        accepted = _accepted(word, pending)
+        accepted = _accepted(word, pending, separation_reasons(pipeline, run, person.caller))
     approval: Approval = {
         "answer": word.answer,
         "why": word.why,
@@ -99,8 +110,10 @@ def answer(pipeline: Pipeline, approvals: Approvals, step_functions: SFNClient, 
         "report_sha256": word.report_sha256,
         "explicitly": word.explicitly,
         "accepted": accepted,
+        "by": person.caller,
         "usd_per_unit_hour": word.hourly_price if pending.price_wanted else None,
     }
+    person.use()
     stands = pipeline.registry.claim_answer(word.run_id, run.attempt, approval)
     if stands["answer"] != word.answer:
         raise AnswerRefused(_answered_before(word.run_id, stands))
@@ -155,9 +168,9 @@ def _check_price(word: Word, pending: PendingApproval) -> None:
         raise AnswerRefused(f"--hourly-price is {price:g}; it must be a number of dollars above 0")
 
 
-def _accepted(word: Word, pending: PendingApproval) -> list[ExplicitReason]:
+def _accepted(word: Word, pending: PendingApproval, of_person: Sequence[ExplicitReason]) -> list[ExplicitReason]:
     """Give the reasons to which the person says yes: all that there are, or none of them counts."""
-    needed, price, limit = list(pending.explicit_reasons), word.hourly_price, pending.pays_up_to
+    needed, price, limit = [*pending.explicit_reasons, *of_person], word.hourly_price, pending.pays_up_to
     if price is not None and limit is not None and price > limit:
         text = (
             f"at ${price:,.2f} a model-unit hour provisioned throughput does not pay at the expected volume; it does "

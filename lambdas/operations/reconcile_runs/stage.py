@@ -110,7 +110,7 @@ class Reconciler:
                 done["released"].append(run_id)
         for task in list(self._pipeline.tasks.open_rollbacks()):
             with _apart(f"the rollback of task {task}", failed):
-                self._invoke(self._pipeline.environment.rollback_function, {"task": task})
+                self._invoke(self._pipeline.environment.rollback_function, {"task": task, "go_on": True})
         with _apart("uploads whose event never came", failed):
             start = self._pipeline.environment.start_function
             done["missed"] = find_missed(self._pipeline, lambda event: self._invoke(start, event))

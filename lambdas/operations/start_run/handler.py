@@ -1,11 +1,13 @@
 """Lambda handler of StartRun: S3 events from EventBridge, and retries that people ask for."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from lambdas.domain.identity import Upload
 from lambdas.gateways.aws import clients
 from lambdas.operations.start_run.retry import check_released
+from lambdas.operations.start_run.submitter import find_submitter
 from lambdas.workflow.run_starter import Starter, claim_upload
 from lambdas.workflow.stage import deployed_pipeline, iso, logger
 
@@ -34,6 +36,6 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
         if not upload.starts_a_run():
             logger.info("the object starts no run", extra={"upload": upload.key})
             return {"run_id": None, "state": "IGNORED"}
-        run = claim_upload(pipeline.registry, pipeline.uploads, upload, now)
+        run = claim_upload(pipeline.registry, pipeline.uploads, upload, now, partial(find_submitter, pipeline))
     state = starter.start(run, now)
     return {"run_id": run.run_id, "attempt": run.attempt, "state": state}

@@ -9,7 +9,7 @@ from typing import cast
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import PromotionFailed, QuotaTooLow
 from lambdas.domain.identity import digest
-from lambdas.domain.run_facts import PointedEndpoint
+from lambdas.domain.run_facts import PointedEndpoint, answerer
 from lambdas.gateways.aws.bedrock import DEAD, Found
 from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, IN_USE, THROUGHPUT, Resource
@@ -168,7 +168,16 @@ def _crown(stage: Stage, resource: Resource, found: Found) -> Champion:
         limits=stage.evaluation().get("limits"),
     )
     keep = stage.pipeline.environment.settings.keep_champions
-    stage.pipeline.tasks.crown(stage.run.task, stage.owner, champion, stage.now(), keep=keep)
+    approval = stage.pipeline.registry.run(stage.run.run_id).facts.get("approval", {})
+    stage.pipeline.tasks.crown(
+        stage.run.task,
+        stage.owner,
+        champion,
+        stage.now(),
+        keep=keep,
+        why=str(approval.get("why") or ""),
+        who=answerer(approval),
+    )
     for item in stage.pipeline.resources.of_run(stage.run.run_id):
         if item.name == resource.name or (item.kind == CUSTOM_MODEL and item.arn == champion.model_arn):
             stage.pipeline.resources.mark(item, IN_USE)

@@ -37,7 +37,9 @@ from lambdas.workflow.stage import Pipeline, Result, Stage, iso, logger
 IN_PROGRESS, COMPLETED, ROLLBACK_FAILED = "IN_PROGRESS", "COMPLETED", "FAILED"
 
 
-def roll_back(pipeline: Pipeline, task: str, to_run: str | None, why: str, owner: str | None = None) -> Result:
+def roll_back(
+    pipeline: Pipeline, task: str, to_run: str | None, why: str, owner: str | None = None, ordered_by: str | None = None
+) -> Result:
     """Bring a rollback one step further, beginning it where none is in progress.
 
     Parameters
@@ -52,6 +54,8 @@ def roll_back(pipeline: Pipeline, task: str, to_run: str | None, why: str, owner
         For the task's history.
     owner : str, optional
         Who holds the lease; a run that watches its own promotion gives itself.
+    ordered_by : str, optional
+        ARN of the person whose order it is.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def roll_back(pipeline: Pipeline, task: str, to_run: str | None, why: str, owner
         endpoint = state.champion.endpoint_arn
         if _serves(pipeline, state.champion):
             return {"status": COMPLETED, "from_run": None, "to_run": to_run, "endpoint_arn": endpoint}
-    order = state.rollback or _begin(pipeline, task, state, to_run, why, owner or rollback_owner(task))
+    order = state.rollback or _begin(pipeline, task, state, to_run, why, owner or rollback_owner(task), ordered_by)
     if to_run and to_run != order.to_run:
         raise RollbackRefused(f"task '{task}' is being rolled back to run {order.to_run}; wait until that has ended")
     state = pipeline.tasks.state(task)
@@ -90,13 +94,23 @@ def roll_back(pipeline: Pipeline, task: str, to_run: str | None, why: str, owner
     return _Rollback(pipeline, task, order, state.champion, target).step()
 
 
-def _begin(pipeline: Pipeline, task: str, state: TaskState, to_run: str | None, why: str, owner: str) -> RollbackOrder:
+def _begin(
+    pipeline: Pipeline,
+    task: str,
+    state: TaskState,
+    to_run: str | None,
+    why: str,
+    owner: str,
+    ordered_by: str | None,
+) -> RollbackOrder:
     if state.champion is None:
         raise RollbackRefused(f"task '{task}' has no champion, so there is nothing to roll back")
     target = _target(task, state.champion, state, to_run)
     _hold_lease(pipeline, task, owner, state.champion.run_id)
     now = iso(pipeline.now())
-    order = RollbackOrder(to_run=target, from_run=state.champion.run_id, why=why, at=now, owner=owner)
+    order = RollbackOrder(
+        to_run=target, from_run=state.champion.run_id, why=why, at=now, owner=owner, ordered_by=ordered_by
+    )
     pipeline.tasks.order_rollback(task, order)
     return order
 
@@ -237,6 +251,7 @@ class _Rollback:
             keep=self._pipeline.environment.settings.keep_champions,
             action=HISTORY_RESTORED if self._order.restores else HISTORY_ROLLED_BACK,
             why=self._order.why,
+            who={"answered_by": self._order.ordered_by or ""},
         )
         for item in self._pipeline.resources.of_run(self._target.run_id):
             if item.name == resource.name:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import AnswerRefused, ReasonTooLong
+from lambdas.domain.caller_identity import Caller
+from lambdas.domain.caller_proof import Binding
+from lambdas.domain.errors import AnswerRefused, IdentityUnknown, ProofRefused, ReasonTooLong
 from lambdas.gateways.registry.approvals import PendingApproval
 from lambdas.gateways.registry.runs import Run
 from lambdas.operations.answer_approval.stage import Word, answer
+from tests.identities import APPROVER, UPLOADER, FakeSts, Person, answering, proof
 from tests.unit.support.workshop import Workshop
 
 HASH = "ab" * 32
@@ -46,16 +51,33 @@ def waiting() -> Waiting:
     return Waiting()
 
 
+@pytest.fixture(autouse=True)
+def sts(workshop: Workshop) -> Iterator[FakeSts]:
+    with answering(FakeSts(), lambda: workshop.time) as found:
+        yield found
+
+
 def asked(workshop: Workshop, waiting: Waiting, **fields: Any) -> Run:
     run = workshop.run()
     workshop.pipeline.registry.record_report(run.run_id, "report.html", HASH)
+    submitted_by(workshop, run, UPLOADER)
     known = {"run_id": run.run_id, "attempt": 1, "task_token": "token", "report_sha256": HASH, "expires": 0}
     waiting.pending = PendingApproval.from_item(known | fields)
     return run
 
 
-def say(workshop: Workshop, waiting: Waiting, run: Run, **said: Any) -> Any:
+def submitted_by(workshop: Workshop, run: Run, person: Person) -> None:
+    caller: Caller = {"arn": person.arn, "account": person.account, "user_id": person.user_id, "at": workshop.now()}
+    workshop.pipeline.registry.record_facts(run.run_id, submitter={"caller": caller})
+
+
+def say(workshop: Workshop, waiting: Waiting, run: Run, *, person: Person = APPROVER, **said: Any) -> Any:
     event = {"run_id": run.run_id, "answer": "approved", "report_sha256": HASH, **said}
+    verb = "reject" if event["answer"] == "rejected" else "approve"
+    bound = Binding(
+        environment="dev", registry="registry", verb=verb, subject=run.run_id, report_sha256=event["report_sha256"]
+    )
+    event.setdefault("proof", proof(person, bound, workshop.time))
     return answer(workshop.pipeline, cast("Any", waiting), cast("Any", waiting), Word.from_event(event))
 
 
@@ -178,3 +200,121 @@ def test_a_reason_that_is_too_long_changes_nothing(workshop: Workshop, waiting: 
     with pytest.raises(ReasonTooLong, match="501 characters and at most 500"):
         say(workshop, waiting, run, why="w" * 501)
     assert "approval" not in workshop.pipeline.registry.run(run.run_id).facts
+
+
+# Who answers
+
+
+def settings(workshop: Workshop, **changes: Any) -> None:
+    environment = workshop.pipeline.environment
+    changed = replace(environment, settings=replace(environment.settings, **changes))
+    object.__setattr__(workshop.pipeline, "environment", changed)
+
+
+def test_who_answered_and_why_is_kept(workshop: Workshop, waiting: Waiting) -> None:
+    # Given
+    run = asked(workshop, waiting)
+    # When
+    say(workshop, waiting, run, why="it is good")
+    # Then
+    kept = workshop.pipeline.registry.run(run.run_id).facts["approval"]
+    assert (kept["by"]["arn"], kept["why"], kept["accepted"]) == (APPROVER.arn, "it is good", [])
+
+
+@pytest.mark.parametrize("given", [None, {"url": "https://example.org/", "binding": "x"}])
+@pytest.mark.parametrize("word", ["approved", "rejected"])
+def test_an_answer_without_a_proof_changes_nothing(
+    workshop: Workshop, waiting: Waiting, given: object, word: str
+) -> None:
+    # Given
+    run = asked(workshop, waiting)
+    # When
+    with pytest.raises(ProofRefused):
+        say(workshop, waiting, run, answer=word, explicitly=True, proof=given)
+    # Then
+    assert waiting.sent == []
+    assert "approval" not in workshop.pipeline.registry.run(run.run_id).facts
+
+
+def test_where_sts_is_out_of_reach_the_same_answer_counts_later(
+    workshop: Workshop, waiting: Waiting, sts: FakeSts
+) -> None:
+    # Given
+    run = asked(workshop, waiting)
+    sts.status = 0
+    with pytest.raises(IdentityUnknown, match="nothing is lost"):
+        say(workshop, waiting, run)
+    assert waiting.pending is not None
+    assert "approval" not in workshop.pipeline.registry.run(run.run_id).facts
+    # When
+    sts.status = None
+    say(workshop, waiting, run)
+    # Then
+    assert waiting.sent == ['{"answer": "approved"}']
+
+
+SAME = Person(UPLOADER.arn.replace("/night", "/morning"), "ASIASAME")
+"""The uploader's role under a session name that its bearer chose."""
+
+
+@pytest.mark.parametrize(("rule", "explicitly", "why"), [
+    (True, False, "The same identity submitted this run"),
+    (True, True, None),
+    ("always", True, "somebody else must approve"),
+    (False, False, None),
+])  # fmt: skip
+@pytest.mark.parametrize("person", [UPLOADER, SAME])
+def test_who_submitted_approves_only_explicitly_or_never(
+    workshop: Workshop, waiting: Waiting, sts: FakeSts, person: Person, rule: Any, *, explicitly: bool, why: str | None
+) -> None:
+    # Given
+    sts.people.append(SAME)
+    run = asked(workshop, waiting)
+    settings(workshop, separate_approver=rule)
+    # When / Then
+    if why is not None:
+        with pytest.raises(AnswerRefused, match=why):
+            say(workshop, waiting, run, person=person, explicitly=explicitly)
+        assert waiting.sent == []
+        return
+    say(workshop, waiting, run, person=person, explicitly=explicitly)
+    kept = workshop.pipeline.registry.run(run.run_id).facts["approval"]
+    assert [one["name"] for one in kept["accepted"]] == (["same_submitter"] if rule else [])
+    assert kept["by"]["arn"] == person.arn
+
+
+@pytest.mark.parametrize("submitter", [None, {"unknown": "the upload has no proof"}])
+def test_a_run_whose_submitter_is_not_known_is_approved_explicitly(
+    workshop: Workshop, waiting: Waiting, submitter: Any
+) -> None:
+    # Given, say, one that an earlier version took and that waits over an upgrade
+    run = asked(workshop, waiting)
+    workshop.pipeline.registry.record_facts(run.run_id, submitter=cast("Any", submitter or {}))
+    # When / Then
+    with pytest.raises(AnswerRefused, match="It is not known who submitted this run"):
+        say(workshop, waiting, run)
+    say(workshop, waiting, run, explicitly=True)
+    kept = workshop.pipeline.registry.run(run.run_id).facts["approval"]
+    assert [one["name"] for one in kept["accepted"]] == ["unknown_submitter"]
+
+
+def test_who_submitted_may_reject(workshop: Workshop, waiting: Waiting) -> None:
+    run = asked(workshop, waiting)
+    settings(workshop, separate_approver="always")
+    say(workshop, waiting, run, person=UPLOADER, answer="rejected")
+    assert waiting.sent == ['{"answer": "rejected"}']
+
+
+def test_a_proof_that_answered_another_attempt_is_good_no_more(workshop: Workshop, waiting: Waiting) -> None:
+    # Given an answer to a request that is put again, say by a retry with the same report
+    run = asked(workshop, waiting)
+    bound = Binding(environment="dev", registry="registry", verb="approve", subject=run.run_id, report_sha256=HASH)
+    given = proof(APPROVER, bound, workshop.time)
+    say(workshop, waiting, run, proof=given)
+    waiting.pending = PendingApproval.from_item(
+        {"run_id": run.run_id, "attempt": 1, "task_token": "token", "report_sha256": HASH, "expires": 0}
+    )
+    # When / Then
+    with pytest.raises(ProofRefused, match="used before"):
+        say(workshop, waiting, run, proof=given)
+    assert len(waiting.sent) == 1

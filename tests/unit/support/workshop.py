@@ -48,6 +48,10 @@ class MemoryBucket(Bucket):
         del content_type
         self.objects[key] = content
 
+    def metadata(self, key: str, version: str) -> dict[str, str]:
+        del key, version
+        return {}
+
     def newest_versions(self, after: str) -> tuple[list[NewestVersion], str]:
         del after
         return [], ""  # what lies here had its event
@@ -165,4 +169,5 @@ def environment(runs_bucket: str) -> Environment:
         model_key_arn="arn:aws:kms:us-east-1:000000000000:key/01234567-89ab-cdef-0123-456789abcdef",
         release_function="release",
         report_function="report",
+        account="000000000000",
     )
