@@ -21,7 +21,7 @@ class Caller(TypedDict):
     at: str
 
 
-class Answerer(TypedDict, total=False):
+class SaidBy(TypedDict, total=False):
     """Whose word a line of a task's history is: the ARN, and names of the reasons that were accepted explicitly."""
 
     answered_by: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-from lambdas.domain.caller_identity import Answerer, Caller, Submitter
+from lambdas.domain.caller_identity import Caller, SaidBy, Submitter
 from lambdas.domain.explicit_reasons import ExplicitReason
 
 
@@ -157,7 +157,7 @@ class RunFacts(TypedDict, total=False):
     undecided: bool
 
 
-def answerer(approval: Approval) -> Answerer:
+def answerer(approval: Approval) -> SaidBy:
     """Say for a task's history whose word an approval is, and to what it said yes explicitly."""
     by, accepted = approval.get("by"), approval.get("accepted", [])
     return {"answered_by": by["arn"] if by else "", "accepted": [reason["name"] for reason in accepted]}

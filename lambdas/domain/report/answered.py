@@ -9,7 +9,7 @@ from lambdas.domain.report.figures import moment, pick
 from lambdas.domain.report.sections import Fact
 from lambdas.domain.report.texts import sentence, short
 
-UNKNOWN = "not known"
+NOT_KNOWN = "not known"
 
 
 def answered_facts(report: dict[str, Any]) -> list[Fact]:
@@ -24,12 +24,12 @@ def answered_facts(report: dict[str, Any]) -> list[Fact]:
     if isinstance(report.get("submitter"), dict):
         why = short(pick(report, "submitter", "unknown") or "", 300)
         arn = short(pick(report, "submitter", "caller", "arn") or "", 300)
-        facts.append(Fact("Submitted by", arn or f"{UNKNOWN}: {why}" if why or arn else UNKNOWN, is_code=bool(arn)))
+        facts.append(Fact("Submitted by", arn or f"{NOT_KNOWN}: {why}" if why or arn else NOT_KNOWN, is_code=bool(arn)))
     answer = pick(report, "approval", "answer")
     if answer not in ("approved", "rejected"):
         return facts
     by = short(pick(report, "approval", "by", "arn") or "", 300)
-    facts.append(Fact(f"{str(answer).capitalize()} by", by or UNKNOWN, is_code=bool(by)))
+    facts.append(Fact(f"{str(answer).capitalize()} by", by or NOT_KNOWN, is_code=bool(by)))
     facts.append(Fact(f"{str(answer).capitalize()} at", moment(short(pick(report, "approval", "at") or "", 60))))
     if why := pick(report, "approval", "why"):
         facts.append(Fact("Why", short(why, 500)))

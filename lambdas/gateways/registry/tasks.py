@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from lambdas.domain.caller_identity import Answerer
+from lambdas.domain.caller_identity import SaidBy
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.domain.serving.serving_policy import ServingChoice
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState
@@ -126,7 +126,7 @@ class TaskBook:
         keep: int,
         action: str = HISTORY_PROMOTED,
         why: str = "",
-        who: Answerer | None = None,
+        who: SaidBy | None = None,
     ) -> None:
         """Make a student the champion; only the holder of the lease may.
 
@@ -140,7 +140,7 @@ class TaskBook:
             How many former champions keep their model.
         action, why : str
             For the task's history.
-        who : Answerer, optional
+        who : SaidBy, optional
             Whose word it is.
 
         Raises
@@ -286,7 +286,7 @@ class TaskBook:
         expression = "SET champion = :champion, moved_from = :left, moved_at = :now REMOVE moving_to"
         self._as_owner(task, owner, expression, values, self._entry(task, champion.run_id, HISTORY_MOVED, now, why))
 
-    def confirm(self, task: str, run_id: str, now: str, why: str, who: Answerer | None = None) -> None:
+    def confirm(self, task: str, run_id: str, now: str, why: str, who: SaidBy | None = None) -> None:
         """Note that a person wants a champion to go on.
 
         Raises
@@ -339,18 +339,18 @@ class TaskBook:
             )
 
     def history(self, task: str) -> list[dict[str, Any]]:
-        """Read what happened to a task, oldest first: ``run_id``, ``at``, ``action``, ``why`` and an Answerer."""
+        """Read what happened to a task, oldest first: ``run_id``, ``at``, ``action``, ``why`` and an SaidBy."""
         kept = self._table.get(**_key(task)) or {}
         items = self._table.query(f"TASK#{task}", _HISTORY)
         later = [{name: value for name, value in item.items() if name not in ("pk", "sk")} for item in items]
         return [*kept.get("history", []), *later]  # until 0.1.0 the task's own item held it
 
-    def note(self, task: str, run_id: str, action: str, now: str, why: str, who: Answerer) -> None:
+    def note(self, task: str, run_id: str, action: str, now: str, why: str, who: SaidBy) -> None:
         """Write a line of a task's history that changes nothing else."""
         self._table.update_together(self._entry(task, run_id, action, now, why, who))
 
     def _entry(
-        self, task: str, run_id: str, action: str, now: str, why: str, who: Answerer | None = None
+        self, task: str, run_id: str, action: str, now: str, why: str, who: SaidBy | None = None
     ) -> dict[str, Any]:
         """Make the write of one line of a task's history: an item of its own, so that no number of them is too many.
 
