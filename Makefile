@@ -53,7 +53,7 @@ thorough: setup ## what takes longer than make test may: every fault, every stop
 	$(BIN)/python -m tests.faults --all
 	$(BIN)/python -m tests.mutants
 
-faults: setup ## what can go wrong in every state: <n> races: <n> wrong; <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--races: every race; ARGS=--all: each error of each class)
+faults: setup ## what can go wrong in every state: <n> races: <n> wrong; <n> faults: <n> terminal, <n> leaked, <n> paid twice (ARGS=--races: the races alone; ARGS=--all: each error of each class)
 	$(BIN)/python -m tests.faults $(ARGS)
 
 focus: setup $(FOCUS_STAMP) ## the official rules of FOCUS on the export of a simulated month (their own environment: Python 3.11 or 3.12)

@@ -132,6 +132,7 @@ class Team:
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
+            gc.disable()  # this copy lives for seconds
             _leave(lambda: path.write_text(work().to_json()))
         self._working[child] = (path, fault)
 

@@ -228,21 +228,6 @@ class Waits:
         raise TaskFailed("States.Timeout", f"nobody answered {state}")
 
 
-def some_of_each_pair(every: list[Race]) -> Iterator[Race]:
-    """Choose of each ordered pair the first and the last write, and share those between among a verb's others.
-
-    Each write of a verb is thus struck by at least one of the others.
-    """
-    last: dict[tuple[str, str], int] = {}
-    for race in every:
-        last[race.first, race.second] = race.write
-    others = {first: [second for one, second in last if one == first] for first, _ in last}
-    for race in every:
-        mine = others[race.first]
-        if race.write in (1, last[race.first, race.second]) or mine[race.write % len(mine)] == race.second:
-            yield race
-
-
 def races_summary(verdicts: list[Verdict]) -> str:
     """Give the last line about races."""
     return f"{len(verdicts)} races: {sum(bool(verdict.problem) for verdict in verdicts)} wrong"
@@ -374,7 +359,6 @@ class _Suite:
         return preemption.writes
 
     def _raced(self, race: Race) -> Verdict:
-        gc.disable()  # this copy lives for a second
         scene = self.scene
         scene.preemption.at, scene.preemption.writes = race.write, 0
         scene.preemption.other = lambda: scene.attempt(race.second)
