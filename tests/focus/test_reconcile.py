@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -94,3 +96,30 @@ def test_a_person_reads_sums_and_what_differs(month: tuple[World, Place], tmp_pa
     assert "matched" in told.output
     assert "explained, beside usage" in told.output
     assert "derived_factors" in told.output
+
+
+def test_without_an_export_a_person_is_told_how_to_get_one(month: tuple[World, Place]) -> None:
+    world, place = month
+    told = said(place, "reconcile", "--month", month_of(world))
+    assert told.exit_code == 1
+    assert "'cost_export'" in told.output
+
+
+def test_each_file_of_a_month_is_read_from_s3(month: tuple[World, Place], tmp_path: Path) -> None:
+    # Given an export in two compressed files, beside another month's
+    world, place = month
+    header, *lines = bill_of(world, tmp_path / "bill.csv").read_text().splitlines(keepends=True)
+    s3 = world.aws.client("s3")
+    s3.create_bucket(Bucket="exports")
+    for number, some in enumerate((lines[::2], lines[1::2])):
+        key = f"cur/data/BILLING_PERIOD={month_of(world)}/part-{number}.csv.gz"
+        s3.put_object(Bucket="exports", Key=key, Body=gzip.compress("".join([header, *some]).encode()))
+    s3.put_object(Bucket="exports", Key="cur/data/BILLING_PERIOD=2020-01/part.csv", Body=b"a\n1\n")
+    elsewhere = replace(place.settings, cost_export="s3://exports/cur")
+    there = Place("local", "us-east-1", world.aws.client, local=True, _outputs=place._outputs)
+    there.__dict__["settings"] = elsewhere
+    # When
+    told = said(there, "--json", "reconcile", "--month", month_of(world))
+    # Then
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.output)["usd"]["unexplained"] == "0"
