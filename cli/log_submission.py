@@ -30,6 +30,7 @@ class LogOptions:
     models: tuple[str, ...]
     operations: tuple[str, ...]
     metadata: tuple[str, ...]
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ def check_logs(folder: Path, options: LogOptions, now: datetime | None = None) -
         "models": list(dict.fromkeys(options.models)),
         "operations": list(dict.fromkeys(options.operations)),
         "metadata": _pairs(options.metadata),
+        **({} if options.conversation is None else {"conversation": options.conversation}),
     }
     try:
         beside = TaskFolder.checked(folder)

@@ -97,6 +97,7 @@ def cli(
 @click.option("--model", "models", multiple=True, help="With --from-logs: only calls of this model (repeatable).")
 @click.option("--operation", "operations", multiple=True, type=click.Choice(OPERATIONS), help="Only these operations.")
 @click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Only calls with this request metadata.")
+@click.option("--conversation", metavar="NAME", help="Request metadata that names a call's conversation.")
 @click.option("--watch", "watching", is_flag=True, help="Show the run until it has ended.")
 @pass_session
 def submit(  # noqa: PLR0913 - one parameter an option
@@ -110,6 +111,7 @@ def submit(  # noqa: PLR0913 - one parameter an option
     models: tuple[str, ...],
     operations: tuple[str, ...],
     metadata: tuple[str, ...],
+    conversation: str | None,
     watching: bool,
 ) -> None:
     """Check a task's folder, upload it and so start a run.
@@ -122,12 +124,18 @@ def submit(  # noqa: PLR0913 - one parameter an option
         if file is not None:
             raise click.UsageError("--file and --from-logs exclude each other.")
         options = LogOptions(
-            location=from_logs, start=start, end=end, models=models, operations=operations, metadata=metadata
+            location=from_logs,
+            start=start,
+            end=end,
+            models=models,
+            operations=operations,
+            metadata=metadata,
+            conversation=conversation,
         )
         _submit_logs(session, task_dir, options, watching=watching)
         return
-    if start or end or models or operations or metadata:
-        raise click.UsageError("--from, --to, --model, --operation and --metadata go with --from-logs.")
+    if start or end or models or operations or metadata or conversation:
+        raise click.UsageError("--from, --to, --model, --operation, --metadata and --conversation go with --from-logs.")
     submission = check_folder(task_dir, file)
     deployment = session.deployment
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")

@@ -40,9 +40,12 @@ _SAME = (
     "secrets_allowed",
     "duplicates",
     "leaked",
+    "near_duplicates",
     "train",
+    "train_groups",
     "golden",
     "holdout",
+    "holdout_groups",
     "holdout_file",
     "advice",
 )

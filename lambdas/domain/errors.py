@@ -39,11 +39,13 @@ class ModelUnavailable(PipelineError):
     message : str
     said : str
         What the service said of the model, where it was asked.
+    useless : str
+        Why every answer so far was of no use, most often; empty where the model gave none.
     """
 
-    def __init__(self, message: str, *, said: str = "") -> None:
+    def __init__(self, message: str, *, said: str = "", useless: str = "") -> None:
         super().__init__(message)
-        self.said = said
+        self.said, self.useless = said, useless
 
 
 class PriceMissing(PipelineError):

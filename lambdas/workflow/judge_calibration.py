@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.evaluation.judge import case_question, read_verdict, verdict_problem
 from lambdas.domain.evaluation.judge_calibration import CalibrationCase, read_calibration
 from lambdas.gateways.answering.answer_recorder import ModelUse
@@ -29,7 +30,8 @@ def judge_scores(stage: Stage, cases: Sequence[CalibrationCase], moment: Literal
     Returns
     -------
     dict of str to int
-        Score by case id; cases without a usable verdict are missing.
+        Score by case id; cases without a usable verdict are missing. A judge none of whose verdicts can be used is
+        given up early, and has no score at all: that is what was to be measured.
 
     Raises
     ------
@@ -43,5 +45,10 @@ def judge_scores(stage: Stage, cases: Sequence[CalibrationCase], moment: Literal
     use = ModelUse(stage=stage.name, identity=identity, invoke_id=judge, price_model=judge)
     rubric = stage.task.judge_rubric
     questions = [case_question(case.id, case.question, case.reference, case.answer, rubric) for case in cases]
-    asked = stage.answerer().ask(questions, use, _SHARD, unusable=verdict_problem)
+    try:
+        asked = stage.answerer().ask(questions, use, _SHARD, unusable=verdict_problem)
+    except ModelUnavailable as given_up:
+        if given_up.useless:
+            return {}
+        raise
     return {case_id: read_verdict(answer).score for case_id, answer in asked.answers.items()}

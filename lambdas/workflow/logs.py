@@ -25,9 +25,7 @@ def known_from_logs(stage: Stage, teacher: str, records: Sequence[Record]) -> di
     under the same parameters.
     """
     rules = stage.task.teacher_data
-    if not (stage.run.upload.from_logs and rules.takes_logged_answers):
-        return {}
-    logged, found = LoggedAnswers.from_json_lines(stage.pipeline.runs.read(stage.run.files.dataset(FILE))), {}
+    logged, found = _logged_answers(stage), {}
     for record in records:
         if rules.mode == "logged" and len(record.turns) > 1:
             continue
@@ -35,6 +33,19 @@ def known_from_logs(stage: Stage, teacher: str, records: Sequence[Record]) -> di
         if answer is not None:
             found[record.id] = answer
     return found
+
+
+def problems_in_logs(stage: Stage, teacher: str, records: Sequence[Record]) -> dict[str, str]:
+    """Say, by record id, why answers that the teacher gave in production cannot be used."""
+    logged = _logged_answers(stage)
+    found = ((record.id, logged.problem(record.id, teacher)) for record in records)
+    return {record_id: problem for record_id, problem in found if problem}
+
+
+def _logged_answers(stage: Stage) -> LoggedAnswers:
+    if not (stage.run.upload.from_logs and stage.task.teacher_data.takes_logged_answers):
+        return LoggedAnswers()
+    return LoggedAnswers.from_json_lines(stage.pipeline.runs.read(stage.run.files.dataset(FILE)))
 
 
 def read_request(stage: Stage) -> LogRequest:

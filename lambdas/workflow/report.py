@@ -156,6 +156,7 @@ def _training(
         "batch": teacher_data["batch"],
         "dropped": teacher_data["dropped"],
         "drop_reasons": teacher_data["drop_reasons"],
+        "drop_samples": teacher_data.get("drop_samples", []),
         "job_name": job.get("job_name"),
         "job_arn": job.get("job_arn"),
         "adopted": job.get("adopted"),

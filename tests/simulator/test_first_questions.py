@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.errors import ModelUnavailable, QuotaTooLow
+from lambdas.domain.errors import ModelUnavailable, QuotaTooLow, TeacherDataRefused
+from lambdas.domain.training.hopeless import FEWEST
 from lambdas.gateways.registry.runs import Run
 from lambdas.gateways.registry.table import Table
 from lambdas.states.check_run.stage import execute as check_run
@@ -186,3 +187,40 @@ def test_a_quota_of_the_day_is_reset_by_the_next_day(account: Account, stages: T
     # Then the next day has its own
     account.clock.advance(86_400)
     assert account.runtime.converse(**question)["stopReason"] == "end_turn"
+
+
+def test_a_teacher_that_is_always_cut_off_is_given_up_before_a_batch_is_paid(
+    account: Account, stages: TeacherStages
+) -> None:
+    # Given a teacher whose every answer is longer than the token limit
+    account.control.order("bad_ending", fraction=1.0, model="nova-pro", reason="max_tokens")
+    run = stages.prepare(PROMPTS, TASK)
+
+    # When
+    with pytest.raises(TeacherDataRefused, match=r"truncated.*raise 'max_answer_tokens', which is 1000"):
+        checked(stages, run)
+
+    # Then twenty answers were looked at, and no more paid for
+    calls = [call.params["modelId"] for call in account.control.calls(operation="Converse")]
+    assert FEWEST <= calls.count(MODELS.teacher) < 2 * FEWEST
+
+    # When a Lambda is tried again / Then nothing is paid twice
+    with pytest.raises(TeacherDataRefused):
+        checked(stages, run)
+    assert len(account.control.calls(operation="Converse")) == len(calls)
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "thoughts", "refusal"])
+def test_a_first_answer_of_no_use_costs_a_few_more_and_ends_nothing(
+    account: Account, stages: TeacherStages, reason: str
+) -> None:
+    # Given
+    account.control.order("bad_ending", fraction=1.0, model="nova-pro", reason=reason, count=1)
+    run = stages.prepare(PROMPTS, TASK)
+
+    # When
+    checked(stages, run)
+
+    # Then their answers are kept for the later stages
+    calls = [call.params["modelId"] for call in account.control.calls(operation="Converse")]
+    assert calls.count(MODELS.teacher) == 1 + FEWEST

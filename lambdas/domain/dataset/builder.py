@@ -11,15 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine, SecretLine
+from lambdas.domain.dataset.near_duplicates import count_groups, keep_apart
 from lambdas.domain.dataset.records import MISSPELT_VERSION, SCHEMA_VERSION, Record, RecordParser
-from lambdas.domain.dataset.sampling import CHOICE_RULE, Choice
+from lambdas.domain.dataset.sampling import CHOICE_RULE, Choice, FirstGroups
 from lambdas.domain.task.sample_bounds import MOST_DISTILLED
 from lambdas.domain.task.task_definition import TaskDefinition
 
 HOLDOUT_SHARE = 0.2
 """Share of the prompts that is kept apart. Part of the split rule: changing it needs a new ``SPLIT_RULE`` version."""
 
-SPLIT_RULE = "v2: SHA-256 of the normalised text that the student sees, holdout below 0.2"
+SPLIT_RULE = (
+    "v3: SHA-256 of the record's group (its own, of logs the conversation, else the normalised text that the student "
+    "sees), holdout below 0.2; near-duplicates of held-out records leave the training"
+)
 
 MAX_HOLDOUT_RECORDS = 10_000
 """Most records that an evaluation pays for; far beyond what the default margin needs."""
@@ -27,13 +31,18 @@ MAX_HOLDOUT_RECORDS = 10_000
 CURATED_ANSWERS = 10
 """Golden answers that are enough to steer a distillation (Nova user guide, prepare data for distillation)."""
 
+FEW_GROUPS = 0.9
+"""Groups for each held-out record below which a person is told of it."""
+
 SHOWN_SECRETS = 20
 """Most lines with a secret that a message names; ``rejected.jsonl`` names all of them."""
 
 
 @dataclass(slots=True)
 class DatasetCounts:
-    """What became of a file's lines: ``lines`` = records + rejected + duplicates + leaked + not_chosen.
+    """What became of a file's lines.
+
+    ``lines`` = records + rejected + duplicates + leaked + near_duplicates + not_chosen.
 
     Attributes
     ----------
@@ -44,7 +53,10 @@ class DatasetCounts:
     secrets_allowed : int
         Usable lines that hold what looks like a secret, because the task allows it.
     leaked : int
-        Lines whose question is in the task's own holdout: they are kept out of the training.
+        Lines whose question, or whose group, is in the task's own holdout: they are kept out of the training.
+    near_duplicates : int
+        Records that leave the training because a held-out one differs from them in numbers, ids or days alone, or is of
+        the same conversation.
     misspelt_versions : int
         Usable lines with the ``schemaVersion`` that a page of the Bedrock user guide misspells.
     other_case : int
@@ -60,6 +72,7 @@ class DatasetCounts:
     secrets_allowed: int = 0
     duplicates: int = 0
     leaked: int = 0
+    near_duplicates: int = 0
     not_chosen: int = 0
     misspelt_versions: int = 0
     other_case: int = 0
@@ -117,12 +130,15 @@ class Dataset:
             "damaged": self.counts.damaged,
             "duplicates": self.counts.duplicates,
             "leaked": self.counts.leaked,
+            "near_duplicates": self.counts.near_duplicates,
             "secrets": self.counts.secrets,
             "secrets_allowed": self.counts.secrets_allowed,
             "not_chosen": self.counts.not_chosen,
             "train": len(self.train),
             "golden": self.golden,
             "holdout": len(self.holdout),
+            "train_groups": count_groups(self.train),
+            "holdout_groups": count_groups(self.holdout),
             "own_holdout": self.own_holdout,
             "holdout_file": self._holdout_file(),
             "split_rule": "the task's own holdout.jsonl" if self.own_holdout else SPLIT_RULE,
@@ -150,8 +166,20 @@ class Dataset:
             )
         if counts.leaked:
             found.append(
-                f"{counts.leaked} lines ask what holdout.jsonl asks; they are kept out of the training, because a "
-                "student that has seen the question proves nothing"
+                f"{counts.leaked} lines ask what holdout.jsonl asks, or are in a group with it; they are kept out "
+                "of the training, because a student that has seen the question proves nothing"
+            )
+        if counts.near_duplicates:
+            found.append(
+                f"{counts.near_duplicates} records are kept out of the training because a held-out record differs from "
+                "them in numbers, ids or days alone, or continues the same conversation: the student would be asked "
+                "what it was taught"
+            )
+        groups = count_groups(self.holdout)
+        if groups < FEW_GROUPS * len(self.holdout):
+            found.append(
+                f"{len(self.holdout)} held-out records are {groups} groups of records that are not independent of each "
+                "other; they prove about as much as so many records"
             )
         if self.holdout_counts is not None:
             found += self._holdout_warnings(self.holdout_counts)
@@ -207,6 +235,7 @@ def build_dataset(
     task: TaskDefinition | None = None,
     place: Callable[[int], str] = "line {}".format,
     most: int = MOST_DISTILLED,
+    holdout_groups: int | None = None,
 ) -> Dataset:
     """Validate, merge duplicates and split, in one pass.
 
@@ -224,6 +253,9 @@ def build_dataset(
         Names the line of a number, which has just been read, for a person.
     most : int
         Most training records; of more a stable choice is taken.
+    holdout_groups : int, optional
+        Hold out so many groups, the first ones by their hash, in place of :data:`HOLDOUT_SHARE` of them. As the file
+        grows no record that was trained on is held out later.
 
     Returns
     -------
@@ -233,7 +265,7 @@ def build_dataset(
     with _no_search_for_cycles():
         if own_holdout is not None:
             builder.take_trusted(own_holdout)
-        builder.take(lines, HOLDOUT_SHARE if own_holdout is None else 0.0)
+        builder.take(lines, HOLDOUT_SHARE if own_holdout is None else 0.0, holdout_groups)
         return builder.dataset()
 
 
@@ -254,18 +286,26 @@ class _Builder:
         self, reject: Callable[[dict[str, Any]], None], task: TaskDefinition, place: Callable[[int], str], most: int
     ) -> None:
         self._reject, self._place = reject, place
-        self._rules = (task.output_schema, task.student_system_prompt, task.secrets == "allow")
+        self._rules = (task.output_schema, task.student_system_prompt, task.secrets == "allow", task.max_answer_tokens)
         self._counts = DatasetCounts()
         self._holdout_counts: DatasetCounts | None = None
         self._train, self._holdout = Choice(most), Choice(MAX_HOLDOUT_RECORDS)
         self._seen: set[int] = set()
         self._trusted: set[int] = set()
+        self._trusted_groups: set[int] = set()
 
-    def take(self, lines: Iterable[bytes], holdout_share: float) -> None:
-        below = int(holdout_share * 2**64)
+    def take(self, lines: Iterable[bytes], holdout_share: float, groups: int | None = None) -> None:
+        first = FirstGroups(groups, self._train.add) if groups and holdout_share else None
+        self._split(lines, int(holdout_share * 2**64), first)
+        for record in first.kept() if first else ():
+            self._holdout.add(record)
+
+    def _split(self, lines: Iterable[bytes], limit: int, first: FirstGroups | None) -> None:
+        hold_out = first.add if first else self._holdout.add
+        limit = first.below if first else limit
         parser, counts, trusted = RecordParser(*self._rules), self._counts, self._trusted
         parse, seen, remember = parser.parse, self._seen, self._seen.add
-        train, hold_out = self._train.add, self._holdout.add
+        train, trusted_groups = self._train.add, self._trusted_groups
         lines_read = duplicates = known = 0
         for number, raw in enumerate(lines, start=1):
             if not raw or raw.isspace():
@@ -277,8 +317,8 @@ class _Builder:
                 counts.reject(self._place(number), problem)
                 self._reject({"line": number, "reason": str(problem)})
                 continue
-            identity = record.identity
-            if identity in trusted:
+            identity, _, _, _, _, group = record
+            if trusted and (identity in trusted or group in trusted_groups):
                 counts.leaked += 1
                 continue
             remember(identity)
@@ -286,8 +326,10 @@ class _Builder:
                 duplicates += 1
                 continue
             known += 1
-            if identity < below:
+            if (identity if group is None else group) < limit:
                 hold_out(record)
+                if first:
+                    limit = first.below
             else:
                 train(record)
         counts.lines, counts.duplicates = lines_read, duplicates
@@ -314,6 +356,8 @@ class _Builder:
                 counts.duplicates += 1
                 continue
             self._trusted.add(record.identity)
+            if record.group is not None:
+                self._trusted_groups.add(record.group)
             self._holdout.add(record)
         counts.misspelt_versions = parser.misspelt
         counts.secrets_allowed = parser.secrets
@@ -326,7 +370,9 @@ class _Builder:
         else:
             self._counts.not_chosen = len(self._seen) - len(train)
             self._holdout_counts.not_chosen = len(self._trusted) - len(holdout)
-        return Dataset(train, holdout, self._counts, self._holdout_counts)
+        kept, holdout = keep_apart(train, holdout)
+        self._counts.near_duplicates = len(train) - len(kept)
+        return Dataset(kept, holdout, self._counts, self._holdout_counts)
 
 
 def to_json_lines(records: Iterable[Record]) -> bytes:

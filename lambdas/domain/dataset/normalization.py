@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import unicodedata
 from collections.abc import Iterable
@@ -13,6 +14,15 @@ _LOWER = bytes(range(256)).lower()
 _first_64_bits = struct.Struct(">Q").unpack_from
 _REMOVED = "".join(character for character in _ASCII if unicodedata.category(character)[0] in "PZC").encode()
 
+_UNSEEN_RANGES = (
+    # Default_Ignorable_Code_Point (Unicode Character Database, DerivedCoreProperties.txt), and U+2800, the Braille
+    # pattern without a dot: nobody sees them, whatever their category is.
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+_UNSEEN = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _UNSEEN_RANGES) + "]")
+
 _LEFT_ALONE: set[str] = set()
 """Characters beyond ASCII that are known to stay as they are."""
 
@@ -21,7 +31,7 @@ _LEFT_OUT: dict[str, bytes] = {}
 
 
 def normal_bytes(text: str) -> bytes:
-    """Give the normal form in UTF-8: Unicode NFKC, case folded, letters, digits and symbols only.
+    """Give the normal form in UTF-8: Unicode NFKC, case folded, letters, digits and symbols that are seen only.
 
     ASCII text, on which NFKC does nothing and folding is lower case, needs no more than a table of bytes. Of other text
     only the characters that are not ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character.
@@ -44,11 +54,22 @@ def _others(coded: bytes) -> str:
 
 def _learned(character: str) -> bytes:
     """Remember what becomes of a folded character; give its UTF-8 if it is left out, else a byte that no text has."""
-    if unicodedata.category(character)[0] in "PZC":
+    if unicodedata.category(character)[0] in "PZC" or _UNSEEN.match(character):
         return _LEFT_OUT.setdefault(character, character.encode("utf-8", "surrogatepass"))
     if character.casefold() == character:
         _LEFT_ALONE.add(character)
     return b"\xff"
+
+
+def without_unseen(text: str) -> str:
+    """Leave out the characters that nobody sees: those that Unicode says are ignored by default, and U+2800."""
+    return text if text.isascii() else _UNSEEN.sub("", text)
+
+
+def group_identity(name: str) -> int:
+    """Hash the name of a group to 64 bits, as those of texts are."""
+    found: int = _first_64_bits(sha256(b"\x1egroup\x1f" + name.encode("utf-8", "surrogatepass")).digest())[0]
+    return found
 
 
 def normalise(text: str) -> str:

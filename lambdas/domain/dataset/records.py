@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine, SecretLine
-from lambdas.domain.dataset.normalization import content_identity, normal_bytes, prompt_identity
+from lambdas.domain.dataset.normalization import content_identity, group_identity, normal_bytes, prompt_identity
 from lambdas.domain.dataset.strict_json import decoded, lone_return, quickly_decoded, refuse_repeated_keys
+from lambdas.domain.task.task_definition import ANSWER_TOKENS
 from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.domain.text.secret_scan import may_hold_secret, secret_kinds
 from lambdas.domain.text.text_rules import reserved_in_other_case, reserved_word, stray_character
@@ -30,17 +31,15 @@ WHOLE_RANGE = f"00-{PARTITIONS - 1:02d}"
 CONTEXT_TOKENS = 32_000
 """Most tokens of a Nova training sample (Bedrock user guide, prepare data for fine-tuning)."""
 
-ANSWER_ROOM_TOKENS = 1_000
-"""What is left free for the answer, as ``prompts.ANSWER_TOKENS`` asks for it."""
-
 BYTES_A_TOKEN = 3
 """Estimate of UTF-8 bytes in a token, on the safe side: English has about four. Nova's tokenizer is not public."""
 
-_PROMPT_TOKENS = CONTEXT_TOKENS - ANSWER_ROOM_TOKENS
-_PROMPT_BYTES = _PROMPT_TOKENS * BYTES_A_TOKEN
-_SHORT_KEYS = {"prompt", "slices"}
-_CONVERSATION_KEYS = {"schemaVersion", "system", "messages", "slices"}
+_SHORT_KEYS = {"prompt", "slices", "group"}
+_CONVERSATION_KEYS = {"schemaVersion", "system", "messages", "slices", "group"}
 _MESSAGE_KEYS = {"role", "content"}
+LONGEST_GROUP = 256
+"""Characters of a group's name."""
+
 _SLICES = '\'slices\' must be an object of texts, for example {"intent": "visual"}'
 _ROLES = ("user", "assistant")
 # Numbers, not texts: a byte is found thirteen times as fast by its number.
@@ -76,6 +75,9 @@ class Record(NamedTuple):
         Answer that came with the record.
     slices : dict of str to str
         Fields by which the evaluation is broken down.
+    group : int or None
+        Hash of the group that the record belongs to, where it says one: records of a group are not independent of each
+        other. ``None`` where its own text is its group.
     """
 
     identity: int
@@ -83,6 +85,7 @@ class Record(NamedTuple):
     turns: tuple[Turn, ...]
     golden: str | None
     slices: dict[str, str]
+    group: int | None = None
 
     @property
     def id(self) -> str:
@@ -90,20 +93,32 @@ class Record(NamedTuple):
         return f"{self.identity:016x}"
 
     @property
+    def group_id(self) -> str:
+        """The group as it is in files, 16 hexadecimal digits; empty where the record is a group of its own."""
+        return "" if self.group is None else f"{self.group:016x}"
+
+    @property
     def partition(self) -> int:
         """Partition of the record, 0 to 63, independent of the split."""
         return partition_of(self.id)
 
     @property
+    def place(self) -> int:
+        """The hash by which it is split: its group's, so that a group lies on one side."""
+        return self.identity if self.group is None else self.group
+
+    @property
     def split_position(self) -> float:
         """Where the record lies between 0 and 1 for the split into training set and holdout."""
-        return (self.identity >> 32) / 2**32
+        return (self.place >> 32) / 2**32
 
     def to_json(self) -> str:
         """Write the record as one line."""
         document: dict[str, Any] = {"id": self.id, "turns": self.turns}
         optional = {"system": self.system, "golden": self.golden, "slices": self.slices}
         document |= {name: value for name, value in optional.items() if value}
+        if self.group is not None:
+            document["group"] = self.group_id
         return json.dumps(document, ensure_ascii=False, sort_keys=True)
 
     @classmethod
@@ -116,6 +131,7 @@ class Record(NamedTuple):
             turns=tuple(Turn(role, text) for role, text in document["turns"]),
             golden=document.get("golden"),
             slices=document.get("slices", {}),
+            group=int(document["group"], 16) if "group" in document else None,
         )
 
 
@@ -134,6 +150,8 @@ class RecordParser:
         The student's, which is part of its context and takes the place of the record's own.
     allow_secrets : bool
         Whether a record with what looks like a secret is used.
+    answer_tokens : int
+        What is left free for the answer: ``max_answer_tokens`` of the task.
 
     Attributes
     ----------
@@ -148,6 +166,7 @@ class RecordParser:
     output_schema: dict[str, Any] | None = None
     system_prompt: str | None = None
     allow_secrets: bool = False
+    answer_tokens: int = ANSWER_TOKENS
     misspelt: int = 0
     secrets: int = 0
     other_case: int = 0
@@ -158,7 +177,9 @@ class RecordParser:
     _cased: str = ""
 
     def __post_init__(self) -> None:
-        self._surely_fits = _PROMPT_BYTES - len((self.system_prompt or "").encode("utf-8", "replace"))
+        self._surely_fits = (CONTEXT_TOKENS - self.answer_tokens) * BYTES_A_TOKEN - len(
+            (self.system_prompt or "").encode("utf-8", "replace")
+        )
         if self.output_schema is not None:
             self._checker = OutputChecker(self.output_schema)
 
@@ -215,18 +236,20 @@ class RecordParser:
 
     def _short_form(self, document: dict[str, Any]) -> tuple[Record, int]:
         slices: dict[str, str] = {}
-        strings = 2
+        group, strings = None, 2
         if len(document) > 1:
             if len(document) > 2 or "slices" not in document:  # noqa: PLR2004 - both keys and no other
                 _refuse_answer_beside(document)
                 _only_keys(document, _SHORT_KEYS)
+                if "group" in document:
+                    group, strings = _group(document["group"]), 3 + isinstance(document["group"], str)
             slices = self._slices(document)
-            strings = 3 + 2 * len(slices)
+            strings += ("slices" in document) + 2 * len(slices)
         prompt = document["prompt"]
         normal = self._normal(prompt, "prompt")
         # Half the time of the named tuples' own constructors, on the way that most lines take.
         turns = (_new(Turn, ("user", prompt)),)
-        return _new(Record, (prompt_identity(normal), None, turns, None, slices)), strings
+        return _new(Record, (prompt_identity(normal), None, turns, None, slices, group)), strings
 
     def _conversation(self, document: dict[str, Any]) -> tuple[Record, int]:
         _only_keys(document, _CONVERSATION_KEYS)
@@ -256,11 +279,15 @@ class RecordParser:
             self._check_golden(golden)
         slices = self._slices(document)
         strings += 5 * len(messages) + ("slices" in document) + 2 * len(slices)
+        group = None
+        if "group" in document:
+            group = _group(document["group"])
+            strings += 1 + isinstance(document["group"], str)
         if self.system_prompt:
             normal_system = b""  # the student sees the task's instead, so two such records are one question to it
         single = not normal_system and len(normals) == 1
         identity = prompt_identity(normals[0][1]) if single else content_identity(normal_system, normals)
-        return _new(Record, (identity, system, tuple(turns), golden, slices)), strings
+        return _new(Record, (identity, system, tuple(turns), golden, slices, group)), strings
 
     def _content(self, content: object, where: str, index: int = 0) -> tuple[str, bytes]:
         if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], dict):
@@ -320,10 +347,11 @@ class RecordParser:
     def _check_context(self, record: Record) -> None:
         texts = [self.system_prompt or record.system or "", *(turn.text for turn in record.turns), record.golden or ""]
         tokens = sum(len(text.encode("utf-8", "replace")) for text in texts) // BYTES_A_TOKEN
-        if tokens > _PROMPT_TOKENS:
+        most = CONTEXT_TOKENS - self.answer_tokens
+        if tokens > most:
             message = (
                 f"system text and turns have about {tokens} tokens (one for {BYTES_A_TOKEN} bytes), at most "
-                f"{_PROMPT_TOKENS} fit the student's context beside the answer"
+                f"{most} fit the student's context beside the answer"
             )
             raise RejectedLine(message)
 
@@ -347,11 +375,23 @@ def _refuse_answer_beside(document: dict[str, Any]) -> None:
     if any(key in document for key in _ANSWER_KEYS):
         unknown = ", ".join(json.dumps(key)[:40] for key in sorted(set(document) - _SHORT_KEYS)[:3])
         raise RejectedLine(
-            f"the record has unknown {unknown}; allowed: prompt, slices. An answer goes into a conversation, as its "
-            f'last message: {{"schemaVersion": "{SCHEMA_VERSION}", "messages": [{{"role": "user", "content": '
+            f"the record has unknown {unknown}; allowed: group, prompt, slices. An answer goes into a conversation, as "
+            f'its last message: {{"schemaVersion": "{SCHEMA_VERSION}", "messages": [{{"role": "user", "content": '
             '[{"text": "…"}]}, {"role": "assistant", "content": [{"text": "the answer"}]}]}; it is the trusted answer '
             "in holdout.jsonl and a golden one among the prompts, and without it the teacher answers"
         )
+
+
+def _group(value: object) -> int:
+    """Hash the name of a group; a number is the text that it is written as."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_GROUP:
+        raise RejectedLine(
+            f"'group' must be a text of 1 to {LONGEST_GROUP} characters or a whole number: the conversation, customer "
+            "or document that several records are about"
+        )
+    return group_identity(value.strip())
 
 
 def _check_version(version: object) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 
 from lambdas.domain.dataset.records import Record
@@ -80,6 +82,49 @@ class Choice:
                 self._bars.pop(name, None)
         self._new = []
         self._room = self._limit // 2
+
+
+class FirstGroups:
+    """Keep the first so many groups by their hash; what comes behind them is passed on.
+
+    As a file grows the last group that is kept only ever moves forward, so that what was passed on, and trained on, is
+    never kept later.
+
+    Parameters
+    ----------
+    groups : int
+        At least one.
+    pass_on : callable
+        Takes the records of groups that are no longer among the first.
+
+    Attributes
+    ----------
+    below : int
+        No record with this place or a later one can be kept.
+    """
+
+    def __init__(self, groups: int, pass_on: Callable[[Record], None]) -> None:
+        self._most, self._pass_on = groups, pass_on
+        self._members: dict[int, list[Record]] = {}
+        self._last: list[int] = []
+        self.below = 2**64
+
+    def add(self, record: Record) -> None:
+        """Offer a record whose place is below :attr:`below`."""
+        members = self._members.get(record.place)
+        if members is not None:
+            members.append(record)
+            return
+        self._members[record.place] = [record]
+        heapq.heappush(self._last, -record.place)
+        if len(self._last) > self._most:
+            for behind in self._members.pop(-heapq.heappop(self._last)):
+                self._pass_on(behind)
+            self.below = 1 - self._last[0]
+
+    def kept(self) -> Iterator[Record]:
+        """Give the records of the first groups."""
+        return itertools.chain.from_iterable(self._members.values())
 
 
 def _name(slices: dict[str, str]) -> _Name:

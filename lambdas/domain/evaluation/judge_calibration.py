@@ -36,6 +36,8 @@ class CalibrationCase:
         1 to 5, by the task's rubric and a person's eye.
     adversarial : bool
         Whether the answer tries to talk to the judge.
+    contestant : str or None
+        Whose answer it is, where that is said.
     """
 
     question: str
@@ -43,11 +45,13 @@ class CalibrationCase:
     answer: str
     expected_score: int
     adversarial: bool
+    contestant: str | None = None
 
     @property
     def id(self) -> str:
-        """Name the case by its content."""
-        return digest("calibration", asdict(self), length=16)
+        """Name the case by its content; as before there were contestants where it names none."""
+        content = {name: value for name, value in asdict(self).items() if value is not None}
+        return digest("calibration", content, length=16)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +160,12 @@ def _case(number: int, line: str) -> CalibrationCase:
     except (InvalidDocument, RecursionError) as problem:
         raise InvalidUpload(f"{where}: {problem}") from None
     texts = {name: _as_text(checked[name]) for name in ("question", "reference", "answer")}
-    return CalibrationCase(**texts, expected_score=checked["expected_score"], adversarial=checked["adversarial"])
+    return CalibrationCase(
+        **texts,
+        expected_score=checked["expected_score"],
+        adversarial=checked["adversarial"],
+        contestant=checked.get("contestant"),
+    )
 
 
 def _as_text(value: object) -> str:

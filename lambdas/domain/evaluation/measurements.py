@@ -44,6 +44,8 @@ class Measurement:
         As billed.
     score : int or None
         1 to 5; ``None`` where the judge gave no usable verdict, with ``judge_problem`` saying why.
+    group : str
+        Records of one group are not independent of each other; empty where the record is a group of its own.
     """
 
     record_id: str
@@ -69,6 +71,12 @@ class Measurement:
     judge_problem: str | None = None
     explanation: str
     slices: dict[str, str] = field(default_factory=dict)
+    group: str = ""
+
+    @property
+    def unit(self) -> str:
+        """Name what is independent of every other: the record's group, or the record where it has none."""
+        return self.group or self.record_id
 
     @property
     def is_timed(self) -> bool:

@@ -117,13 +117,14 @@ def check_minimum(dataset: Dataset, least: int = LEAST) -> None:
 
 def usable_prompts(counts: DatasetCounts) -> int:
     """Give the distinct prompts that are left, however many of them are then chosen."""
-    return counts.lines - counts.rejected - counts.duplicates - counts.leaked
+    return counts.lines - counts.rejected - counts.duplicates - counts.leaked - counts.near_duplicates
 
 
 def left_out(counts: DatasetCounts) -> str:
     """Say what became of the lines that are not used."""
     leaked = f", {counts.leaked} in the holdout" if counts.leaked else ""
-    return f"{counts.rejected} rejected, {counts.duplicates} duplicates{leaked}"
+    near = f", {counts.near_duplicates} nearly the same as held-out ones" if counts.near_duplicates else ""
+    return f"{counts.rejected} rejected, {counts.duplicates} duplicates{leaked}{near}"
 
 
 def size_warnings(dataset: Dataset, task: TaskDefinition, least: int = LEAST) -> list[str]:

@@ -8,11 +8,14 @@ is; an InvokeModelWithResponseStream as the list of its chunks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lambdas.domain.dataset.line_errors import RejectedLine
+from lambdas.domain.dataset.normalization import normal_bytes
 from lambdas.domain.dataset.records import SCHEMA_VERSION
+from lambdas.domain.identity import digest
+from lambdas.domain.questions.endings import stop_reason_of
 
 OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
 
@@ -110,6 +113,31 @@ def prompt_of(body: object) -> tuple[dict[str, Any], bool]:
     return {**record, "messages": messages}, exact
 
 
+def conversation_of(record: dict[str, Any], entry: dict[str, Any], field: str | None) -> str:
+    """Name the conversation that a logged prompt belongs to: its calls repeat each other's turns.
+
+    Parameters
+    ----------
+    record : dict
+        As :func:`prompt_of` gives it.
+    entry : dict
+        The entry of the log.
+    field : str or None
+        Key of the request metadata whose value names the conversation.
+
+    Returns
+    -------
+    str
+        By that value where the call has one, else by the first turn.
+    """
+    metadata = entry.get("requestMetadata")
+    value = metadata.get(field) if field and isinstance(metadata, dict) else None
+    if isinstance(value, str) and value.strip():
+        return f"metadata {digest(value.strip(), length=32)}"
+    first = normal_bytes(record["messages"][0]["content"][0]["text"])
+    return f"first turn {digest(first.hex(), length=32)}"
+
+
 def answer_of(model: str, body: object) -> LoggedAnswer | None:
     """Read the answer of a call, or ``None`` where the log has none that is text.
 
@@ -121,9 +149,10 @@ def answer_of(model: str, body: object) -> LoggedAnswer | None:
         ``outputBodyJson``, or the content of the object that ``outputBodyS3Path`` names.
     """
     try:
-        return _answer(model, _from_chunks(body) if isinstance(body, list) else body)
+        found = _answer(model, _from_chunks(body) if isinstance(body, list) else body)
     except (RejectedLine, AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
+    return found and replace(found, stop_reason=stop_reason_of(body, found.stop_reason))
 
 
 def _answer(model: str, body: Any) -> LoggedAnswer | None:  # noqa: ANN401 - any JSON value

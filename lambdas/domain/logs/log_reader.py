@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from lambdas.domain.dataset.line_errors import RejectedLine
 from lambdas.domain.dataset.line_reader import CHUNK_BYTES
 from lambdas.domain.dataset.records import MAX_LINE_BYTES
-from lambdas.domain.logs.log_entry import answer_of, check_entry, is_error, prompt_of
+from lambdas.domain.logs.log_entry import answer_of, check_entry, conversation_of, is_error, prompt_of
 from lambdas.domain.task.log_request import LogRequest
 
 MAX_ENTRY_BYTES = 1024 * 1024
@@ -110,6 +110,7 @@ class LogReader:
             self.counts.errors += 1
             return None
         record, exact = prompt_of(self._body(entry, "input"))
+        record["group"] = conversation_of(record, entry, self._request.conversation)
         if len(written(record)) > MAX_LINE_BYTES:
             raise RejectedLine(f"the prompt is too long: at most {MAX_LINE_BYTES} bytes are allowed in a record")
         self.counts.entries += 1

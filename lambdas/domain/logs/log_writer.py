@@ -46,9 +46,9 @@ class LogPlace:
     metadata: Mapping[str, str]
 
 
-def why_not_logged(record: Record) -> str:
-    """Say why a training record has no logged answer that can be trained on."""
-    return SEVERAL_TURNS if len(record.turns) > 1 else NOT_LOGGED
+def why_not_logged(record: Record, problem: str | None = None) -> str:
+    """Say why a training record has no logged answer to train on; ``problem`` is that of the one there is."""
+    return SEVERAL_TURNS if len(record.turns) > 1 else problem or NOT_LOGGED
 
 
 def log_entry(record: Record, task: TaskDefinition, logged: ReusedAnswer, place: LogPlace) -> dict[str, Any]:

@@ -12,11 +12,10 @@ from typing import Any
 
 from lambdas.domain.model_ids import model_behind
 from lambdas.domain.questions.answers import Answer, Question
+from lambdas.domain.questions.endings import COMPLETE, ending_problem
 
 FILE = "logged_answers.jsonl"
 """Beside the dataset; there only for tasks whose teacher data take logged answers."""
-
-_COMPLETE = ("end_turn", "stop_sequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +29,25 @@ class ReusedAnswer:
 
 @dataclass(slots=True)
 class LoggedAnswers:
-    """Logged answers by record and model; of several the first in the log."""
+    """Logged answers by record and model; of several the first in the log that is complete."""
 
     _found: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    _broken: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._found)
 
     def add(self, record_id: str, answer: dict[str, Any]) -> None:
-        """Add an answer if it is complete: one that was cut or filtered is asked for again."""
-        if answer["stop_reason"] in _COMPLETE:
-            self._found.setdefault((record_id, model_behind(answer["model"])), answer)
+        """Add an answer; one that was cut or filtered, or that a guardrail spoke, is kept for its reason alone."""
+        kept = self._found if answer["stop_reason"] in COMPLETE else self._broken
+        kept.setdefault((record_id, model_behind(answer["model"])), answer)
 
     def to_json_lines(self) -> bytes:
         """Write the answers in the order of record and model."""
+        answers = {**self._broken, **self._found}
         lines = (
             json.dumps({"record_id": record_id, "answer": answer}, ensure_ascii=False, sort_keys=True)
-            for (record_id, _model), answer in sorted(self._found.items(), key=lambda item: item[0])
+            for (record_id, _model), answer in sorted(answers.items(), key=lambda item: item[0])
         )
         return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
@@ -59,6 +60,11 @@ class LoggedAnswers:
                 document = json.loads(line)
                 answers.add(document["record_id"], document["answer"])
         return answers
+
+    def problem(self, record_id: str, teacher: str) -> str | None:
+        """Say why the teacher's answer to a record cannot be used, or ``None`` where the logs have none at all."""
+        broken = self._broken.get((record_id, model_behind(teacher)))
+        return ending_problem(broken["stop_reason"]) if broken else None
 
     def answer(self, question: Question, teacher: str, logged_system: str | None) -> ReusedAnswer | None:
         """Give the answer to a question, or ``None`` where the teacher was not asked it in production.

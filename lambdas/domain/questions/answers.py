@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from lambdas.domain.dataset.records import Turn
 from lambdas.domain.identity import digest
+from lambdas.domain.questions.endings import stop_reason_of
 from lambdas.domain.stored import read_as
 
 _BESIDE_A_CALL = {"toolUse", "text", "reasoningContent", "cachePoint"}
@@ -97,7 +98,8 @@ class Answer:
     text : str
         Text of the answer; for a forced tool the tool's input as JSON.
     stop_reason : str
-        As Converse gives it, for example ``end_turn`` or ``max_tokens``.
+        As Converse gives it, for example ``end_turn`` or ``max_tokens``; ``guardrail_intervened`` wherever the response
+        says that a guardrail spoke.
     input_tokens, output_tokens : int
         As billed (``usage``).
     latency_ms : float
@@ -148,7 +150,7 @@ class Answer:
             record_id=question.record_id,
             model=model,
             text=text,
-            stop_reason=response["stopReason"],
+            stop_reason=stop_reason_of(response, response["stopReason"]),
             input_tokens=usage["inputTokens"],
             output_tokens=usage["outputTokens"],
             latency_ms=float(response.get("metrics", {}).get("latencyMs", client_ms)),

@@ -19,6 +19,7 @@ _ALWAYS = {
 _RARE = {
     "golden": "Golden answers",
     "leaked": "Kept out: the holdout asks the same",
+    "near_duplicates": "Kept out: nearly the same as a held-out record",
     "secrets": "Rejected for a secret",
     "secrets_allowed": "Used in spite of a secret",
     "not_chosen": "Beyond the limits",
@@ -31,7 +32,7 @@ _LEFT_OUT = {
     "duplicates": "merged as duplicates",
     "not_chosen": "beyond the limit",
 }
-_TOLD_BY_WARNINGS = frozenset(("leaked", "secrets", "secrets_allowed"))
+_TOLD_BY_WARNINGS = frozenset(("leaked", "near_duplicates", "secrets", "secrets_allowed"))
 _TOLD_BY_ADVICE = frozenset(("golden",))
 _HOLDOUTS = {"True": " (your own, trusted answers)", "False": " (held back from the upload)"}
 
@@ -44,15 +45,22 @@ def dataset_facts(report: dict[str, Any]) -> list[Fact]:
     warnings, advice = _sentences(dataset.get("warnings")), _sentences(dataset.get("advice"))
     # Warnings and advice name these counts themselves: beside them they would be said twice.
     told = (_TOLD_BY_WARNINGS if warnings else frozenset()) | (_TOLD_BY_ADVICE if advice else frozenset())
-    facts = [Fact(name, count(dataset.get(key))) for key, name in _ALWAYS.items()]
+    facts = [Fact(name, count(dataset.get(key)) + _in_groups(dataset, key)) for key, name in _ALWAYS.items()]
     facts += [Fact(name, count(dataset[key])) for key, name in _RARE.items() if dataset.get(key) and key not in told]
     if dataset.get("not_chosen"):
         facts.append(Fact("Rule of choice", sentence(short(dataset.get("choice_rule") or "", 400))))
     own = _HOLDOUTS.get(str(dataset.get("own_holdout")), "")
-    holdout = count(dataset.get("holdout"))
+    holdout = count(dataset.get("holdout")) + _in_groups(dataset, "holdout")
     facts.append(Fact("Holdout", holdout if holdout == NOT_MEASURED else holdout + own))
     facts += _holdout_file(dataset.get("holdout_file"), is_told=bool(warnings))
     return [*facts, *_said("To mend", warnings), *_said("Advice", advice), *_source_facts(report)]
+
+
+def _in_groups(dataset: dict[str, Any], part: str) -> str:
+    """Say how many groups the records of a part are, where that is fewer."""
+    records, groups = dataset.get(part), dataset.get(f"{part}_groups")
+    fewer = isinstance(records, int) and isinstance(groups, int) and groups < records
+    return f" in {count(groups)} groups" if fewer else ""
 
 
 def _holdout_file(counts: object, *, is_told: bool) -> list[Fact]:

@@ -41,12 +41,28 @@ def judge_facts(report: dict[str, Any]) -> list[Fact]:
         f"{score(found.get('rank_correlation'))}"
     )
     facts.append(Fact("Known scores", agreement))
+    facts += _signed_errors(found)
     if number(found.get("adversarial")):
         talking, lift = count(found.get("adversarial")), plain(found.get("adversarial_lift"))
         facts.append(Fact("Persuasion", f"{talking} answers that talk to the judge won {lift} points at most"))
     if found.get("drift") is not None:
         facts.append(Fact("Drift", f"{score(found.get('drift'))} points between begin and end of the evaluation"))
     return facts
+
+
+def _signed_errors(calibration: dict[str, Any]) -> list[Fact]:
+    """Say in which direction the judge errs, for whom, and what the calibration set cannot show."""
+    said = []
+    for line in rows_of(calibration.get("signed_errors"))[:6]:
+        mean, low, high = (number(line.get(key)) for key in ("mean", "low", "high"))
+        if mean is None or low is None or high is None:
+            continue
+        who = "all answers" if line.get("contestant") == "all" else short(line.get("contestant"), 40).replace("_", " ")
+        said.append(f"{who} {mean:+.2f} ({low:+.2f} to {high:+.2f}, {count(line.get('cases'))} cases)")
+    facts = [Fact("Too kind (+) or too strict (-), in points", "; ".join(said))] if said else []
+    texts = calibration.get("cannot_show")
+    cannot = [short(text, 400) for text in texts if text] if isinstance(texts, list) else []
+    return [*facts, *(Fact("Not shown", sentence(text, ".")) for text in cannot[:6])]
 
 
 def _shards(report: dict[str, Any]) -> list[Fact]:

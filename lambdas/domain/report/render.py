@@ -83,6 +83,7 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "dataset": dataset.dataset_facts(report),
         "training": [*training.training_facts(report), *training.outcome_facts(report)],
         "failed_tries": training.failed_tries(report),
+        "dropped_answers": training.dropped_answers(report),
         "loss": training.loss_chart(report),
         "loss_plot": (training.LOSS_WIDTH, training.LOSS_HEIGHT),
         "phases": training.training_phases(report),

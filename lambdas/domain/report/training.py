@@ -134,6 +134,22 @@ def failed_tries(report: dict[str, Any]) -> PageTable:
     )
 
 
+def dropped_answers(report: dict[str, Any]) -> PageTable:
+    """Show examples of the teacher's answers that were dropped, as (reason, question, answer)."""
+    samples = rows_of(pick(report, "training", "drop_samples"))
+    return PageTable.of(
+        [
+            (
+                short(item.get("reason"), 80),
+                short(item.get("question") or NOT_MEASURED, 200),
+                short(item.get("answer") or NOT_MEASURED, 300),
+            )
+            for item in samples
+        ],
+        30,
+    )
+
+
 def loss_chart(report: dict[str, Any]) -> LossChart | None:
     """Draw the loss curve, or ``None`` where fewer than two points are known."""
     points = [

@@ -38,7 +38,10 @@ class LogSource:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogRequest:
-    """A range of time in one log source, and what a call must have to be taken."""
+    """A range of time in one log source, and what a call must have to be taken.
+
+    ``conversation`` is the key of the request metadata that names the conversation of a call, where there is one.
+    """
 
     bucket: str
     prefix: str
@@ -47,6 +50,7 @@ class LogRequest:
     models: tuple[str, ...]
     operations: tuple[str, ...]
     metadata: Mapping[str, str]
+    conversation: str | None = None
 
     @classmethod
     def from_text(cls, text: bytes) -> Self:
@@ -87,6 +91,7 @@ class LogRequest:
             models=tuple(checked["models"]),
             operations=tuple(checked["operations"]),
             metadata=checked["metadata"],
+            conversation=checked.get("conversation"),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -99,6 +104,7 @@ class LogRequest:
             "models": list(self.models),
             "operations": list(self.operations),
             "metadata": dict(self.metadata),
+            **({} if self.conversation is None else {"conversation": self.conversation}),
         }
 
     def source(self, allowed: Iterable[LogSource]) -> LogSource:

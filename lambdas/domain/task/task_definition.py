@@ -12,6 +12,9 @@ from lambdas.domain.text.output_schema import OutputChecker, check_patterns
 from lambdas.domain.text.secret_scan import secret_kinds
 from lambdas.domain.text.text_rules import reserved_word, stray_character
 
+ANSWER_TOKENS = 1000
+"""Default of ``max_answer_tokens``."""
+
 DEFAULT_RUBRIC = """\
 5: says the same as the reference, complete and correct, in the form that was asked for.
 4: correct; small differences from the reference that would not change what a reader does.
@@ -75,7 +78,10 @@ class CascadeRules:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskDefinition:
-    """One task. Every field is optional in the file; see ``schemas/task.schema.json`` for limits and defaults."""
+    """One task. Every field is optional in the file; see ``schemas/task.schema.json`` for limits and defaults.
+
+    ``max_answer_tokens`` are the most tokens of an answer, whoever is asked.
+    """
 
     teacher_system_prompt: str | None
     student_system_prompt: str | None
@@ -90,6 +96,7 @@ class TaskDefinition:
     secrets: str
     cascade: CascadeRules | None = None
     team: str | None = None
+    max_answer_tokens: int = ANSWER_TOKENS
 
     @classmethod
     def default(cls) -> Self:
@@ -153,6 +160,7 @@ class TaskDefinition:
             secrets=checked["secrets"],
             team=checked.get("team"),
             cascade=_cascade_rules(checked.get("cascade"), schema),
+            max_answer_tokens=checked["max_answer_tokens"],
         )
 
 

@@ -10,16 +10,18 @@ from lambdas.domain.errors import TeacherDataRefused
 from lambdas.domain.evaluation.sample_sizes import records_that_show
 from lambdas.domain.evaluation.task_metric import disagreement
 from lambdas.domain.questions.answers import Asked
-from lambdas.domain.questions.prompts import drop_reason, training_line
+from lambdas.domain.questions.endings import TRUNCATED
+from lambdas.domain.questions.prompts import drop_reason, student_prompt, training_line
 from lambdas.domain.task.sample_bounds import LEAST
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.domain.training.label_modes import labelled_ids
 
-_WHAT_TO_DO = (
-    "Training was not started. See dropped.jsonl; mend 'teacher_system_prompt' or 'output_schema' so that the teacher "
-    "keeps the schema, then upload the prompts again"
-)
+SAMPLES_A_REASON, SAMPLED_REASONS = 3, 10
+"""Dropped answers of a reason, and reasons, that the report shows."""
+
+LONGEST_SAMPLE = 400
+"""Characters of question and answer that a sample has."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,20 @@ class Collected:
     labelled: int = 0
     references: list[dict[str, str]] = field(default_factory=list)
     dropped: list[dict[str, str]] = field(default_factory=list)
+    _shown: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+
+    def drop(self, record: Record, part: str, reason: str, asked: Asked) -> None:
+        """Note that a record is left out, and of the first ones of each reason what was asked and said."""
+        self.dropped.append({"record_id": record.id, "part": part, "reason": reason})
+        shown = self._shown.setdefault(reason, [])
+        if len(shown) < SAMPLES_A_REASON:
+            said = record.golden if record.golden is not None else getattr(asked.answers.get(record.id), "text", "")
+            texts = {"question": record.turns[-1].text[:LONGEST_SAMPLE], "answer": said[:LONGEST_SAMPLE]}
+            shown.append({"reason": reason, "part": part, "record_id": record.id, **texts})
+
+    def samples(self) -> list[dict[str, str]]:
+        """Give examples of the most frequent reasons, for a person to look at."""
+        return [item for reason, _ in self.reasons().most_common(SAMPLED_REASONS) for item in self._shown[reason]]
 
     def reasons(self, part: str | None = None) -> Counter[str]:
         """Count the drops by reason; of one part where it is named."""
@@ -67,31 +83,33 @@ def collect(
     for record in train:
         text: str | None = None
         if record.id in labelled:
-            text, reason = _usable(record, asked, checker)
+            text, reason = _usable(record, asked, checker, task)
             reason = reason or _disagreement(record, asked, task)
             if reason is not None and task.teacher_data.mode in ("label", "logged"):
-                collected.dropped.append({"record_id": record.id, "part": "training", "reason": reason})
+                collected.drop(record, "training", reason, asked)
                 continue
             text = None if reason else text
         # Where only some carry an answer, Bedrock asks its teacher about the others: also about one whose answer broke.
         collected.training.append(training_line(record, task, text))
         collected.labelled += text is not None
     for record in holdout:
-        text, reason = (record.golden, None) if own_holdout else _usable(record, asked, checker)
+        text, reason = (record.golden, None) if own_holdout else _usable(record, asked, checker, task)
         if text is not None:
             collected.references.append({"record_id": record.id, "reference": text})
         else:
-            collected.dropped.append({"record_id": record.id, "part": "holdout", "reason": str(reason)})
+            collected.drop(record, "holdout", str(reason), asked)
     return collected
 
 
-def _usable(record: Record, asked: Asked, checker: OutputChecker) -> tuple[str | None, str | None]:
+def _usable(
+    record: Record, asked: Asked, checker: OutputChecker, task: TaskDefinition
+) -> tuple[str | None, str | None]:
     """Give the text to learn from or to compare with, or why there is none; a golden answer goes first."""
     if record.golden is not None:
         reason, text = checker.problem(record.golden), record.golden
     elif record.id in asked.answers:
         answer = asked.answers[record.id]
-        reason, text = drop_reason(answer, checker), answer.text
+        reason, text = drop_reason(answer, checker, student_prompt(record, task)), answer.text
     else:
         reason, text = asked.failed.get(record.id, "no answer"), ""
     return (text, None) if reason is None else (None, reason)
@@ -128,7 +146,7 @@ def check_drops(collected: Collected, train: int, task: TaskDefinition, least: i
     message = (
         f"{share:.1%} of the teacher's answers for training were dropped ('teacher_data.max_drop_rate' allows "
         f"{task.teacher_data.max_drop_rate:.1%}) and {len(collected.training)} pairs are left of at least "
-        f"{least}: {_most_frequent(collected.reasons())}. {_WHAT_TO_DO}"
+        f"{least}: {_most_frequent(collected.reasons())}. {what_to_do(collected.reasons(), task)}"
     )
     raise TeacherDataRefused(message)
 
@@ -159,10 +177,38 @@ def check_references(collected: Collected, holdout: int, task: TaskDefinition) -
     message = (
         f"{1 - there / holdout:.1%} of the teacher's answers to the holdout are no references "
         f"('teacher_data.max_drop_rate' allows {limit:.1%}) and {there} are left of at least {needed}, "
-        f"below which no student could pass the gate: {why}. {_WHAT_TO_DO}"
+        f"below which no student could pass the gate: {why}. {what_to_do(collected.reasons('holdout'), task)}"
     )
     raise TeacherDataRefused(message)
 
 
 def _most_frequent(reasons: Counter[str]) -> str:
     return ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3)) or "no reasons"
+
+
+_ADVICE = {
+    TRUNCATED: "raise 'max_answer_tokens', which is {limit}, or ask for shorter answers in 'teacher_system_prompt'",
+    "context window exceeded": "shorten the prompts or 'teacher_system_prompt'",
+    "content filtered": "take out the prompts that the model's content filter stops",
+    "guardrail intervened": "look at the guardrail that the account enforces: it blocks or changes answers",
+    "refused": "take out what the teacher refuses, or say in 'teacher_system_prompt' that it may answer it",
+    "malformed": "let the teacher answer in a plainer form, or name another teacher in the settings",
+    "thoughts in <": "tell the teacher in 'teacher_system_prompt' to give the answer alone, without its thoughts",
+    "reserved word": "tell the teacher in 'teacher_system_prompt' not to use that word",
+    "refused: ": "mend or take out the records that the service refuses",
+    "no answer": "retry the run: the service gave no answer",
+}
+"""What to do about each reason, by how it begins; of two that fit the longer one."""
+
+
+def what_to_do(reasons: Counter[str], task: TaskDefinition) -> str:
+    """Say what mends the most frequent reason, and the second one where another thing mends it."""
+    found = dict.fromkeys(_advice(reason, task) for reason, _ in reasons.most_common(2))
+    return f"Training was not started. See dropped.jsonl; {'; '.join(found)}. Then upload the prompts again"
+
+
+def _advice(reason: str, task: TaskDefinition) -> str:
+    known = max((begin for begin in _ADVICE if reason.startswith(begin)), key=len, default=None)
+    if known is None:
+        return "mend 'teacher_system_prompt' or 'output_schema' so that the teacher keeps the schema"
+    return _ADVICE[known].format(limit=task.max_answer_tokens)

@@ -5,7 +5,7 @@ CollectTeacherData writes it. What a run did not need is not in it. What the rep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from lambdas.domain.stored import check_schema_version
@@ -36,6 +36,7 @@ class TeacherData(TypedDict, total=False):
     references: int
     dropped: int
     drop_reasons: Mapping[str, int]
+    drop_samples: Sequence[Mapping[str, str]]
     drop_rate: float
     training_sha256: str
     training_volume: Mapping[str, float]

@@ -10,7 +10,7 @@ from lambdas.domain.costs.prompt_caching import decide
 from lambdas.domain.questions.answers import Answer, Asked, Question
 from lambdas.domain.questions.concurrency_limit import CallLimit
 from lambdas.gateways.answering.answer_recorder import Books, ModelUse, Till
-from lambdas.gateways.answering.call_scheduler import FIRST_BACKOFF_S, Purchase, Request
+from lambdas.gateways.answering.call_scheduler import FIRST_BACKOFF_S, HOPELESS_AFTER, Purchase, Request
 from lambdas.gateways.answering.shared_limit import SharedLimit
 from lambdas.gateways.answering.streaming import OpenAsking, settle
 
@@ -97,6 +97,8 @@ class Answerer:
         then: Then = _nothing,
         *,
         cache_point: bool | None = None,
+        useless: Unusable = _usable,
+        hopeless_after: int = HOPELESS_AFTER,
     ) -> Asked:
         """Give an answer to every question, or the reason why there is none.
 
@@ -113,6 +115,10 @@ class Answerer:
             Told each usable answer as it comes, known ones first; it must not raise.
         cache_point : bool, optional
             Whether requests carry a cache point; decided by how many share a prompt unless said.
+        useless : callable
+            Says why an answer that is kept is of no use all the same, or ``None``.
+        hopeless_after : int
+            Answers that are unusable or of no use, and none of use, after which no more are paid for.
 
         Returns
         -------
@@ -122,7 +128,7 @@ class Answerer:
         Raises
         ------
         ModelUnavailable
-            The service refuses the model, or every request, for good.
+            The service refuses the model, or every request, for good; or no answer is of use (``useless``).
         RetryLater
             Throttled or out of time; what was paid for is stored.
         """
@@ -137,7 +143,10 @@ class Answerer:
         missing = [question for question in questions if keys[question.record_id] not in settled]
         if missing:
             point = _shares_a_cacheable_prompt(missing, use) if cache_point is None else cache_point
-            purchase = self._purchase(use, unusable, then, cache_point=point)
+            purchase = self._purchase(
+                use, unusable, then, cache_point=point, useless=useless, hopeless_after=hopeless_after
+            )
+            purchase.count_known(till.answers[keys[question.record_id]] for question in known)
             purchase.add(missing, known=len(known))
             purchase.close()
             settle(purchase, till)
@@ -179,13 +188,24 @@ class Answerer:
         till.failed = kept.failures.load(pool)
         return till
 
-    def _purchase(self, use: ModelUse, unusable: Unusable, then: Then, *, cache_point: bool) -> Purchase:
+    def _purchase(
+        self,
+        use: ModelUse,
+        unusable: Unusable,
+        then: Then,
+        *,
+        cache_point: bool,
+        useless: Unusable = _usable,
+        hopeless_after: int = HOPELESS_AFTER,
+    ) -> Purchase:
         request = Request(
             model=self._callable_model(use.invoke_id),
             identity=use.identity,
             cache_point=cache_point,
             unusable=unusable,
             then=then,
+            useless=useless,
+            hopeless_after=hopeless_after,
         )
         limit = self._limits.of(use.invoke_id, use.most_at_once)
         return Purchase(self._runtime, limit, request, self._seconds_left, backoff_s=self._backoff_s)

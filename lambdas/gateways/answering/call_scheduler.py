@@ -6,7 +6,7 @@ import heapq
 import itertools
 import queue
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,6 +37,10 @@ REFUSALS_OF_THE_MODEL = 10
 OTHERS_END_S = 0.05
 """How often a full limit is looked at again: the call that ends may be another purchase's."""
 
+HOPELESS_AFTER = 20
+"""Paid answers of no use, and not one of use, after which no more are paid for: a model of whose answers half can be
+used gives so many in a row once in a million times."""
+
 UNTIL_TOMORROW = (
     "The quota resets within a day; what was bought is kept. A larger one is asked for in Service Quotas (Amazon "
     "Bedrock, 'Model invocation max tokens per day')"
@@ -62,6 +66,10 @@ class Request:
         Says why an answer cannot be kept, or ``None``.
     then : callable
         Told each usable answer as it comes.
+    useless : callable
+        Says why an answer that is kept is of no use all the same, or ``None``.
+    hopeless_after : int
+        Answers of no use, and none of use, after which no more are paid for.
     """
 
     model: str
@@ -69,6 +77,8 @@ class Request:
     cache_point: bool
     unusable: Callable[[Answer], str | None]
     then: Callable[[Question, Answer], None]
+    useless: Callable[[Answer], str | None] = lambda _answer: None
+    hopeless_after: int = HOPELESS_AFTER
 
     @property
     def named(self) -> str:
@@ -157,7 +167,7 @@ class Purchase:
         self._runtime, self._limit, self._request = runtime, limit, request
         self._seconds_left, self._backoff_s = seconds_left, backoff_s
         self._answered, self._refusals, self._added = 0, 0, 0
-        self._paid = False
+        self._paid, self._useful, self._useless = False, False, Counter[str]()
         # A warm Lambda that is tried again still has the streak that it gave up at: the new try has its own patience.
         self._last_streak = limit.streak + MAX_STREAK
         self._ready: deque[Try] = deque()
@@ -171,6 +181,11 @@ class Purchase:
     def add(self, questions: Iterable[Question], *, known: int = 0) -> None:
         """Add questions, and say how many others have answers already."""
         self._news.put(_Added(tuple(questions), known))
+
+    def count_known(self, answers: Iterable[Answer]) -> None:
+        """Count answers to the very questions of this purchase that exist already, of use or not."""
+        for answer in answers:
+            self._weigh(self._request.useless(answer))
 
     def close(self, *, abandoned: bool = False) -> None:
         """Say that no more questions come; :meth:`events` ends when all are settled, or at once when abandoned."""
@@ -290,6 +305,7 @@ class Purchase:
         question, request = tried.question, self._request
         answer = Answer.from_api(question, request.identity, outcome.response, outcome.client_ms, tried.failed)
         problem = request.unusable(answer)
+        self._weigh(problem or request.useless(answer))
         yield Bought(answer, usable=problem is None)
         if problem is None:
             self._answered += 1
@@ -301,6 +317,23 @@ class Purchase:
             yield Failed(question, f"no usable answer in {MAX_UNUSABLE} tries: {problem}")
         else:
             self._ready.append(tried)
+
+    def _weigh(self, problem: str | None) -> None:
+        """Count an answer as of use or not, and end a purchase that nothing of use is to be hoped for from."""
+        self._useful = self._useful or problem is None
+        if problem:
+            self._useless[problem] += 1
+        if not self._useful and self._useless.total() >= self._request.hopeless_after:
+            self._end = self._end or self._hopeless()
+
+    def _hopeless(self) -> ModelUnavailable:
+        (reason, times), *_ = self._useless.most_common(1)
+        message = (
+            f"{self._request.named} gave {self._useless.total()} answers and none that can be used, most often "
+            f"({times} times): {reason}. No more were paid for"
+        )
+        cure = "Mend what the reason names, or name another model in the settings, and retry the run"
+        return ModelUnavailable(f"{message}. {cure}", useless=reason)
 
     def _try_again(self, tried: Try, outcome: Broken) -> Iterator[Event]:
         tried.failed += 1

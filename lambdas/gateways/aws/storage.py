@@ -64,6 +64,18 @@ class Bucket:
         text = self.find(key)
         return None if text is None else json.loads(text)
 
+    def read_if_kept(self, key: str) -> bytes | None:
+        """Read an object that was written once, or ``None`` where it has expired.
+
+        For roles that may not list the bucket, to whom S3 answers 403 then.
+        """
+        try:
+            return self.read(key)
+        except ClientError as problem:
+            if refusal(problem) in (*_MISSING, "AccessDenied"):
+                return None
+            raise
+
     def newest_version(self, key: str) -> str | None:
         """Give the id of the newest version of an object, or ``None`` where it does not exist."""
         try:

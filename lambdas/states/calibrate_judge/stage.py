@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lambdas.domain.evaluation.judge import judge_facts
 from lambdas.domain.evaluation.judge_calibration import agreement
+from lambdas.domain.evaluation.judge_error import error_document
 from lambdas.domain.gate.evaluation_document import Evaluation
 from lambdas.domain.gate.quality_rules import JudgeRecord, agreement_lines, calibration_document
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, reasons
@@ -33,8 +34,9 @@ def execute(stage: Stage) -> Result:
         return {"believed": True, "cases": 0}
     scores = judge_scores(stage, cases, "before")
     record = JudgeRecord(agreement=agreement(cases, scores))
-    runs, files = stage.pipeline.runs, stage.run.files
-    document = {"agreement": calibration_document(record), "scores": scores}
+    runs, files, rules = stage.pipeline.runs, stage.run.files, stage.task.gate
+    errors = error_document(cases, scores, rules.max_quality_drop, rules.reference)
+    document = {"agreement": calibration_document(record), "scores": scores, "errors": errors}
     runs.write_json(files.evaluation(stage.attempt, "calibration.json"), document)
     lines = agreement_lines(record.agreement, stage.task.gate)
     believed = all(line.passed for line in lines)
@@ -47,7 +49,7 @@ def execute(stage: Stage) -> Result:
             "judge": {
                 **judge_facts(models.judge, models.student, stage.task.judge_rubric),
                 "failures": 0,
-                "calibration": calibration_document(record),
+                "calibration": {**(calibration_document(record) or {}), **errors},
             },
         }
         stage.write_evaluation(evaluation)

@@ -6,6 +6,7 @@ model that is Legacy refuses accounts that have not used it of late. Both were f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from lambdas.domain.costs.prompt_caching import decide
@@ -14,7 +15,9 @@ from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.evaluation.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.evaluation.judge import verdict_problem
 from lambdas.domain.questions.answers import Answer, Question
+from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.training.hopeless import hopeless_after, no_answer_of_use, teacher_refused, useless_to
 from lambdas.gateways.answering.answer_recorder import ModelUse
 from lambdas.gateways.answering.answerer import Answerer
 from lambdas.workflow.stage import Stage
@@ -61,12 +64,54 @@ def ask_chosen(stage: Stage, models: ModelChoice, records: Sequence[Record], ask
     return refused
 
 
+def check_teacher(stage: Stage, models: ModelChoice, records: Sequence[Record]) -> None:
+    """Stop where nothing can be learnt from the teacher's answers, before a batch is paid for all of them.
+
+    The answer to the first question tells, where it is of use. If not, as many records of the holdout are asked as it
+    takes; their answers are kept, and no later stage pays for them again.
+
+    Parameters
+    ----------
+    stage : Stage
+    models : ModelChoice
+    records : sequence of Record
+        Of the holdout.
+
+    Raises
+    ------
+    TeacherDataRefused
+        With what mends the most frequent reason.
+    RetryLater
+        The teacher is throttled.
+    """
+    task, answerer, count = stage.task, stage.answerer(), hopeless_after(stage.task)
+    useless = useless_to(records, task)
+    first = [teacher_question(record, task) for record in records[:RECORDS]]
+    told = answerer.known(first, _first_use(stage, models.teacher), WHOLE_RANGE)
+    if any(useless(answer) is None for answer in told.values()):
+        return
+    use = ModelUse(stage=stage.name, identity=models.teacher, invoke_id=models.teacher, price_model=models.teacher)
+    asked = [teacher_question(record, task) for record in records[:count]]
+    try:
+        found = answerer.ask(asked, use, WHOLE_RANGE, useless=useless, hopeless_after=count)
+    except ModelUnavailable as given_up:
+        raise teacher_refused(given_up, task) from given_up
+    # Where a Lambda is tried again, or the run, all are known and none is asked.
+    reasons = Counter(useless(answer) or "" for answer in found.answers.values())
+    if reasons.total() >= count and not reasons[""]:
+        raise no_answer_of_use(models.teacher, reasons, task)
+
+
+def _first_use(stage: Stage, model: str) -> ModelUse:
+    """Name a model as it is asked first: kept for this attempt alone, since another one asks again."""
+    return ModelUse(stage=stage.name, identity=f"{model}#asked-{stage.owner}", invoke_id=model, price_model=model)
+
+
 def _refusal(stage: Stage, answerer: Answerer, role: str, model: str, records: Sequence[Record]) -> str | None:
     problem: str | None = None
     for record in records:
         question = first_question(role, record, stage.task)
-        # Kept for this attempt alone: another one asks again, whatever was answered then.
-        use = ModelUse(stage=stage.name, identity=f"{model}#asked-{stage.owner}", invoke_id=model, price_model=model)
+        use = _first_use(stage, model)
         problem = _ask(answerer, question, use, verdict_problem if role == "judge" else _usable)
         if problem is None or not problem.startswith(_REFUSED):
             break

@@ -27,7 +27,7 @@ from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_logged, check_mode
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.aws import clients
-from lambdas.states.check_run.questions import Refusals, ask_chosen
+from lambdas.states.check_run.questions import Refusals, ask_chosen, check_teacher
 from lambdas.workflow.late_files import check_late_files
 from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.model_catalog import ModelCatalog
@@ -47,6 +47,8 @@ def execute(stage: Stage) -> Result:
     CeilingExceeded, InvalidUpload, ModelUnavailable, QuotaTooLow, PriceMissing, BudgetExceeded, MonthlyLimitExceeded,
     InvalidTaskDefinition, DatasetRefused
         Nothing was paid, or no more than those questions.
+    TeacherDataRefused
+        None of the teacher's first answers can be learnt from.
     RetryLater
         A model is throttled, or its quota of the day is used up.
     """
@@ -80,6 +82,7 @@ def execute(stage: Stage) -> Result:
         if not found:
             break
         refused |= found  # the next of each list is chosen, priced and asked
+    check_teacher(stage, models, to_come.holdout)
     stage.progress(estimate_usd=round(estimate.usd, 2))
     return {
         "teacher": models.teacher,

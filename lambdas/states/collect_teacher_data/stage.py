@@ -20,7 +20,7 @@ from lambdas.domain.training.training_file import check_training_file
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.answering.failure_store import FailureStore
 from lambdas.states.collect_teacher_data.training_log import write_training_log
-from lambdas.workflow.logs import known_from_logs
+from lambdas.workflow.logs import known_from_logs, problems_in_logs
 from lambdas.workflow.stage import Result, Stage
 
 
@@ -43,7 +43,9 @@ def execute(stage: Stage) -> Result:
     logged = known_from_logs(stage, models.teacher, train)
     asked.answers.update({record_id: item.answer for record_id, item in logged.items()})
     if from_logs_alone:
-        asked.failed.update({record.id: why_not_logged(record) for record in train if record.id not in logged})
+        broken = problems_in_logs(stage, models.teacher, train)
+        unknown = [record for record in train if record.id not in logged]
+        asked.failed.update({record.id: why_not_logged(record, broken.get(record.id)) for record in unknown})
     collected = collect(train, holdout, asked, stage.task, own_holdout=own_holdout)
     # What nobody asked the teacher in production is not an answer that had to be dropped.
     answered = len(logged) if from_logs_alone else len(train)
@@ -91,6 +93,7 @@ def _summary(collected: Collected, teacher: str, task: TaskDefinition) -> Teache
         "references": len(collected.references),
         "dropped": len(collected.dropped),
         "drop_reasons": dict(sorted(collected.reasons().items())),
+        "drop_samples": collected.samples(),
         "training_sha256": content,
         "training_volume": TrainingVolume.of(collected.training).to_document(),
     }

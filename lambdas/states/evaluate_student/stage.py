@@ -152,6 +152,7 @@ def _unanswered(answered: _Answered, record: Record) -> Measurement:
         score=LOWEST,
         explanation="",
         slices=record.slices,
+        group=record.group_id,
     )
 
 
@@ -192,4 +193,5 @@ def _measurement(
         judge_problem=None if read else judging.failure(asked),
         explanation=read.explanation if read else "",
         slices=record.slices,
+        group=record.group_id,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.training.hopeless import hopeless_after, teacher_refused, useless_to
 from lambdas.gateways.answering.answer_recorder import ModelUse
 from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.stage import Result, Stage
@@ -17,6 +19,8 @@ def execute(stage: Stage) -> Result:
     ------
     ModelUnavailable
         The teacher refuses every request for good; a record that it refuses is dropped by CollectTeacherData.
+    TeacherDataRefused
+        None of the shard's first answers can be learnt from, those that a batch gave included.
     RetryLater
         Throttled or out of time; what was paid for is kept.
     """
@@ -26,7 +30,16 @@ def execute(stage: Stage) -> Result:
     answerer = stage.answerer()
     logged = known_from_logs(stage, models.teacher, records)
     questions = [teacher_question(record, stage.task) for record in records if record.id not in logged]
-    asked = answerer.ask(questions, teacher_use(models), shard)
+    try:
+        asked = answerer.ask(
+            questions,
+            teacher_use(models),
+            shard,
+            useless=useless_to(records, stage.task),
+            hopeless_after=hopeless_after(stage.task),
+        )
+    except ModelUnavailable as given_up:
+        raise teacher_refused(given_up, stage.task) from given_up
     stage.progress(shard=shard)
     return {
         "shard": shard,

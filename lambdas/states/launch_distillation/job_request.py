@@ -8,7 +8,6 @@ from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
 from lambdas.domain.costs.estimate import TRAINING_EPOCHS
 from lambdas.domain.logs.log_writer import invocation_logs_config
 from lambdas.domain.model_ids import foundation_model_id
-from lambdas.domain.questions.prompts import ANSWER_TOKENS
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.workflow.stage import Stage
 
@@ -37,7 +36,8 @@ def job_request(stage: Stage, models: ModelChoice, name: str) -> dict[str, Any]:
         "clientRequestToken": client_token(name, stage.run.run_id, stage.attempt),
     }
     if models.training == "distillation":
-        teacher = {"teacherModelIdentifier": models.teacher, "maxResponseLengthForInference": ANSWER_TOKENS}
+        tokens = stage.task.max_answer_tokens
+        teacher = {"teacherModelIdentifier": models.teacher, "maxResponseLengthForInference": tokens}
         request["customizationConfig"] = {"distillationConfig": {"teacherModelConfig": teacher}}
     else:
         request["hyperParameters"] = _hyper_parameters(stage, models)

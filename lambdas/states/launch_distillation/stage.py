@@ -9,6 +9,7 @@ from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
 from lambdas.domain.identity import digest
 from lambdas.domain.task.model_choice import ModelChoice
+from lambdas.domain.task.task_definition import ANSWER_TOKENS
 from lambdas.gateways.aws.bedrock import JOB_ENDED, Found, JobRefused
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, CUSTOMIZATION_JOB
 from lambdas.states.launch_distillation.job_output import keep_output, loss_of_records, read_output, refuse_student
@@ -86,8 +87,11 @@ def _content(stage: Stage, models: ModelChoice) -> str:
     teacher = models.teacher if models.training == "distillation" else None
     # The same pairs as a training file make another student: Bedrock asks its teacher again.
     from_logs = ["invocation logs"] if trains_on_logs(stage, models) else []
+    # And so does another token limit, where Bedrock asks; the default has no part in names, as before it was a field.
+    tokens = stage.task.max_answer_tokens
+    limit = [tokens] if teacher and tokens != ANSWER_TOKENS else []
     return digest(
-        facts["training_sha256"], teacher, models.student_customization, models.training, *from_logs, length=16
+        facts["training_sha256"], teacher, models.student_customization, models.training, *from_logs, *limit, length=16
     )
 
 

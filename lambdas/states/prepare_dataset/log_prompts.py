@@ -76,7 +76,9 @@ class LogPrompts:
         wanted = {record.id: record for record in train}
         allow_secrets = task.secrets == "allow"
         answers = LoggedAnswers()
-        parser = RecordParser(system_prompt=task.student_system_prompt, allow_secrets=allow_secrets)
+        parser = RecordParser(
+            system_prompt=task.student_system_prompt, allow_secrets=allow_secrets, answer_tokens=task.max_answer_tokens
+        )
         for found in self._found():
             if "answer" not in found:
                 continue
@@ -120,6 +122,7 @@ def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: 
     dataset.counts.rejected += prompts.rejected
     dataset.logs = prompts.summary()
     if task.teacher_data.takes_logged_answers:
-        dataset.logged_answers = prompts.answers(dataset.train, task).to_json_lines()
-        dataset.logs["answers"] = dataset.logged_answers.count(b"\n")
+        answers = prompts.answers(dataset.train, task)
+        dataset.logged_answers = answers.to_json_lines()
+        dataset.logs["answers"] = len(answers)
     return dataset

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from dataclasses import replace
 from typing import IO, Any
 
-from lambdas.domain.dataset.builder import Dataset, build_dataset, rejection_line, to_json_lines
+from lambdas.domain.dataset.builder import (
+    Dataset,
+    build_dataset,
+    from_json_lines,
+    rejection_line,
+    to_json_lines,
+)
 from lambdas.domain.dataset.line_reader import HashedStream, read_lines
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.dataset.shards import shards
@@ -42,6 +49,9 @@ def execute(stage: Stage) -> Result:
     run = pin_late_files(stage)
     while True:
         task = _pin_task(run, uploads, runs)
+        kept = _kept_split(stage, task) if run is stage.run else None
+        if kept is not None:
+            return kept
         _pin_calibration(run, uploads, runs)
         bounds = sample_bounds(stage.pipeline.environment.settings.student_customization_model, task.training)
         dataset = _build(run, uploads, runs, task, bounds.most)
@@ -60,8 +70,31 @@ def execute(stage: Stage) -> Result:
     check_damage(dataset)
     check_secrets(dataset, task)
     check_sizes(dataset, task, bounds.least)
-    teacher_shards = _write_shards(stage, "teacher", records_to_ask(dataset.train, dataset.holdout, task))
-    holdout_shards = _write_shards(stage, "holdout", dataset.holdout)
+    return _shards_of(stage, summary, dataset.train, dataset.holdout, task)
+
+
+def _kept_split(stage: Stage, task: TaskDefinition) -> Result | None:
+    """Keep the dataset of an attempt before this one that was made under an earlier split rule; else give ``None``.
+
+    Records may lie on other sides under the present rule, and answers are paid for, a student may be trained. Where no
+    budget was checked nothing is paid, and the dataset is made anew.
+    """
+    if "budget_usd" not in stage.run.facts:
+        return None
+    files = stage.run.files
+    names = ("dataset.json", "train.jsonl", "holdout.jsonl")
+    text, train, holdout = (stage.pipeline.runs.read_if_kept(files.dataset(name)) for name in names)
+    if text is None or train is None or holdout is None or "near_duplicates" in (summary := json.loads(text)):
+        return None
+    return _shards_of(stage, summary, from_json_lines(train), from_json_lines(holdout), task)
+
+
+def _shards_of(
+    stage: Stage, summary: dict[str, Any], train: list[Record], holdout: list[Record], task: TaskDefinition
+) -> Result:
+    """Cut a dataset into the shards of both maps."""
+    teacher_shards = _write_shards(stage, "teacher", records_to_ask(train, holdout, task))
+    holdout_shards = _write_shards(stage, "holdout", holdout)
     stage.progress(train=summary["train"], holdout=summary["holdout"])
     counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}
     return {**counts, "teacher_shards": teacher_shards, "holdout_shards": holdout_shards}

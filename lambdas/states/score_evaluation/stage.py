@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from lambdas.domain.costs.prompt_caching import shared_prompt_tokens
 from lambdas.domain.dataset.records import Record
@@ -28,6 +29,7 @@ from lambdas.states.score_evaluation.protection import Protection
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
 from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student
+from lambdas.workflow.serving.unseen_records import seen_by
 from lambdas.workflow.stage import Result, Stage
 
 MAX_REASONS = 5
@@ -103,7 +105,7 @@ def _evaluate(stage: Stage) -> Evaluation:
         "judge": {
             **judge_facts(models.judge, models.student, task.judge_rubric),
             "failures": sum(summary.judge_failures for summary in summaries.values()),
-            "calibration": calibration_document(judge),
+            "calibration": _calibration(stage, judge),
         },
         "break_even": break_even.to_document(),
         "cascade": cascade.what_if(
@@ -160,8 +162,13 @@ def _about_champion(
     if champion is None or serves_this_student(stage, champion):
         return []
     if CHAMPION in grouped:
-        return worse_than_champion(grouped, rules)
-    why = "; ".join(item["reason"] for item in left_out) or "it was not measured"
+        seen = seen_by(stage, champion) or set()
+        unseen = {role: [item for item in found if item.record_id not in seen] for role, found in grouped.items()}
+        if unseen[CHAMPION]:
+            return worse_than_champion(unseen, rules)
+        why = "it was trained on every record of the holdout, or on near-duplicates of it"
+    else:
+        why = "; ".join(item["reason"] for item in left_out) or "it was not measured"
     text = "Nothing shows how the student compares with the champion that it would replace, of run"
     return [explicit_reason("champion_not_compared", f"{text} {champion.run_id}: {why}")]
 
@@ -185,3 +192,10 @@ def _judge_record(stage: Stage) -> JudgeRecord:
         return JudgeRecord()
     after = judge_scores(stage, read_cases(stage), "after")
     return JudgeRecord(agreement=read_as(Agreement, before["agreement"]), drift=drift(before["scores"], after))
+
+
+def _calibration(stage: Stage, judge: JudgeRecord) -> dict[str, Any] | None:
+    """Give the judge's calibration with its signed errors, which an earlier version did not keep."""
+    document = calibration_document(judge)
+    before = stage.pipeline.runs.find_json(stage.run.files.evaluation(stage.attempt, "calibration.json"))
+    return document and {**document, **(before or {}).get("errors", {})}

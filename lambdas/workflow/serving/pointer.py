@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.questions.prompts import INFERENCE_PARAMETERS
+from lambdas.domain.questions.prompts import inference_parameters
 from lambdas.domain.serving.serving_policy import CLIENT_REQUIREMENT
 from lambdas.domain.stored import DOCUMENT_VERSION
 from lambdas.gateways.aws import clients
@@ -70,7 +70,7 @@ def pointer_text(task: TaskDefinition, **champion: object) -> str:
         "schema_version": DOCUMENT_VERSION,
         "client": CLIENT_REQUIREMENT,
         "system_prompt": task.student_system_prompt,
-        "inference_parameters": INFERENCE_PARAMETERS,
+        "inference_parameters": inference_parameters(task),
         "output_schema": task.output_schema,
         **champion,
     }

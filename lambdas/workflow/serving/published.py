@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.model_ids import custom_model_of
-from lambdas.domain.questions.prompts import INFERENCE_PARAMETERS
+from lambdas.domain.questions.prompts import inference_parameters
 from lambdas.domain.serving.serving_policy import FallbackModel, policy_document, prices_of, prompt_key
 from lambdas.gateways.aws import clients
 from lambdas.workflow.serving.pointer import parameter_text, publish_pointer, read_parameter
@@ -77,7 +77,7 @@ def fallback_of(stage: Stage) -> FallbackModel | None:
         model=model,
         role=role,
         prompt=stage.task.teacher_system_prompt or "",
-        parameters=INFERENCE_PARAMETERS,
+        parameters=inference_parameters(stage.task),
         usd_per_million_tokens=prices_of(prices, model),
     )
 

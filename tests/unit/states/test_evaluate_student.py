@@ -123,20 +123,33 @@ def test_a_judge_that_refuses_ends_the_shard_and_is_not_taken_for_a_missing_cham
 
 
 def test_a_judge_that_gives_six_is_asked_again_and_its_failures_are_counted(workshop: Workshop, models: Models) -> None:
-    # Given a judge that gives 6 to everything that it sees
+    # Given a judge that gives 6 to the answers to every second question
     run = ready(workshop, calibration=False)
-    models.judge = lambda _text: 6
+    models.judge = lambda text: 6 if int(text.split("</question>")[0][-1]) % 2 else 5
 
     # When
     found = measured(workshop, run)
     evaluation = decided(workshop, run)
 
     # Then
-    assert {item.score for item in found} == {None}
-    assert all(item.judge_problem and "'6'" in item.judge_problem for item in found)
+    unscored = [item for item in found if item.score is None]
+    assert all(item.judge_problem and "'6'" in item.judge_problem for item in unscored)
     assert len(models.judge_calls) > len(set(models.judge_calls))
     assert evaluation["decision"] == "INSUFFICIENT EVIDENCE"
-    assert evaluation["judge"]["failures"] == len(found) == 4 * RECORDS
+    assert evaluation["judge"]["failures"] == len(unscored) == 4 * RECORDS // 2
+
+
+def test_a_judge_none_of_whose_verdicts_can_be_used_is_given_up_early(workshop: Workshop, models: Models) -> None:
+    # Given
+    run = ready(workshop, calibration=False)
+    models.judge = lambda _text: 6
+
+    # When
+    with pytest.raises(ModelUnavailable, match=r"none that can be used.*'6', not a whole number"):
+        measured(workshop, run)
+
+    # Then it was not paid for three tries of 240 answers
+    assert len(models.judge_calls) < 60
 
 
 def test_a_judge_that_fails_on_some_answers_is_counted_and_its_mean_is_not_taken_for_a_verdict(

@@ -320,3 +320,44 @@ def test_both_spellings_of_a_folder_are_its_owner(workshop: Workshop) -> None:
     for form in ("NFC", "NFD"):
         run = claimed(workshop, unicodedata.normalize(form, "v\u00eddeo"))
         check_folder_owner(workshop.stage("PrepareDataset", run))
+
+
+# Split rules
+
+
+def test_a_run_that_was_split_under_an_earlier_rule_keeps_its_sides_at_a_retry(workshop: Workshop) -> None:
+    # Given a paid attempt of an earlier version, whose rule had near-duplicates on both sides
+    intake = Intake(workshop, [*prompts(800), *(_order(number) for number in range(200))], None)
+    intake.prepare()
+    files, bucket = intake.run.files, workshop.bucket
+    old = dict(bucket.read_json(files.dataset("dataset.json")))
+    moved = bucket.read(files.dataset("train.jsonl")) + b'{"id": "ffffffffffffffff", "turns": [["user", "old"]]}\n'
+    bucket.write(files.dataset("train.jsonl"), moved)
+    for name in ("near_duplicates", "train_groups", "holdout_groups"):
+        del old[name]
+    bucket.write_json(files.dataset("dataset.json"), {**old, "split_rule": "v2", "train": old["train"] + 1})
+
+    # When it is retried before anything was paid / Then it is made anew
+    assert intake.prepare()["train"] == old["train"]
+    assert bucket.read(files.dataset("train.jsonl")) != moved
+
+    # When answers may have been paid for
+    bucket.write(files.dataset("train.jsonl"), moved)
+    bucket.write_json(files.dataset("dataset.json"), {**old, "split_rule": "v2", "train": old["train"] + 1})
+    workshop.pipeline.registry.record_facts(intake.run.run_id, budget_usd=50.0)
+    result = intake.prepare()
+
+    # Then
+    assert result["train"] == old["train"] + 1
+    assert bucket.read(files.dataset("train.jsonl")) == moved
+    assert sum(len(bucket.read(files.shard("teacher", name)).splitlines()) for name in result["teacher_shards"]) == (
+        old["train"] + 1 + old["holdout"]
+    )
+
+    # When its data have expired / Then it is made anew
+    del bucket.objects[files.dataset("train.jsonl")]
+    assert intake.prepare()["train"] == old["train"]
+
+
+def _order(number: int) -> bytes:
+    return json.dumps({"prompt": f"where is order {number} of the blue chairs"}).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ from lambdas.states.deploy_candidate.stage import execute as deploy
 from lambdas.states.evaluate_student.contestants import CALLS_AT_ONCE
 from lambdas.states.evaluate_student.stage import execute as evaluate
 from lambdas.states.promote_student.stage import execute as promote
+from lambdas.states.score_evaluation import stage as score_stage
 from lambdas.states.score_evaluation.stage import execute as score
 from lambdas.workflow.stage import iso
 from tests.unit.gateways.fakes import converse_answer, refusal
@@ -297,3 +299,61 @@ def test_what_it_answered_as_a_student_is_known_and_what_its_endpoint_says_is_ke
     workshop.bucket.write_json(again.files.task_definition, {"approval": "automatic"})
     measured(workshop, again)
     assert sum(models.prompts.values()) == 20
+
+
+# Compared on what neither has seen
+
+
+def trained_on(workshop: Workshop, texts: list[str]) -> None:
+    """Leave the training file of the champion's run."""
+    lines = [
+        json.dumps({"id": f"{number:016x}", "turns": [["user", text]]}) for number, text in enumerate(texts, 10**6)
+    ]
+    workshop.bucket.write(RunFiles("video", "video-older").dataset("train.jsonl"), "\n".join(lines).encode())
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("seen", [RECORDS, RECORDS // 2, 0])
+def test_a_champion_is_compared_on_the_records_that_it_was_not_trained_on(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, seen: int
+) -> None:
+    # Given a champion that was trained on some records of the holdout, under another split rule, by their ids
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    lines = [json.dumps({"id": f"{number:016x}", "turns": [["user", "as it was"]]}) for number in range(seen)]
+    workshop.bucket.write(RunFiles(run.task, "video-older").dataset("train.jsonl"), "\n".join(lines).encode())
+    compared: list[int] = []
+
+    def compare(grouped: Any, _rules: Any) -> list[Any]:
+        compared.append(len(grouped["champion"]))
+        return []
+
+    monkeypatch.setattr(score_stage, "worse_than_champion", compare)
+
+    # When
+    measured(workshop, run)
+    said = explicit(workshop, run)
+
+    # Then on the others, and where none are left it is said
+    if seen == RECORDS:
+        assert said == [f"{LEFT_OUT}it was trained on every record of the holdout, or on near-duplicates of it"]
+        assert not compared
+    else:
+        assert compared == [RECORDS - seen]
+
+
+@pytest.mark.usefixtures("models")
+def test_a_champion_that_has_seen_near_duplicates_is_not_compared_on_them(workshop: Workshop) -> None:
+    # Given
+    run = ready(workshop, calibration=False, champion=ENDPOINT)
+    trained_on(workshop, ["where is order 17 of the chairs", "birds"])
+    lines = [
+        json.dumps({"id": f"{number:016x}", "turns": [["user", f"where is order {number} of the chairs"]]})
+        for number in range(RECORDS)
+    ]
+    workshop.bucket.write(run.files.dataset("holdout.jsonl"), "\n".join(lines).encode())
+
+    # When
+    measured(workshop, run)
+
+    # Then
+    assert "near-duplicates of it" in explicit(workshop, run)[0]

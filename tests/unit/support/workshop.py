@@ -41,6 +41,9 @@ class MemoryBucket(Bucket):
     def find(self, key: str) -> bytes | None:
         return self.objects.get(key)
 
+    def read_if_kept(self, key: str) -> bytes | None:
+        return self.find(key)
+
     def newest_version(self, key: str) -> str | None:
         return "v1" if key in self.objects else None
 

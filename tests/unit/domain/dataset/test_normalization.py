@@ -10,13 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.domain.dataset.line_errors import RejectedLine
 from lambdas.domain.dataset.normalization import content_identity, normal_bytes, normalise
 from lambdas.domain.dataset.records import parse_line
+
+UNSEEN = {
+    # DerivedCoreProperties.txt of Unicode 16, Default_Ignorable_Code_Point, apart from the code; and U+2800.
+    *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x180B, 0x1810), *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B),
+    *range(0xE0000, 0xE1000),
+}  # fmt: skip
 
 
 def by_definition(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in folded if unicodedata.category(character)[0] not in "PZC")
+    seen = (character for character in folded if ord(character) not in UNSEEN)
+    return "".join(character for character in seen if unicodedata.category(character)[0] not in "PZC")
 
 
 @given(st.text() | st.text(st.characters(max_codepoint=127)) | st.text(st.characters()))
@@ -28,6 +38,16 @@ def test_the_normal_form_is_its_definition(text: str) -> None:
 def test_every_character_alone_is_normalised_by_the_definition() -> None:
     # Given every code point of the basic plane, surrogates included / When / Then
     assert all(normalise(chr(code)) == by_definition(chr(code)) for code in range(0x10000))
+
+
+def test_what_nobody_sees_makes_no_new_record_and_alone_is_empty() -> None:
+    # Given each such character
+    plain = parse_line(b'{"prompt": "red cats"}').id
+    for unseen in map(chr, UNSEEN - set(range(0xE0100, 0xE1000))):
+        # When / Then
+        assert parse_line(json.dumps({"prompt": f"red{unseen} cats{unseen}"}).encode()).id == plain
+        with pytest.raises(RejectedLine, match="has no letter or digit"):
+            parse_line(json.dumps({"prompt": unseen * 3}, ensure_ascii=False).encode())
 
 
 @given(st.text(), st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text()), min_size=1, max_size=4))

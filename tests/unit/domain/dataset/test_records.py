@@ -49,7 +49,9 @@ REJECTED = [
     pytest.param(b'{"prompt": NaN}', "NaN is not a JSON value", id="NaN"),
     pytest.param(b'{"prompt": -Infinity}', "-Infinity is not a JSON value", id="infinity"),
     pytest.param(b'["cats"]', "each line must be an object", id="list"),
-    pytest.param(b'{"prompt": "cats", "answer": "x"}', 'unknown "answer"; allowed: prompt, slices', id="unknown key"),
+    pytest.param(
+        b'{"prompt": "cats", "answer": "x"}', 'unknown "answer"; allowed: group, prompt, slices', id="unknown key"
+    ),
     pytest.param(b'{"prompt": 7}', "'prompt' must be text, not int", id="number as prompt"),
     pytest.param(b'{"prompt": " \\t"}', "'prompt' has no letter or digit", id="white space"),
     pytest.param(b'{"prompt": "?!\\u200b"}', "no letter or digit", id="punctuation"),
@@ -87,7 +89,7 @@ def test_an_answer_beside_the_prompt_is_told_where_it_goes(key: str) -> None:
         parse_line(json.dumps({"prompt": "cats", key: "yes"}).encode())
 
     # Then
-    assert f'unknown "{key}"; allowed: prompt, slices' in str(rejected.value)
+    assert f'unknown "{key}"; allowed: group, prompt, slices' in str(rejected.value)
     assert '"role": "assistant", "content": [{"text": "the answer"}]' in str(rejected.value)
     assert "trusted answer in holdout.jsonl" in str(rejected.value)
 

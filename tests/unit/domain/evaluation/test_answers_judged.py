@@ -138,7 +138,10 @@ def test_a_reference_inside_the_schema_is_followed() -> None:
     ("given_answer", "reason"),
     [
         (answer("yes", "max_tokens"), "truncated"),
-        (answer("yes", "guardrail_intervened"), "content filtered"),
+        (answer("yes", "guardrail_intervened"), "guardrail intervened"),
+        (answer("yes", "refusal"), "refused"),
+        (answer("", "model_context_window_exceeded"), "context window exceeded"),
+        (answer("<thinking>hm</thinking>yes"), "thoughts in <thinking>"),
         (answer("yes", "malformed_model_output"), "malformed"),
         (answer("I'm sorry, but I cannot do that."), "refused"),
         (answer(""), "empty"),

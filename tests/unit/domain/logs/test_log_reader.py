@@ -361,3 +361,72 @@ def test_an_answer_that_was_cut_is_asked_for_again() -> None:
     cut = converse()
     cut["output"]["outputBodyJson"]["stopReason"] = "max_tokens"
     assert answers_for(cut, TaskDefinition.default(), NOVA) is None
+
+
+@pytest.mark.parametrize("made", [converse, claude, claude_stream, nova_stream])
+def test_what_a_guardrail_said_is_no_answer_of_the_model(made: Any) -> None:
+    # Given a call that ended as usual, whose body or one of whose events says that a guardrail spoke
+    item = made()
+    body = item["output"]["outputBodyJson"]
+    marked = {"amazon-bedrock-guardrailAction": "INTERVENED"}
+    if isinstance(body, list):
+        body[-1].update(marked)
+    else:
+        body.update(marked)
+
+    # When
+    found = one(item)
+
+    # Then
+    record = parse_line(json.dumps(found["record"]).encode())
+    logged = LoggedAnswers()
+    logged.add(record.id, found["answer"])
+    again = LoggedAnswers.from_json_lines(logged.to_json_lines())
+    assert found["answer"]["stop_reason"] == "guardrail_intervened"
+    assert len(again) == 0
+    assert again.problem(record.id, found["answer"]["model"]) == "guardrail intervened"
+    # And the first whole answer to the same prompt is taken all the same
+    logged.add(record.id, {**found["answer"], "stop_reason": "end_turn"})
+    assert len(LoggedAnswers.from_json_lines(logged.to_json_lines())) == 1
+
+
+# Conversations
+
+
+def group_of(item: Json, **filters: object) -> int | None:
+    found, _ = read(log_object(item), None, **filters)
+    return parse_line(json.dumps(found[0]["record"]).encode()).group
+
+
+def test_the_calls_of_a_conversation_are_a_group_by_their_first_turn() -> None:
+    # Given four calls that repeat each other's turns, and another conversation
+    def call(*texts: str) -> Json:
+        item = converse()
+        item["input"]["inputBodyJson"]["messages"] = [
+            {"role": ("user", "assistant")[index % 2], "content": [{"text": text}]} for index, text in enumerate(texts)
+        ]
+        return item
+
+    turns = ("My printer jams", "Which?", "The red one", "Restart it", "Done", "Good", "Thanks")
+    calls = [call(*turns[: 2 * number + 1]) for number in range(4)]
+
+    # When / Then
+    assert len({group_of(item) for item in calls}) == 1
+    assert group_of(call("my printer  JAMS!")) == group_of(calls[0])
+    assert group_of(call("My invoice is wrong")) != group_of(calls[0])
+
+
+def test_the_metadata_that_a_request_names_goes_before_the_first_turn() -> None:
+    # Given calls of two sessions
+    one = converse("cats", requestMetadata={"session": "s1", "app": "search"})
+    same = converse("dogs", requestMetadata={"session": "s1", "app": "search"})
+    other = converse("cats", requestMetadata={"session": "s2"})
+
+    # When / Then
+    assert group_of(one, conversation="session") == group_of(same, conversation="session")
+    assert group_of(one, conversation="session") != group_of(other, conversation="session")
+    # And without it, or where a call has none, the first turn says
+    assert group_of(one) == group_of(other)
+    assert group_of(converse("cats"), conversation="session") == group_of(one)
+    assert request(conversation="session").to_document()["conversation"] == "session"
+    assert "conversation" not in request().to_document()

@@ -1,0 +1,59 @@
+"""Give the teacher up where nothing can be learnt from its first answers: the rest is not paid for.
+
+A model that reaches the token limit, or that thinks aloud, does so with each question: 1,249 truncated answers say no
+more than twenty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from lambdas.domain.dataset.records import Record
+from lambdas.domain.errors import ModelUnavailable, TeacherDataRefused
+from lambdas.domain.questions.answers import Answer
+from lambdas.domain.questions.prompts import drop_reason, student_prompt
+from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.text.output_schema import OutputChecker
+from lambdas.domain.training.teacher_data import what_to_do
+
+FEWEST = 20
+"""Answers of which none can be used before the rest is given up."""
+
+_ERROR = 1e-6
+"""How often a teacher that is as bad as the task allows may be given up by chance."""
+
+
+def hopeless_after(task: TaskDefinition) -> int:
+    """Give the number of answers without a usable one that a teacher within 'max_drop_rate' practically never gives."""
+    allowed = task.teacher_data.max_drop_rate
+    return max(FEWEST, math.ceil(math.log(_ERROR) / math.log(allowed))) if allowed > 0 else FEWEST
+
+
+def useless_to(records: Iterable[Record], task: TaskDefinition) -> Callable[[Answer], str | None]:
+    """Say of answers to records why nothing can be learnt from them; a record with a golden answer needs none."""
+    checker = OutputChecker(task.output_schema)
+    prompts = {record.id: student_prompt(record, task) for record in records if record.golden is None}
+
+    def useless(answer: Answer) -> str | None:
+        if answer.record_id not in prompts:
+            return None
+        return drop_reason(answer, checker, prompts[answer.record_id])
+
+    return useless
+
+
+def teacher_refused(given_up: ModelUnavailable, task: TaskDefinition) -> Exception:
+    """Say what a person can do where the teacher was given up for its answers; any other refusal stays what it is."""
+    if not given_up.useless:
+        return given_up
+    said, _, _ = str(given_up).partition(". Mend what the reason names")
+    return TeacherDataRefused(f"{said}. {what_to_do(Counter([given_up.useless]), task)}")
+
+
+def no_answer_of_use(teacher: str, reasons: Counter[str], task: TaskDefinition) -> TeacherDataRefused:
+    """Say the same of answers that exist already, by the reasons why none can be used."""
+    (reason, times), *_ = reasons.most_common(1)
+    said = f"{teacher} gave {reasons.total()} answers and none that can be used, most often ({times} times): {reason}"
+    return TeacherDataRefused(f"{said}. No more were paid for. {what_to_do(reasons, task)}")
