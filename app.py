@@ -1,5 +1,6 @@
 """CDK entry point: three stacks an environment, checked against the rule packs."""
 
+import sys
 from pathlib import Path
 
 from stacks.node import use_bundled_node
@@ -8,12 +9,23 @@ use_bundled_node()
 
 from aws_cdk import App
 
+from lambdas.domain.errors import InvalidSettings
+from lambdas.domain.text.plain_text import one_line
 from stacks.access.rule_packs import enforce_rule_packs
-from stacks.environments import CONTEXT_KEY, add_environment, check_context_file, read_environments
+from stacks.environments import CONTEXT_KEY, add_environment, read_context_file, read_environments
 
-check_context_file(Path("cdk.json"))
-app = App()
-for name, settings in read_environments(app.node.try_get_context(CONTEXT_KEY)).items():
-    add_environment(app, name, settings)
-enforce_rule_packs(app)
-app.synth()
+
+def main() -> None:
+    """Write the templates of every environment of the context."""
+    app = App(context=read_context_file(Path("cdk.json")))
+    for name, settings in read_environments(app.node.try_get_context(CONTEXT_KEY)).items():
+        add_environment(app, name, settings)
+    enforce_rule_packs(app)
+    app.synth()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InvalidSettings as problem:
+        sys.exit(one_line(f"Nothing was synthesized, a setting is wrong: {problem}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from cli.identity_proof import signed_proof
 from cli.reports import parsed_report, read_document
 from cli.screen import SIMULATED
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
+from lambdas.domain.report.decision_card import card_lines, decision_card
 from lambdas.domain.report.figures import number, pick
 from lambdas.domain.serving.approval_message import COMMITMENT_DAYS
 from lambdas.gateways.registry.runs import Run
@@ -80,23 +81,30 @@ def give_answer(session: Session, run: Run, answer: ApprovalAnswer) -> None:
 
 
 def _ask(session: Session, run: Run, document: Mapping[str, Any], stated: float | None) -> None:
-    """Ask before something begins to bill by the hour.
+    """Show the card of the report, say what begins to bill, and ask.
 
     Raises
     ------
     CliError
-        Where there is no terminal to ask at.
+        Where something would bill by the hour and there is no terminal to ask at.
     click.Abort
         The person says no; nothing was sent.
     """
-    if pick(document, "break_even", "mode") != "provisioned_throughput":
-        return
-    text = what_bills(document, run.task, stated, session.command)
+    by_hour = pick(document, "break_even", "mode") == "provisioned_throughput"
+    text = what_bills(document, run.task, stated, session.command) if by_hour else ""
     if not somebody_can_be_asked():
-        raise CliError(f"{text} Nobody can be asked here: approve with --yes if that is what you want.", CHECK_FAILED)
+        if by_hour:
+            refused = f"{text} Nobody can be asked here: approve with --yes if that is what you want."
+            raise CliError(refused, CHECK_FAILED)
+        return
+    card = decision_card(dict(document))
+    for line in card_lines(replace(card, commands=())) if card else ():
+        session.aside.say(line, hang=4 if line.startswith("  ") else 0)
+    if text:
+        session.aside.say(text)
     if session.deployment.local:
-        click.echo(SIMULATED, err=True)
-    click.confirm(f"{text}\nApprove?", abort=True, err=True)
+        session.aside.say(SIMULATED)
+    click.confirm("Approve?", abort=True, err=True)
 
 
 def somebody_can_be_asked() -> bool:

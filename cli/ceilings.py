@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from cli.clean_console import console
 from cli.errors import CHECK_FAILED, CliError
 from lambdas.domain.errors import CeilingExceeded, InvalidTaskDefinition
 from lambdas.domain.run_files import RunFiles
@@ -36,8 +35,8 @@ def check_deployed(deployment: Deployment, task: TaskDefinition) -> None:
     try:
         settings = deployment.settings
     except AWS_ERRORS as problem:
-        click.echo(
-            f"Note: what the environment allows could not be read ({in_words(problem)}); the run checks it.", err=True
+        console(stderr=True).say(
+            f"Note: what the environment allows could not be read ({in_words(problem)}); the run checks it."
         )
         return
     try:

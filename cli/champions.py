@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from cli.ceilings import champion_beyond
 from cli.errors import CHECK_FAILED, CliError
+from cli.fitting_table import TableColumn, print_table
 from cli.identity_proof import signed_proof
 from cli.screen import SIMULATED
 from cli.serving_now import MISSING, ServingNow, look
@@ -27,6 +26,28 @@ from lambdas.gateways.registry.tasks import TaskBook
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
+
+
+_COLUMNS = (
+    TableColumn("Task"),
+    TableColumn("Run"),
+    TableColumn("Served by", rank=2),
+    TableColumn("Status", rank=1),
+    TableColumn("$/hour", right=True),
+    TableColumn("Since", rank=3),
+    TableColumn("Confirmed", rank=4),
+    TableColumn("Endpoint", rank=5),
+)
+
+
+_HISTORY = (
+    TableColumn("When", rank=1),
+    TableColumn("What"),
+    TableColumn("Run"),
+    TableColumn("By", rank=2),
+    TableColumn("Accepted explicitly", rank=3),
+    TableColumn("Why", rank=4, least=16),
+)
 
 
 @click.command()
@@ -54,11 +75,11 @@ def champions(session: Session, history_of: str | None) -> None:
         return
     for task, state in torn_down.items():
         at = moment(str(state.torn_down_at))
-        session.screen.print(f"Nothing serves {task}: run {state.torn_down_run} was torn down {at}.", soft_wrap=True)
+        session.screen.say(f"Nothing serves {task}: run {state.torn_down_run} was torn down {at}.")
     if rows:
         _print(session, rows)
     elif not torn_down:
-        session.screen.print("No task has a champion yet. 'python -m cli submit TASK_DIR' starts a run.")
+        session.screen.say("No task has a champion yet. 'python -m cli submit TASK_DIR' starts a run.")
 
 
 def _show_history(session: Session, lines: list[dict[str, Any]], task: str) -> None:
@@ -66,12 +87,16 @@ def _show_history(session: Session, lines: list[dict[str, Any]], task: str) -> N
         for line in lines:
             session.show(line)
         return
-    table = Table("When", "What", "Run", "By", "Accepted explicitly", "Why", header_style="bold")
-    for line in lines:
-        accepted = ", ".join(map(str, line.get("accepted", [])))
-        cells = (line["action"], line["run_id"], line.get("answered_by", ""), accepted, line.get("why", ""))
-        table.add_row(moment(str(line["at"])), *(Text(one_line(str(cell)), overflow="fold") for cell in cells))
-    session.screen.print(table if lines else f"Nothing has happened to task {task} yet.")
+    if not lines:
+        session.screen.say(f"Nothing has happened to task {task} yet.")
+        return
+    print_table(session.screen, _HISTORY, [_history_cells(line) for line in lines])
+
+
+def _history_cells(line: dict[str, Any]) -> tuple[str, ...]:
+    accepted = ", ".join(map(str, line.get("accepted", [])))
+    cells = (line["action"], line["run_id"], line.get("answered_by", ""), accepted, line.get("why", ""))
+    return moment(str(line["at"])), *(one_line(str(cell)) for cell in cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +152,12 @@ def _beyond(deployment: Deployment, task: str, champion: Champion) -> list[str]:
 
 
 def _print(session: Session, rows: list[_Row]) -> None:
-    table = Table("Task", "Run", "Served by", "Status", "$/hour", "Since", "Confirmed", "Endpoint", header_style="bold")
-    for row in rows:
-        table.add_row(*row.cells())
-    session.screen.print(table)
+    print_table(session.screen, _COLUMNS, [row.cells() for row in rows])
     for row in rows:
         for wrong in (*row.now.wrong, *row.beyond):
-            session.screen.print(f"{row.task}: {wrong}.", soft_wrap=True)
+            session.screen.say(f"{row.task}: {wrong}.")
     if session.deployment.local:
-        session.screen.print(SIMULATED)
+        session.screen.say(SIMULATED)
 
 
 @click.command()
@@ -172,9 +194,9 @@ def reap(session: Session, deleting: bool, idle: bool) -> None:
         session.show(result)
     else:
         for line in _lines(findings, float(result["usd_per_hour"]), deleting=deleting):
-            session.screen.print(line, soft_wrap=True)
+            session.screen.say(line)
         if session.deployment.local:
-            session.screen.print(SIMULATED)
+            session.screen.say(SIMULATED)
     if any(not finding["done"] for finding in findings):
         raise click.exceptions.Exit(CHECK_FAILED)
 

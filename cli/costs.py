@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
+from rich.text import Text
 
+from cli.clean_console import CleanConsole
+from cli.errors import UNKNOWN_RUN, CliError
+from cli.fitting_table import TableColumn, print_table
 from cli.focus_export import write_focus
 from cli.months import month_option, this_month
 from cli.run_ids import each_run
@@ -46,14 +49,23 @@ def costs(session: Session, task: str | None, focus: bool, month: str | None, ou
         return
     if month or out:
         raise click.UsageError("--month and --out belong to --focus.")
-    runs = [one for one in costs_of_runs(session.deployment.registry) if task in (None, one[0])]
+    known = list(costs_of_runs(session.deployment.registry))
+    runs = [one for one in known if task in (None, one[0])]
+    if task is not None and known and not runs:
+        names = ", ".join(sorted({one[0] for one in known}))
+        raise CliError(f"No run is of a task '{task}'. There are runs of: {names}.", UNKNOWN_RUN)
     found = by_task(runs)
     if session.as_json:
         session.show({"usd": found, "runs": len(runs)})
         return
-    session.screen.print(costs_table(found) if found else "No run has cost anything yet.")
+    if found:
+        print_costs(session.screen, found)
+    elif runs:
+        session.screen.say(f"The {len(runs)} runs{f' of {task}' if task else ''} have cost nothing yet.")
+    else:
+        session.screen.say(f"There is no run yet. '{session.command} submit TASK_DIR' starts one.")
     if session.deployment.local:
-        session.screen.print(SIMULATED)
+        session.screen.say(SIMULATED)
 
 
 def costs_of_runs(registry: Registry) -> Iterator[RunCosts]:
@@ -88,15 +100,14 @@ def by_task(runs: Iterable[RunCosts]) -> Costs:
     return dict(sorted(spent.items(), key=lambda item: (-sum(item[1].values()), item[0])))
 
 
-def costs_table(costs: Mapping[str, Mapping[str, float]]) -> Table:
-    """Set stages beside tasks, with both sums."""
-    stages = sorted({stage for one in costs.values() for stage in one})
-    table = Table("Task", header_style="bold", show_footer=True)
-    table.columns[0].footer = "all"
-    for stage in stages:
-        total = sum(one.get(stage, 0.0) for one in costs.values())
-        table.add_column(stage, justify="right", footer=usd(total))
-    table.add_column("all", justify="right", footer=usd(sum(sum(one.values()) for one in costs.values())))
-    for task, one in costs.items():
-        table.add_row(task, *(usd(one[stage]) if stage in one else "" for stage in stages), usd(sum(one.values())))
-    return table
+_COLUMNS = (TableColumn("Stage"), TableColumn("Cost", right=True))
+
+
+def print_costs(screen: CleanConsole, costs: Costs) -> None:
+    """Write the stages of each task one below the other: as narrow with twelve stages as with one."""
+    for task, stages in costs.items():
+        total = (Text("all stages", style="bold"), Text(usd(sum(stages.values())), style="bold"))
+        print_table(screen, _COLUMNS, [(stage, usd(spent)) for stage, spent in stages.items()], title=task, total=total)
+        screen.say("")
+    if len(costs) > 1:
+        screen.say(f"All tasks: {usd(sum(sum(stages.values()) for stages in costs.values()))}", style="bold")

@@ -151,7 +151,7 @@ def _throughput_quota(account: Account) -> Evidence:
         return Evidence(OPEN, "the quota of model units is not shown", "look into the console's Service Quotas")
     if not units:
         step = "ask for model units, or use serving.mode on_demand"
-        return Evidence(REFUTED, "0 model units without commitment: no throughput can be bought", step)
+        return Evidence(REFUTED, "0 model units without commitment: no throughput can be purchased", step)
     return Evidence(CONFIRMED, f"{units:g} model units without commitment")
 
 

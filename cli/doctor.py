@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from cli.ceilings import all_beyond
 from cli.concurrency import fit
@@ -104,12 +103,9 @@ def doctor(session: Session, *, task_dir: Path | None, deep: bool, out: Path) ->
     for check in itertools.chain(examine(session.deployment), _fits(session, task_dir) if task_dir else ()):
         checks.append(check)
         if not session.as_json:
-            symbol, style = _SYMBOLS[check.state]
-            session.screen.print(
-                Text(symbol, style=style), Text(one_line(f"{check.name}: {check.found}")), soft_wrap=True
-            )
+            session.screen.say(one_line(f"{check.name}: {check.found}"), hang=2, mark=_SYMBOLS[check.state])
             if check.fix:
-                session.screen.print(f"  Do: {check.fix}", soft_wrap=True)
+                session.screen.say(f"  Do: {check.fix}", hang=6)
     if session.as_json:
         session.show([asdict(check) for check in checks])
     if any(check.state == PROBLEM for check in checks):
@@ -124,11 +120,10 @@ def _deep(session: Session, out: Path) -> None:
     for answer in answers(session.deployment, settings):
         found.append(answer)
         if not session.as_json:
-            symbol, style = _MARKS[answer.state]
             line = f"{answer.item} {answer.title}: {answer.state}. {answer.evidence}"
-            session.screen.print(Text(symbol, style=style), Text(line), soft_wrap=True)
+            session.screen.say(line, hang=2, mark=_MARKS[answer.state])
             if answer.next_step:
-                session.screen.print(f"  Next: {answer.next_step}", soft_wrap=True)
+                session.screen.say(f"  Next: {answer.next_step}", hang=8)
     told = document(session.deployment, found)
     out.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     counts = ", ".join(
@@ -259,7 +254,7 @@ def _role(catalog: ModelCatalog, role: str, models: list[str]) -> Check:
         name=name,
         state=PROBLEM,
         found="; ".join(problems),
-        fix=f"do what stands there, or change '{field}' of this environment in cdk.json and deploy",
+        fix=f"do for one of them what is said of it, or change '{field}' of this environment in cdk.json and deploy",
     )
 
 
@@ -306,7 +301,12 @@ def _way_of_training(catalog: ModelCatalog, settings: Settings) -> Check:
     try:
         models = catalog.choose(settings, "auto", utc_now())
     except ModelUnavailable as problem:
-        return Check(name=name, state=PROBLEM, found=str(problem), fix="do what stands there, and deploy")
+        return Check(
+            name=name,
+            state=PROBLEM,
+            found=str(problem),
+            fix="do for one of the models named what is said of it, or change the list in cdk.json; then deploy",
+        )
     way = models.training.replace("_", "-")
     found = f"{models.student} learns from {models.teacher} by {way}: {models.training_reason}"
     terms = [warning for warning in models.warnings if warning == ANTHROPIC_TERMS]

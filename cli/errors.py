@@ -32,8 +32,8 @@ Exit codes:
   1    a watched run ended REJECTED, EXPIRED, STOPPED or FAILED, or a check failed
   2    usage error
   3    not deployed, no credentials, or no connection
-  4    no such run, or a prefix that fits several
-  130  interrupted; a run under way goes on"""
+  4    no such run or task, or a prefix that fits several
+  130  interrupted; a run in progress goes on"""
 
 _CREDENTIAL_PROBLEMS = (
     NoCredentialsError,

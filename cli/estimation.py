@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
+from rich.text import Text
 
 from cli.environment_files import read_settings
 from cli.errors import CHECK_FAILED, CliError, NotDeployedError, aws_problems_explained
+from cli.fitting_table import TableColumn, print_table
+from cli.money_card import print_forecast
 from cli.session import Session, pass_session
 from cli.submission import Submission, check_folder
 from lambdas.domain.costs.budget import WayToFit, ways_to_fit
-from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
+from lambdas.domain.costs.estimate import ChampionToCome, Estimate, EstimatedLine, RunToCome, estimate_document
+from lambdas.domain.costs.forecast import forecast
 from lambdas.domain.costs.token_estimate import METHOD
 from lambdas.domain.errors import InvalidSettings, PipelineError
 from lambdas.domain.evaluation.judge_calibration import read_calibration
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
     from lambdas.domain.task.settings import Settings
 
 NOT_IN_IT = (
-    "Not in it: what serving costs after a promotion (the report's break-even), a few cents of AWS around Bedrock, and "
-    "answers that an earlier run has bought, which cost nothing again."
+    "Not in it: serving after a promotion (below), a few cents of AWS around Bedrock, and answers that an earlier run "
+    "has paid for, which cost nothing again."
 )
 
 
@@ -67,14 +70,18 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
         check_ceilings(run.task, environment.settings)
         check_mode(run.task, run.models.training, from_logs=False)
         found = run.estimate()
+        follows = forecast(run, found.usd)
     except PipelineError as problem:
         raise CliError(f"A run would stop before it pays. {problem}") from None
     fits = found.usd <= run.task.budget_usd
     ways = [] if fits else ways_to_fit(run, found, run.models.usable())
     if session.as_json:
-        session.show(_document(submission, run, found, ways, environment))
+        document = _document(submission, run, found, ways, environment)
+        session.show({**document, "serving": follows.to_document() if follows else None})
     else:
         _print(session, run, found, ways, environment)
+        if follows:
+            print_forecast(session.screen, follows)
     if not fits:
         raise click.exceptions.Exit(CHECK_FAILED)
 
@@ -184,22 +191,34 @@ def _document(
 
 def _print(session: Session, run: RunToCome, found: Estimate, ways: list[WayToFit], environment: EstimateBasis) -> None:
     screen = session.screen
-    screen.print(_table(found))
+    print_table(screen, _COLUMNS, [_cells(line, run.models) for line in found.lines], total=_total(found))
     for line in _lines(run, found, ways, environment):
-        screen.print(line, soft_wrap=True)
+        screen.say(line)
 
 
-def _table(found: Estimate) -> Table:
-    table = Table("Stage", "What", "Model", header_style="bold")
-    for title in ("Calls", "Low", "Expected", "High"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for line in found.lines:
-        calls = f"{line.usage['calls']:,.0f}" if "calls" in line.usage else ""
-        dollars = (usd(line.low_usd), usd(line.usd), usd(line.high_usd))
-        table.add_row(line.stage, line.what, line.model, calls, *dollars)
-    table.add_section()
-    table.add_row("Total", "", "", "", usd(found.low_usd), usd(found.usd), usd(found.high_usd), style="bold")
-    return table
+_COLUMNS = (
+    TableColumn("Stage"),
+    TableColumn("What", rank=1),
+    TableColumn("Model", rank=5),
+    TableColumn("Calls", rank=4, right=True),
+    TableColumn("Low", rank=3, right=True),
+    TableColumn("Expected", right=True),
+    TableColumn("High", rank=2, right=True),
+)
+
+
+def _cells(line: EstimatedLine, models: ModelChoice) -> tuple[str, ...]:
+    asked = {f"custom:{models.student}": "student", models.student: "undistilled student", models.baseline: "baseline"}
+    what = line.what
+    if what == "answers to the holdout" and line.model in asked:
+        what = f"holdout answers, {asked[line.model]}"  # the column with the model may be left out
+    calls = f"{line.usage['calls']:,.0f}" if "calls" in line.usage else ""
+    return line.stage, what, line.model, calls, usd(line.low_usd), usd(line.usd), usd(line.high_usd)
+
+
+def _total(found: Estimate) -> tuple[Text, ...]:
+    cells = ("Total", "", "", "", usd(found.low_usd), usd(found.usd), usd(found.high_usd))
+    return tuple(Text(cell, style="bold") for cell in cells)
 
 
 def _lines(run: RunToCome, found: Estimate, ways: list[WayToFit], environment: EstimateBasis) -> Iterator[str]:
@@ -219,5 +238,5 @@ def _lines(run: RunToCome, found: Estimate, ways: list[WayToFit], environment: E
         return
     yield f"It does not fit the budget of {usd(budget)} ('budget_usd'): a run would stop before it pays. You can:"
     for way in ways:
-        enough = "" if way.fits(budget) else ", which alone is not enough"
+        enough = "" if way.fits(budget) else ", which is not enough" if way.together else ", which alone is not enough"
         yield f"  - {way.change}" + (f": {usd(way.usd)}{enough}" if way.saves else "")

@@ -29,7 +29,7 @@ MOST_COUNTED = 3_000
 
 @click.command()
 @run_argument
-@click.option("--answers", is_flag=True, help="Also the task's bought answers: the next run buys them again.")
+@click.option("--answers", is_flag=True, help="Also the task's paid answers: the next run pays for them again.")
 @yes_option
 @pass_session
 def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
@@ -48,7 +48,7 @@ def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
     prefixes = [f"{found.files.root}/", policies, *([f"answers/{found.task}/"] if answers else [])]
     if answers and (others := other_runs(deployment, found)):
         number = f"{len(others)} or more" if len(others) >= MOST_COUNTED else str(len(others))
-        click.echo(f"Note: {number} other runs of task {found.task} lose their bought answers too.", err=True)
+        session.aside.say(f"Note: {number} other runs of task {found.task} lose their paid answers too.")
     if not yes:
         click.confirm(f"Delete everything of run {found.run_id}? This cannot be undone.", abort=True, err=True)
     _claim(deployment, found, answers=answers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,40 +11,45 @@ import click
 from cli.approval import APPROVED, ApprovalAnswer, give_answer
 from cli.ceilings import check_deployed
 from cli.champions import champions, confirm, reap
+from cli.clean_console import shown_after
 from cli.costs import costs
-from cli.deployment import DEFAULT_LOCAL_DIR, Deployment
 from cli.doctor import doctor
 from cli.environment_files import read_settings
 from cli.errors import CHECK_FAILED, EXIT_CODES, INTERRUPTED, CliError, aws_problems_explained
 from cli.estimation import estimate
+from cli.first_task.init import init
 from cli.forget import forget
+from cli.global_options import GlobalOptions, global_options, remember, taken_after_the_verb
 from cli.identity_proof import signed_upload
 from cli.log_submission import LogOptions, check_allowed, check_logs, upload_request
 from cli.prices import prices
 from cli.rebuild import rebuild_registry
 from cli.reconcile import reconcile
-from cli.reports import save_report
+from cli.reports import save_file, save_report
 from cli.rollback import roll_back
 from cli.run_ids import newest_runs, resolve
-from cli.screen import print_json, print_report, run_document, runs_table
+from cli.screen import print_json, print_report, print_runs, run_document
 from cli.session import Session, pass_session, run_argument, why_option, yes_option
 from cli.showback import showback
 from cli.simulated_task import simulated_task, tell_simulator
 from cli.stop import stop
-from cli.submission import check_folder, rejection_lines, upload
-from cli.task_folder import TaskFolder
+from cli.submission import check_folder, check_instruction, rejection_lines, upload
+from cli.task_folder import TASK_FILE, TaskFolder
 from cli.teardown import teardown
-from cli.validation import SHOWN_PROBLEMS, validate_files
+from cli.validation import SHOWN_PROBLEMS, validate_files, validate_folder
 from cli.watching import exit_code, print_outcome, watch_run
 from lambdas.domain.dataset.builder import Dataset
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.logs.log_entry import OPERATIONS
 from lambdas.domain.task.settings import Settings
-from lambdas.domain.text.plain_text import without_controls
 
 
 class Verbs(click.Group):
-    """A group whose verbs explain what AWS says."""
+    """A group whose verbs explain what AWS says, and take the global options too."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a verb."""
+        super().add_command(taken_after_the_verb(cmd), name)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever a verb returns
         """Run a verb; an AWS error becomes a message with an exit code, and no message commands the terminal."""
@@ -54,7 +58,7 @@ class Verbs(click.Group):
                 return super().invoke(ctx)
         except click.ClickException as problem:
             # click calls it final, and reads it when it shows the message.
-            problem.message = without_controls(problem.message, keep="\n")  # type: ignore[misc]
+            problem.message = shown_after("Error: ", problem.message)  # type: ignore[misc]
             raise
 
 
@@ -67,25 +71,14 @@ report_option = click.option(
 
 
 @click.group(cls=Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--environment", metavar="NAME", help="Which deployment.  [default: dev; with --local: local]")
-@click.option("--region", help="AWS Region.  [default: that of the profile, else us-east-1]")
-@click.option("--local", is_flag=True, help="The embedded AWS of this machine.")
-@click.option(
-    "--local-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the embedded AWS; implies --local.  [default: .local]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON, one document a line.")
+@global_options
 @click.pass_context
-def cli(
-    ctx: click.Context, environment: str | None, region: str | None, local: bool, local_dir: Path | None, as_json: bool
-) -> None:
+def cli(ctx: click.Context, /, **said: Any) -> None:  # noqa: ANN401 - what GlobalOptions takes
     """Distil a small Bedrock model from a large one: submit prompts, watch the run, read the report, approve.
 
-    RUN is a run's id, an unambiguous beginning of it, or "latest".
+    RUN is a run's id, an unambiguous beginning of it, or "latest". The options below may also follow the verb.
     """
-    if ctx.obj is None:
-        ctx.obj = _session(environment, region, local_dir or (DEFAULT_LOCAL_DIR if local else None), as_json)
+    remember(ctx, GlobalOptions(**said))
 
 
 @cli.command()
@@ -98,6 +91,7 @@ def cli(
 @click.option("--operation", "operations", multiple=True, type=click.Choice(OPERATIONS), help="Only these operations.")
 @click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Only calls with this request metadata.")
 @click.option("--conversation", metavar="NAME", help="Request metadata that names a call's conversation.")
+@click.option("--prompts-say-all", is_flag=True, help="Submit without any instruction: each prompt has its own.")
 @click.option("--watch", "watching", is_flag=True, help="Show the run until it has ended.")
 @pass_session
 def submit(  # noqa: PLR0913 - one parameter an option
@@ -112,6 +106,7 @@ def submit(  # noqa: PLR0913 - one parameter an option
     operations: tuple[str, ...],
     metadata: tuple[str, ...],
     conversation: str | None,
+    prompts_say_all: bool,
     watching: bool,
 ) -> None:
     """Check a task's folder, upload it and so start a run.
@@ -137,11 +132,16 @@ def submit(  # noqa: PLR0913 - one parameter an option
     if start or end or models or operations or metadata or conversation:
         raise click.UsageError("--from, --to, --model, --operation, --metadata and --conversation go with --from-logs.")
     submission = check_folder(task_dir, file)
+    if not prompts_say_all and submission.beside.task_file is not None:
+        check_instruction(submission)
     deployment = session.deployment
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
     check_deployed(deployment, submission.beside.definition())
+    left = submission.beside.left_from_before(client, bucket)
+    if not prompts_say_all and TASK_FILE not in left:  # the one that lies there already may have an instruction
+        check_instruction(submission)
     _tell_simulator(session, submission.beside, submission.dataset)
-    _note_left(client, bucket, submission.beside, task_dir)
+    _note_left(session, left, task_dir)
     made = upload(client, bucket, submission, signed_upload(deployment, bucket, submission.key))
     summary = submission.dataset.summary()
     counts = {name: summary[name] for name in ("train", "holdout", "rejected", "duplicates")}
@@ -151,34 +151,39 @@ def submit(  # noqa: PLR0913 - one parameter an option
         f"Run {made.run_id}",
         f"Uploaded {made.key} ({said})",
         *rejection_lines(submission.rejections),
-        *(f"Warning: {warning}" for warning in submission.dataset.warnings()),
+        *(f"Warning: {warning}" for warning in submission.warnings),
     )
     _go_on(session, made.run_id, watching=watching)
 
 
 @cli.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PROMPTS)
+@click.argument(
+    "files", metavar="TASK_DIR|FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+)
 @click.option("--task", "task_file", type=_PROMPTS, help="The task.json that goes with the prompts.")
 @click.option(
     "--holdout", "holdout_file", type=_PROMPTS, help="The holdout.jsonl with trusted answers, if you have one."
 )
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON, with every rejected line.")
 @pass_session
-def validate(
-    session: Session, files: tuple[Path, ...], task_file: Path | None, holdout_file: Path | None, as_json: bool
-) -> None:
-    """Check prompts by the pipeline's own rules, without AWS; several files count as one upload.
+def validate(session: Session, files: tuple[Path, ...], task_file: Path | None, holdout_file: Path | None) -> None:
+    """Check a task's folder or prompts by the pipeline's own rules, without AWS; several files count as one upload.
 
-    Exit code 0 when they are usable, 1 when not, 2 when a file cannot be read.
+    Exit code 0 when they are usable, 1 when not, 2 when a file cannot be read. --json names every rejected line.
     """
-    as_json = as_json or session.as_json
+    keep = None if session.as_json else SHOWN_PROBLEMS
+    folders = [path for path in files if path.is_dir()]
+    if folders and (len(files) > 1 or task_file or holdout_file):
+        raise click.UsageError("A task's folder stands alone: its files are found in it.")
     settings = _settings_to_come(session)
-    found = validate_files(files, task_file, holdout_file, None if as_json else SHOWN_PROBLEMS, settings=settings)
-    if as_json:
+    if folders:
+        found = validate_folder(folders[0], keep, settings=settings)
+    else:
+        found = validate_files(files, task_file, holdout_file, keep, settings=settings)
+    if session.as_json:
         print_json(found.to_document())
     else:
         for line in found.to_lines():
-            session.screen.print(line, soft_wrap=True)
+            session.screen.say(line)
     if found.refusal is not None:
         sys.exit(CHECK_FAILED)
 
@@ -200,27 +205,38 @@ def runs(session: Session, limit: int) -> None:
     if session.as_json:
         print_json([run_document(run) for run in found])
     elif found:
-        session.screen.print(runs_table(found))
+        print_runs(session.screen, found)
     else:
-        session.screen.print("There is no run yet. 'python -m cli submit TASK_DIR' starts one.")
+        session.screen.say("There is no run yet. 'python -m cli submit TASK_DIR' starts one.")
 
 
 @cli.command()
 @run_argument
 @click.option("--open", "opening", is_flag=True, help="Open the page in a browser.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: .local/report/<run>]")
+@click.option(
+    "--file", "name", metavar="NAME", help="Download this file of the run instead: dropped, rejected, plan ..."
+)
 @pass_session
-def report(session: Session, run: str, opening: bool, out: Path | None) -> None:
-    """Download the report of a run and show its verdict and comparison."""
+def report(session: Session, *, run: str, opening: bool, out: Path | None, name: str | None) -> None:
+    """Download the report of a run and show its verdict and comparison.
+
+    --file takes a short name (dropped, rejected, training, references, train, holdout, calibration, dataset, task,
+    plan, evaluation, report, page) or a path below the run's folder, and works while the run goes on.
+    """
     deployment = session.deployment
     found = resolve(deployment.registry, run)
+    if name is not None:
+        path = save_file(deployment.runs, found, name, out)
+        session.show({"run_id": found.run_id, "file": str(path)}, f"File: {path}")
+        return
     saved = save_report(deployment.runs, found, out)
     if session.as_json:
         print_json({**saved.document, "page": str(saved.page)})
     else:
         print_report(session.screen, saved.document, simulated=deployment.local or bool(saved.document["simulated"]))
-        session.screen.print(f"Page: {saved.page}", soft_wrap=True)
-        session.screen.print(f"SHA-256 of report.json: {found.report_sha256}", soft_wrap=True)
+        session.screen.say(f"Page: {saved.page}")
+        session.screen.say(f"SHA-256 of report.json: {found.report_sha256}")
     if opening and click.launch(saved.page.as_uri()) != 0:
         raise CliError(f"No browser could be opened; open {saved.page} yourself.", CHECK_FAILED)
 
@@ -295,6 +311,7 @@ for verb in (
     doctor,
     estimate,
     forget,
+    init,
     prices,
     reap,
     rebuild_registry,
@@ -306,31 +323,12 @@ for verb in (
     cli.add_command(verb)
 
 
-def _session(environment: str | None, region: str | None, local_dir: Path | None, as_json: bool) -> Session:
-    if local_dir is not None and region:
-        raise click.UsageError("--region has no meaning with --local: the embedded AWS has one Region.")
-    given = {"--environment": environment, "--region": region}
-    words = [word for option, value in given.items() if value for word in (option, value)]
-    if local_dir is None:
-        name = environment or "dev"
-        return Session(lambda: Deployment.in_account(name, region), as_json, _command(*words), name)
-    name, folder = environment or "local", local_dir
-    place = ["--local"] if folder == DEFAULT_LOCAL_DIR else ["--local-dir", str(folder)]
-    return Session(
-        lambda: Deployment.on_embedded_aws(name, folder), as_json, _command(*place, *words), name, local=True
-    )
-
-
 def _settings_to_come(session: Session) -> Settings | None:
     """Read what the environment would allow, of the file that is deployed; ``None`` where there is none here."""
     try:
         return read_settings(session.environment, local=session.local)
     except InvalidSettings:
         return None
-
-
-def _command(*options: str) -> str:
-    return shlex.join(["python", "-m", "cli", *options])
 
 
 def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watching: bool) -> None:
@@ -340,7 +338,7 @@ def _submit_logs(session: Session, task_dir: Path, options: LogOptions, *, watch
     check_deployed(deployment, submission.beside.definition())
     client, bucket = deployment.client("s3"), deployment.output("data", "UploadsBucket")
     _tell_simulator(session, submission.beside, None)
-    _note_left(client, bucket, submission.beside, task_dir)
+    _note_left(session, submission.beside.left_from_before(client, bucket), task_dir)
     made = upload_request(client, bucket, submission, signed_upload(deployment, bucket, submission.key))
     session.show(
         {"run_id": made.run_id, "bucket": made.bucket, "key": made.key, "version": made.version},
@@ -357,19 +355,19 @@ def _tell_simulator(session: Session, beside: TaskFolder, dataset: Dataset | Non
         return
     source = tell_simulator(simulator, simulated_task(beside.task, beside.definition(), dataset))
     if not session.as_json:
-        click.echo(f"Simulated: what is right for this task is known from {source}.", err=True)
+        session.aside.say(f"Simulated: what is right for this task is known from {source}.")
 
 
-def _note_left(client: Any, bucket: str, beside: TaskFolder, task_dir: Path) -> None:  # noqa: ANN401
-    for name in beside.left_from_before(client, bucket):
-        click.echo(f"Note: {task_dir} has no {name}; the one uploaded before counts for this run.", err=True)
+def _note_left(session: Session, left: list[str], task_dir: Path) -> None:
+    for name in left:
+        session.aside.say(f"Note: {task_dir} has no {name}; the one uploaded before counts for this run.")
 
 
 def _go_on(session: Session, run_id: str, *, watching: bool) -> None:
     if watching:
         _watch(session, run_id)
     elif not session.as_json:
-        session.screen.print(f"Watch it: {session.command} watch {run_id}", soft_wrap=True)
+        session.screen.say(f"Watch it: {session.command} watch {run_id}")
 
 
 def _watch(session: Session, run_id: str) -> None:

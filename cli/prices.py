@@ -80,7 +80,7 @@ def refresh(session: Session, *, files: tuple[Path, ...], of_region: str, write:
     if write and differs:
         path = write_book(of_region, [item.listed for item in found if item.listed is not None])
         if not session.as_json:
-            session.screen.print(f"Written: {path}. Look at it with 'git diff', and deploy.", soft_wrap=True)
+            session.screen.say(f"Written: {path}. Look at it with 'git diff', and deploy.")
     elif differs:
         raise click.exceptions.Exit(CHECK_FAILED)
 
@@ -181,10 +181,8 @@ def _print(session: Session, found: list[Compared], listed: PriceList, *, show_a
     counts = {state: sum(item.state == state for item in found) for state in (CHANGED, NEW, SAME, NOT_LISTED)}
     for item in found:
         if show_all or item.state in (CHANGED, NEW):
-            session.screen.print(item.text(), soft_wrap=True, highlight=False)
+            session.screen.say(item.text())
     for text in listed.unread:
-        session.screen.print(f"not read: {text}", soft_wrap=True, highlight=False)
+        session.screen.say(f"not read: {text}")
     said = ", ".join(f"{count} {state}" for state, count in counts.items())
-    session.screen.print(
-        f"{said}; {listed.others} usage types of other models and services were not compared.", soft_wrap=True
-    )
+    session.screen.say(f"{said}; {listed.others} usage types of other models and services were not compared.")

@@ -68,12 +68,12 @@ def describe(run: Run, *, simulated: bool) -> Step:
     if run.state == ENDED:
         return Step(ENDED, f"{run.outcome}: {run.reason}", run.ended_at)
     if run.state == QUEUED:
-        return Step(QUEUED, "waits until fewer runs are under way (setting 'max_running')", run.created_at)
+        return Step(QUEUED, "waits until fewer runs are in progress (setting 'max_running')", run.created_at)
     stage = run.progress.get("stage")
     if not stage:
         return Step("STARTING", "waits for the state machine", run.started_at)
     details = _details(run, simulated=simulated)
-    doing = _DOING.get(str(stage), "is under way")
+    doing = _DOING.get(str(stage), "is in progress")
     text = f"{doing} ({', '.join(details)})" if details else doing
     text += "" if run.task_version else "; no task.json: the defaults apply"
     return Step(str(stage), text, run.progress.get("since"))

@@ -149,11 +149,17 @@ def _lines(session: Session, rebuilt: Rebuilt, written: dict[str, int] | None) -
     lines = [f"{len(rebuilt.runs)} runs in the reports{f' ({counted})' if counted else ''}"]
     lines += [f"Champion of {task}: run {one.run_id} at {one.endpoint_arn}" for task, one in rebuilt.champions.items()]
     lines += [f"In doubt: {doubt}." for doubt in rebuilt.doubts]
-    lines.append(_last(session, written))
+    lines.append(_last(session, rebuilt, written))
     return lines + ([SIMULATED] if session.deployment.local else [])
 
 
-def _last(session: Session, written: dict[str, Any] | None) -> str:
-    if written is None:
-        return f"Nothing was written. Write it: {session.command} rebuild-registry --write"
-    return f"Written, because they were missing: {written['runs']} runs, {written['champions']} champions."
+def _last(session: Session, rebuilt: Rebuilt, written: dict[str, Any] | None) -> str:
+    if written is not None:
+        return f"Written, because they were missing: {written['runs']} runs, {written['champions']} champions."
+    registry, tasks = Registry(session.deployment.table), TaskBook(session.deployment.table)
+    runs = sum(registry.find(run.run_id) is None for run in rebuilt.runs)
+    champions = sum(tasks.state(task).champion is None for task in rebuilt.champions)
+    if not runs and not champions:
+        return "The registry lacks nothing of this: there is nothing to write."
+    missing = f"The registry lacks {runs} runs and {champions} champions; nothing was written."
+    return f"{missing} Write them: {session.command} rebuild-registry --write"

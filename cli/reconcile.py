@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
-from rich.table import Table
 
 from cli.errors import CHECK_FAILED, CliError
+from cli.fitting_table import TableColumn, print_table
 from cli.focus_export import read_month
 from cli.months import month_option, this_month
 from cli.screen import SIMULATED
@@ -67,14 +67,14 @@ def reconcile(session: Session, month: str | None, files: tuple[Path, ...], with
     else:
         _show(session, wanted, found)
         for factor in factors:
-            session.screen.print(f"{factor.said()}", soft_wrap=True)
+            session.screen.say(f"{factor.said()}")
         if factors:
             setting = json.dumps({"derived_factors": {one.name: float(one.value) for one in factors}})
-            session.screen.print(f"Into the environment in cdk.json, then deploy: {setting}", soft_wrap=True)
+            session.screen.say(f"Into the environment in cdk.json, then deploy: {setting}")
         elif learn:
-            session.screen.print("Nothing was learned: no line of this month is worked out and on the bill.")
+            session.screen.say("Nothing was learned: no line of this month is worked out and on the bill.")
         if deployment.local:
-            session.screen.print(SIMULATED)
+            session.screen.say(SIMULATED)
     if found.usd(UNEXPLAINED):
         raise click.exceptions.Exit(CHECK_FAILED)
 
@@ -142,20 +142,29 @@ def _line(one: BillFinding) -> dict[str, str]:
     }  # fmt: skip
 
 
+_COLUMNS = (
+    TableColumn("Status"),
+    TableColumn("Why", rank=2, least=16),
+    TableColumn("Lines", rank=1, right=True),
+    TableColumn("Dollars", right=True),
+)
+
+
 def _show(session: Session, month: str, found: Comparison) -> None:
     sums: dict[tuple[str, str], list[Decimal]] = {}
     for one in found.findings:
         sums.setdefault((one.status, one.why), []).append(one.usd)
-    table = Table("", "why", "lines", "dollars", title=f"Bedrock in {month}, ours against the bill")
-    for (status, why), dollars in sorted(sums.items()):
-        table.add_row(status, why, str(len(dollars)), usd(float(sum(dollars, Decimal()))))
-    session.screen.print(table)
+    rows = [
+        (status, why, str(len(dollars)), usd(float(sum(dollars, Decimal()))))
+        for (status, why), dollars in sorted(sums.items())
+    ]
+    print_table(session.screen, _COLUMNS, rows, title=f"Bedrock in {month}, ours against the bill")
     apart = [one for one in found.findings if one.status != MATCHED]
     apart.sort(key=lambda one: (one.status != UNEXPLAINED, -one.usd))
     for one in apart[:_SHOWN]:
         about = (
             f"{one.day or month} {one.model} {one.usage}: ours {usd(float(one.ours))}, bill {usd(float(one.theirs))}"
         )
-        session.screen.print(f"{one.status}, {one.why}: {about}; {one.evidence}", soft_wrap=True)
+        session.screen.say(f"{one.status}, {one.why}: {about}; {one.evidence}")
     if len(apart) > _SHOWN:
-        session.screen.print(f"and {len(apart) - _SHOWN} more; --json has all of them")
+        session.screen.say(f"and {len(apart) - _SHOWN} more; --json has all of them")

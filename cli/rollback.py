@@ -31,7 +31,7 @@ def roll_back(session: Session, task: str, to_run: str | None, why: str) -> None
         given = _step(session, payload)
         while given.get("status") == "IN_PROGRESS":
             if not session.as_json:
-                session.screen.print(f"Moving from run {given['from_run']} to run {given['to_run']} ...")
+                session.screen.say(f"Moving from run {given['from_run']} to run {given['to_run']} ...")
             payload["to"] = given["to_run"]  # a call that is repeated must mean the same champion
             time.sleep(every)
             given = _step(session, payload)

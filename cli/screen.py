@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
+from cli.clean_console import CleanConsole
+from cli.fitting_table import TableColumn, cut, print_table
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.report.answered import answered_facts
 from lambdas.domain.report.comparison import comparison_columns, comparison_rows
+from lambdas.domain.report.decision_card import card_lines, decision_card
 from lambdas.domain.report.figures import moment, number, usd
 from lambdas.domain.report.headline import read_headline
-from lambdas.domain.text.plain_text import escaped_controls, without_controls
+from lambdas.domain.report.training import drop_samples
+from lambdas.domain.text.plain_text import escaped_controls, one_line
 from lambdas.gateways.registry.runs import Run
 
-_PLAIN_WIDTH = 200
-_WIDTH_FOR_MODELS = 140
 SIMULATED = "Every figure is simulated."
+
+_COMPARISON_RANKS = {"Contestant": 0, "Judge score": 0, "Model": 9, "Against the teacher": 8, "Against the baseline": 7}
+"""Which columns are left out first on a narrow terminal: long names, then what follows from other columns."""
+
+_SAMPLE_CELLS = 300
+"""Cells of a sample's text on a terminal: some lines; the page and the file have more."""
 
 _STYLES = {
     PROMOTED: "bold green",
@@ -30,27 +34,6 @@ _STYLES = {
     FAILED: "bold red",
     STOPPED: "bold",
 }
-
-
-class CleanConsole(Console):
-    """A console on which texts of other people are only seen: they move no cursor, set no title and make no line."""
-
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - rich's own options, handed on
-        """Make what is shown of a string, wherever it stands: in a line, a cell or a title."""
-        return super().render_str(without_controls(text), **options)
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Clean once more what comes styled; only rich's own segments may command the terminal."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(without_controls(segment.text, keep="\n"), segment.style)
-
-
-def console() -> Console:
-    """Make the console of this call; where nobody watches, lines are long instead of folded."""
-    screen = CleanConsole(highlight=False, markup=False, emoji=False)
-    if not screen.is_terminal:
-        screen.width = _PLAIN_WIDTH
-    return screen
 
 
 def print_json(document: object) -> None:
@@ -65,56 +48,72 @@ def run_document(run: Run) -> dict[str, Any]:
     return {name: getattr(run, name) for name in (*names, *more)}
 
 
-def runs_table(runs: list[Run]) -> Table:
-    """List runs as they are given."""
-    table = Table("Run", "Task", "Attempt", "State", "Doing, or why", "Created", header_style="bold")
-    for run in runs:
-        state = run.outcome or run.state
-        what = run.reason or str(run.progress.get("stage", ""))
-        table.add_row(
-            run.run_id,
-            run.task,
-            str(run.attempt),
-            Text(state, style=_STYLES.get(state, "")),
-            what,
-            moment(run.created_at),
-        )
-    return table
+_RUNS = (
+    TableColumn("Run"),
+    TableColumn("Task", rank=4),
+    TableColumn("Attempt", rank=3, right=True),
+    TableColumn("State"),
+    TableColumn("Created", rank=2),
+    TableColumn("Doing, or why", rank=1, least=16),
+)
 
 
-def comparison_table(report: dict[str, Any], *, simulated: bool, width: int) -> Table | None:
-    """Set the contestants of a report side by side; ``None`` when the run did not get to the evaluation.
+def print_runs(screen: CleanConsole, runs: list[Run]) -> None:
+    """List runs as they are given; of a long reason the beginning, the rest is in the run's report."""
+    print_table(screen, _RUNS, [_run_cells(run) for run in runs])
 
-    Where ``width`` (in characters) is too little for every column, the models' long names are left to the page.
-    """
+
+def _run_cells(run: Run) -> tuple[str | Text, ...]:
+    state = run.outcome or run.state
+    what = run.reason or str(run.progress.get("stage", ""))
+    shown = Text(state, style=_STYLES.get(state, ""))
+    return run.run_id, run.task, str(run.attempt), shown, moment(run.created_at), what
+
+
+def print_comparison(screen: CleanConsole, report: dict[str, Any], *, simulated: bool) -> None:
+    """Set the contestants of a report side by side; nothing when the run did not get to the evaluation."""
     rows = comparison_rows(report)
     if not rows:
-        return None
-    title = "Contestants on the holdout (simulated figures)" if simulated else "Contestants on the holdout"
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
-    columns = [column for column in comparison_columns(rows) if width >= _WIDTH_FOR_MODELS or column.title != "Model"]
-    for column in columns:
-        table.add_column(column.title, justify=column.align, overflow="fold")
-    for row in rows:
-        table.add_row(*(column.text(row) for column in columns))
-    return table
+        return
+    columns = comparison_columns(rows)
+    print_table(
+        screen,
+        [TableColumn(one.title, _COMPARISON_RANKS.get(one.title, 1), one.align == "right") for one in columns],
+        [[column.text(row) for column in columns] for row in rows],
+        title="Contestants on the holdout (simulated figures)" if simulated else "Contestants on the holdout",
+    )
 
 
-def print_report(screen: Console, report: dict[str, Any], *, simulated: bool) -> None:
+def print_drop_samples(screen: CleanConsole, report: dict[str, Any]) -> None:
+    """Show some of the teacher's dropped answers, where they ended the run."""
+    for group in drop_samples(report).rows:
+        screen.say(f"Dropped: {group.reason} ({group.records})", style="bold")
+        for sample in group.samples:
+            for name, text in (("asked", sample.question), ("answered", sample.answer)):
+                said = cut(one_line(text.text if text else ""), _SAMPLE_CELLS) or "nothing"
+                screen.say(f"  {name}: {said}", hang=4)
+
+
+def print_report(screen: CleanConsole, report: dict[str, Any], *, simulated: bool) -> None:
     """Write verdict, gate lines that failed, comparison and cost of a report."""
     headline = read_headline(report)
     screen.print(Text(f"{headline.symbol} {headline.outcome}", style=_STYLES.get(headline.outcome, "bold")))
     for line in (headline.sentence, *headline.reasons):
-        screen.print(line)
-    table = comparison_table(report, simulated=simulated, width=screen.width)
-    if table is not None:
-        screen.print(table)
+        screen.say(line)
+    print_drop_samples(screen, report)
+    card = decision_card(report)
+    if card is not None:
+        screen.say("")
+        for line in card_lines(card):
+            screen.say(line, hang=4 if line.startswith("  ") else 0)
+        screen.say("")
+    print_comparison(screen, report, simulated=simulated)
     total = number(report.get("total_usd"))
     if total is not None:
-        screen.print(f"Cost of the run: {usd(total)}{' (simulated)' if simulated else ''}")
+        screen.say(f"Cost of the run: {usd(total)}{' (simulated)' if simulated else ''}")
     for fact in answered_facts(report):
-        screen.print(f"{fact.label}: {fact.value}", soft_wrap=True, markup=False)
-    if headline.next_step is not None:
-        screen.print(f"Next: {headline.next_step.text} {headline.next_step.command or ''}".rstrip())
+        screen.say(f"{fact.label}: {fact.value}")
+    if headline.next_step is not None and not (card and card.commands):
+        screen.say(f"Next: {headline.next_step.text} {headline.next_step.command or ''}".rstrip())
     if simulated:
-        screen.print(SIMULATED)
+        screen.say(SIMULATED)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import click
-from rich.console import Console
 
+from cli.clean_console import CleanConsole, console
 from cli.deployment import Deployment
-from cli.screen import console, print_json
+from cli.screen import print_json
 from lambdas.domain.errors import ReasonTooLong
 from lambdas.domain.text.plain_text import stated_reason
 
@@ -34,9 +34,14 @@ class Session:
         return self.connect()
 
     @cached_property
-    def screen(self) -> Console:
+    def screen(self) -> CleanConsole:
         """Where people read."""
         return console()
+
+    @cached_property
+    def aside(self) -> CleanConsole:
+        """Where people read what belongs to no result: programs read the other one."""
+        return console(stderr=True)
 
     def show(self, document: object, *lines: str) -> None:
         """Give a result: as JSON, or as lines for a person."""
@@ -44,7 +49,7 @@ class Session:
             print_json(document)
             return
         for line in lines:
-            self.screen.print(line, soft_wrap=True)
+            self.screen.say(line, hang=4 if line.startswith("  ") else 0)
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 from botocore.exceptions import ClientError
-from rich.table import Table
 
+from cli.fitting_table import TableColumn, print_table
 from cli.focus_export import account_of, read_month
 from cli.months import month_option, this_month
 from cli.screen import SIMULATED
@@ -48,13 +48,17 @@ def showback(session: Session, by: str, month: str | None, out: Path | None) -> 
     if session.as_json:
         session.show({"month": wanted, "by": by, "lines": [line.to_document() for line in lines], "notes": notes})
         return
-    session.screen.print(_table(lines, by, wanted) if lines else f"Nothing was spent in {wanted}.")
+    if lines:
+        columns = (TableColumn(by.title()), *_COLUMNS)
+        print_table(session.screen, columns, [_cells(line) for line in lines], title=f"{wanted}, US dollars")
+    else:
+        session.screen.say(f"Nothing was spent in {wanted}.")
     for note in notes:
-        session.screen.print(note, soft_wrap=True)
+        session.screen.say(note)
     if out is not None:
-        session.screen.print(f"Page: {out.resolve()}", soft_wrap=True)
+        session.screen.say(f"Page: {out.resolve()}")
     if deployment.local:
-        session.screen.print(SIMULATED)
+        session.screen.say(SIMULATED)
 
 
 def _teams(deployment: Deployment, found: MonthlyMoney) -> dict[str, str]:
@@ -84,11 +88,16 @@ def _notes(deployment: Deployment, found: MonthlyMoney) -> list[str]:
     ]
 
 
-def _table(lines: list[Shown], by: str, month: str) -> Table:
-    table = Table(by.title(), title=f"{month}, US dollars")
-    for name in ("runs", "serving", "of it idle", "saved", "low", "high"):
-        table.add_column(name, justify="right")
-    for line in lines:
-        money = (line.runs, line.serving, line.idle, line.saved, line.low, line.high)
-        table.add_row(line.name, *("-" if dollars is None else usd(float(dollars)) for dollars in money))
-    return table
+_COLUMNS = (
+    TableColumn("Runs", right=True),
+    TableColumn("Serving", right=True),
+    TableColumn("Of it idle", rank=1, right=True),
+    TableColumn("Saved", right=True),
+    TableColumn("Low", rank=2, right=True),
+    TableColumn("High", rank=2, right=True),
+)
+
+
+def _cells(line: Shown) -> tuple[str, ...]:
+    money = (line.runs, line.serving, line.idle, line.saved, line.low, line.high)
+    return line.name, *("-" if dollars is None else usd(float(dollars)) for dollars in money)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
 from cli.task_folder import TaskFolder, check_key, put, uploaded
 from lambdas.domain.dataset.builder import Dataset, build_dataset
+from lambdas.domain.dataset.instruction import instruction_warnings, without_instruction
 from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
 from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, check_sizes
@@ -32,6 +33,7 @@ class Submission:
     prompts: Path
     dataset: Dataset
     rejections: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -57,11 +59,11 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
     rejections: list[dict[str, Any]] = []
     try:
         beside = TaskFolder.checked(folder)
-        prompts = file or _only_prompts(folder)
+        prompts = file or only_prompts(folder)
         check_key(f"{beside.task}/{prompts.name}")
         task = beside.definition()
         check_source(task, from_logs=False)
-        beside.check_calibration()
+        waiting = beside.check_calibration()
         dataset = _build(prompts, beside.holdout_file, task, rejections)
         check_damage(dataset)
         check_secrets(dataset, task)
@@ -76,7 +78,24 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         raise CliError(
             f"Nothing was uploaded. {problem.filename} cannot be read: {problem.strerror}", USAGE_ERROR
         ) from None
-    return Submission(beside, prompts, dataset, rejections)
+    warnings = [*dataset.warnings(), *instruction_warnings(task, [*dataset.train, *dataset.holdout]), *waiting]
+    return Submission(beside, prompts, dataset, rejections, warnings)
+
+
+def check_instruction(submission: Submission) -> None:
+    """Stop before an upload whose prompts come without a word on what to do with them, unless somebody says so.
+
+    Raises
+    ------
+    CliError
+    """
+    records = [*submission.dataset.train, *submission.dataset.holdout]
+    if without_instruction(submission.beside.definition(), records):
+        raise CliError(
+            f"Nothing was uploaded. {instruction_warnings(submission.beside.definition(), records)[0]}. Add "
+            "'teacher_system_prompt' to task.json, or say --prompts-say-all if they do.",
+            CHECK_FAILED,
+        )
 
 
 def rejection_lines(rejections: list[dict[str, Any]]) -> list[str]:
@@ -107,7 +126,14 @@ def upload(client: S3Client, bucket: str, submission: Submission, metadata: dict
     return uploaded(bucket, submission.key, made)
 
 
-def _only_prompts(folder: Path) -> Path:
+def only_prompts(folder: Path) -> Path:
+    """Find the prompts of a folder.
+
+    Raises
+    ------
+    CliError
+        When there is no such file, or several.
+    """
     found = sorted(
         path
         for path in folder.iterdir()

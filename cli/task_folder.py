@@ -69,15 +69,17 @@ class TaskFolder:
         """
         return TaskDefinition.from_text(self.task_file.read_bytes()) if self.task_file else TaskDefinition.default()
 
-    def check_calibration(self) -> None:
-        """Read ``calibration.jsonl`` where there is one.
+    def check_calibration(self) -> list[str]:
+        """Read ``calibration.jsonl`` where there is one; say what of it does not count.
 
         Raises
         ------
         InvalidUpload
         """
-        if self.calibration_file is not None:
-            read_calibration(self.calibration_file.read_bytes())
+        if self.calibration_file is None or read_calibration(self.calibration_file.read_bytes()):
+            return []
+        unscored = f"{CALIBRATION_FILE} has no case with a score yet, so the judge is not measured"
+        return [f"{unscored}: write 1 to 5 as 'expected_score' of at least 10, by the rubric"]
 
     def upload(self, client: S3Client, bucket: str) -> None:
         """Upload what lies beside the prompts; none of it starts a run."""

@@ -51,16 +51,16 @@ def teardown(session: Session, dry_run: bool, reopen: bool, yes: bool) -> None:
         intake.open_again()
         session.show({"open": True}, f"Environment {deployment.environment} takes runs again; what waited starts soon.")
         return
-    demolition = _Demolition(deployment, say=lambda text: click.echo(text, err=True))
+    demolition = _Demolition(deployment, say=session.aside.say)
     plan = demolition.plan()
     if session.as_json and dry_run:
         session.show(plan.to_document())
         return
     if not session.as_json:
         for line in plan.lines():
-            session.screen.print(line, soft_wrap=True)
+            session.screen.say(line)
         if deployment.local:
-            session.screen.print(SIMULATED)
+            session.screen.say(SIMULATED)
     if dry_run:
         return
     if not yes:

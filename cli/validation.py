@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
+from cli.submission import only_prompts
+from cli.task_folder import TaskFolder
 from lambdas.domain.dataset.builder import Dataset, DatasetCounts, build_dataset
+from lambdas.domain.dataset.instruction import instruction_warnings
 from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import CeilingExceeded, DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
 from lambdas.domain.evaluation.sample_sizes import (
@@ -97,6 +100,25 @@ class Validation:
         yield f"Not usable: {self.refusal}" if self.refusal else "Usable."
 
 
+def validate_folder(folder: Path, keep: int | None = None, *, settings: Settings | None = None) -> Validation:
+    """Check a task's folder as ``submit`` will before it uploads it; the parameters are those of `validate_files`.
+
+    Raises
+    ------
+    CliError
+        When it holds no prompts or several files of them, or a file beside them cannot be used.
+    """
+    try:
+        beside = TaskFolder.checked(folder)
+        waiting = beside.check_calibration()
+    except InvalidUpload as problem:
+        raise CliError(f"{folder}: {problem}", CHECK_FAILED) from None
+    except OSError as problem:
+        raise CliError(f"{problem.filename} cannot be read: {problem.strerror}", USAGE_ERROR) from None
+    found = validate_files((only_prompts(folder),), beside.task_file, beside.holdout_file, keep, settings=settings)
+    return replace(found, warnings=[*found.warnings, *waiting])
+
+
 def validate_files(
     files: tuple[Path, ...],
     task_file: Path | None,
@@ -145,7 +167,11 @@ def validate_files(
             check_ceilings(task, settings)
     except (InvalidUpload, SecretsFound, DatasetRefused, CeilingExceeded) as problem:
         return Validation(dataset, reading.problems, str(problem), dataset.warnings())
-    warnings = [*dataset.warnings(), *size_warnings(dataset, task, bounds.least)]
+    warnings = [
+        *dataset.warnings(),
+        *size_warnings(dataset, task, bounds.least),
+        *instruction_warnings(task, [*dataset.train, *dataset.holdout]),
+    ]
     if settings is None and task_file is not None:
         warnings.append("what the environment allows was not checked: this folder has no settings of it")
     return Validation(dataset, reading.problems, None, warnings)

@@ -10,13 +10,13 @@ from types import FrameType
 from typing import Any
 
 import click
-from rich.console import Console
 
+from cli.clean_console import CleanConsole, console
 from cli.deployment import Deployment
 from cli.errors import CHECK_FAILED, INTERRUPTED, OK, CliError, aws_problems_explained
 from cli.identity_proof import signed_upload
 from cli.reports import save_report
-from cli.screen import console, print_report
+from cli.screen import print_report
 from cli.simulated_task import simulated_task, tell_simulator
 from cli.submission import check_folder, upload
 from cli.watching import watch_run
@@ -67,12 +67,12 @@ def main(stay: bool, workdir: Path, task: Path, account: str) -> None:
     sys.exit(code)
 
 
-def _demo(screen: Console, workdir: Path, task: Path, account: str, *, stay: bool) -> int:
+def _demo(screen: CleanConsole, workdir: Path, task: Path, account: str, *, stay: bool) -> int:
     started, smallest = time.monotonic(), account == "smallest"
     limits: dict[str, Any] = {"lambdas_at_once": SMALLEST_LAMBDAS, "simulator_settings": smallest_account()}
 
     def say(text: str) -> None:
-        screen.print(f"[{time.monotonic() - started:5.1f} s] {text}", soft_wrap=True)
+        screen.say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     say("no AWS account is used and nothing is paid: every figure below is simulated")
     submission = check_folder(task, None)
@@ -95,7 +95,7 @@ def _demo(screen: Console, workdir: Path, task: Path, account: str, *, stay: boo
         if run.report_key:
             saved = save_report(deployment.runs, run, workdir / "report" / run.run_id)
             print_report(screen, saved.document, simulated=True)
-            screen.print(f"Report: {saved.page}", soft_wrap=True)
+            screen.say(f"Report: {saved.page}")
         say("the run has ended")
         if stay:
             _stay(screen, workdir)
@@ -124,14 +124,12 @@ def _last_line(run: Run) -> int:
     return CHECK_FAILED
 
 
-def _stay(screen: Console, workdir: Path) -> None:
-    screen.print(
-        f"The embedded AWS stays: try 'python -m cli --local-dir {workdir} runs'. Ctrl-C ends it.", soft_wrap=True
-    )
+def _stay(screen: CleanConsole, workdir: Path) -> None:
+    screen.say(f"The embedded AWS stays: try 'python -m cli --local-dir {workdir} runs'. Ctrl-C ends it.")
     try:
         signal.pause()
     except KeyboardInterrupt:
-        screen.print("Stopping.")
+        screen.say("Stopping.")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

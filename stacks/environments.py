@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Environment, Tags
 from aws_cdk import aws_iam as iam
@@ -86,19 +86,29 @@ def _parsed(context: object) -> object:
     return parsed
 
 
-def check_context_file(file: Path) -> None:
-    """Refuse a ``cdk.json`` that the CDK reads otherwise than its author meant: of a key that stands twice, the last.
+def read_context_file(file: Path) -> dict[str, Any]:
+    """Read the context of ``cdk.json``, so that ``python app.py`` has it too; what the CDK hands over goes before it.
+
+    Returns
+    -------
+    dict
+        Empty where there is no file.
 
     Raises
     ------
     InvalidSettings
-        Names the key.
+        When the CDK would read it otherwise than its author meant, as of a key that stands twice the last; names it.
     """
-    if file.is_file():
-        try:
-            parse_document(file.read_bytes(), f"{file.name} is ")
-        except InvalidDocument as problem:
-            raise InvalidSettings(str(problem)) from None
+    if not file.is_file():
+        return {}
+    try:
+        document = parse_document(file.read_bytes(), f"{file.name} is ")
+    except InvalidDocument as problem:
+        raise InvalidSettings(str(problem)) from None
+    context = document.get("context", {}) if isinstance(document, dict) else None
+    if not isinstance(context, dict):
+        raise InvalidSettings(f"{file.name} must be an object whose 'context' is one")
+    return context
 
 
 def _checked(name: str, document: object) -> Settings:

@@ -12,6 +12,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "report.md"
 SECTIONS = {
     "left_out": "contestants",
     "needs_explicit_approval": "gate",
+    "answer_until": "gate",
     "explicit_reasons": "gate",
     "submitter": "approval",
     "champion_before": "endpoint",

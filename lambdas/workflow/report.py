@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from lambdas.domain.costs.at_rest import usd_at_rest
@@ -14,6 +15,7 @@ from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.domain.explicit_reasons import explicit_reasons, sentences
 from lambdas.domain.gate.cascade import with_months
 from lambdas.domain.gate.evaluation_document import Evaluation, student_of
+from lambdas.domain.gate.rule_result import PROMOTE
 from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.prices.price_book import UNITS, PriceLine
 from lambdas.domain.report.render import render_report
@@ -24,7 +26,7 @@ from lambdas.domain.serving.serving_costs import Student, months_to_recover, thr
 from lambdas.domain.stored import DOCUMENT_VERSION
 from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.teacher_data_document import TeacherData
-from lambdas.workflow.stage import Stage
+from lambdas.workflow.stage import Stage, iso
 from lambdas.workflow.training.customization_job import job_of_attempt
 
 
@@ -108,6 +110,7 @@ def gather(
         "needs_explicit_approval": sentences(explicit),
         "approval": run.facts.get("approval"),
         "submitter": run.facts.get("submitter"),
+        "answer_until": _answer_until(stage, outcome, evaluation),
         "left_out": evaluation.get("left_out", []),
         "worst_answers": evaluation.get("worst_answers", []),
         "ledger": [_ledger_line(entry, simulated=settings.simulated) for entry in summed(ledger)],
@@ -125,6 +128,16 @@ def gather(
         "resources": [item.to_document() for item in stage.pipeline.resources.of_run(run.run_id)],
         "files": _files(stage),
     }
+
+
+def _answer_until(stage: Stage, outcome: str | None, evaluation: Evaluation) -> str | None:
+    """Say until when an answer counts, of a run that is about to ask: a few seconds before the request expires."""
+    if outcome is not None or evaluation.get("decision") != PROMOTE:
+        return None  # and a run that failed before PrepareDataset has no task to read
+    if stage.task.approval != "required" and not explicit_reasons(evaluation):
+        return None
+    hours = stage.pipeline.environment.settings.approval_expiry_hours
+    return iso(datetime.fromisoformat(stage.now()) + timedelta(hours=hours))
 
 
 def _models(stage: Stage, models: ModelChoice, facts: RunFacts) -> dict[str, Any]:

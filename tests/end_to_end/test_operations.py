@@ -157,7 +157,7 @@ def test_deep_doctor_asks_every_item_of_the_page_and_writes_what_an_issue_can_ca
 
 def test_teardown_deletes_every_bedrock_resource_before_the_stacks_go(tmp_path: Path, assembly: Path) -> None:
     with deployed(tmp_path, assembly=assembly, wait_scale=WAIT_SCALE, simulator_settings=SIMULATOR) as aws:
-        # Given a champion, a leftover and a run under way
+        # Given a champion, a leftover and a run in progress
         account = Account(aws)
         call = caller(account)
         ghost(account, "torn")

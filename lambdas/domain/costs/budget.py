@@ -27,12 +27,13 @@ _SETTING = {"teacher": "teacher_models", "judge": "judge_models", "baseline": "b
 class WayToFit:
     """One change and what the run would then cost, in US dollars.
 
-    ``saves`` is false for the one that only raises the budget.
+    ``saves`` is false for the one that only raises the budget; ``together`` is all of the others at once.
     """
 
     change: str
     usd: float
     saves: bool = True
+    together: bool = False
 
     def fits(self, budget: float) -> bool:
         """Tell whether a run with this change alone is within its budget."""
@@ -68,10 +69,13 @@ def check_budget(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, 
 def explain(ways: Sequence[WayToFit], budget: float) -> str:
     """Say in a few sentences what makes a run fit, and what saves without being enough."""
     fitting = [way for way in ways if way.fits(budget)]
-    short = [way for way in ways if not way.fits(budget)]
+    short = [way for way in ways if not way.fits(budget) and not way.together]
+    all_of_them = [way for way in ways if not way.fits(budget) and way.together]
     said = f"To make it fit, one of: {'; '.join(_told(way) for way in fitting)}."
     if short:
         said += f" Not enough alone: {'; '.join(_told(way) for way in short)}."
+    if all_of_them:
+        said += f" Not enough either: {_told(all_of_them[0])}."
     return said
 
 
@@ -93,7 +97,7 @@ def ways_to_fit(run: RunToCome, estimate: Estimate, alternatives: Mapping[str, S
         changed = change.made(changed)
     smaller = _fewer_prompts(changed)
     together = smaller.usd if smaller else changed.estimate().usd
-    return [*ways, WayToFit("all of these together", together)]
+    return [*ways, WayToFit("all of these together", together, together=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ def _savings(run: RunToCome, alternatives: Mapping[str, Sequence[str]]) -> Itera
         told = f"set 'teacher_data.deadline_hours' to {BATCH_DEADLINE_HOURS}: the teacher then answers by batch"
         yield _Change(told, partial(_with_teacher_data, deadline_hours=BATCH_DEADLINE_HOURS))
     if rules.mode == "label" and run.models.training == "distillation":
-        told = f"set 'teacher_data.mode' to \"golden\": only {rules.golden_examples} answers are bought for training"
+        told = f"set 'teacher_data.mode' to \"golden\": only {rules.golden_examples} answers are paid for in training"
         yield _Change(told, partial(_with_teacher_data, mode="golden"))
     for role, models in alternatives.items():
         cheapest = _cheapest(run, role, models)

@@ -181,6 +181,30 @@ class RunToCome:
         ]
         return Estimate([line for line in lines if line is not None], size)
 
+    def requests(self) -> dict[str, EstimatedLine]:
+        """Price the holdout's questions on demand, as an application would ask teacher, baseline and student.
+
+        Returns
+        -------
+        dict of str to EstimatedLine
+            By role; empty without a holdout, whose records stand for what will be asked.
+
+        Raises
+        ------
+        PriceMissing
+        """
+        size = answer_size([*self.train, *self.holdout], self.cases, self.task.output_schema, self.answer_tokens)
+        long = [teacher_question(record, self.task) for record in self.holdout]
+        short = [student_question(record, self.task) for record in self.holdout]
+        if not self.holdout:
+            return {}
+        custom = custom_model_of(self.models.student)
+        return {
+            "teacher": _Calls("serving", self.models.teacher, "requests").line(long, size, self.prices),
+            "baseline": _Calls("serving", self.models.baseline, "requests").line(long, size, self.prices),
+            "student": _Calls("serving", custom, "requests", cached=False).line(short, size, self.prices),
+        }
+
     def _first_questions(self, size: TokenSize) -> Iterable[EstimatedLine]:
         """Price the one question that CheckRun asks each chosen model, whatever else it has answered before."""
         sample = next(iter([*self.holdout, *self.train]), None)

@@ -47,7 +47,8 @@ class DatasetCounts:
     Attributes
     ----------
     damaged : int
-        Rejected lines that are not valid UTF-8 or JSON; ``first_damage`` says where and why.
+        Rejected lines that are not valid UTF-8 or JSON; ``first_damage`` says where and why, ``first_rejected`` does of
+        any rejected line.
     secrets : int
         Rejected lines that hold what looks like a secret; ``first_secrets`` says of some where and of what kind.
     secrets_allowed : int
@@ -67,6 +68,7 @@ class DatasetCounts:
     rejected: int = 0
     damaged: int = 0
     first_damage: str = ""
+    first_rejected: str = ""
     secrets: int = 0
     first_secrets: list[str] = field(default_factory=list)
     secrets_allowed: int = 0
@@ -81,6 +83,7 @@ class DatasetCounts:
     def reject(self, where: str, problem: RejectedLine) -> None:
         """Count a line that is not used."""
         self.rejected += 1
+        self.first_rejected = self.first_rejected or f"{where}: {problem}"
         if isinstance(problem, DamagedLine):
             self.damaged += 1
             self.first_damage = self.first_damage or f"{where}: {problem}"

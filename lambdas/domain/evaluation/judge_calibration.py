@@ -88,7 +88,12 @@ class Agreement:
 
 
 def read_calibration(content: bytes) -> list[CalibrationCase]:
-    """Read ``calibration.jsonl``; equal cases count once.
+    """Read ``calibration.jsonl``; equal cases count once, and cases that nobody has scored yet do not count.
+
+    Returns
+    -------
+    list of CalibrationCase
+        Empty where no case has a score: the set is still to be filled, as if there were none.
 
     Raises
     ------
@@ -102,7 +107,10 @@ def read_calibration(content: bytes) -> list[CalibrationCase]:
     except UnicodeDecodeError as problem:
         raise InvalidUpload(f"calibration.jsonl is not UTF-8: byte {problem.start}; save it as UTF-8") from None
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    cases = list({case.id: case for case in (_case(number, line) for number, line in lines)}.values())
+    read = [_case(number, line) for number, line in lines]
+    cases = list({case.id: case for case in read if case is not None}.values())
+    if read and not cases:
+        return []
     if not FEWEST_CASES <= len(cases) <= MOST_CASES:
         message = f"calibration.jsonl has {len(cases)} distinct cases; {FEWEST_CASES} to {MOST_CASES} measure a judge"
         raise InvalidUpload(f"{message}. Add or remove cases, or remove the file to go without")
@@ -149,7 +157,7 @@ def drift(before: dict[str, int], after: dict[str, int]) -> float | None:
     return statistics.fmean(moved) if scored else None
 
 
-def _case(number: int, line: str) -> CalibrationCase:
+def _case(number: int, line: str) -> CalibrationCase | None:
     where = f"calibration.jsonl, line {number}"
     try:
         document = parse_document(line, f"{where}: ")
@@ -159,6 +167,8 @@ def _case(number: int, line: str) -> CalibrationCase:
         checked = check_document(document, "calibration.schema.json")
     except (InvalidDocument, RecursionError) as problem:
         raise InvalidUpload(f"{where}: {problem}") from None
+    if checked["expected_score"] is None:
+        return None
     texts = {name: _as_text(checked[name]) for name in ("question", "reference", "answer")}
     return CalibrationCase(
         **texts,

@@ -70,7 +70,7 @@ def check_damage(dataset: Dataset) -> None:
         if counts.damaged:
             message = (
                 f"{counts.damaged} of {counts.lines} lines are damaged; {counts.first_damage}. Nothing was paid. "
-                "Mend or remove the lines named in rejected.jsonl and upload the file again"
+                "Mend or remove each rejected line and upload the file again"
             )
             raise InvalidUpload(message)
 
@@ -109,10 +109,22 @@ def check_minimum(dataset: Dataset, least: int = LEAST) -> None:
     if usable < least:
         message = (
             f"{usable} distinct usable prompts of at least {least} are there, from {counts.lines} lines "
-            f"({left_out(counts)}). Add distinct prompts, or mend the "
-            "rejected lines."
+            f"({left_out(counts)}). {what_to_do(counts, 'Add distinct prompts')}."
         )
         raise DatasetRefused(message)
+
+
+def what_to_do(counts: DatasetCounts, more: str) -> str:
+    """Say what helps against too few records: the form where most lines are wrong, then the lines, then ``more``."""
+    if not counts.rejected:
+        return more
+    first = f"the first is {counts.first_rejected}" if counts.first_rejected else "each is named with its reason"
+    if 2 * counts.rejected >= counts.lines:
+        return (
+            f"Bring the file into a form that docs/data.md shows ('python -m cli init' does it from CSV, chat logs and "
+            f"others): most lines were rejected, {first}"
+        )
+    return f"Mend the rejected lines ({first}), or {more[0].lower()}{more[1:]}"
 
 
 def usable_prompts(counts: DatasetCounts) -> int:
@@ -159,11 +171,11 @@ def check_sizes(dataset: Dataset, task: TaskDefinition, least: int = LEAST) -> N
     if len(dataset.train) >= needed_train and len(dataset.holdout) >= needed_holdout:
         return
     counts = dataset.counts
+    more = f"Upload more distinct prompts{'' if dataset.own_holdout else ' (a fifth of them becomes the holdout)'}"
     message = (
         f"{len(dataset.train)} training records of at least {needed_train}, "
         f"{len(dataset.holdout)} holdout records of at least {needed_holdout} are there, from {counts.lines} lines "
-        f"({left_out(counts)}). Nothing was paid. Upload more distinct prompts"
-        f"{'' if dataset.own_holdout else ' (a fifth of them becomes the holdout)'}, mend the lines in rejected.jsonl, "
+        f"({left_out(counts)}). Nothing was paid. {what_to_do(counts, more)}, "
         "or allow a larger 'gate.max_quality_drop', which needs a smaller holdout."
     )
     raise DatasetRefused(message)

@@ -128,7 +128,7 @@ def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task:
     text = f"mean latency, {ours:,.0f} ms; the baseline's is {theirs:,.0f} ms; "
     text += f"{student.throttled} and {baseline.throttled} throttled answers are kept out"
     if task.serving.mode == "provisioned_throughput":
-        text += "; measured on the candidate's on-demand deployment, before any throughput is bought"
+        text += "; measured on the candidate's on-demand deployment, before any throughput is purchased"
     return at_least("min_latency_reduction", threshold, reduction(ours, theirs), text)
 
 

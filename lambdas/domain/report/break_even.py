@@ -289,7 +289,7 @@ def _takeaway(costs: MonthlyCosts) -> str:
             )
         parts.append(f"It is cheaper{rival} {where}")
     elif costs.throughput_usd and costs.capacity:
-        parts.append("A full unit serves less than its price buys from the student on demand: it never pays.")
+        parts.append("A full unit serves less than its price pays for from the student on demand: it never pays.")
     if costs.expected:
         ways = {key: costs.at(key, costs.expected) for key in costs.keys}
         priced = {key: value for key, value in ways.items() if value is not None}

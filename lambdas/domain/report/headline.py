@@ -10,6 +10,7 @@ from lambdas.domain.explicit_reasons import explicit_reasons, sentences
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
 from lambdas.domain.report.break_even import commitment_term
+from lambdas.domain.report.decision_card import command_of
 from lambdas.domain.report.figures import number, pick, usd
 from lambdas.domain.report.texts import sentence, short
 from lambdas.domain.serving.approval_message import COMMITMENT_DAYS
@@ -121,23 +122,26 @@ def _outcome(report: dict[str, Any]) -> str:
 def _next_step(outcome: str, report: dict[str, Any]) -> NextStep | None:
     run_id = report.get("run_id")
     run = shlex.quote(short(run_id, 120)) if run_id else "RUN"
+    begin = command_of(report)
     if outcome == "AWAITING APPROVAL":
-        text = f"{_price(report)} Read the gate and the worst answers, then answer before the request expires:"
+        text = f"{_price(report)} Read the gate and the worst answers before you answer."
         price = " --hourly-price USD" if _price_wanted(report) else ""
         word = " --explicitly" if explicit_reasons(report) else ""
-        return NextStep(text, f"python -m cli approve {run}{price}{word}")
+        return NextStep(text, f"{begin} approve {run}{price}{word}")
     if outcome == EXPIRED:
-        return NextStep("To be asked again, without paying again for what exists:", f"python -m cli retry {run}")
+        return NextStep("To be asked again, without paying again for what exists:", f"{begin} retry {run}")
     if outcome == STOPPED:
-        return NextStep("To go on, without paying again for what exists:", _retry(run))
+        return NextStep("To go on, without paying again for what exists:", f"{begin} retry {run}")
     if outcome != FAILED:
         return None
     correction = _UPLOAD_ERRORS.get(str(pick(report, "error", "name")))
     if correction is not None:
         text = f"{correction} and upload the prompts again: a new version of the file is a new run. "
-        return NextStep(f"{text}Only if the cause was outside the upload, try this version again:", _retry(run))
-    text = "Remove the cause that the message names, then try again; what was bought is not bought again:"
-    return NextStep(text, _retry(run))
+        return NextStep(
+            f"{text}Only if the cause was outside the upload, try this version again:", f"{begin} retry {run}"
+        )
+    text = "Remove the cause that the message names, then try again; what was paid for is not paid for again:"
+    return NextStep(text, f"{begin} retry {run}")
 
 
 def _price_wanted(report: dict[str, Any]) -> bool:
@@ -151,21 +155,16 @@ def _price(report: dict[str, Any]) -> str:
         return "Serving on demand costs nothing while nobody asks."
     hourly = number(pick(report, "break_even", "provisioned_throughput_usd_per_hour"))
     term = commitment_term(report)
-    bound = f" It is bought for {term} and cannot be ended before." if term else ""
+    bound = f" It is purchased for {term} and cannot be ended before." if term else ""
     if hourly is None:
         return (
-            "Approval buys provisioned throughput, at a price per hour that the price book does not know: read it on "
-            f"the Bedrock console (Provisioned Throughput, Purchase) and state it with the approval.{bound}"
+            "Approval purchases provisioned throughput, at a price per hour that the price book does not know: read it "
+            f"on the Bedrock console (Provisioned Throughput, Purchase) and state it with the approval.{bound}"
         )
     kind = "a simulated " if pick(report, "break_even", "price_simulated") is True else ""
-    begin = (
-        f"Approval buys provisioned throughput at {kind}{usd(hourly)} per hour, {usd(hourly * HOURS_A_MONTH)} a month"
-    )
+    month = usd(hourly * HOURS_A_MONTH)
+    begin = f"Approval purchases provisioned throughput at {kind}{usd(hourly)} per hour, {month} a month"
     if not term:
         return f"{begin}, until it is deleted."
     days = COMMITMENT_DAYS[str(pick(report, "break_even", "commitment"))]
     return f"{begin}, {usd(hourly * 24 * days)} in all.{bound}"
-
-
-def _retry(run: str) -> str:
-    return f"python -m cli retry {run}"

@@ -158,7 +158,7 @@ def _why(row: dict[str, Any]) -> str:
     said = []
     foreseen, paid = number(row.get("estimated_calls")) or 0.0, number(row.get("actual_calls")) or 0.0
     if paid < foreseen:
-        said.append(f"{count(paid)} of {count(foreseen)} foreseen calls were bought")
+        said.append(f"{count(paid)} of {count(foreseen)} foreseen calls were paid for")
     if number(row.get("wasted_calls")):
         said.append(f"{count(row.get('wasted_calls'))} calls wasted ({usd(row.get('wasted_usd'))})")
     if number(row.get("at_most_usd")):

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from lambdas.domain.report import break_even, cascade, charts, dataset, files, judging, sections, training
 from lambdas.domain.report.answered import answered_facts
 from lambdas.domain.report.comparison import ROLE_NAMES, comparison_columns, comparison_rows
+from lambdas.domain.report.decision_card import decision_card
 from lambdas.domain.report.figures import NOT_MEASURED, pick, usd
 from lambdas.domain.report.headline import read_headline
 from lambdas.domain.report.ledger import read_ledger
@@ -54,6 +55,8 @@ def _context(report: dict[str, Any]) -> dict[str, Any]:
         "attempt": report.get("attempt"),
         "simulated": report.get("simulated") is True,
         "headline": read_headline(report),
+        "card": decision_card(report),
+        "drops": training.drop_samples(report),
         "error_name": short(pick(report, "error", "name") or "", 120),
         "endpoint": short(endpoint, 250) if endpoint else None,
         "endpoint_mode": short(pick(report, "endpoint", "mode") or "", 60).replace("_", " "),

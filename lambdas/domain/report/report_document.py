@@ -71,6 +71,7 @@ class ReportDocument(TypedDict, total=False):
     needs_explicit_approval: Sequence[str]
     approval: Approval | None
     submitter: Submitter | None
+    answer_until: str | None
     left_out: Sequence[LeftOut]
     worst_answers: Sequence[Mapping[str, Any]]
     ledger: Sequence[Mapping[str, Any]]

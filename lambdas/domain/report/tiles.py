@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdas.domain.report.break_even import monthly_costs
-from lambdas.domain.report.comparison import ComparisonRow
+from lambdas.domain.report.comparison import ComparisonRow, reduction
 from lambdas.domain.report.figures import NOT_MEASURED, change, large_count, milliseconds, pick, score, usd
 from lambdas.domain.report.texts import short
 
@@ -26,7 +26,7 @@ class Tile:
 def key_figures(report: dict[str, Any], rows: list[ComparisonRow]) -> tuple[Tile, ...]:
     """Choose the key figures; none when the evaluation was not reached."""
     by_role = {row.role: row for row in reversed(rows)}
-    student, baseline, teacher = by_role.get("student"), by_role.get("baseline"), by_role.get("teacher")
+    student, baseline = by_role.get("student"), by_role.get("baseline")
     if student is None:
         return ()
     quality = Tile("Judge score", score(student.judge_score), "of 5", _others(by_role, "judge_score", score))
@@ -39,17 +39,30 @@ def key_figures(report: dict[str, Any], rows: list[ComparisonRow]) -> tuple[Tile
             *_change("than the baseline", student.latency_reduction_vs_baseline, baseline, "slower", "faster"),
         ),
     )
-    mode = pick(report, "break_even", "mode")
-    cost = Tile(
+    return quality, latency, _cost(report, rows, student, by_role), _savings(report, rows, student)
+
+
+def _cost(
+    report: dict[str, Any], rows: list[ComparisonRow], student: ComparisonRow, by_role: dict[str, ComparisonRow]
+) -> Tile:
+    """Say what a request costs in the mode that is promoted, where volume and price are known; else on demand."""
+    title, others = (
         "Cost per 1,000 requests",
-        usd(student.usd_per_1k_requests),
-        "on demand" if mode == "provisioned_throughput" else "",
-        (
-            *_others(by_role, "usd_per_1k_requests", usd, roles=("baseline", "teacher")),
-            *_change("than the teacher", student.cost_reduction_vs_teacher, teacher, "dearer", "cheaper"),
-        ),
+        _others(by_role, "usd_per_1k_requests", usd, roles=("baseline", "teacher")),
     )
-    return quality, latency, cost, _savings(report, rows, student)
+    teacher, on_demand = by_role.get("teacher"), student.usd_per_1k_requests
+    if pick(report, "break_even", "mode") == "provisioned_throughput":
+        costs = monthly_costs(report, rows)
+        month = costs.at("student_provisioned_throughput", costs.expected) if costs and costs.expected else None
+        if costs is None or not costs.expected or month is None:
+            notes = ("on throughput not known: no volume or no price of an hour was given", *others)
+            return Tile(title, usd(on_demand), "on demand", notes)
+        served = 1000 * month / costs.expected
+        share = reduction(served, teacher.usd_per_1k_requests if teacher else None)
+        against = _change("than the teacher", share, teacher, "dearer", "cheaper")
+        return Tile(title, usd(served), "throughput", (f"on demand {usd(on_demand)}", *others, *against))
+    against = _change("than the teacher", student.cost_reduction_vs_teacher, teacher, "dearer", "cheaper")
+    return Tile(title, usd(on_demand), "on demand", (*others, *against))
 
 
 def _savings(report: dict[str, Any], rows: list[ComparisonRow], student: ComparisonRow) -> Tile:

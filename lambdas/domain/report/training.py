@@ -18,7 +18,7 @@ from lambdas.domain.report.figures import (
 )
 from lambdas.domain.report.scales import LinearScale, Tick, linear_ticks
 from lambdas.domain.report.sections import Fact, PageTable, label
-from lambdas.domain.report.texts import sentence, short
+from lambdas.domain.report.texts import ShownText, sentence, short, shown
 
 LOSS_WIDTH, LOSS_HEIGHT = 1000, 160
 COUNTS_UNKNOWN = "unknown: the job's output has no counts"
@@ -81,6 +81,40 @@ def _paid(batch: object) -> list[Fact]:
     ]
     facts = [Fact("Teacher asked by", f"{label(batch.get('way'), 40)}{reason}; {counted}")]
     return [*facts, Fact("Batch jobs", "; ".join(jobs[:12]))] if jobs else facts
+
+
+@dataclass(frozen=True, slots=True)
+class DropGroup:
+    """Dropped answers of one reason: how many, and some of them as (question, answer)."""
+
+    reason: str
+    records: str
+    samples: tuple[SampleTexts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTexts:
+    """A question and what the teacher answered, as they are shown."""
+
+    question: ShownText | None
+    answer: ShownText | None
+
+
+def drop_samples(report: dict[str, Any]) -> PageTable:
+    """Group the samples of dropped answers by reason, where the teacher's answers were refused."""
+    if pick(report, "error", "name") != "TeacherDataRefused":
+        return PageTable()
+    samples = rows_of(pick(report, "training", "drop_samples"))
+    counts = pick(report, "training", "drop_reasons")
+    groups = []
+    for reason in dict.fromkeys(str(sample.get("reason", "")) for sample in samples):
+        texts = tuple(
+            SampleTexts(shown(sample.get("question"), 600, 2_000), shown(sample.get("answer") or "", 600, 2_000))
+            for sample in samples
+            if str(sample.get("reason", "")) == reason
+        )
+        groups.append(DropGroup(short(reason, 120), count(pick(counts, reason)), texts[:3]))
+    return PageTable.of(groups, 5)
 
 
 def training_phases(report: dict[str, Any]) -> PageTable:

@@ -114,7 +114,7 @@ def advice(break_even: Mapping[str, Any]) -> str:
     if hour is not None and needed is None:
         return (
             f"Advice: on_demand: provisioned throughput (${hour:,.2f} an hour) never costs less, because a full unit "
-            "serves less than its price buys on demand"
+            "serves less than its price pays for on demand"
         )
     if hour is None or needed is None:
         return (

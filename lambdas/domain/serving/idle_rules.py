@@ -124,7 +124,7 @@ def judge_thing(thing: Thing, use: Use, *, now: datetime, idle_hours: int) -> Fi
     if thing.broken:
         way = f"python -m cli rollback {thing.task} --to {use.champion_run}"
         said = f"it is to serve task {thing.task}, and its status is Failed: nobody gets an answer; '{way}'"
-        return _finding(thing, BROKEN, f"{said} buys another one for the same student", now)
+        return _finding(thing, BROKEN, f"{said} creates another one for the same student", now)
     called = use.invocations is None or use.invocations > 0
     if called or now - thing.created_at < timedelta(hours=idle_hours):
         return None

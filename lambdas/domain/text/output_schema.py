@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from lambdas.domain.text.answer_form import AnswerForm, InvalidSchema, Validate
+from lambdas.domain.text.broken_schema import said_where
 from lambdas.domain.text.limited_check import (
     SECONDS_A_CHECK,
     SECONDS_A_TRIAL,
@@ -28,11 +29,14 @@ class OutputChecker(AnswerForm):
     Raises
     ------
     InvalidSchema
-        When it cannot be used.
+        When it cannot be used, with the part that breaks it.
     """
 
     def __init__(self, schema: dict[str, Any] | None) -> None:
-        super().__init__(schema, limited)
+        try:
+            super().__init__(schema, limited)
+        except InvalidSchema as problem:
+            raise InvalidSchema(said_where(schema or {}, str(problem))) from None
 
     def _broken(self, validate: Validate, value: object) -> str | None:
         try:

@@ -167,7 +167,7 @@ def why_on_demand(missing: int, limits: BatchLimits, *, deadline_hours: float, t
         Whether the price book knows the teacher's batch prices.
     """
     if missing == 0:
-        return "every answer had been bought before"
+        return "every answer had been paid for before"
     if missing < limits.min_records:
         return f"{missing} answers are missing, and a batch takes at least {limits.min_records}"
     if tool:

@@ -57,7 +57,7 @@ class OutsideChanges:
         endpoint = champion.endpoint_arn
         if endpoint not in listed and bedrock.find_endpoint(endpoint, throughput=champion.on_throughput) is None:
             said = f"nobody can call task {task}: its endpoint does not exist, and the pipeline did not delete it"
-            way = f"'python -m cli rollback {task} --to {champion.run_id}' buys another one for the same student"
+            way = f"'python -m cli rollback {task} --to {champion.run_id}' creates another one for the same student"
             yield _about(ENDPOINT_MISSING, task, champion, f"{said}; {way}")
         for one in (champion, *state.former):
             if one.model_arn in listed or bedrock.model_exists(one.model_arn):

@@ -52,7 +52,7 @@ def usd_per_hour(stage: Stage) -> float:
     unit: float | None = line.usd if line else stated
     if unit is None:
         message = (
-            f"no price is known for '{usage}' of {student}. Nothing was bought. Add a line to 'prices' in the "
+            f"no price is known for '{usage}' of {student}. Nothing was purchased. Add a line to 'prices' in the "
             "settings, or approve with --hourly-price"
         )
         raise PriceMissing(message)
@@ -113,7 +113,7 @@ def _create(stage: Stage, resource: Resource, model_arn: str) -> str:
         return stage.pipeline.bedrock.create_throughput(request)
     except QuotaTooLow as problem:
         asking = how_to_ask(serving.model_units, serving.commitment, environment.settings.region)
-        raise QuotaTooLow(f"{problem}. {asking}. Nothing was bought") from None
+        raise QuotaTooLow(f"{problem}. {asking}. Nothing was purchased") from None
 
 
 def find_endpoint(stage: Stage, resource: Resource) -> Found | None:

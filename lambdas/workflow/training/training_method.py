@@ -19,7 +19,9 @@ _ABOUT_OURS = re.compile(r"not authorized to perform|\bassumed?\b|\brole\b|\bbuc
 
 _INTERNAL = re.compile(r"Internal(Server(Exception|Error)|Failure)")
 
-_UPLOAD_AGAIN = "in task.json and upload again (a retry keeps the old one): the teacher's answers are not bought again"
+_UPLOAD_AGAIN = (
+    "in task.json and upload again (a retry keeps the old one): the teacher's answers are not paid for again"
+)
 """A run is pinned to its version of ``task.json``; answers are kept by their content."""
 
 

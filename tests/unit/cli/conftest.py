@@ -130,7 +130,7 @@ def task_dir(tmp_path: Path) -> Path:
     folder.mkdir()
     lines = [json.dumps({"prompt": f"greet person number {number} politely"}) for number in range(800)]
     (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / "task.json").write_text("{}")
+    (folder / "task.json").write_text('{"teacher_system_prompt": "Greet in one sentence."}')
     return folder
 
 

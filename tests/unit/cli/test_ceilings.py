@@ -25,7 +25,7 @@ SAID = "'budget_usd' is 1,000,000.00, at most 500.00 ('max_budget_usd')"
 
 def with_task(task_dir: Path, document: dict[str, Any]) -> Path:
     path = task_dir / "task.json"
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps({"teacher_system_prompt": "Greet in one sentence.", **document}))
     return path
 
 

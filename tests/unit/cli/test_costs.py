@@ -41,7 +41,24 @@ def settle(registry: Registry) -> None:
 
 def test_without_a_run_nothing_has_cost_anything(registry: Registry, call: Call) -> None:
     assert registry.listed.is_complete() is False
-    assert "No run has cost anything yet." in call("costs").output
+    assert "There is no run yet. 'python -m cli submit TASK_DIR' starts one." in call("costs").output
+
+
+def test_a_task_that_no_run_is_of_is_said_with_those_that_there_are(
+    registry: Registry, table: Table, call: Call
+) -> None:
+    for task in ("a", "b"):
+        write(table, make_run(f"{task}-1", task=task))
+    assert registry.listed.is_complete() is False
+    result = call("costs", "--task", "c")
+    assert result.exit_code == 4
+    assert "No run is of a task 'c'. There are runs of: a, b." in result.output
+
+
+def test_runs_that_paid_nothing_are_not_taken_for_none(registry: Registry, table: Table, call: Call) -> None:
+    write(table, make_run("a-1", task="a"))
+    assert registry.listed.is_complete() is False
+    assert "The 1 runs of a have cost nothing yet." in call("costs", "--task", "a").output
 
 
 @LISTED
@@ -73,9 +90,12 @@ def test_a_person_sees_tasks_stages_and_both_sums(registry: Registry, table: Tab
     # When
     lines = call("costs").output.splitlines()
     # Then the dearer task comes first
-    tasks = [line.split()[1] for line in lines if line.startswith("│")]
-    assert tasks == ["b", "a", "all"]
-    assert lines[-2].count("$7.00") == 2
+    assert [line for line in lines if line in ("a", "b")] == ["b", "a"]
+    assert [line.split() for line in lines if line.startswith("GenerateTeacherData")] == [
+        ["GenerateTeacherData", "$5.00"],
+        ["GenerateTeacherData", "$2.00"],
+    ]
+    assert lines[-1] == "All tasks: $7.00"
 
 
 def test_one_task_alone_can_be_asked_for(registry: Registry, table: Table, call: Call) -> None:

@@ -125,3 +125,35 @@ def test_a_folder_that_no_run_would_take_is_refused_first(call: Callable[..., Re
     result = call("estimate", str(folder), "--offline")
     assert result.exit_code == 1
     assert "0 training records" in result.stderr or "1 training records" in result.stderr
+
+
+PRICED = {"serving": {"expected_requests_per_month": 400_000_000}}
+
+
+def test_what_follows_is_said_beside_what_the_run_costs(call: Callable[..., Result], folder: Path) -> None:
+    # Given prompts that come with the long prompt, at a volume that is known
+    task(folder, teacher_system_prompt="Route the query to a kind of video. " * 40, **PRICED)
+    # When
+    said = call("estimate", str(folder), "--offline").stdout
+    # Then
+    assert "What follows, at 400,000,000 requests a month" in said
+    assert "The price of provisioned throughput is not known. On demand it would be $" in said
+    assert "a month less than the teacher ($" in said
+    assert "the price book has no price of its hour" in said
+    document = json.loads(call("--json", "estimate", str(folder), "--offline").stdout)["serving"]
+    assert document["usd_per_month"]["provisioned_throughput"] is None
+    assert document["usd_per_month"]["student"]["expected"] < document["usd_per_month"]["teacher"]["expected"]
+
+
+def test_a_cost_rule_that_the_task_would_miss_is_told_before_anything_is_paid(
+    call: Callable[..., Result], folder: Path
+) -> None:
+    # Given a student whose prompt is as long as the teacher's
+    prompt = "Route the query to a kind of video. " * 40
+    task(folder, teacher_system_prompt=prompt, student_system_prompt=prompt, serving={"mode": "on_demand"})
+    # When
+    said = call("estimate", str(folder), "--offline").stdout
+    # Then
+    assert "cheaper than the teacher is foreseen (" in said
+    assert "'gate.min_cost_reduction' wants 95%" in said
+    assert "The volume is not known: set 'serving.expected_requests_per_month'" in said

@@ -13,7 +13,8 @@ from click.testing import Result
 from rich.table import Table
 from rich.text import Text
 
-from cli.screen import CleanConsole, print_report, runs_table
+from cli.clean_console import CleanConsole
+from cli.screen import print_report, print_runs
 from cli.watching import watch_run
 from lambdas.domain.report.texts import clean
 from lambdas.domain.serving.notification import outcome_message, subject_line
@@ -59,8 +60,8 @@ def printed(show: Callable[[CleanConsole], object]) -> str:
     [
         lambda screen: screen.print(EVIL),
         lambda screen: screen.print(EVIL, soft_wrap=True),
-        lambda screen: screen.print(runs_table([made_run()])),
-        lambda screen: screen.print(runs_table([made_run(task=EVIL)])),
+        lambda screen: print_runs(screen, [made_run()]),
+        lambda screen: print_runs(screen, [made_run(task=EVIL)]),
         lambda screen: screen.print(Table(EVIL, title=EVIL)),
         lambda screen: print_report(
             screen,

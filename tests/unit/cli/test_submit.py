@@ -192,3 +192,40 @@ def test_a_file_of_the_task_under_another_name_uploads_nothing(
     assert result.exit_code == 1
     assert f"Nothing was uploaded. '{name}' stands for" in result.stderr
     assert not aws.clients
+
+
+@pytest.mark.parametrize("task_text", ["{}", None])
+def test_prompts_without_any_instruction_need_a_word(
+    aws: FakeAws, call: Callable[..., Result], task_dir: Path, task_text: str | None
+) -> None:
+    # Given
+    if task_text is None:
+        (task_dir / "task.json").unlink()
+        aws.is_missing("greetings/task.json")
+    else:
+        (task_dir / "task.json").write_text(task_text)
+    if task_text is None:
+        aws.is_missing("greetings/holdout.jsonl")
+        aws.is_missing("greetings/calibration.jsonl")
+    # When
+    result = call("submit", str(task_dir))
+    # Then
+    assert result.exit_code == 1
+    assert "800 of 800 prompts come without any instruction" in result.output
+    assert "or say --prompts-say-all if they do" in result.output
+
+
+def test_with_the_word_they_are_uploaded_and_warned_of(
+    aws: FakeAws, call: Callable[..., Result], task_dir: Path
+) -> None:
+    # Given
+    (task_dir / "task.json").write_text("{}")
+    for name in ("holdout", "calibration"):
+        aws.is_missing(f"greetings/{name}.jsonl")
+    aws.upload_expected("greetings/task.json", "t1")
+    aws.upload_expected("greetings/prompts.jsonl", "p1")
+    # When
+    result = call("submit", str(task_dir), "--prompts-say-all")
+    # Then
+    assert result.exit_code == 0, result.output
+    assert "Warning: 800 of 800 prompts come without any instruction" in result.output

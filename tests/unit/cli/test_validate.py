@@ -190,3 +190,53 @@ def test_of_several_files_the_one_with_the_secret_is_named(call: Callable[..., R
 
     # Then
     assert f"{second} line 61 (AWS Access Key)" in refusal
+
+
+def test_a_task_without_any_instruction_is_warned_of(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given
+    file = prompts(tmp_path, 600)
+    task = tmp_path / "task.json"
+    # When
+    task.write_text("{}")
+    bare = call("validate", file, "--task", str(task))
+    task.write_text('{"teacher_system_prompt": "Say it in German."}')
+    half = call("validate", file, "--task", str(task))
+    task.write_text('{"teacher_system_prompt": "Say it in German.", "student_system_prompt": "German."}')
+    whole = call("validate", file, "--task", str(task))
+    # Then
+    assert "600 of 600 prompts come without any instruction" in bare.stdout
+    assert "the student gets 600 of 600 prompts without any instruction" in half.stdout
+    assert "instruction" not in whole.stdout
+    assert [one.exit_code for one in (bare, half, whole)] == [0, 0, 0]
+
+
+def test_a_folder_is_checked_with_what_lies_beside_its_prompts(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given
+    prompts(tmp_path, 600)
+    (tmp_path / "task.json").write_text('{"budget": 1}')
+    # When / Then
+    assert "unknown key 'budget'" in call("validate", str(tmp_path)).output
+    (tmp_path / "task.json").write_text("{}")
+    (tmp_path / "calibration.jsonl").write_text("{")
+    assert "calibration.jsonl, line 1" in call("validate", str(tmp_path)).output
+    (tmp_path / "calibration.jsonl").unlink()
+    assert call("validate", str(tmp_path)).exit_code == 0
+    assert call("validate", str(tmp_path), "--task", str(tmp_path / "task.json")).exit_code == 2
+    (tmp_path / "more.jsonl").write_text("")
+    assert "several prompt files (more.jsonl, prompts.jsonl)" in call("validate", str(tmp_path)).output
+
+
+def test_a_file_of_another_form_is_pointed_to_init_and_not_to_more_prompts(
+    call: Callable[..., Result], tmp_path: Path
+) -> None:
+    # Given
+    file = tmp_path / "chat.jsonl"
+    lines = [json.dumps({"messages": [{"role": "user", "content": f"question {at}"}]}) for at in range(600)]
+    file.write_text("\n".join(lines))
+    # When
+    said = call("validate", str(file)).stdout
+    # Then
+    assert "'python -m cli init' does it" in said
+    assert "the first is line 1: " in said
+    assert "Add distinct prompts" not in said
+    assert "rejected.jsonl" not in said

@@ -89,7 +89,7 @@ def test_a_run_that_does_not_end(aws: FakeAws) -> None:
         ({"stage": "LaunchDistillation", "phase": "training"}, False, "customization job (phase training)"),
         ({"stage": "RequestApproval", "expires": "2026-12-01"}, False, "until 2026-12-01; answer with 'approve'"),
         ({"stage": "ReleaseResources", "released": 1, "pending": ["a", "b"]}, False, "1 released, 2 pending"),
-        ({"stage": "SomethingNew"}, False, "is under way"),
+        ({"stage": "SomethingNew"}, False, "is in progress"),
         ({}, False, "waits for the state machine"),
     ],
 )
@@ -352,3 +352,83 @@ class TestWhatBillsByTheHour:
         payload = {"run_id": RUN, "answer": "rejected", "why": "", "report_sha256": digest, "expected_champion": None}
         aws.function_answers("answer-approval", payload, {"run_id": RUN, "answer": "rejected"})
         assert call("reject", RUN).exit_code == 0
+
+
+FILE = f"runs/greetings/{RUN}"
+
+
+def listed(aws: FakeAws, prefix: str, *paths: str) -> None:
+    contents = [{"Key": f"{FILE}/{path}"} for path in paths]
+    expected = {"Bucket": "runs", "Prefix": prefix}
+    aws.stub("s3").add_response("list_objects_v2", {"Contents": contents} if contents else {}, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("dropped", "teacher_data/dropped.jsonl"),
+        ("plan", "attempts/1/plan.json"),
+        ("dataset/shards/teacher/0.jsonl", "dataset/shards/teacher/0.jsonl"),
+    ],
+)
+def test_any_file_of_a_run_is_fetched_while_it_goes_on(
+    aws: FakeAws, call: Callable[..., Result], tmp_path: Path, name: str, path: str
+) -> None:
+    # Given
+    aws.run_in_registry(make_run())
+    listed(aws, f"{FILE}/{path}", path)
+    aws.object_in_runs(f"{FILE}/{path}", b"{}")
+    # When
+    result = call("report", RUN, "--file", name, "--out", str(tmp_path))
+    # Then
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / path.rsplit("/", 1)[-1]).read_bytes() == b"{}"
+
+
+def test_a_file_that_is_not_there_is_said_with_those_that_are(aws: FakeAws, call: Callable[..., Result]) -> None:
+    # Given
+    aws.run_in_registry(make_run())
+    for _ in range(2):
+        listed(aws, f"{FILE}/", "task.json", "dataset/dataset.json")
+    # When
+    result = call("report", RUN, "--file", "drops.jsonl")
+    # Then
+    assert result.exit_code == 1
+    assert "Short names: dropped, training" in result.output
+    assert "Files: task.json, dataset/dataset.json" in result.output
+
+
+@pytest.mark.parametrize("name", ["../../answers/x.jsonl", "a/../../../b"])
+def test_no_name_leads_out_of_the_run(aws: FakeAws, call: Callable[..., Result], tmp_path: Path, name: str) -> None:
+    aws.run_in_registry(make_run())
+    listed(aws, f"{FILE}/{name}")
+    listed(aws, f"{FILE}/", "task.json")
+    result = call("report", RUN, "--file", name, "--out", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("mode", ["provisioned_throughput", "on_demand"])
+def test_a_person_sees_the_card_of_the_report_before_the_word(
+    aws: FakeAws, call: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    # Given a report that waits, and a person who says no
+    monkeypatch.setattr("cli.approval.somebody_can_be_asked", lambda: True)
+    document = {
+        "decision": "PROMOTE",
+        "contestants": [{"role": "student"}],
+        "judge": {"calibration": None},
+        "break_even": {"mode": mode, "provisioned_throughput_usd_per_hour": 2.0},
+    }
+    text = json.dumps(document).encode()
+    aws.run_in_registry(make_run(report_key=f"{KEY}.html", report_sha256=sha256(text)))
+    aws.object_in_runs(f"{KEY}.json", text)
+    # When
+    result = call("approve", RUN)
+    # Then nothing was sent
+    assert result.exit_code == 1
+    assert "Promote this student? The gate says yes." in result.stderr
+    assert "judge: not measured, no calibration.jsonl was given" in result.stderr
+    assert ("Approving begins to bill $2.00 an hour" in result.stderr) is (mode == "provisioned_throughput")
+    assert "Approve?" in result.stderr
+    assert "lambda" not in aws.clients

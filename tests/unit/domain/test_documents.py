@@ -18,7 +18,7 @@ from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.task.log_request import LogRequest
 from lambdas.domain.task.settings import Settings
 from lambdas.domain.task.task_definition import TaskDefinition
-from stacks.environments import check_context_file, read_environments
+from stacks.environments import read_context_file, read_environments
 
 LINE = {"model": "m", "usage": "input", "unit": "million tokens", "source": "a page", "date": "2026-09-01"}
 
@@ -94,10 +94,20 @@ def test_a_cdk_json_with_a_key_twice_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(environment_files, "CDK_FILE", file)
     # When / Then
     with pytest.raises(InvalidSettings, match='the key "max_running" stands twice'):
-        check_context_file(file)
+        read_context_file(file)
     with pytest.raises(InvalidSettings, match='the key "max_running" stands twice'):
         environment_files.read_settings("dev")
-    check_context_file(tmp_path / "nothing.json")
+    read_context_file(tmp_path / "nothing.json")
+
+
+def test_a_cdk_json_without_a_context_object_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "cdk.json"
+    for text in ("[]", '{"context": []}'):
+        file.write_text(text)
+        with pytest.raises(InvalidSettings, match="must be an object whose 'context' is one"):
+            read_context_file(file)
+    file.write_text("{}")
+    assert read_context_file(file) == {}
 
 
 def test_nan_is_refused_by_its_key() -> None:

@@ -192,7 +192,7 @@ def test_what_a_run_killed_in_any_stage_left_is_found_and_taken_away(yard: Yard,
     # Given a run that was killed in that stage, and a registry that lost what it had made
     run = yard.workshop.run()
     arn, name = leave(yard, run, kind, f"dev-video-{stage.lower()}"), f"dev-video-{stage.lower()}"
-    assert yard.reasons("delete_unused") == {}, "its run is under way"
+    assert yard.reasons("delete_unused") == {}, "its run is in progress"
     yard.end(run)
     # When
     [looked] = yard.reaper.reap("report")["findings"]

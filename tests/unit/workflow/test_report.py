@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -96,3 +97,42 @@ def test_a_stated_price_counts_the_units_that_the_volume_needs() -> None:
     # Then an hour is what is bought, a month what serves the volume
     assert money["provisioned_throughput_usd_per_hour"] == 10.0
     assert money["usd_per_month"]["student_provisioned_throughput"] == pytest.approx(15.0 * HOURS_A_MONTH)
+
+
+@pytest.mark.parametrize(
+    ("task", "evaluation", "outcome", "told"),
+    [
+        ({}, {"decision": "PROMOTE"}, None, True),
+        ({"approval": "automatic"}, {"decision": "PROMOTE"}, None, False),
+        (
+            {"approval": "automatic"},
+            {"decision": "PROMOTE", "explicit_reasons": [{"name": "dear", "sentence": "It does not pay"}]},
+            None,
+            True,
+        ),
+        ({}, {"decision": "REJECT"}, None, False),
+        ({}, {"decision": "PROMOTE"}, "PROMOTED", False),
+    ],
+)
+def test_until_when_an_answer_counts_is_told_where_a_person_is_asked(
+    workshop: Workshop, task: dict[str, Any], evaluation: dict[str, Any], outcome: str | None, told: bool
+) -> None:
+    # Given
+    run = workshop.run()
+    workshop.bucket.write_json(run.files.task_definition, task)
+    workshop.bucket.write_json(run.files.evaluation(1, "evaluation.json"), evaluation)
+    stage = workshop.stage("ScoreEvaluation", run)
+    # When
+    until = gather(stage, outcome=outcome, reason=None)["answer_until"]
+    # Then
+    assert (until is not None) is told
+    if until is not None:
+        left = datetime.fromisoformat(until) - datetime.fromisoformat(stage.now())
+        hours = stage.pipeline.environment.settings.approval_expiry_hours
+        assert abs(left - timedelta(hours=hours)) < timedelta(minutes=1)
+
+
+def test_a_run_that_failed_before_its_task_was_kept_has_its_report(workshop: Workshop) -> None:
+    run = workshop.run()
+    made = gather(workshop.stage("PublishReport", run), outcome="FAILED", reason="no log source")
+    assert made["answer_until"] is None

@@ -192,6 +192,14 @@ def test_it_prints(sample: Sample, tmp_path: Path) -> None:
     # When
     browse(page, f"--print-to-pdf={paper}")
 
-    # Then
+    # Then what is folded on the screen is on the paper
     assert paper.read_bytes().startswith(b"%PDF")
     assert paper.stat().st_size > 20_000
+    sizes = {}
+    for name, put in (("open", '<details class="passed" open>'), ("left out", '<details class="passed" hidden>')):
+        page.write_text(page.read_text().replace('<details class="passed">', put), encoding="utf-8")
+        browse(page, f"--print-to-pdf={paper}.{name[:4]}")
+        sizes[name] = Path(f"{paper}.{name[:4]}").stat().st_size
+        page.write_text(page.read_text().replace(put, '<details class="passed">'), encoding="utf-8")
+    folded = paper.stat().st_size
+    assert abs(folded - sizes["open"]) < 0.1 * abs(folded - sizes["left out"])

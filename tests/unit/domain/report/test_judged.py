@@ -46,7 +46,7 @@ def test_what_needs_a_persons_word_stands_beside_the_command_that_gives_it(sampl
     # When / Then
     text = text_of(report)
     assert "does not pay at 5 requests a month. It is promoted only with your explicit word (--explicitly)." in text
-    assert f"python -m cli approve {report['run_id']} --explicitly" in text
+    assert f"python -m cli --local approve {report['run_id']} --explicitly" in text
 
 
 def test_a_champion_that_refused_is_named_as_left_out(sample: Sample) -> None:

@@ -40,7 +40,7 @@ def test_a_commitment_is_not_said_to_end_when_somebody_wants_it(
 
     # Then
     assert step is not None
-    assert f"{total} in all. It is bought for {said} and cannot be ended before." in step.text
+    assert f"{total} in all. It is purchased for {said} and cannot be ended before." in step.text
     assert "until it is deleted" not in step.text
 
 

@@ -66,7 +66,7 @@ def test_a_champion_without_a_call_is_idle() -> None:
         replace(LEFT, kept=True),
         replace(SERVING, invocations=None),
     ],
-    ids=["called", "its run is under way", "kept for a retry", "a model, which nobody can call"],
+    ids=["called", "its run is in progress", "kept for a retry", "a model, which nobody can call"],
 )
 def test_what_is_in_use_is_not_found(use: Use) -> None:
     assert judged(use) is None

@@ -1,0 +1,1 @@
+"""From what an application has to a task's folder."""
