@@ -124,11 +124,16 @@ def call(aws: FakeAws) -> Callable[..., Result]:
     return run_it
 
 
+def worded(number: int) -> str:
+    """Give a word for a number: texts that differ in digits or hexadecimal ids alone are near-duplicates."""
+    return "".join(chr(ord("k") + int(digit)) for digit in f"{number:05d}")
+
+
 @pytest.fixture
 def task_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "greetings"
     folder.mkdir()
-    lines = [json.dumps({"prompt": f"greet person number {number} politely"}) for number in range(800)]
+    lines = [json.dumps({"prompt": f"greet {worded(number)} politely, please"}) for number in range(800)]
     (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "task.json").write_text('{"teacher_system_prompt": "Greet in one sentence."}')
     return folder

@@ -21,7 +21,7 @@ from cli.first_task.input_forms import read_csv, read_inputs, read_table
 from lambdas.domain.dataset.records import Record, parse_line
 from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.task.task_definition import TaskDefinition
-from tests.unit.cli.conftest import FakeAws
+from tests.unit.cli.conftest import FakeAws, worded
 from tests.unit.domain.text.secret_samples import SECRETS
 
 Call = Callable[..., Result]
@@ -44,7 +44,7 @@ def table(rows: int, *, answer: Callable[[int], str] = lambda at: ("billing", "d
     text = io.StringIO()
     out = csv.writer(text)
     out.writerow(["id", "ticket", "label"])
-    out.writerows([at, f"where is my parcel, order {at}?", answer(at)] for at in range(rows))
+    out.writerows([at, f"where is my parcel for {worded(at)}?", answer(at)] for at in range(rows))
     return text.getvalue()
 
 
