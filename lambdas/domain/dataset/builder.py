@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ CURATED_ANSWERS = 10
 
 FEW_GROUPS = 0.9
 """Groups for each held-out record below which a person is told of it."""
+
+LARGE_GROUP = 0.2
+"""Share of the records in one group above which a person is told of it: as much as the holdout is."""
 
 SHOWN_SECRETS = 20
 """Most lines with a secret that a message names; ``rejected.jsonl`` names all of them."""
@@ -178,6 +182,7 @@ class Dataset:
                 "them in numbers, ids or days alone, or continues the same conversation: the student would be asked "
                 "what it was taught"
             )
+        found += self._group_warnings()
         groups = count_groups(self.holdout)
         if groups < FEW_GROUPS * len(self.holdout):
             found.append(
@@ -211,6 +216,21 @@ class Dataset:
                 "has checked are enough to steer the teacher"
             )
         return [said]
+
+    def _group_warnings(self) -> list[str]:
+        """Say where one group is so large that the side on which it lies decides about the whole split."""
+        sizes = Counter(record.place for record in (*self.train, *self.holdout) if record.group is not None)
+        (_, largest), *_ = sizes.most_common(1) or [(0, 0)]
+        records = len(self.train) + len(self.holdout)
+        if largest <= LARGE_GROUP * records:
+            return []
+        cure = (
+            "calls whose first turns are equal, such as greetings, are one conversation unless --conversation names "
+            "the request metadata that tells them apart"
+            if self.logs is not None
+            else "give 'group' to what really belongs together, such as one conversation or one customer"
+        )
+        return [f"{largest} of {records} records are one group, which lies on one side of the split: {cure}"]
 
     @staticmethod
     def _holdout_warnings(counts: DatasetCounts) -> list[str]:

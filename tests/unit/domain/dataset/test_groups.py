@@ -241,3 +241,17 @@ def test_a_planned_number_of_groups_is_held_out_the_first_by_their_hash(groups: 
         assert adds_up(found)
     # And nothing that was trained on is examined later
     assert {record.id for record in dataset.train}.isdisjoint(record.id for record in later.holdout)
+
+
+def test_one_group_that_is_as_large_as_a_side_is_warned_of() -> None:
+    # Given conversations that all begin with the same greeting, and as many that do not
+    greeted = [line(f"w{index}", group="hello") for index in range(30)]
+    others = [line(f"x{index}", group=f"g{index}") for index in range(100)]
+
+    # When / Then
+    (said,) = build([*greeted, *others]).warnings()
+    assert said.startswith("30 of 130 records are one group, which lies on one side of the split: give 'group' to what")
+    assert build([*greeted[:20], *others]).warnings() == []
+    dataset = build([*greeted, *others])
+    dataset.logs = {}
+    assert "--conversation names the request metadata that tells them apart" in dataset.warnings()[0]
