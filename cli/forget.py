@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.errors import CHECK_FAILED, CliError
+from cli.identity_proof import signed_proof
 from cli.run_ids import READ_AT_ONCE, resolve, run_ids
-from cli.session import Session, pass_session, run_argument, yes_option
+from cli.session import Session, pass_session, run_argument, why_option, yes_option
 from lambdas.domain.errors import ItemDamaged
 from lambdas.gateways.registry.resources import RELEASED, ResourceBook
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Run
 from lambdas.gateways.registry.tasks import TaskBook
-from lambdas.workflow.stage import iso, utc_now
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
@@ -30,13 +30,15 @@ MOST_COUNTED = 3_000
 @click.command()
 @run_argument
 @click.option("--answers", is_flag=True, help="Also the task's paid answers: the next run pays for them again.")
+@why_option
 @yes_option
 @pass_session
-def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
+def forget(session: Session, run: str, answers: bool, why: str, yes: bool) -> None:
     """Delete a run's data: every version of its files, its upload, its registry entries.
 
     Refused while the run runs, serves, is what a rollback returns to, or has Bedrock resources left. Answers are
     shared by the task's runs and stay unless --answers is given, which is refused while another run of the task runs.
+    Who forgets it, and why, stays in the task's history.
     """
     deployment = session.deployment
     found = _known(deployment, run)
@@ -51,7 +53,7 @@ def forget(session: Session, run: str, answers: bool, yes: bool) -> None:
         session.aside.say(f"Note: {number} other runs of task {found.task} lose their paid answers too.")
     if not yes:
         click.confirm(f"Delete everything of run {found.run_id}? This cannot be undone.", abort=True, err=True)
-    _claim(deployment, found, answers=answers)
+    _claim(deployment, found, why, answers=answers)
     s3, runs_bucket = deployment.client("s3"), deployment.output("data", "RunsBucket")
     deleted = sum(_delete_versions(s3, runs_bucket, _versions(s3, runs_bucket, prefix)) for prefix in prefixes)
     upload = {"Key": found.key, "VersionId": found.version}
@@ -84,18 +86,15 @@ def _forget_damaged(session: Session, run_id: str, *, yes: bool) -> None:
     )
 
 
-def _claim(deployment: Deployment, run: Run, *, answers: bool) -> None:
+def _claim(deployment: Deployment, run: Run, why: str, *, answers: bool) -> None:
     """Make sure that the run is still as it was when it was checked, and keep it so while it is deleted.
 
     A colleague may have retried it while a person was asked, and what it made then may serve the task.
     """
     registry = deployment.registry
-    if not registry.claim_forgetting(run, iso(utc_now())):
-        raise CliError(
-            f"Nothing was deleted: run '{run.run_id}' is not as it was when you were asked, because somebody retried "
-            f"or forgot it. Look at it again: 'python -m cli watch {run.run_id}'.",
-            CHECK_FAILED,
-        )
+    proof = signed_proof(deployment, "forget", run.run_id)
+    order = {"forget": run.run_id, "attempt": run.attempt, "why": why, "proof": proof}
+    deployment.invoke("ReconcileFunction", order)
     try:
         _check(deployment, registry.run(run.run_id), answers=answers)
     except CliError:

@@ -155,6 +155,7 @@ class PipelineStack(Stack):
             "ROLLBACK_FUNCTION": rollback.function.function_name,
             "START_FUNCTION": start_run.function.function_name,
             "TOPIC_ARN": self.topic.topic_arn,
+            "ACCOUNT": self.account,
         }
         called = [made.function_arn for made in (release, report, rollback.function, start_run.function)]
         topic = self.topic.topic_arn

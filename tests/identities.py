@@ -166,6 +166,8 @@ def proven_act(function: str, payload: dict[str, Any]) -> dict[str, str] | None:
         return {"verb": verb, "subject": payload["run_id"], "report_sha256": payload["report_sha256"]}
     if function == "roll_back_champion" and not payload.get("go_on"):
         return {"verb": "rollback", "subject": rollback_subject(payload["task"], payload.get("to"))}
+    if function == "reconcile_runs" and "forget" in payload:
+        return {"verb": "forget", "subject": payload["forget"]}
     if function == "reap_idle_throughput" and "confirm" in payload:
         return {"verb": "confirm", "subject": payload["run_id"]}
     return None

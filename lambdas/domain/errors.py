@@ -144,6 +144,10 @@ class AnswerRefused(PipelineError):
     """An approval was answered too late, twice or for another report."""
 
 
+class ForgetRefused(PipelineError):
+    """The run is not as it was when a person decided to forget it."""
+
+
 class ProofRefused(PipelineError):
     """A proof of identity is missing, forged, expired, used, or for something else."""
 

@@ -379,7 +379,8 @@ def _scene(world: World, deployment: Deployment) -> Scene:
             "ReapFunction": "reap_idle_throughput",
         },
     }
-    place = Place("local", "us-east-1", world.aws.client, local=True, _outputs=outputs)
+    name = world._by_folder("reconcile_runs").variables["ENVIRONMENT"]
+    place = Place(name, "us-east-1", world.aws.client, local=True, _outputs=outputs)
     place.__dict__["settings"] = deployment.settings
     scene = Scene(world, place)
     world.aws.session.events.register("before-call.dynamodb", scene.preemption.before_call)

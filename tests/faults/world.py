@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
+import botocore.auth
 from botocore.useragent import UserAgentString
 
 import lambdas.workflow.stage
@@ -167,6 +168,11 @@ class World:
         while self.clock.now() < moment:
             self.pass_time(min(SCHEDULE_S, (moment - self.clock.now()).total_seconds()))
             self.call("reconcile_runs", {})
+
+    def signing_time(self, remove_tzinfo: bool = True) -> datetime:
+        """Give the time at which requests are signed."""
+        now = self.clock.now()
+        return now.replace(tzinfo=None) if remove_tzinfo else now
 
     # What tests look at
 
@@ -395,6 +401,7 @@ def deployed(deployment: Deployment) -> Iterator[World]:
         mock.patch.object(call_scheduler, "queue", FastQueues),
         mock.patch.object(shared_limit, "time", FastTime),
         mock.patch.object(time, "sleep", without_pause),
+        mock.patch.object(botocore.auth, "get_current_datetime", world.signing_time),
         mock.patch.object(UserAgentString, "to_string", return_value="faults"),  # a tenth of every call
     ):
         for maker in makers:

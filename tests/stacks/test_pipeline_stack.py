@@ -47,6 +47,7 @@ BESIDE = {
         "REPORT_FUNCTION",
         "TOPIC_ARN",
         "ROLLBACK_FUNCTION",
+        "ACCOUNT",
     },
 }
 

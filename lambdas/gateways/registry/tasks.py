@@ -19,6 +19,7 @@ TASKS_GROUP = "TASKS"
 
 HISTORY_PROMOTED, HISTORY_ROLLED_BACK, HISTORY_RESTORED = "promoted", "rolled back", "restored"
 HISTORY_MOVED, HISTORY_CONFIRMED, HISTORY_TORN_DOWN = "moved on demand", "confirmed", "torn down"
+HISTORY_TO_BE_FORGOTTEN = "to be forgotten"
 HISTORY_CHOSEN = "way to serve chosen"
 """Actions of a task's history, as stored: a new champion; a former one that came back; one whose failed endpoint was
 replaced, or that a rebuilt registry found; one that left its throughput; one that a person confirmed; one that

@@ -5,6 +5,7 @@ from typing import Any
 
 from lambdas.domain.text.plain_text import stated_reason
 from lambdas.gateways.aws import clients
+from lambdas.operations.reconcile_runs.forgetting import begin_forgetting
 from lambdas.operations.reconcile_runs.stage import Reconciler
 from lambdas.workflow.run_starter import Starter
 from lambdas.workflow.stage import deployed_pipeline, logger
@@ -13,9 +14,11 @@ from lambdas.workflow.stage import deployed_pipeline, logger
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
     """Close the run of an ended execution (``Execution Status Change``), or look after all runs (any other event).
 
-    ``{"stop": run_id, "why": text}`` stops a run for a person.
+    ``{"stop": run_id, "why": text}`` stops a run for a person; ``{"forget": run_id, …}`` closes one for deletion.
     """
     pipeline = deployed_pipeline()
+    if "forget" in event:
+        return begin_forgetting(pipeline, event)
     environment = pipeline.environment
     step_functions = clients.step_functions()
     starter = Starter(

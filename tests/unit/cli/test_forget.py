@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,12 +41,31 @@ class FakeS3:
         return {}
 
 
+class FakeReconcile:
+    """Closes a run as ReconcileRuns does, for whom the proof names; tests of that Lambda say when it refuses."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - the API's names
+        given = json.loads(Payload)
+        assert (FunctionName, given["proof"].keys()) == ("reconcile", {"url", "binding"})
+        registry = Registry(self._table)
+        run = registry.run(given["forget"])
+        if run.attempt != given["attempt"] or not registry.claim_forgetting(run, LATER):
+            refused = {"errorType": "ForgetRefused", "errorMessage": "nothing was deleted"}
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(refused).encode())}
+        return {"Payload": io.BytesIO(b"{}")}
+
+
 @pytest.fixture
 def s3(aws: FakeAws, table: Table) -> FakeS3:
     aws.clients["dynamodb"] = table._client
     aws.outputs["data"]["RegistryTable"] = table._name
     fake = FakeS3()
     aws.clients["s3"] = fake
+    aws.clients["lambda"] = FakeReconcile(table)
+    aws.outputs["pipeline"]["ReconcileFunction"] = "reconcile"
     return fake
 
 
@@ -93,7 +114,7 @@ def test_a_champion_that_was_crowned_while_the_prompt_waited_is_kept(
     said = call("forget", run.run_id)
     # Then
     assert said.exit_code == 1
-    assert "Nothing was deleted" in said.output
+    assert "nothing was deleted" in said.output
     assert (s3.deleted, registry.run(run.run_id).outcome) == ([], PROMOTED)
 
 
