@@ -100,6 +100,7 @@ class PipelineStack(Stack):
             undelivered=self.undelivered,
         )
         triggers.look_for_idle(reap.function, Duration.hours(settings.reap_every_hours))
+        triggers.export_costs(self._export_costs().function)
         self._output("StateMachineArn", self.machine.state_machine_arn)
         self._output("StartRunFunction", start_run.function.function_name)
         self._output("AnswerApprovalFunction", answer.function.function_name)
@@ -171,6 +172,11 @@ class PipelineStack(Stack):
         may, environment = self._allowed.reap_idle_throughput(topic), {"TOPIC_ARN": topic, "ACCOUNT": self.account}
         _, reap = self._stage("reap_idle_throughput", may, LONGEST, environment, operation=True, asynchronous=True)
         return reap
+
+    def _export_costs(self) -> StageFunction:
+        may, known = self._allowed.export_costs(), {"ACCOUNT": self.account}
+        _, export = self._stage("export_costs", may, LONGEST, known, operation=True, memory=LARGE, asynchronous=True)
+        return export
 
     def _stage(
         self,

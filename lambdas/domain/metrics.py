@@ -69,6 +69,13 @@ IDLE_USD_PER_HOUR = Metric(name="IdleUsdPerHour", unit=NO_UNIT)
 IDLE_THROUGHPUTS = Metric(name="IdleThroughputs", unit=COUNT)
 """What ReapIdleThroughput found and nobody has dealt with. Counted beside the dollars, which a missing price hides."""
 
+MONTH_RUNS_USD = Metric(name="MonthRunsUsd", unit=NO_UNIT)
+MONTH_SERVING_USD = Metric(name="MonthServingUsd", unit=NO_UNIT)
+MONTH_IDLE_USD = Metric(name="MonthIdleUsd", unit=NO_UNIT)
+MONTH_SAVED_USD = Metric(name="MonthSavedUsd", unit=NO_UNIT)
+"""What the present month has come to, once a day by ExportCosts: US dollars of runs, of serving, of the part of it that
+nobody used, and verified savings."""
+
 ALL = (
     RUNS_ENDED,
     RUN_SECONDS,
@@ -82,6 +89,10 @@ ALL = (
     JOBS_STALLED,
     IDLE_USD_PER_HOUR,
     IDLE_THROUGHPUTS,
+    MONTH_RUNS_USD,
+    MONTH_SERVING_USD,
+    MONTH_IDLE_USD,
+    MONTH_SAVED_USD,
 )
 
 

@@ -327,6 +327,22 @@ class StagePermissions(PermissionParts):
             self._find_by_state(),
         ]
 
+    def export_costs(self) -> list[Permission]:
+        """Read what a month cost and saved, and write it where tools load it from."""
+        return [
+            self._registry("GetItem", "Query"),
+            self._find_by_state(),
+            without_resource("cloudwatch:GetMetricData", to="count what endpoints were asked and answered"),
+            self._runs("s3:GetObject"),
+            self._list_runs_bucket("runs/*"),
+            allow(
+                "s3:PutObject",
+                on=[f"{self._data.runs_bucket_arn}/focus/*"],
+                to="write the month's rows",
+                because="A partition is a month; the wildcard covers those of this environment's bucket.",
+            ),
+        ]
+
     def reap_idle_throughput(self, topic: str) -> list[Permission]:
         """Find what idles, delete it, or put a champion behind a deployment."""
         models, throughputs = self._bedrock("custom-model"), self._bedrock("provisioned-model")

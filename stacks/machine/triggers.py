@@ -93,6 +93,16 @@ class Triggers(Construct):
             targets=[self._target(reap_idle_throughput)],
         )
 
+    def export_costs(self, export_costs: lambda_.IFunction) -> None:
+        """Export the month's rows once a day."""
+        events.Rule(
+            self,
+            "ExportCosts",
+            description="Write what the month cost and saved, as rows of FOCUS",
+            schedule=events.Schedule.rate(Duration.days(1)),
+            targets=[self._target(export_costs)],
+        )
+
     def _target(self, function: lambda_.IFunction) -> targets.LambdaFunction:
         return targets.LambdaFunction(
             function, dead_letter_queue=self._undelivered, retry_attempts=20, max_event_age=Duration.hours(6)

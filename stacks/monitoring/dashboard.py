@@ -160,7 +160,17 @@ class Graphs:
             "Savings of promoted students against the baseline, a request on demand",
             [self._own(metrics.SAVINGS)], stat="Average", period=DAY, unit="percent",
         )  # fmt: skip
-        return [self._graph("Dollars by stage, a day", [spent], stacked=True, unit="US dollars"), budget, saved]
+        month = self._graph(
+            "This month so far: runs, serving, of it idle, verified savings",
+            [
+                self._own(metric)
+                for metric in (
+                    metrics.MONTH_RUNS_USD, metrics.MONTH_SERVING_USD, metrics.MONTH_IDLE_USD, metrics.MONTH_SAVED_USD,
+                )
+            ],
+            stat="Maximum", period=DAY, unit="US dollars",
+        )  # fmt: skip
+        return [self._graph("Dollars by stage, a day", [spent], stacked=True, unit="US dollars"), budget, saved, month]
 
     def contestants(self) -> list[Widget]:
         """Show what evaluations measured: what a run is for."""

@@ -14,7 +14,7 @@ import pytest
 
 from lambdas.domain.costs.ledger import exact_usd
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING
-from tests.faults.world import World
+from tests.faults.world import MACHINE, World
 from tests.focus.busy_month import REQUESTS, busy_month, month_of, said
 from tests.stacks.templates import Deployment
 
@@ -79,6 +79,22 @@ def test_savings_are_a_table_of_their_own_and_never_a_negative_cost(exported: tu
         assert Decimal(row["SavedUsdLow"]) <= Decimal(row["SavedUsd"]) <= Decimal(row["SavedUsdHigh"])
     # A day on which a throughput idles costs, and saves nothing
     assert any(Decimal(row["SavedUsd"]) < 0 for row in saved if row["Requests"] == "0")
+
+
+def test_the_schedule_writes_the_same_rows_to_s3_and_replaces_them(exported: tuple[World, Path]) -> None:
+    # Given
+    world, out = exported
+    folder = f"focus/billing_period={month_of(world)}/environment=local"
+    # When
+    written = world.call("export_costs", {"month": month_of(world)})
+    again = world.call("export_costs", {"month": month_of(world)})
+    # Then
+    objects = world.aws.client("s3").list_objects_v2(Bucket="distillation-runs", Prefix="focus/")["Contents"]
+    assert sorted(one["Key"] for one in objects) == [f"{folder}/charges.csv", f"{folder}/savings.csv"]
+    charges = world.aws.client("s3").get_object(Bucket="distillation-runs", Key=f"{folder}/charges.csv")["Body"].read()
+    ours = out.read_text().replace(MACHINE.split(":")[4], "ACCOUNT")
+    assert charges.decode().replace(MACHINE.split(":")[4], "ACCOUNT") == ours
+    assert written == again == {month_of(world): len(rows(out))}
 
 
 def test_the_same_month_again_is_the_same_file(deployment: Deployment, tmp_path: Path) -> None:

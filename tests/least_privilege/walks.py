@@ -338,6 +338,12 @@ def nobody_asks_the_champion(scene: Scene) -> None:
     assert champion.mode == ON_DEMAND["mode"]
 
 
+def the_month_is_exported(scene: Scene) -> None:
+    """What runs and serving cost is read and written; the report of the champion's run is there."""
+    scene.world.call("reconcile_runs", {})
+    assert scene.world.call("export_costs", {})
+
+
 def there_is_what_nobody_knows(scene: Scene) -> None:
     """Copies of what a run made, by hand and with its tags: the janitor stops or deletes them, and tells people."""
     for operation, *names in (
@@ -402,6 +408,7 @@ WALKS: tuple[tuple[Walk, tuple[Walk, ...]], ...] = (
             a_promotion_fails(THROUGHPUT),
             the_endpoint_fails_when_it_is_moved,
             answers_have_expired,
+            the_month_is_exported,
             nobody_asks_the_champion,
             there_is_what_nobody_knows,
         ),

@@ -27,6 +27,7 @@ BESIDE = {
     "ReadInvocationLogs": {"ACCOUNT"},
     "CollectTeacherData": {"ACCOUNT"},
     "CheckRun": {"INFERENCE_PROFILES"},
+    "ExportCosts": {"ACCOUNT"},
     "StartRun": {"STATE_MACHINE_ARN", "ACCOUNT"},
     "RunTeacherBatch": {"BATCH_ROLE_ARN", "MODEL_KEY_ARN", "INFERENCE_PROFILES"},
     "CalibrateJudge": {"INFERENCE_PROFILES"},
@@ -72,7 +73,7 @@ def test_every_log_group_is_encrypted_and_ends_with_the_setting(tmp_path: Path) 
     deployment = synthesize({"dev": {"log_retention_days": 30}}, tmp_path)["dev"]
     # Then
     groups = deployment.of_type("AWS::Logs::LogGroup").values()
-    assert len(groups) == 23
+    assert len(groups) == 24
     assert {group["RetentionInDays"] for group in groups} == {30}
     assert all("DataKey" in text_of(group["KmsKeyId"]) for group in groups)
 
@@ -83,7 +84,7 @@ def test_what_events_invoke_keeps_what_it_could_not_handle(deployment: Deploymen
         for name, function in deployment.of_type("AWS::Lambda::Function").items()
         if "DeadLetterConfig" in function
     }
-    assert set(kept) == {"StartRun", "ReconcileRuns", "ReapIdleThroughput"}
+    assert set(kept) == {"StartRun", "ReconcileRuns", "ReapIdleThroughput", "ExportCosts"}
     for rule in deployment.of_type("AWS::Events::Rule").values():
         [target] = rule["Targets"]
         assert text_of(target["DeadLetterConfig"]["Arn"]) in kept.values()

@@ -51,7 +51,7 @@ def test_no_action_has_a_wildcard_and_nobody_is_an_administrator(deployment: Dep
 def test_every_lambda_has_a_role_of_its_own_without_managed_policies_of_aws(deployment: Deployment) -> None:
     functions = deployment.of_type("AWS::Lambda::Function")
     roles = deployment.of_type("AWS::IAM::Role")
-    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 22
+    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 23
     for role in roles.values():
         assert not [policy for policy in role.get("ManagedPolicyArns", []) if "Ref" not in policy]
 

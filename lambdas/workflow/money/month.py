@@ -1,0 +1,114 @@
+"""A month's money from all that tells of it: ledgers, what existed, what was asked, and what the baseline costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lambdas.domain.errors import DocumentTooNew
+from lambdas.domain.focus.charges import BilledAccount, Charge, as_csv, rows_of_charges
+from lambdas.domain.focus.savings import COLUMNS as SAVINGS_COLUMNS
+from lambdas.domain.focus.savings import Baseline, Saving, saving_row, savings
+from lambdas.domain.report.report_document import read_report
+from lambdas.workflow.money.ledger_charges import lines_of_month, run_charges
+from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.settings import Settings
+    from lambdas.gateways.aws.endpoint_metrics import Usage
+    from lambdas.gateways.aws.storage import Bucket
+    from lambdas.gateways.registry.resources import ResourceBook
+    from lambdas.gateways.registry.runs import Registry, Run
+    from lambdas.gateways.registry.tasks import TaskBook
+
+_PAGE, _DOCUMENT = "report.html", "report.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Month:
+    """What runs cost, what serving cost, and what it saved.
+
+    Attributes
+    ----------
+    charges : list of Charge
+        Each once.
+    served : ServedMonth
+    savings : list of Saving
+    """
+
+    charges: list[Charge]
+    served: ServedMonth
+    savings: list[Saving]
+
+    def rows(self, account: BilledAccount) -> str:
+        """Give the rows of FOCUS as CSV."""
+        return as_csv(rows_of_charges(self.charges, account))
+
+    def saved_rows(self, account: BilledAccount) -> str:
+        """Give the table of savings as CSV."""
+        rows = [saving_row(one, account.environment, simulated=account.simulated) for one in self.savings]
+        return as_csv(rows, SAVINGS_COLUMNS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MonthReader:
+    """Reads a month.
+
+    Attributes
+    ----------
+    registry, tasks, resources : Registry, TaskBook, ResourceBook
+    usage : Usage
+    runs : Bucket
+        The files of runs, with their reports.
+    settings : Settings
+    now : callable
+    """
+
+    registry: Registry
+    tasks: TaskBook
+    resources: ResourceBook
+    usage: Usage
+    runs: Bucket
+    settings: Settings
+    now: Callable[[], datetime]
+
+    def read(self, month: str, task: str | None = None) -> Month:
+        """Read a month (``YYYY-MM``), of one task or of all."""
+        lines = list(lines_of_month(self.registry, month))
+        serving = ServingReader(
+            registry=self.registry,
+            tasks=self.tasks,
+            resources=self.resources,
+            usage=self.usage,
+            prices=self.settings.price_book(),
+            student_model=self.settings.student_model,
+            now=self.now,
+        )
+        served = serving.read(month, lines)
+        charges = [one for one in (*run_charges(lines), *served.charges) if task in (None, one.task)]
+        requests = {key: number for key, number in served.requests.items() if task in (None, key[0])}
+        return Month(charges=charges, served=served, savings=savings(requests, self._baselines(charges), charges))
+
+    def _baselines(self, charges: list[Charge]) -> dict[str, Baseline]:
+        """Read what a request to the baseline costs from the report of each task's champion, or a former one's."""
+        found: dict[str, Baseline] = {}
+        for task in sorted({one.task for one in charges}):
+            state = self.tasks.state(task)
+            champions = [one for one in (state.champion, *state.former) if one is not None]
+            runs = (self.registry.find(champion.run_id) for champion in champions)
+            baselines = (self._baseline(run) for run in runs if run is not None)
+            baseline = next((one for one in baselines if one is not None), None)
+            if baseline is not None:
+                found[task] = baseline
+        return found
+
+    def _baseline(self, run: Run) -> Baseline | None:
+        text = self.runs.find(run.report_key.removesuffix(_PAGE) + _DOCUMENT) if run.report_key else None
+        if text is None:  # it has expired
+            return None
+        try:
+            return Baseline.of_report(run.run_id, read_report(text, run.run_id))
+        except DocumentTooNew:
+            return None
