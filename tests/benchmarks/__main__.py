@@ -18,6 +18,7 @@ from tests.benchmarks import asking, intake
 from tests.benchmarks.calling import OWN_CALLS, QUESTIONS, measure_overhead
 from tests.benchmarks.example_run import REPETITIONS, measure_example_run
 from tests.benchmarks.imports import slowest_first_event, slowest_import
+from tests.benchmarks.month_export import measure_month_export
 from tests.benchmarks.synthesis import PIPELINE_TEMPLATE, synthesis_ratio
 from tests.benchmarks.teacher_dollars import NEW_SHARE, PROMPTS, measure_teacher_dollars
 
@@ -105,6 +106,13 @@ def example_run(workdir: Path) -> Iterator[Figure]:
     yield Figure("run_usd_outside_bedrock", f"{run.own.total:.4f}", "USD", carried)
 
 
+def month_export(_: Path) -> Iterator[Figure]:
+    """Measure what the daily export of the month's money costs."""
+    export = measure_month_export()
+    made = f"30 exports of a month with {export.rows} rows, {export.calls} calls each, list prices"
+    yield Figure("export_usd_a_month", f"{export.usd_a_month:.4f}", "USD", made)
+
+
 def measurements(teacher_prompts: int = PROMPTS) -> Mapping[str, Callable[[Path], Iterator[Figure]]]:
     """Give what can be measured, by name."""
     return {
@@ -115,6 +123,7 @@ def measurements(teacher_prompts: int = PROMPTS) -> Mapping[str, Callable[[Path]
         "client": client,
         "teacher-dollars": partial(teacher_dollars, prompts=teacher_prompts),
         "example-run": example_run,
+        "month-export": month_export,
     }
 
 
