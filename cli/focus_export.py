@@ -12,7 +12,7 @@ from lambdas.gateways.aws.endpoint_metrics import Usage
 from lambdas.gateways.aws.regions import region_name
 from lambdas.gateways.registry.resources import ResourceBook
 from lambdas.gateways.registry.tasks import TaskBook
-from lambdas.workflow.money.month import Month, MonthReader
+from lambdas.workflow.money.month import MoneyReader, MonthlyMoney
 from lambdas.workflow.stage import utc_now
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def account_of(deployment: Deployment) -> BilledAccount:
     )
 
 
-def read_month(deployment: Deployment, month: str, task: str | None = None) -> Month:
+def read_month(deployment: Deployment, month: str, task: str | None = None) -> MonthlyMoney:
     """Read a month (``YYYY-MM``), of one task or of all."""
-    reader = MonthReader(
+    reader = MoneyReader(
         registry=deployment.registry,
         tasks=TaskBook(deployment.table),
         resources=ResourceBook(deployment.table),

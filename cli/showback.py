@@ -21,7 +21,7 @@ from lambdas.domain.task.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
-    from lambdas.workflow.money.month import Month
+    from lambdas.workflow.money.month import MonthlyMoney
 
 
 @click.command()
@@ -61,7 +61,7 @@ def showback(session: Session, by: str, month: str | None, out: Path | None) -> 
         session.screen.say(SIMULATED)
 
 
-def _teams(deployment: Deployment, found: Month) -> dict[str, str]:
+def _teams(deployment: Deployment, found: MonthlyMoney) -> dict[str, str]:
     """Read each task's team from the task.json of the newest run that paid."""
     newest: dict[str, tuple[str, str]] = {}
     for charge in found.charges:
@@ -78,7 +78,7 @@ def _teams(deployment: Deployment, found: Month) -> dict[str, str]:
     return teams
 
 
-def _notes(deployment: Deployment, found: Month) -> list[str]:
+def _notes(deployment: Deployment, found: MonthlyMoney) -> list[str]:
     """Say what the figures do not: what has no price, and which baselines are dated."""
     prices = deployment.settings.price_book()
     models = sorted({saving.baseline.model for saving in found.savings})

@@ -11,7 +11,7 @@ from lambdas.domain.focus.charges import BilledAccount
 from lambdas.domain.metrics import MONTH_IDLE_USD, MONTH_RUNS_USD, MONTH_SAVED_USD, MONTH_SERVING_USD, Measured
 from lambdas.domain.showback.sums import shown_by
 from lambdas.gateways.aws.regions import region_name
-from lambdas.workflow.money.month import Month, MonthReader
+from lambdas.workflow.money.month import MoneyReader, MonthlyMoney
 from lambdas.workflow.stage import Pipeline, Result
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def export_costs(pipeline: Pipeline, usage: Usage, month: str | None = None) -> 
         environment=environment.name,
         simulated=environment.settings.simulated,
     )
-    reader = MonthReader(
+    reader = MoneyReader(
         registry=pipeline.registry,
         tasks=pipeline.tasks,
         resources=pipeline.resources,
@@ -71,7 +71,7 @@ def months_due(now: datetime) -> list[str]:
     return [*([f"{before:%Y-%m}"] if now.day <= STILL_COMING_DAYS else []), f"{now:%Y-%m}"]
 
 
-def measure_month(month: Month) -> Iterator[Measured]:
+def measure_month(month: MonthlyMoney) -> Iterator[Measured]:
     """Measure what a month has come to so far, the same figures as ``showback``."""
     lines = shown_by("environment", "", month.charges, month.served.idle, month.savings, {})
     sums = {"runs": Decimal(), "serving": Decimal(), "idle": Decimal(), "saved": Decimal()}

@@ -27,7 +27,7 @@ _PAGE, _DOCUMENT = "report.html", "report.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Month:
+class MonthlyMoney:
     """What runs cost, what serving cost, and what it saved.
 
     Attributes
@@ -53,7 +53,7 @@ class Month:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MonthReader:
+class MoneyReader:
     """Reads a month.
 
     Attributes
@@ -74,7 +74,7 @@ class MonthReader:
     settings: Settings
     now: Callable[[], datetime]
 
-    def read(self, month: str, task: str | None = None) -> Month:
+    def read(self, month: str, task: str | None = None) -> MonthlyMoney:
         """Read a month (``YYYY-MM``), of one task or of all."""
         lines = list(lines_of_month(self.registry, month))
         serving = ServingReader(
@@ -89,7 +89,9 @@ class MonthReader:
         served = serving.read(month, lines)
         charges = [one for one in (*run_charges(lines), *served.charges) if task in (None, one.task)]
         requests = {key: number for key, number in served.requests.items() if task in (None, key[0])}
-        return Month(charges=charges, served=served, savings=savings(requests, self._baselines(charges), charges))
+        return MonthlyMoney(
+            charges=charges, served=served, savings=savings(requests, self._baselines(charges), charges)
+        )
 
     def _baselines(self, charges: list[Charge]) -> dict[str, Baseline]:
         """Read what a request to the baseline costs from the report of each task's champion, or a former one's."""

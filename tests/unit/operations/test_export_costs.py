@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.domain.metrics import MONTH_IDLE_USD, MONTH_RUNS_USD, MONTH_SAVED_USD, MONTH_SERVING_USD
 from lambdas.operations.export_costs.stage import measure_month, months_due
-from lambdas.workflow.money.month import Month
+from lambdas.workflow.money.month import MonthlyMoney
 from lambdas.workflow.money.serving_charges import ServedMonth
 from tests.unit.domain.showback.test_sums import SERVING, charge
 
@@ -28,13 +28,13 @@ def test_a_month_is_exported_until_its_last_lines_have_come(now: datetime, due: 
 
 
 def test_a_month_without_a_dollar_is_measured_as_that() -> None:
-    nothing = Month(charges=[], served=ServedMonth(), savings=[])
+    nothing = MonthlyMoney(charges=[], served=ServedMonth(), savings=[])
     assert {one.value for one in measure_month(nothing)} == {0.0}
 
 
 def test_what_is_measured_is_what_is_shown() -> None:
     idle = charge("a", SERVING, "4.5")
-    month = Month(charges=[idle, charge("b", "CheckRun", 2)], served=ServedMonth(idle=[idle]), savings=[])
+    month = MonthlyMoney(charges=[idle, charge("b", "CheckRun", 2)], served=ServedMonth(idle=[idle]), savings=[])
     measured = {one.metric: Decimal(str(one.value)) for one in measure_month(month)}
     assert measured == {
         MONTH_RUNS_USD: 2, MONTH_SERVING_USD: Decimal("4.5"), MONTH_IDLE_USD: Decimal("4.5"), MONTH_SAVED_USD: 0,

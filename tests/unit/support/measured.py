@@ -13,7 +13,7 @@ from lambdas.operations.reap_idle_throughput.reporting import measure
 from lambdas.operations.reconcile_runs.stage import measure_budget
 from lambdas.states.launch_distillation.second_try import stop_when_stalled
 from lambdas.states.publish_report.stage import execute as publish_report
-from lambdas.workflow.money.month import Month
+from lambdas.workflow.money.month import MonthlyMoney
 from lambdas.workflow.money.serving_charges import ServedMonth
 from tests.unit.support.workshop import Workshop
 
@@ -71,5 +71,5 @@ def measure_everything(workshop: Workshop) -> None:
     measure_budget(workshop.pipeline, workshop.pipeline.registry.run(run.run_id))
     found = cast("Any", {"findings": [], "usd_per_hour": 0.0})
     workshop.pipeline.meter.emit_all(measure(found))
-    nothing = Month(charges=[], served=ServedMonth(), savings=[])
+    nothing = MonthlyMoney(charges=[], served=ServedMonth(), savings=[])
     workshop.pipeline.meter.emit_all(list(measure_month(nothing)))
