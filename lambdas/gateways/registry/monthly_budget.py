@@ -22,7 +22,7 @@ MONTHS_LOOKED_BACK = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MonthlyMoney:
+class Month:
     """What counts in a month, in US dollars, and the runs of it that are not settled."""
 
     name: str
@@ -42,11 +42,11 @@ class MonthlyBudget:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def month(self, now: datetime) -> MonthlyMoney:
+    def month(self, now: datetime) -> Month:
         """Read the month of a moment, in UTC."""
         name = _name(now)
         item = self._table.get(**_month_key(name)) or {}
-        return MonthlyMoney(
+        return Month(
             name=name, usd=float(item.get("usd", 0.0)), unsettled=frozenset(item.get("unsettled", frozenset()))
         )
 
