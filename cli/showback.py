@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from lambdas.domain.report.figures import usd
 from lambdas.domain.showback.page import showback_page
 from lambdas.domain.showback.sums import BY, Shown, dated_baseline, shown_by
 from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.gateways.registry.monthly_budget import MonthlyBudget
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
@@ -39,7 +41,7 @@ def showback(session: Session, by: str, month: str | None, out: Path | None) -> 
     teams = _teams(deployment, found) if by == "team" else {}
     account = account_of(deployment)
     lines = shown_by(by, account.environment, found.charges, found.served.idle, found.savings, teams)
-    notes = _notes(deployment, found)
+    notes = _notes(deployment, found, wanted)
     if out is not None:
         page = showback_page(
             lines, month=wanted, by=by, environment=account.environment, notes=notes, simulated=account.simulated
@@ -78,11 +80,14 @@ def _teams(deployment: Deployment, found: MonthlyMoney) -> dict[str, str]:
     return teams
 
 
-def _notes(deployment: Deployment, found: MonthlyMoney) -> list[str]:
-    """Say what the figures do not: what has no price, and which baselines are dated."""
+def _notes(deployment: Deployment, found: MonthlyMoney, month: str) -> list[str]:
+    """Say what the figures do not: where the budget stands, what has no price, and which baselines are dated."""
     prices = deployment.settings.price_book()
     models = sorted({saving.baseline.model for saving in found.savings})
+    limit = deployment.settings.max_monthly_usd
+    used = MonthlyBudget(deployment.table).month(datetime.fromisoformat(f"{month}-01T00:00:00+00:00")).usd
     return [
+        f"Budget of {month}: runs have spent or reserved {usd(used)} of {usd(limit)} ('max_monthly_usd')",
         *(f"Not charged: {one}" for one in found.served.unpriced),
         *filter(None, (dated_baseline(model, prices) for model in models)),
     ]
