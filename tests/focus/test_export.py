@@ -1,33 +1,33 @@
-"""A month's export: the official rules, and every line of every ledger once."""
+"""A month as it is exported and shown: the official rules, every line of every ledger once, and the same sums."""
 
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from cli.deployment import Deployment as Place
 from lambdas.domain.costs.ledger import exact_usd
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING
 from tests.faults.world import MACHINE, World
-from tests.focus.busy_month import REQUESTS, busy_month, month_of, said
-from tests.stacks.templates import Deployment
+from tests.focus.busy_month import REQUESTS, month_of, said
 
 VALIDATOR = Path(sys.prefix) / "focus" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
-def exported(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Path]]:
+def exported(month: tuple[World, Place], tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
+    world, place = month
     out = tmp_path_factory.mktemp("export") / "month.csv"
-    with busy_month(deployment) as (world, place):
-        told = said(place, "costs", "--focus", "--month", month_of(world), "--out", str(out))
-        assert told.exit_code == 0, (told.output, told.exception)
-        yield world, out
+    told = said(place, "costs", "--focus", "--month", month_of(world), "--out", str(out))
+    assert told.exit_code == 0, (told.output, told.exception)
+    return world, out
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -97,15 +97,46 @@ def test_the_schedule_writes_the_same_rows_to_s3_and_replaces_them(exported: tup
     assert written == again == {month_of(world): len(rows(out))}
 
 
-def test_the_same_month_again_is_the_same_file(deployment: Deployment, tmp_path: Path) -> None:
-    with busy_month(deployment) as (world, place):
-        files = [tmp_path / f"{name}.csv" for name in ("once", "again")]
-        for file in files:
-            assert said(place, "costs", "--focus", "--month", month_of(world), "--out", str(file)).exit_code == 0
-        empty = said(place, "costs", "--focus", "--month", "2020-01", "--out", str(tmp_path / "empty.csv"))
-    assert files[0].read_bytes() == files[1].read_bytes()
-    assert empty.exit_code == 0
+def test_the_same_month_again_is_the_same_file(
+    month: tuple[World, Place], exported: tuple[World, Path], tmp_path: Path
+) -> None:
+    world, place = month
+    for name, asked in (("again", month_of(world)), ("empty", "2020-01")):
+        told = said(place, "costs", "--focus", "--month", asked, "--out", str(tmp_path / f"{name}.csv"))
+        assert told.exit_code == 0, told.output
+    assert (tmp_path / "again.csv").read_bytes() == exported[1].read_bytes()
     assert rows(tmp_path / "empty.csv") == []
+
+
+def test_whatever_it_is_shown_by_the_sums_are_those_of_the_rows(month: tuple[World, Place]) -> None:
+    world, place = month
+    sums = []
+    for by in ("task", "team", "environment"):
+        told = said(place, "--json", "showback", "--by", by, "--month", month_of(world))
+        assert told.exit_code == 0, (told.output, told.exception)
+        lines = json.loads(told.output)["lines"]
+        sums.append([sum(Decimal(line[name] or 0) for line in lines) for name in ("runs", "serving", "idle", "saved")])
+    assert sums[0] == sums[1] == sums[2]
+    runs, serving, idle, _ = sums[0]
+    assert runs > 0
+    assert serving > idle > 0
+
+
+def test_a_person_reads_the_budget_and_gets_a_page(month: tuple[World, Place], tmp_path: Path) -> None:
+    world, place = month
+    page = tmp_path / "page.html"
+    told = said(place, "showback", "--month", month_of(world), "--out", str(page))
+    assert told.exit_code == 0, (told.output, told.exception)
+    assert f"Budget of {month_of(world)}: runs have spent or reserved $" in told.output
+    assert "video" in page.read_text()
+    assert "Every figure is simulated." in page.read_text()
+
+
+def test_a_month_without_anything_says_so(month: tuple[World, Place]) -> None:
+    _, place = month
+    told = said(place, "showback", "--month", "2020-01")
+    assert told.exit_code == 0, (told.output, told.exception)
+    assert "Nothing was spent in 2020-01." in told.output
 
 
 @pytest.mark.thorough

@@ -6,7 +6,6 @@ import csv
 import gzip
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,14 +14,7 @@ import pytest
 
 from cli.deployment import Deployment as Place
 from tests.faults.world import World
-from tests.focus.busy_month import bill_of, busy_month, month_of, said
-from tests.stacks.templates import Deployment
-
-
-@pytest.fixture(scope="module")
-def month(deployment: Deployment) -> Iterator[tuple[World, Place]]:
-    with busy_month(deployment, traffic=False) as played:
-        yield played
+from tests.focus.busy_month import bill_of, month_of, said
 
 
 def findings(place: Place, world: World, export: Path) -> tuple[int, dict[str, object], list[dict[str, str]]]:
@@ -32,9 +24,9 @@ def findings(place: Place, world: World, export: Path) -> tuple[int, dict[str, o
     return told.exit_code, document["usd"], document["findings"]
 
 
-def test_every_dollar_of_the_bill_is_matched_or_explained(month: tuple[World, Place], tmp_path: Path) -> None:
+def test_every_dollar_of_the_bill_is_matched_or_explained(quiet_month: tuple[World, Place], tmp_path: Path) -> None:
     # Given
-    world, place = month
+    world, place = quiet_month
     # When
     code, usd, found = findings(place, world, bill_of(world, tmp_path / "bill.csv"))
     # Then
@@ -44,8 +36,10 @@ def test_every_dollar_of_the_bill_is_matched_or_explained(month: tuple[World, Pl
     assert {one["usage"] for one in found} >= {"input", "output", "batch_input", "training", "storage", "throughput"}
 
 
-def test_what_is_late_taxed_discounted_or_credited_is_explained(month: tuple[World, Place], tmp_path: Path) -> None:
-    world, place = month
+def test_what_is_late_taxed_discounted_or_credited_is_explained(
+    quiet_month: tuple[World, Place], tmp_path: Path
+) -> None:
+    world, place = quiet_month
     how = {"delay_hours": "30", "tax_share": "0.19", "credit_usd": "5", "discount_share": "0.07"}
     code, _, found = findings(place, world, bill_of(world, tmp_path / "bill.csv", **how))
     assert [one for one in found if one["status"] == "unexplained"] == []
@@ -54,9 +48,9 @@ def test_what_is_late_taxed_discounted_or_credited_is_explained(month: tuple[Wor
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_line_that_is_lost_or_grown_is_found(month: tuple[World, Place], tmp_path: Path, seed: int) -> None:
+def test_a_line_that_is_lost_or_grown_is_found(quiet_month: tuple[World, Place], tmp_path: Path, seed: int) -> None:
     # Given the bill with the dearest line of a usage that the service reports lost, or grown
-    world, place = month
+    world, place = quiet_month
     chance = random.Random(seed)  # noqa: S311 - a choice, not a secret
     export = bill_of(world, tmp_path / "bill.csv", closed="true")
     bill = list(csv.DictReader(export.open()))
@@ -80,16 +74,16 @@ def test_a_line_that_is_lost_or_grown_is_found(month: tuple[World, Place], tmp_p
     assert [one for one in found if one["status"] == "unexplained"]
 
 
-def test_a_file_that_is_no_export_is_refused_by_name(month: tuple[World, Place], tmp_path: Path) -> None:
-    world, place = month
+def test_a_file_that_is_no_export_is_refused_by_name(quiet_month: tuple[World, Place], tmp_path: Path) -> None:
+    world, place = quiet_month
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
     told = said(place, "reconcile", "--month", month_of(world), "--export", str(tmp_path / "notes.csv"))
     assert told.exit_code == 1
     assert "notes.csv cannot be read as an export of the bill" in told.output
 
 
-def test_a_person_reads_sums_and_what_differs(month: tuple[World, Place], tmp_path: Path) -> None:
-    world, place = month
+def test_a_person_reads_sums_and_what_differs(quiet_month: tuple[World, Place], tmp_path: Path) -> None:
+    world, place = quiet_month
     export = bill_of(world, tmp_path / "bill.csv", tax_share="0.19")
     told = said(place, "reconcile", "--month", month_of(world), "--export", str(export), "--learn")
     assert told.exit_code == 0, told.output
@@ -98,16 +92,16 @@ def test_a_person_reads_sums_and_what_differs(month: tuple[World, Place], tmp_pa
     assert "derived_factors" in told.output
 
 
-def test_without_an_export_a_person_is_told_how_to_get_one(month: tuple[World, Place]) -> None:
-    world, place = month
+def test_without_an_export_a_person_is_told_how_to_get_one(quiet_month: tuple[World, Place]) -> None:
+    world, place = quiet_month
     told = said(place, "reconcile", "--month", month_of(world))
     assert told.exit_code == 1
     assert "'cost_export'" in told.output
 
 
-def test_each_file_of_a_month_is_read_from_s3(month: tuple[World, Place], tmp_path: Path) -> None:
+def test_each_file_of_a_month_is_read_from_s3(quiet_month: tuple[World, Place], tmp_path: Path) -> None:
     # Given an export in two compressed files, beside another month's
-    world, place = month
+    world, place = quiet_month
     header, *lines = bill_of(world, tmp_path / "bill.csv").read_text().splitlines(keepends=True)
     s3 = world.aws.client("s3")
     s3.create_bucket(Bucket="exports")
