@@ -121,7 +121,7 @@ def test_every_end_of_an_execution_and_every_five_minutes_is_reconciled(deployme
 
 def test_a_rule_may_invoke_only_its_own_lambda(deployment: Deployment) -> None:
     permissions = deployment.of_type("AWS::Lambda::Permission").values()
-    assert len(permissions) == 4
+    assert len(permissions) == 5
     assert all(permission["Principal"] == "events.amazonaws.com" for permission in permissions)
     assert all(text_of(permission["SourceArn"]).startswith("<Triggers") for permission in permissions)
 
