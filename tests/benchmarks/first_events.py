@@ -123,6 +123,7 @@ def _first_events(scenario: Scenario) -> dict[str, FirstEvent]:
         finish(world, run.run_id)
         world.pass_time(HOUR_S)
         world.call("reap_idle_throughput", {})
+        world.call("export_costs", {})
         if scenario.name == "second":  # there is a champion before this one
             world.call("roll_back_champion", {"task": run.task, "why": "it is tried"})
     return recorder.events
