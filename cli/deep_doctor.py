@@ -389,6 +389,7 @@ LOOKS = (
     Look("25", "Application inference profiles", _application_profiles, ""),
     Look("26", "Lambdas in a VPC", _vpc_endpoints, ""),
     Look("27", "What passes by itself", None, "needs several runs at the same time"),
+    Look("28", "Proofs of identity", None, "needs a run that waits, and a clock that is slow"),
 )
 """Every item of docs/real-account.md, in its order."""
 

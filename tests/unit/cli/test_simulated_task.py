@@ -16,13 +16,14 @@ from local.bedrock_simulator.objects import MemoryObjectStore
 from local.bedrock_simulator.server import SimulatorServer
 from local.bedrock_simulator.simulator import Simulator
 from local.bedrock_simulator.subjects import Subjects, TaskFacts, example_truths
+from tests.unit.cli.conftest import worded
 
 WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
 COUNT = 700
 
 
 def line(number: int, answer: str | None) -> str:
-    question = f"ticket {number} about {WORDS[number % 8]} and {WORDS[number // 8 % 8]}"
+    question = f"ticket {worded(number)} about {WORDS[number % 8]} and {WORDS[number // 8 % 8]}"
     messages = [{"role": "user", "content": [{"text": question}]}]
     if answer is not None:
         messages.append({"role": "assistant", "content": [{"text": answer}]})

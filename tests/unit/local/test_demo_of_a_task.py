@@ -10,10 +10,11 @@ from click.testing import CliRunner
 
 from local import demo
 from local.embedded_aws.deploy import ROOT
+from tests.unit.cli.conftest import worded
 
 
 def line(number: int, answer: str | None) -> str:
-    messages = [{"role": "user", "content": [{"text": f"question {number} of {number % 7} things"}]}]
+    messages = [{"role": "user", "content": [{"text": f"question {worded(number)} of {number % 7} things"}]}]
     messages += [{"role": "assistant", "content": [{"text": answer}]}] if answer else []
     return json.dumps({"schemaVersion": "bedrock-conversation-2024", "messages": messages})
 
