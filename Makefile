@@ -48,7 +48,7 @@ demo: setup ## the whole pipeline on this machine, from an upload to PROMOTED <e
 test: setup ## every test, the end-to-end run on the embedded AWS included
 	$(PYTEST) -m "not thorough" $(TESTS)
 
-thorough: setup ## what takes longer than make test may: every fault, every stop, and whether seeded defects are caught
+thorough: setup $(FOCUS_STAMP) ## what takes longer than make test may: every fault, every stop, and whether seeded defects are caught
 	$(PYTEST) -m thorough
 	$(BIN)/python -m tests.faults --all
 	$(BIN)/python -m tests.mutants
