@@ -27,6 +27,7 @@ from cli.rebuild import rebuild_registry
 from cli.reconcile import reconcile
 from cli.reports import save_file, save_report
 from cli.rollback import roll_back
+from cli.routing import route, serve
 from cli.run_ids import newest_runs, resolve
 from cli.screen import print_json, print_report, print_runs, run_document
 from cli.session import Session, pass_session, run_argument, why_option, yes_option
@@ -316,6 +317,8 @@ for verb in (
     reap,
     rebuild_registry,
     reconcile,
+    route,
+    serve,
     showback,
     stop,
     teardown,

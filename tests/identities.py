@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import boto3
 from botocore.awsrequest import AWSResponse
 
-from lambdas.domain.caller_proof import BINDING_HEADER, LIFE_SECONDS, Binding, rollback_subject
+from lambdas.domain.caller_proof import BINDING_HEADER, LIFE_SECONDS, Binding, rollback_subject, serving_subject
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -164,6 +164,11 @@ def proven_act(function: str, payload: dict[str, Any]) -> dict[str, str] | None:
     if function == "answer_approval":
         verb = "reject" if payload["answer"] == "rejected" else "approve"
         return {"verb": verb, "subject": payload["run_id"], "report_sha256": payload["report_sha256"]}
+    if function == "roll_back_champion" and {"serve", "route"} & payload.keys():
+        verb = "serve" if "serve" in payload else "route"
+        how = payload["serve"] if verb == "serve" else f"{payload['route']:g}"
+        subject = serving_subject(payload["task"], payload["run_id"], how)
+        return {"verb": verb, "subject": subject} if verb == "serve" or payload.get("adopt") else None
     if function == "roll_back_champion" and not payload.get("go_on"):
         return {"verb": "rollback", "subject": rollback_subject(payload["task"], payload.get("to"))}
     if function == "reconcile_runs" and "forget" in payload:

@@ -248,8 +248,7 @@ class Student:
             return _Tried(leg.name, reason=UNANSWERED, gone=_status(problem) == _GONE)
         finally:
             breaker.record(ticket or 0, ok=ok)
-        used = given["usage"]
-        tokens = used["inputTokens"], used["outputTokens"]
+        tokens = _tokens(given["usage"])
         self._note(calls, Call(leg.name, leg.model, _ms(begun), *tokens, leg.usd(*tokens)))
         text = "".join(block.get("text", "") for block in given["output"]["message"]["content"])
         return _Tried(leg.name, *policy.judged(text, given["stopReason"], leg=leg.name))
@@ -261,7 +260,7 @@ class Student:
         if ticket is None and leg.name == STUDENT and policy.fallback is not None:
             return
         ok: bool | None = None
-        begun, used = time.perf_counter(), {"inputTokens": 0, "outputTokens": 0}
+        begun, used = time.perf_counter(), dict[str, int]()
         try:
             events = self._client("bedrock-runtime").converse_stream(**self._request(leg, asked, policy, why))["stream"]
             for event in events:
@@ -277,7 +276,7 @@ class Student:
             if shown:
                 raise self._error(f"the stream broke off ({_name(problem)})", calls) from problem
         else:
-            tokens = used["inputTokens"], used["outputTokens"]
+            tokens = _tokens(used)
             self._note(calls, Call(leg.name, leg.model, _ms(begun), *tokens, leg.usd(*tokens)))
         finally:
             breaker.record(ticket or 0, ok=ok)
@@ -373,6 +372,12 @@ def _metadata(wanted: Mapping[str, str]) -> dict[str, str]:
         if name
     }
     return dict(list(clean.items())[:MOST_METADATA])
+
+
+def _tokens(usage: Mapping[str, int]) -> tuple[int, int]:
+    """Count input and output; what a model caches unasked counts as other input, whose price it has at most."""
+    cached = usage.get("cacheReadInputTokens", 0) + usage.get("cacheWriteInputTokens", 0)
+    return usage.get("inputTokens", 0) + cached, usage.get("outputTokens", 0)
 
 
 def _ms(begun: float) -> float:

@@ -44,7 +44,7 @@ class Emf(Metrics):
     def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: bool) -> None:
         """Write a line."""
         usd = answer.usd if answer else None
-        values = {
+        values: dict[str, float] = {
             "Requests": 1,
             "Escalated": int(answer is not None and answer.leg == FALLBACK),
             "Invalid": int(answer is not None and not answer.valid),
@@ -53,6 +53,8 @@ class Emf(Metrics):
             "Milliseconds": round(1000 * seconds, 3),
             **({} if usd is None else {"Usd": usd}),
         }
+        if answer is not None and answer.leg == FALLBACK and answer.reason:
+            values[f"Escalated{answer.reason.title().replace('_', '')}"] = 1
         units = {"Milliseconds": "Milliseconds", "Usd": "None"}
         metrics = [{"Name": name, "Unit": units.get(name, "Count")} for name in values]
         about = {"Namespace": NAMESPACE, "Dimensions": [["Environment", "Task"]], "Metrics": metrics}

@@ -186,6 +186,11 @@ def rollback_subject(task: str, to_run: str | None) -> str:
     return f"{task} to {to_run}" if to_run else task
 
 
+def serving_subject(task: str, run_id: str, how: str) -> str:
+    """Name what a choice of who answers is about: the task, the run that serves it, and the mode or the share."""
+    return f"{task} {run_id} {how}"
+
+
 def proof_of(event: Mapping[str, Any]) -> object:
     """Give the proof that came with a call, whatever it is."""
     return event.get("proof")

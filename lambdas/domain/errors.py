@@ -112,6 +112,10 @@ class RollbackRefused(PipelineError):
     """There is nothing to which a task could be rolled back, or another rollback is in progress."""
 
 
+class RoutingRefused(PipelineError):
+    """A task cannot be served in that way: nothing was adopted for it, or its champion is another one."""
+
+
 class StudentRolledBack(PipelineError):
     """The new champion did badly in its first hours; the one before it serves again."""
 

@@ -76,6 +76,9 @@ MONTH_SAVED_USD = Metric(name="MonthSavedUsd", unit=NO_UNIT)
 """What the present month has come to, once a day by ExportCosts: US dollars of runs, of serving, of the part of it that
 nobody used, and verified savings."""
 
+ROUTING_OUT_OF_BOUNDS = Metric(name="RoutingOutOfBounds", unit=COUNT)
+"""Tasks whose callers escalate more, or less, than was foreseen when their routing was adopted."""
+
 ALL = (
     RUNS_ENDED,
     RUN_SECONDS,
@@ -93,6 +96,7 @@ ALL = (
     MONTH_SERVING_USD,
     MONTH_IDLE_USD,
     MONTH_SAVED_USD,
+    ROUTING_OUT_OF_BOUNDS,
 )
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from lambdas.domain.metrics import BUDGET_USED, ENVIRONMENT, IDLE_THROUGHPUTS, JOBS_STALLED, NAMESPACE, Metric
+from lambdas.domain.metrics import (
+    BUDGET_USED,
+    ENVIRONMENT,
+    IDLE_THROUGHPUTS,
+    JOBS_STALLED,
+    NAMESPACE,
+    ROUTING_OUT_OF_BOUNDS,
+    Metric,
+)
 from lambdas.domain.model_ids import foundation_model_id
 
 if TYPE_CHECKING:
@@ -236,6 +244,14 @@ def _watch_own(environment: str, settings: Settings) -> Iterator[Watch]:
         advice="Provisioned throughput bills by the hour and serves nobody, or nobody confirmed it. 'python -m cli "
         "reap' lists it with its price; 'python -m cli reap --delete' takes away what no champion uses, 'python -m cli "
         "confirm TASK' keeps a champion.",
+    )
+    yield Watch(
+        name="RoutingOutOfBounds",
+        series=own(ROUTING_OUT_OF_BOUNDS),
+        statistic="Maximum",
+        period=looks,
+        advice="Callers of a task are passed on to its fallback more, or less, than its test foresaw. 'python -m cli "
+        "route TASK --status' has shares and reasons; 'python -m cli serve TASK --mode student' ends the routing.",
     )
     yield Watch(
         name="JanitorSilent",

@@ -201,7 +201,7 @@ class Graphs:
         ]
 
     def idle(self) -> list[Widget]:
-        """Show what bills for nobody."""
+        """Show what bills for nobody, and whose callers are passed on otherwise than foreseen."""
         return [
             self._graph(
                 "Dollars an hour for nobody, where prices are known",
@@ -209,6 +209,10 @@ class Graphs:
             ),
             self._graph(
                 "Idle throughputs", [self._own(metrics.IDLE_THROUGHPUTS)], stat="Maximum", period=HOUR, unit="count"
+            ),
+            self._graph(
+                "Tasks whose routing is not as foreseen",
+                [self._own(metrics.ROUTING_OUT_OF_BOUNDS)], stat="Maximum", period=HOUR, unit="count",
             ),
         ]  # fmt: skip
 

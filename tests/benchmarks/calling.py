@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import json
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "client"))  # a project of its own, which nobody installs here
 
 from bedrock_student import Metrics, Student
 from tests.benchmarks.asking import simulator

@@ -155,3 +155,12 @@ def _acceleration(counts: list[tuple[float, int]], mean: float) -> float:
 def _adjusted(level: float, bias: float, acceleration: float) -> float:
     moved = bias + _NORMAL.inv_cdf(level)
     return _NORMAL.cdf(bias + moved / (1 - acceleration * moved))
+
+
+def share_bounds(share: float, records: int) -> tuple[float, float]:
+    """Bound a share of some records, two-sided 95 % (Wilson 1927)."""
+    z = 1.96
+    middle = share + z * z / (2 * records)
+    spread = z * math.sqrt(share * (1 - share) / records + (z / (2 * records)) ** 2)
+    scale = 1 + z * z / records
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)

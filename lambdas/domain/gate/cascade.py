@@ -185,7 +185,7 @@ def _pairs(
             item,
             by_record[item.record_id],
             _unusable(item),
-            _confidence(item, rules.confidence_field) if rules else None,
+            stated_confidence(item, rules.confidence_field) if rules else None,
             price_student(item),
             price_teacher(by_record[item.record_id]),
         )
@@ -206,12 +206,18 @@ def _pricer(
 def _unusable(item: Measurement) -> str | None:
     if not item.answered:
         return UNANSWERED
-    if item.stop_reason in _CUT_OFF:
+    if was_cut_off(item):
         return TRUNCATED
     return BREAKS_SCHEMA if item.problem is not None else None
 
 
-def _confidence(item: Measurement, field: str) -> float | None:
+def was_cut_off(item: Measurement) -> bool:
+    """Tell whether the model came to the end of its room."""
+    return item.stop_reason in _CUT_OFF
+
+
+def stated_confidence(item: Measurement, field: str) -> float | None:
+    """Read how sure an answer says that it is; ``None`` without a number."""
     value = (read_object(item.answer) or {}).get(field)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None

@@ -14,6 +14,9 @@ ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED = "ENDPOINT_MISSING", "MODEL_MI
 """Something was changed outside of the pipeline: a champion's endpoint or model does not exist any more, or callers are
 led elsewhere than the registry says."""
 
+ROUTING_OFF = "ROUTING_OFF"
+"""Callers of a task are passed on to its fallback more, or less, than was foreseen when that was adopted."""
+
 BILLING = (UNUSED, IDLE, REVIEW_DUE, BROKEN)
 """Findings about what bills for nobody now."""
 

@@ -59,7 +59,7 @@ def read_traffic(client: CloudWatchClient, endpoint_arn: str, since: datetime, u
         _query(name[0].lower() + name[1:], name, endpoint_arn, PERIOD, statistic)
         for name, statistic in STATISTICS.items()
     )
-    values = _values(client, queries, since, until)
+    values = read_values(client, queries, since, until)
     latency = values["invocationLatency"]
     return Traffic(
         served=round(sum(values["invocations"])),
@@ -79,7 +79,7 @@ class Usage:
     """
 
     def __init__(self, client: CloudWatchClient) -> None:
-        self._client = client
+        self.client = client
 
     def invocations(self, endpoints: Sequence[str], now: datetime, hours: int) -> dict[str, float]:
         """Count the calls of each endpoint in the last hours; one without a metric was not called.
@@ -95,7 +95,7 @@ class Usage:
         for start in range(0, len(endpoints), QUERIES_A_CALL):
             some = {f"m{index}": arn for index, arn in enumerate(endpoints[start : start + QUERIES_A_CALL])}
             queries = (_query(name, "Invocations", arn, HOUR, "Sum") for name, arn in some.items())
-            values = _values(self._client, queries, now - timedelta(hours=hours), now)
+            values = read_values(self.client, queries, now - timedelta(hours=hours), now)
             counted |= {arn: sum(values[name]) for name, arn in some.items()}
         return counted
 
@@ -139,7 +139,7 @@ def _query(name: str, metric: str, endpoint_arn: str, period: int, statistic: st
     return {"Id": name, "MetricStat": {"Metric": described, "Period": period, "Stat": statistic}}
 
 
-def _values(
+def read_values(
     client: CloudWatchClient, queries: Iterable[Any], since: datetime, until: datetime
 ) -> dict[str, list[float]]:
     """Read every page of some metrics: values by the query's name."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lambdas.domain.caller_identity import SaidBy
-from lambdas.domain.errors import ChampionChanged, LeaseTaken
+from lambdas.domain.errors import ChampionChanged, LeaseTaken, RoutingRefused
 from lambdas.domain.serving.serving_policy import ServingChoice
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState
 from lambdas.gateways.registry.items import Item
@@ -242,7 +242,8 @@ class TaskBook:
             **_key(task),
             expression=(
                 "SET torn_down_at = :now, torn_down_run = :run REMOVE champion, champion_run, former, rollback_order, "
-                "rollback_by, moving_to, moved_from, moved_at, lease_owner, lease_expires, serving_choice"
+                "rollback_by, moving_to, moved_from, moved_at, lease_owner, lease_expires, serving_choice, "
+                "routing_test"
             ),
             values={":now": now, ":run": run_id},
             condition="champion_run = :run",
@@ -306,7 +307,7 @@ class TaskBook:
         except ConditionFailed:
             raise ChampionChanged(f"task '{task}' is not served by run {run_id}; look again with 'champions'") from None
 
-    def choose(self, task: str, choice: ServingChoice) -> None:
+    def choose(self, task: str, choice: ServingChoice, who: SaidBy | None = None) -> None:
         """Keep how a person wants a task to be served while its present champion is champion.
 
         Raises
@@ -322,11 +323,39 @@ class TaskBook:
         )
         try:
             self._table.update_together(
-                chosen, self._entry(task, choice.for_run, HISTORY_CHOSEN, choice.at, f"{choice.mode}: {choice.why}")
+                chosen,
+                self._entry(task, choice.for_run, HISTORY_CHOSEN, choice.at, f"{choice.mode}: {choice.why}", who),
             )
         except ConditionFailed:
             raise ChampionChanged(
                 f"task '{task}' is not served by run {choice.for_run}; look again with 'champions'"
+            ) from None
+
+    def claim_routing_test(self, task: str, run_id: str, rule: dict[str, Any]) -> None:
+        """Use up the one test that a run's records have: a policy that was chosen by its result proves nothing.
+
+        The same policy may be tested again.
+
+        Raises
+        ------
+        RoutingRefused
+            When another policy was tested for this run.
+        """
+        claimed = {"for_run": run_id, "rule": rule}
+        try:
+            self._table.update(
+                **_key(task),
+                expression="SET routing_test = :test",
+                values={":test": claimed, ":run": run_id},
+                condition=(
+                    "champion_run = :run AND (attribute_not_exists(routing_test) OR routing_test.for_run <> :run "
+                    "OR routing_test = :test)"
+                ),
+            )
+        except ConditionFailed:
+            raise RoutingRefused(
+                f"the records of run {run_id} have tested another policy of task '{task}', and one that is chosen by "
+                "such a result proves nothing: upload more prompts, and test it with the next run"
             ) from None
 
     def forget_choice(self, task: str, run_id: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lambdas.domain.metrics import IDLE_THROUGHPUTS, IDLE_USD_PER_HOUR, Measured
-from lambdas.domain.serving.idle_rules import BILLING
+from lambdas.domain.metrics import IDLE_THROUGHPUTS, IDLE_USD_PER_HOUR, ROUTING_OUT_OF_BOUNDS, Measured
+from lambdas.domain.serving.idle_rules import BILLING, ROUTING_OFF
 from lambdas.domain.serving.notification import idle_message
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.messages import send_message
@@ -32,4 +32,5 @@ def measure(result: Result) -> list[Measured]:
     return [
         Measured(metric=IDLE_USD_PER_HOUR, value=float(result["usd_per_hour"])),
         Measured(metric=IDLE_THROUGHPUTS, value=len(idle)),
+        Measured(metric=ROUTING_OUT_OF_BOUNDS, value=sum(item["reason"] == ROUTING_OFF for item in result["findings"])),
     ]

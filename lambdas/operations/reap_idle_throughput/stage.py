@@ -11,6 +11,7 @@ from lambdas.domain.errors import PipelineError, RetryLater
 from lambdas.domain.serving.idle_rules import (
     END_OF_LIFE,
     REVIEW_DUE,
+    ROUTING_OFF,
     UNUSED,
     Finding,
     Thing,
@@ -20,7 +21,10 @@ from lambdas.domain.serving.idle_rules import (
     review_due,
     usd_per_hour,
 )
+from lambdas.domain.serving.live_share import leaves_bounds
+from lambdas.domain.serving.serving_policy import BY_CASCADE
 from lambdas.domain.task.model_choice import ModelFacts
+from lambdas.gateways.aws.caller_metrics import read_live
 from lambdas.gateways.aws.endpoint_metrics import Usage
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.gateways.registry.champions import Champion, TaskState
@@ -92,6 +96,7 @@ class Reaper:
         changes = OutsideChanges(self._pipeline, things)
         findings += [finding for task in tasks for finding in changes.find(task, mend=not look_only)]
         findings += self._aging(tasks)
+        findings += self._routing(tasks)
         return {
             "findings": [finding.to_document() for finding in findings],
             "usd_per_hour": round(usd_per_hour(findings), 4),
@@ -99,6 +104,29 @@ class Reaper:
         }
 
     # Finding
+
+    def _routing(self, tasks: dict[str, TaskState]) -> Iterator[Finding]:
+        """Hold what callers met in the last day against what was foreseen when their routing was adopted."""
+        now = self._pipeline.now()
+        for task, state in tasks.items():
+            champion, choice = state.champion, state.choice
+            if not champion or not choice or (choice.mode, choice.for_run) != (BY_CASCADE, champion.run_id):
+                continue
+            since = max(now - timedelta(days=1), datetime.fromisoformat(choice.at))
+            live = read_live(self._usage.client, self._pipeline.environment.name, task, since, now)
+            said = leaves_bounds(choice.expected, live)
+            if said is not None:
+                yield Finding(
+                    reason=ROUTING_OFF,
+                    kind=THROUGHPUT if champion.on_throughput else DEPLOYMENT,
+                    name=champion.endpoint_name,
+                    arn=champion.endpoint_arn,
+                    task=task,
+                    run_id=champion.run_id,
+                    usd_per_hour=None,
+                    explanation=f"task {task}: {said}; 'python -m cli route {task} --status' has the reasons",
+                    deletable=False,
+                )
 
     def _idle(self, things: list[Thing], tasks: dict[str, TaskState]) -> list[Finding]:
         now, hours = self._pipeline.now(), self._settings.idle_hours

@@ -50,7 +50,7 @@ def test_every_value_of_a_dimension_that_a_graph_names_is_emitted(
 def test_every_alarms_metric_is_emitted(deployment: Deployment, logged: dict[Shown, list[Json]]) -> None:
     watched = [watched_by(alarm) for alarm in deployment.of_type("AWS::CloudWatch::Alarm").values()]
     own = {one for one in watched if one.namespace == NAMESPACE}
-    assert len(own) == 3
+    assert len(own) == 4
     assert own <= logged.keys()
 
 

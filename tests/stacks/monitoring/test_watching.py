@@ -48,6 +48,7 @@ def test_there_is_an_alarm_for_all_that_somebody_must_act_on(deployment: Deploym
         "BudgetNearlyUsed",
         "IdleThroughput",
         "JanitorSilent",
+        "RoutingOutOfBounds",
         "EndpointErrors",
     }
 

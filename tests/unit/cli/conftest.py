@@ -33,7 +33,7 @@ class Sent:
         assert isinstance(other, bytes)
         sent = json.loads(other)
         proof = sent.pop("proof", None)
-        proven = bool({"answer", "confirm", "to", "forget"} & self._payload.keys())
+        proven = bool({"answer", "confirm", "to", "forget", "serve", "adopt"} & self._payload.keys())
         signed = proof is not None and proof["url"].startswith("https://sts.us-east-1.amazonaws.com/?Action=GetCaller")
         return bool(sent == self._payload and proven == signed)
 

@@ -12,7 +12,7 @@ import pytest
 from botocore import session as botocore_session
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.validate import ParamValidator
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedrock_student import StudentError
@@ -431,6 +431,7 @@ class TestAttribution:
         assert first == {**common, "leg": "student"}
         assert second == {**common, "leg": "fallback", "reason": "unanswered"}
 
+    @settings(max_examples=25)
     @given(st.dictionaries(st.text(max_size=300), st.text(max_size=300), max_size=30))
     def test_whatever_an_application_says_the_service_takes(self, tags: dict[str, str]) -> None:
         # Given

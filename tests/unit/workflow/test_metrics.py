@@ -198,7 +198,7 @@ def test_idle_throughput_is_counted_although_its_price_is_not_known_and_nothing_
     ]
     # When, Then
     measured = {one.metric.name: one.value for one in measure({"findings": found, "usd_per_hour": 0.0})}
-    assert measured == {"IdleUsdPerHour": 0.0, "IdleThroughputs": 2}
+    assert measured == {"IdleUsdPerHour": 0.0, "IdleThroughputs": 2, "RoutingOutOfBounds": 0}
 
 
 def test_no_metric_carries_a_run_a_task_a_model_or_a_word_of_a_prompt(workshop: Workshop, log: Log) -> None:

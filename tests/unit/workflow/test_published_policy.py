@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedrock_student.policy import read_policy
@@ -164,6 +164,7 @@ choices = st.builds(
 )
 
 
+@settings(max_examples=30)
 @given(choices)
 def test_a_lost_registry_reads_the_choice_back_from_the_policy(choice: ServingChoice) -> None:
     document = json.loads(json.dumps(policy_document("video", "run-1", "runs", FALLBACK, None, choice)))

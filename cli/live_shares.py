@@ -1,0 +1,80 @@
+"""What callers of a task really meet, beside what was foreseen when its routing was adopted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from cli.screen import SIMULATED
+from lambdas.domain.serving.live_share import FEWEST_REQUESTS, LiveTraffic, leaves_bounds
+from lambdas.gateways.aws.caller_metrics import read_live
+from lambdas.workflow.stage import utc_now
+
+if TYPE_CHECKING:
+    from cli.session import Session
+    from lambdas.gateways.registry.champions import TaskState
+
+DAYS = 1
+
+
+def live_status(session: Session, task: str, state: TaskState) -> None:
+    """Show shares, reasons and dollars of the last day."""
+    now, deployment = utc_now(), session.deployment
+    live = read_live(deployment.client("cloudwatch"), deployment.environment, task, now - timedelta(days=DAYS), now)
+    champion = state.champion
+    mine = state.choice if state.choice and champion and state.choice.for_run == champion.run_id else None
+    expected = dict(mine.expected) if mine else {}
+    wrong = leaves_bounds(expected, live) if mine and mine.mode == "cascade" else None
+    document: dict[str, Any] = {
+        "task": task,
+        "run_id": champion.run_id if champion else None,
+        "mode": mine.mode if mine else "student",
+        "requests": live.requests,
+        "share": live.share,
+        "share_bounds": live.bounds,
+        "reasons": dict(live.escalated),
+        "unanswered": live.unanswered,
+        "capped": live.capped,
+        "usd": live.usd,
+        "expected": expected,
+        "wrong": wrong,
+    }
+    if session.as_json:
+        session.show(document)
+        return
+    session.screen.print(f"{task} is served by the {document['mode']} of run {document['run_id']}.", soft_wrap=True)
+    session.screen.print(_table(live, expected))
+    if live.requests < FEWEST_REQUESTS:
+        session.screen.print(
+            f"Fewer than {FEWEST_REQUESTS} questions were counted in the last day: callers whose clients write no "
+            "embedded metrics are not seen here (docs/callers.md).",
+            soft_wrap=True,
+        )
+    if wrong:
+        session.screen.print(f"Out of bounds: {wrong}.", soft_wrap=True)
+    if deployment.local:
+        session.screen.print(SIMULATED)
+
+
+def _table(live: LiveTraffic, expected: dict[str, Any]) -> Table:
+    table = Table("In the last day", "Callers met", "Foreseen", header_style="bold")
+    table.add_row("questions", f"{live.requests:,}", "")
+    foreseen = (
+        f"{expected['share']:.1%} ({expected['share_low']:.1%} to {expected['share_high']:.1%})" if expected else ""
+    )
+    met = (
+        ""
+        if live.share is None or live.bounds is None
+        else f"{live.share:.1%} ({live.bounds[0]:.1%} to {live.bounds[1]:.1%})"
+    )
+    table.add_row("escalated for quality", met, foreseen)
+    for reason, count in live.escalated.items():
+        if count:
+            table.add_row(f"  {reason.replace('_', ' ')}", f"{count:,}", "")
+    table.add_row("kept back by a cap", f"{live.capped:,}", "")
+    table.add_row("unanswered", f"{live.unanswered:,}", "0")
+    per_1k = f"{1000 * live.usd / live.requests:.4f}" if live.requests else ""
+    table.add_row("dollars by token per 1,000", per_1k, f"{expected['usd_per_1k_requests']:.4f}" if expected else "")
+    return table
