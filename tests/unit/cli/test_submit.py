@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from lambdas.domain.identity import Upload
-from tests.unit.cli.conftest import FakeAws
+from tests.unit.cli.conftest import FakeAws, worded
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_too_few_prompts_upload_nothing_and_show_the_rejected_lines(
 
 def test_one_damaged_line_among_many_uploads_nothing(aws: FakeAws, call: Callable[..., Result], task_dir: Path) -> None:
     # Given a file that would be large enough without its damaged line
-    lines = [json.dumps({"prompt": f"find reel number {number}"}) for number in range(800)]
+    lines = [json.dumps({"prompt": f"find reel {worded(number)}"}) for number in range(800)]
     (task_dir / "prompts.jsonl").write_text("\n".join([*lines[:517], '{"prompt": "cut in the mid', *lines[517:]]))
     # When
     result = call("submit", str(task_dir))
