@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from lambdas.domain.evaluation.contestant_summary import percentile, request_usd
+from lambdas.domain.evaluation.contestant_summary import percentile
 from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.evaluation.served_price import request_usd
 from lambdas.domain.gate.cascade import BREAKS_SCHEMA, LOW_CONFIDENCE, TRUNCATED, stated_confidence, was_cut_off
 from lambdas.domain.identity import digest
 from lambdas.domain.prices.price_book import PriceBook

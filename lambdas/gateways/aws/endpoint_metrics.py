@@ -118,7 +118,7 @@ class Usage:
         for start in range(0, len(wanted), QUERIES_A_CALL):
             some = {f"m{index}": pair for index, pair in enumerate(wanted[start : start + QUERIES_A_CALL])}
             queries = [_query(name, metric, arn, DAY, "Sum") for name, (arn, metric) in some.items()]
-            pages = self._client.get_paginator("get_metric_data").paginate(
+            pages = self.client.get_paginator("get_metric_data").paginate(
                 MetricDataQueries=queries, StartTime=begins, EndTime=ends
             )
             for page in pages:

@@ -7,7 +7,7 @@ from lambdas.domain.caller_proof import proof_of, rollback_subject, serving_subj
 from lambdas.domain.text.plain_text import stated_reason
 from lambdas.workflow.callers import CallerCheck
 from lambdas.workflow.serving.rollback import roll_back
-from lambdas.workflow.serving.routing import Word, adoption_limits, route, serve_as
+from lambdas.workflow.serving.routing import ServingWord, adoption_limits, route, serve_as
 from lambdas.workflow.stage import Pipeline, deployed_pipeline, logger
 
 
@@ -38,11 +38,11 @@ def _answered_by(pipeline: Pipeline, event: Mapping[str, Any], task: str, why: s
     if "serve" in event:
         mode = str(event["serve"])
         person = _verified(pipeline, event, "serve", serving_subject(task, run_id, mode))
-        return serve_as(pipeline, task, mode, run_id, Word(why, person))
+        return serve_as(pipeline, task, mode, run_id, ServingWord(why, person))
     share, limits = float(event["route"]), adoption_limits(event)
     adopts = limits is not None
     person = _verified(pipeline, event, "route", serving_subject(task, run_id, f"{share:g}")) if adopts else ""
-    return route(pipeline, task, run_id, share, limits, Word(why, person))
+    return route(pipeline, task, run_id, share, limits, ServingWord(why, person))
 
 
 def _verified(pipeline: Pipeline, event: Mapping[str, Any], verb: str, subject: str) -> str:

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Word:
+class ServingWord:
     """Why a person decides so, and their ARN as STS confirmed it; empty where nothing is decided."""
 
     why: str
     by: str
 
 
-def serve_as(pipeline: Pipeline, task: str, mode: str, run_id: str, word: Word) -> Result:
+def serve_as(pipeline: Pipeline, task: str, mode: str, run_id: str, word: ServingWord) -> Result:
     """Let a task be served in another way from now on; callers notice within a minute.
 
     Parameters
@@ -51,7 +51,7 @@ def serve_as(pipeline: Pipeline, task: str, mode: str, run_id: str, word: Word) 
         One of :data:`~lambdas.domain.serving.serving_policy.SERVING_MODES`.
     run_id : str
         Run of the champion that the person means.
-    word : Word
+    word : ServingWord
 
     Raises
     ------
@@ -75,7 +75,7 @@ def serve_as(pipeline: Pipeline, task: str, mode: str, run_id: str, word: Word) 
 
 
 def route(
-    pipeline: Pipeline, task: str, run_id: str, max_share: float, limits: AdoptionLimits | None, word: Word
+    pipeline: Pipeline, task: str, run_id: str, max_share: float, limits: AdoptionLimits | None, word: ServingWord
 ) -> Result:
     """Propose a policy and, where limits are given, test and adopt it.
 
@@ -87,7 +87,7 @@ def route(
         Most answers that may be escalated, 0 to 1; also the cap that clients keep.
     limits : AdoptionLimits or None
         ``None`` only proposes: the part of the records that tests is not looked at.
-    word : Word
+    word : ServingWord
 
     Returns
     -------
@@ -143,7 +143,7 @@ def _adopted(routed: RoutedTask, best: JudgedRule, max_share: float, why: str) -
     )
 
 
-def _decide(routed: RoutedTask, choice: ServingChoice, word: Word) -> Result:
+def _decide(routed: RoutedTask, choice: ServingChoice, word: ServingWord) -> Result:
     """Keep the choice and publish it; where another champion has come meanwhile, its policy goes last."""
     pipeline, task = routed.stage.pipeline, routed.stage.run.task
     pipeline.tasks.choose(task, choice, {"answered_by": word.by})
