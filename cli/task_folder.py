@@ -89,7 +89,10 @@ class TaskFolder:
                 put(client, bucket, f"{self.task}/{path.name}", path, content_type)
 
     def left_from_before(self, client: S3Client, bucket: str) -> list[str]:
-        """Name the task's files that are missing in the folder but lie in the bucket, and so count for the run."""
+        """Name the task's files that are missing in the folder but lie in the bucket, and so count for the run.
+
+        They are looked for by listing: whoever may reach one task only gets 403 for an object that is not there.
+        """
         uploads = Bucket(client, bucket)
         local = {
             TASK_FILE: self.task_file,
@@ -97,7 +100,7 @@ class TaskFolder:
             CALIBRATION_FILE: self.calibration_file,
         }
         missing = [name for name, path in local.items() if path is None]
-        return [name for name in missing if uploads.newest_version(f"{self.task}/{name}") is not None]
+        return [name for name in missing if (key := f"{self.task}/{name}") in uploads.keys(key)]
 
 
 def check_key(key: str) -> None:

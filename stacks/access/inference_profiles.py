@@ -23,6 +23,9 @@ MAX_NAME = 64
 
 _DIGEST = 6
 
+_LIKE_A_GEOGRAPHY = re.compile(r"-([a-z]{2,4}|us-gov|global)$")
+"""Ends of an environment's name that a system profile's id may begin with: ``us``, ``apac``, ``amer`` and others."""
+
 
 class InferenceProfiles(Construct):
     """The profiles of an environment, tagged as its stack is.
@@ -77,13 +80,18 @@ class InferenceProfiles(Construct):
 def profile_name(environment: str, model: str) -> str:
     """Name a profile after its model, within the service's length and alphabet.
 
+    An environment that ends like a geography has a hash in its names: ``dev-us`` and a model would be ``dev`` and that
+    model's profile of the geography. Others keep the names that they have.
+
     Examples
     --------
     >>> profile_name("dev", "us.amazon.nova-pro-v1:0")
     'dev-us-amazon-nova-pro-v1-0'
     """
     name = re.sub(r"[^0-9a-zA-Z]+", "-", f"{environment}-{model}").strip("-")
-    if len(name) <= MAX_NAME:
+    meets = _LIKE_A_GEOGRAPHY.search(environment) is not None
+    if len(name) <= MAX_NAME and not meets:
         return name
-    digest = hashlib.sha256(model.encode()).hexdigest()[:_DIGEST]
+    hashed = f"{environment} {model}" if meets else model
+    digest = hashlib.sha256(hashed.encode()).hexdigest()[:_DIGEST]
     return f"{name[: MAX_NAME - _DIGEST - 1].rstrip('-')}-{digest}"

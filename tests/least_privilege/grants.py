@@ -93,7 +93,7 @@ class Grants:
                 Grant(action, resource, json.dumps(conditions, sort_keys=True))
                 for action in listed(statement["Action"])
                 for resource in self.resolved(listed(statement["Resource"]))
-                for conditions in _one_by_one(self.resolved(statement.get("Condition", {})))
+                for conditions in one_by_one(self.resolved(statement.get("Condition", {})))
                 if self._leads_to(conditions, resource)
             ]
         return found
@@ -163,7 +163,7 @@ def unused(grants: list[Grant], needs: set[Need]) -> Iterator[Grant]:
             yield grant
 
 
-def _one_by_one(conditions: Json) -> Iterator[Json]:
+def one_by_one(conditions: Json) -> Iterator[Json]:
     """Give conditions with one value a key, for every choice among the values that a key may have."""
     keys = [(operator, key) for operator, given in conditions.items() for key in given]
     choices = [listed(conditions[operator][key]) for operator, key in keys]

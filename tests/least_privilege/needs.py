@@ -265,6 +265,13 @@ _NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
     ),
     ("cloudwatch", "GetMetricData"): _on("cloudwatch:GetMetricData", lambda _: "*"),
     ("lambda", "Invoke"): _on("lambda:InvokeFunction", lambda params: function_arn(params["FunctionName"])),
+    ("lambda", "GetFunctionConfiguration"): _on(
+        "lambda:GetFunctionConfiguration", lambda params: function_arn(params["FunctionName"])
+    ),
+    ("cloudformation", "DescribeStacks"): _on(
+        "cloudformation:DescribeStacks",
+        lambda params: f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{params['StackName']}/one",
+    ),
     ("sfn", "StopExecution"): _on("states:StopExecution", lambda params: str(params["executionArn"])),
     ("sfn", "StartExecution"): _on("states:StartExecution", lambda params: str(params["stateMachineArn"])),
     ("sfn", "DescribeExecution"): _on("states:DescribeExecution", lambda params: str(params["executionArn"])),

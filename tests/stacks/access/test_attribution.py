@@ -171,3 +171,15 @@ def test_without_profiles_nothing_is_made_and_models_are_asked_as_they_are(tmp_p
     assert deployment.of_type(PROFILE) == {}
     assert json.loads(text_of(variables(deployment, "EvaluateStudent")["INFERENCE_PROFILES"]))["ids"] == []
     assert "InferenceProfiles" not in json.dumps(deployment.policy_documents())
+
+
+@pytest.mark.parametrize("geography", ["us", "eu", "apac", "amer", "in", "global", "us-gov"])
+def test_profiles_of_two_environments_never_have_one_name(geography: str) -> None:
+    # Given an environment whose name goes on like another one's profile of a geography
+    model = "amazon.nova-pro-v1:0"
+    # When
+    names = {profile_name("dev", f"{geography}.{model}"), profile_name(f"dev-{geography}", model)}
+    # Then
+    assert len(names) == 2
+    assert all(len(name) <= 64 for name in names)
+    assert profile_name("dev", f"{geography}.{model}") == f"dev-{geography}-amazon-nova-pro-v1-0"

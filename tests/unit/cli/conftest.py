@@ -100,8 +100,11 @@ class FakeAws:
         self.stub("s3").add_response("put_object", response, expected)
 
     def is_missing(self, key: str) -> None:
-        expected = {"Bucket": "uploads", "Key": key}
-        self.stub("s3").add_client_error("head_object", "404", http_status_code=404, expected_params=expected)
+        self.stub("s3").add_response("list_objects_v2", {}, {"Bucket": "uploads", "Prefix": key})
+
+    def is_there(self, key: str) -> None:
+        found = {"Contents": [{"Key": key}]}
+        self.stub("s3").add_response("list_objects_v2", found, {"Bucket": "uploads", "Prefix": key})
 
     def nothing_left(self) -> None:
         for stub in self.stubs.values():

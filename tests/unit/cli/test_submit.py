@@ -167,8 +167,7 @@ def test_a_task_file_of_an_earlier_upload_is_pointed_out(
     plain = task_dir / "prompts.jsonl"
     (task_dir / "prompts.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
     plain.unlink()
-    expected = {"Bucket": "uploads", "Key": "greetings/task.json"}
-    aws.stub("s3").add_response("head_object", {"VersionId": "t0"}, expected)
+    aws.is_there("greetings/task.json")
     aws.is_missing("greetings/holdout.jsonl")
     aws.is_missing("greetings/calibration.jsonl")
     aws.upload_expected("greetings/prompts.jsonl.gz", "p1")
