@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-load
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test thorough faults focus check format synth snapshots review bench prices-diff drift lock clean-local
+.PHONY: help setup demo test thorough faults focus check format synth snapshots review gate-simulation bench prices-diff drift lock clean-local
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ snapshots: setup ## write docs/templates, docs/nist-800-53.md and docs/diagrams.
 
 review: setup ## one page for the reviewer: resources, roles and why, what is retained, public, billed at rest
 	$(BIN)/python -m review page
+
+gate-simulation: setup ## how often the gate promotes a student at the margin: every population, size, cluster and evidence (ARGS="--trials 300")
+	$(BIN)/python -m tests.gate_simulation $(ARGS)
 
 bench: setup ## one line a figure: bench/<name> <value> <unit> (ARGS=synthesis: that alone; ARGS=-h lists them)
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -19,6 +19,7 @@ from cli.submission import Submission, check_folder
 from lambdas.domain.costs.budget import WayToFit, ways_to_fit
 from lambdas.domain.costs.estimate import ChampionToCome, Estimate, EstimatedLine, RunToCome, estimate_document
 from lambdas.domain.costs.forecast import forecast
+from lambdas.domain.costs.holdout_plan import plan_of_run
 from lambdas.domain.costs.token_estimate import METHOD
 from lambdas.domain.errors import InvalidSettings, PipelineError
 from lambdas.domain.evaluation.judge_calibration import read_calibration
@@ -185,6 +186,7 @@ def _document(
         "fits": found.usd <= budget,
         "ways": [{"change": way.change, "usd": way.usd, "fits": way.fits(budget)} for way in ways],
         "notes": environment.notes,
+        "holdout_plan": plan_of_run(run, found),
         "simulated": environment.settings.simulated,
     }
 
@@ -229,6 +231,7 @@ def _lines(run: RunToCome, found: Estimate, ways: list[WayToFit], environment: E
         f"Answers: {size.expected:.0f} tokens each ({size.low:.0f} to {size.high:.0f}), by {size.source}. "
         "Low and high take every count at its lowest or highest at once."
     )
+    yield f"{plan_of_run(run, found)['text']}."
     yield NOT_IN_IT
     yield from (f"Note: {note}" for note in environment.notes)
     if environment.settings.simulated:

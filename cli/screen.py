@@ -9,12 +9,14 @@ from rich.text import Text
 
 from cli.clean_console import CleanConsole
 from cli.fitting_table import TableColumn, cut, print_table
+from lambdas.domain.explicit_reasons import explicit_reasons, sentences
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED, STOPPED
 from lambdas.domain.report.answered import answered_facts
 from lambdas.domain.report.comparison import comparison_columns, comparison_rows
 from lambdas.domain.report.decision_card import card_lines, decision_card
 from lambdas.domain.report.figures import moment, number, usd
 from lambdas.domain.report.headline import read_headline
+from lambdas.domain.report.judging import evidence_told
 from lambdas.domain.report.training import drop_samples
 from lambdas.domain.text.plain_text import escaped_controls, one_line
 from lambdas.gateways.registry.runs import Run
@@ -99,6 +101,7 @@ def print_report(screen: CleanConsole, report: dict[str, Any], *, simulated: boo
     headline = read_headline(report)
     screen.print(Text(f"{headline.symbol} {headline.outcome}", style=_STYLES.get(headline.outcome, "bold")))
     for line in (headline.sentence, *headline.reasons):
+from lambdas.domain.report.judging import evidence_told
         screen.say(line)
     print_drop_samples(screen, report)
     card = decision_card(report)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
 from cli.submission import only_prompts
 from cli.task_folder import TaskFolder
+from lambdas.domain.costs.holdout_plan import holdout_plan
 from lambdas.domain.dataset.builder import Dataset, DatasetCounts, build_dataset
 from lambdas.domain.dataset.instruction import instruction_warnings
 from lambdas.domain.dataset.line_reader import read_lines
@@ -66,6 +67,12 @@ class Validation:
     problems: list[dict[str, Any]]
     refusal: str | None
     warnings: list[str]
+    task: TaskDefinition
+
+    @property
+    def holdout_plan(self) -> dict[str, Any]:
+        """What the holdout can show, and how many records the whole gate needs."""
+        return holdout_plan(self.dataset.holdout, self.task)
 
     def to_document(self) -> dict[str, Any]:
         """Give what ``--json`` prints; ``usable`` counts the distinct prompts that are left."""
@@ -75,6 +82,7 @@ class Validation:
             "usable": usable_prompts(self.dataset.counts),
             "problems": self.problems,
             "warnings": self.warnings,
+            "holdout_plan": self.holdout_plan if self.dataset.holdout else None,
             "refusal": self.refusal,
         }
 
@@ -95,6 +103,8 @@ class Validation:
             yield f"{holdout.lines} lines in the holdout: {len(self.dataset.holdout)} to measure, {left_out(holdout)}"
         for warning in self.warnings:
             yield f"Warning: {warning}"
+        if self.dataset.holdout:
+            yield f"Holdout: {self.holdout_plan['text']}; 'estimate' says what its evaluation costs"
         for advice in self.dataset.advice():
             yield f"Advice: {advice}"
         yield f"Not usable: {self.refusal}" if self.refusal else "Usable."
@@ -166,7 +176,7 @@ def validate_files(
         if settings is not None:
             check_ceilings(task, settings)
     except (InvalidUpload, SecretsFound, DatasetRefused, CeilingExceeded) as problem:
-        return Validation(dataset, reading.problems, str(problem), dataset.warnings())
+        return Validation(dataset, reading.problems, str(problem), dataset.warnings(), task)
     warnings = [
         *dataset.warnings(),
         *size_warnings(dataset, task, bounds.least),
@@ -174,7 +184,7 @@ def validate_files(
     ]
     if settings is None and task_file is not None:
         warnings.append("what the environment allows was not checked: this folder has no settings of it")
-    return Validation(dataset, reading.problems, None, warnings)
+    return Validation(dataset, reading.problems, None, warnings, task)
 
 
 class _Reading:

@@ -111,6 +111,7 @@ def gather(
         "approval": run.facts.get("approval"),
         "submitter": run.facts.get("submitter"),
         "answer_until": _answer_until(stage, outcome, evaluation),
+        "evidence": evaluation.get("evidence"),
         "left_out": evaluation.get("left_out", []),
         "worst_answers": evaluation.get("worst_answers", []),
         "ledger": [_ledger_line(entry, simulated=settings.simulated) for entry in summed(ledger)],

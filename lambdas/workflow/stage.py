@@ -35,6 +35,7 @@ from lambdas.gateways.aws.metric_writer import Meter
 from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.foreign_resources import ForeignResources
 from lambdas.gateways.registry.intake import Intake
+from lambdas.gateways.registry.looks import Looks
 from lambdas.gateways.registry.monthly_budget import MonthlyBudget
 from lambdas.gateways.registry.resources import CREATED, PLANNED, Resource, ResourceBook
 from lambdas.gateways.registry.run_ledger import RunLedger
@@ -139,6 +140,11 @@ class Pipeline:
     def shard_failures(self) -> ShardFailures:
         """What failed shards said."""
         return ShardFailures(self._table)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """How often each holdout was looked at."""
+        return Looks(self._table)
 
     @cached_property
     def tasks(self) -> TaskBook:

@@ -50,6 +50,8 @@ class Errors:
         Points that the judge adds to each score; below 0 it is too strict.
     judge_length : float
         Points that the judge adds for each doubling of an answer's length over that of what is right.
+    judge_order : float
+        Share of the pairs in which the judge gives the first answer a point more, because it is the first.
     """
 
     teacher: float = 0.03
@@ -57,6 +59,7 @@ class Errors:
     judge_noise: float = 0.05
     judge_bias: float = 0.0
     judge_length: float = 0.0
+    judge_order: float = 0.05
 
 
 @dataclass(frozen=True)

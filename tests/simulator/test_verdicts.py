@@ -76,7 +76,16 @@ def test_a_student_trained_on_good_data_passes_and_its_report_has_the_documented
     assert all(phase["started_at"] <= phase["ended_at"] for phase in phases)
 
     # When it has been promoted, by a person who knew the price of an hour
-    approval: Approval = {"answer": "approved", "why": "", "usd_per_unit_hour": 3.0}
+    approval: Approval = {
+        "answer": "approved",
+        "why": "",
+        "at": "2026-11-01T00:00:00.000Z",
+        "report_sha256": "0" * 64,
+        "explicitly": False,
+        "accepted": [],
+        "by": {"arn": "arn:aws:iam::1:user/a", "account": "1", "user_id": "A", "at": "2026-11-01T00:00:00Z"},
+        "usd_per_unit_hour": 3.0,
+    }
     stages.pipeline.registry.record_facts(run.run_id, endpoint_arn="arn:endpoint", approval=approval)
     publish_report(stages.stage("PublishReport", run, outcome="PROMOTED"))
     text = stages.pipeline.runs.read(run.files.report(run.attempt, "report.json"))

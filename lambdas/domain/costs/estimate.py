@@ -19,10 +19,12 @@ from lambdas.domain.costs.token_estimate import (
     shared_tokens,
 )
 from lambdas.domain.dataset.records import Record
+from lambdas.domain.evaluation.evidence import PAIRWISE, TRUSTED, rests_on
 from lambdas.domain.evaluation.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.evaluation.judge import case_question, judge_question
 from lambdas.domain.evaluation.judge_calibration import CalibrationCase
-from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS, identity_for_timing
+from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS, identity_for_timing, teacher_sample
+from lambdas.domain.evaluation.pairs import pair_question
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.questions.answers import Question
@@ -295,6 +297,25 @@ class RunToCome:
         yield _Calls(stage, models.baseline, answers).line(self._missing(models.baseline, long), size, self.prices)
         judged = list(self._to_judge("x" * round(size.expected * CHARACTERS_A_TOKEN)))
         yield _Calls(stage, models.judge, "verdicts on the holdout").line(judged, self._verdict(), self.prices)
+        pairs = list(self._pairs_to_judge("x" * round(size.expected * CHARACTERS_A_TOKEN)))
+        if pairs:
+            both = _Calls(stage, models.judge, "verdicts on pairs, in both orders")
+            yield both.line(pairs, self._verdict(), self.prices)
+
+    def _evidence(self) -> str:
+        """Say on what the comparison with the reference model will rest."""
+        trusted = sum(record.golden is not None for record in self.holdout)
+        return rests_on(trusted, len(self.holdout), self.task.gate)
+
+    def _pairs_to_judge(self, text: str) -> Iterable[Question]:
+        """Ask about each pair in both orders, but where both answers and the verdict exist; parameter as below."""
+        if self._evidence() != PAIRWISE:
+            return
+        reference = self.models.baseline if self.task.gate.reference == "baseline" else self.models.teacher
+        for record in self.holdout:
+            other = self.paid.get(teacher_question(record, self.task).key(reference)) or text
+            yield pair_question(record, text, other, self.task)
+            yield pair_question(record, other, text, self.task)
 
     def _to_judge(self, text: str) -> Iterable[Question]:
         """Ask for a verdict on each contestant's answer, but where answer, reference and verdict on them exist.
@@ -312,11 +333,15 @@ class RunToCome:
         ]
         if self.champion:
             known.append((self.champion.model_arn, student_question, self.champion.task))
+        everyone = [record.id for record in self.holdout]
+        of_teacher = set(everyone if self._evidence() == TRUSTED else teacher_sample(everyone))
         for record in self.holdout:
             guess = judge_question(record, text, text, rubric)
             yield guess  # the new student's
             reference = record.golden or self.paid.get(teacher_question(record, self.task).key(models.teacher))
             for model, ask, task in known:
+                if model == models.teacher and record.id not in of_teacher:
+                    continue
                 answer = self.paid.get(ask(record, task).key(model)) if reference else None
                 if reference is None or answer is None:
                     yield guess

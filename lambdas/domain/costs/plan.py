@@ -32,6 +32,8 @@ class Plan:
         How they were foreseen.
     answer_tokens : mapping or None
         Tokens that an answer of the task is taken to have.
+    holdout : mapping or None
+        :func:`~lambdas.domain.costs.holdout_plan.holdout_plan`: what the holdout can show, and how many would do.
     """
 
     models: ModelChoice
@@ -43,6 +45,7 @@ class Plan:
     estimate_high_usd: float | None = None
     estimate_method: str | None = None
     answer_tokens: Mapping[str, float] | None = None
+    holdout: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, models: ModelChoice, estimate: Mapping[str, Any], budget_usd: float, hour_usd: float | None) -> Self:

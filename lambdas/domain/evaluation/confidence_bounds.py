@@ -13,7 +13,7 @@ import math
 import statistics
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -25,8 +25,25 @@ RESAMPLES = 4_000
 ALPHA = 0.05
 """Error of each one-sided bound."""
 
+
+def error_of_look(look: int) -> float:
+    """Give the error that the bound of a look at the same records may have, so that all looks together spend 10 %.
+
+    The first has :data:`ALPHA`, the next a third of it, a sixth, a tenth: the series adds up to twice the first.
+    """
+    return 2 * ALPHA / (look * (look + 1))
+
+
+def error_spent(looks: int) -> float:
+    """Give the error that so many looks have spent together, at most twice :data:`ALPHA`."""
+    return 2 * ALPHA * (1 - 1 / (looks + 1))
+
+
 _NORMAL = statistics.NormalDist()
 _BITS = 53
+
+_Unit = tuple[float, int]
+"""Sum and number of the values of a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,8 @@ class Bounds:
         Standard deviation of one value; 0 for a single one.
     records : int
         How many values.
+    groups : int
+        How many of them are independent of each other: groups, or the values where each is its own.
     """
 
     mean: float
@@ -51,6 +70,7 @@ class Bounds:
     resampled_low: float
     spread: float
     records: int
+    groups: int
 
 
 def unseen_share(records: int, error: float = ALPHA) -> float:
@@ -61,11 +81,18 @@ def unseen_share(records: int, error: float = ALPHA) -> float:
     return 1 - math.pow(error, 1 / records)
 
 
-def mean_bounds(values: Sequence[float], limits: tuple[float, float] | None = None) -> Bounds:
+def mean_bounds(
+    values: Sequence[float],
+    limits: tuple[float, float] | None = None,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    error: float = ALPHA,
+) -> Bounds:
     """Bound the mean of values that take few distinct ones.
 
     The bias-corrected and accelerated bootstrap (BCa; Efron 1987, "Better Bootstrap Confidence Intervals"): the plain
-    percentile bound is too hopeful where a student is right nearly always and badly wrong at times. With limits neither
+    percentile bound is too hopeful where a student is right nearly always and badly wrong at times. It is widened as
+    Student's t is beside the normal distribution, which matters where few groups are drawn from. With limits neither
     bound is closer to the mean than if :func:`unseen_share` of the population had the worst, or the best, value.
 
     Parameters
@@ -74,6 +101,11 @@ def mean_bounds(values: Sequence[float], limits: tuple[float, float] | None = No
         At least one; equal values in another order give the same bounds.
     limits : tuple of float, optional
         Lowest and highest value that there can be; without them the bounds rest on what was seen.
+    groups : sequence of hashable, optional
+        The group of each value. Values of one group are not independent, so that whole groups are drawn (Davison and
+        Hinkley 1997, section 3.8). Without it each value is a group of its own.
+    error : float
+        Of each one-sided bound.
 
     Raises
     ------
@@ -82,16 +114,27 @@ def mean_bounds(values: Sequence[float], limits: tuple[float, float] | None = No
     """
     if not values:
         raise ValueError("a mean of nothing has no bounds")
-    counts = sorted(Counter(float(value) for value in values).items())
-    n = len(values)
-    mean = math.fsum(value * count for value, count in counts) / n
-    spread = math.sqrt(math.fsum(count * (value - mean) ** 2 for value, count in counts) / (n - 1)) if n > 1 else 0.0
-    low, high = _resampled(counts, n, mean)
+    units = _units(values, groups)
+    drawn, n = sum(units.values()), len(values)
+    mean = math.fsum(values) / n
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1)) if n > 1 else 0.0
+    low, high = _resampled(sorted(units.items()), drawn, mean, error)
     if limits is None:
-        return Bounds(mean, low, high, low, spread, n)
-    unseen = unseen_share(n)
+        return Bounds(mean, low, high, low, spread, n, drawn)
+    unseen = unseen_share(drawn, error)
     worst, best = ((1 - unseen) * mean + unseen * limit for limit in limits)
-    return Bounds(mean, min(low, worst), max(high, best), low, spread, n)
+    return Bounds(mean, min(low, worst), max(high, best), low, spread, n, drawn)
+
+
+def _units(values: Sequence[float], groups: Sequence[Hashable] | None) -> Counter[_Unit]:
+    """Count what is drawn: sums of groups with their sizes, which for a group of one is the value itself."""
+    if groups is None:
+        return Counter((float(value), 1) for value in values)
+    sums: dict[Hashable, float] = {}
+    for group, value in zip(groups, values, strict=True):
+        sums[group] = sums.get(group, 0.0) + value
+    sizes = Counter(groups)
+    return Counter((total, sizes[group]) for group, total in sums.items())
 
 
 def binomial(random: Random, trials: int, probability: float) -> int:
@@ -116,39 +159,59 @@ def binomial(random: Random, trials: int, probability: float) -> int:
     return successes
 
 
-def _resampled(counts: list[tuple[float, int]], n: int, mean: float) -> tuple[float, float]:
+def _resampled(counts: list[tuple[_Unit, int]], n: int, mean: float, error: float) -> tuple[float, float]:
     """Give the bounds of the BCa bootstrap; without spread no resample differs from the values."""
-    if len(counts) == 1:
+    if len({total / size for (total, size), _ in counts}) == 1:
         return mean, mean
-    means = _resampled_means(counts, n, Random(digest("bootstrap", 1, counts)))  # noqa: S311 - statistics, no secret
+    means = _resampled_means(counts, n, Random(digest("bootstrap", 2, counts)))  # noqa: S311 - statistics, no secret
     below, at_most = bisect_left(means, mean - 1e-12), bisect_right(means, mean + 1e-12)
     share = min(max((below + at_most) / (2 * len(means)), 1 / len(means)), 1 - 1 / len(means))
     bias, acceleration = _NORMAL.inv_cdf(share), _acceleration(counts, mean)
-    low = math.floor(_adjusted(ALPHA, bias, acceleration) * (RESAMPLES + 1)) - 1
-    high = math.ceil(_adjusted(1 - ALPHA, bias, acceleration) * (RESAMPLES + 1)) - 1
-    return means[max(low, 0)], means[min(high, RESAMPLES - 1)]
+    low = math.floor(_adjusted(error, bias, acceleration) * (RESAMPLES + 1)) - 1
+    high = math.ceil(_adjusted(1 - error, bias, acceleration) * (RESAMPLES + 1)) - 1
+    wider, seen = _few(n, error), [total / size for (total, size), _ in counts]
+    below_mean, above_mean = means[max(low, 0)] - mean, means[min(high, RESAMPLES - 1)] - mean
+    return max(mean + below_mean * wider, min(seen)), min(mean + above_mean * wider, max(seen))
 
 
-def _resampled_means(counts: list[tuple[float, int]], n: int, random: Random) -> list[float]:
+def student_quantile(n: int, error: float = ALPHA) -> float:
+    """Give the quantile of Student's t for a standard deviation from n draws, by its expansion.
+
+    Abramowitz and Stegun 1964, 26.7.5.
+    """
+    z, free = -_NORMAL.inv_cdf(error), n - 1
+    return z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+
+
+def _few(n: int, error: float) -> float:
+    """Give by how much a bound from n draws is wider than the bootstrap's, whose spread is that of the draws."""
+    if n <= 1:
+        return 1.0
+    return student_quantile(n, error) / -_NORMAL.inv_cdf(error) * math.sqrt(n / (n - 1))
+
+
+def _resampled_means(counts: list[tuple[_Unit, int]], n: int, random: Random) -> list[float]:
     shares, left = [], n
-    for value, count in counts:
-        shares.append((value, count / left))
+    for (total, size), count in counts:
+        shares.append((total, size, count / left))
         left -= count
     means = []
     for _ in range(RESAMPLES):
-        total, left = 0.0, n
-        for value, share in shares:
+        sums, sizes, left = 0.0, 0, n
+        for total, size, share in shares:
             drawn = binomial(random, left, share)
-            total += value * drawn
+            sums += total * drawn
+            sizes += size * drawn
             left -= drawn
-        means.append(total / n)
+        means.append(sums / sizes)
     return sorted(means)
 
 
-def _acceleration(counts: list[tuple[float, int]], mean: float) -> float:
+def _acceleration(counts: list[tuple[_Unit, int]], mean: float) -> float:
     """Give a sixth of the skewness of the mean, which is what the jackknife amounts to for a mean."""
-    second = math.fsum(count * (value - mean) ** 2 for value, count in counts)
-    third = math.fsum(count * (value - mean) ** 3 for value, count in counts)
+    off = [(total - mean * size, count) for (total, size), count in counts]
+    second = math.fsum(count * one**2 for one, count in off)
+    third = math.fsum(count * one**3 for one, count in off)
     return third / (6 * second * math.sqrt(second))
 
 

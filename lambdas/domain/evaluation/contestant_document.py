@@ -24,6 +24,7 @@ class ContestantDocument(TypedDict, total=False):
     model_id: str
     records: int
     unanswered: int
+    judged: int
     judge_failures: int
     judge_score: Score
     schema_validity: float

@@ -39,8 +39,9 @@ class ContestantSummary:
 
     Attributes
     ----------
-    records, unanswered, judge_failures : int
-        Holdout records; those of them without an answer; those whose answer the judge did not score.
+    records, unanswered, judged, judge_failures : int
+        Holdout records; those of them without an answer; those that the judge was to score; those of the latter that
+        it did not.
     mean_score : float or None
         Mean judge score, 1 to 5; ``None`` without a score. Its ``ci95`` is the normal approximation, too narrow where
         scores hardly differ and so widened by what so few of them need not have shown
@@ -71,6 +72,7 @@ class ContestantSummary:
     model: str
     records: int
     unanswered: int = 0
+    judged: int = 0
     judge_failures: int = 0
     mean_score: float | None
     ci95: tuple[float, float] | None
@@ -98,6 +100,7 @@ class ContestantSummary:
             "model_id": self.model,
             "records": self.records,
             "unanswered": self.unanswered,
+            "judged": self.judged,
             "judge_failures": self.judge_failures,
             "judge_score": {"mean": self.mean_score, "ci95": interval, "distribution": self.distribution},
             "schema_validity": self.schema_validity,
@@ -154,7 +157,8 @@ def summarise(
         model=measurements[0].model,
         records=len(measurements),
         unanswered=len(measurements) - len(answered),
-        judge_failures=len(measurements) - len(scores),
+        judged=sum(item.judged for item in measurements),
+        judge_failures=sum(item.judged and item.score is None for item in measurements),
         mean_score=statistics.fmean(scores) if scores else None,
         ci95=_interval(scores),
         distribution={str(score): scores.count(score) for score in range(1, 6)},

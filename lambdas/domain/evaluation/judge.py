@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -110,23 +111,47 @@ def read_verdict(answer: Answer) -> Verdict:
         When the answer is anything else, or the score is not whole or not from 1 to 5; such a verdict is asked for
         again, never guessed.
     """
+    document = called_with(answer, RECORD_SCORE, ("score",))
+    return Verdict(whole_score(document["score"]), str(document.get("explanation", "")))
+
+
+def called_with(answer: Answer, tool: Tool, wanted: Sequence[str]) -> dict[str, Any]:
+    """Give what a judge called its tool with: exactly one call of it, with all that is wanted of it.
+
+    Raises
+    ------
+    InvalidVerdict
+        When the answer is anything else.
+    """
     problem = answer.call_problem
     if problem is None:  # kept before calls were looked at: what ended as a call was one
-        problem = "" if answer.stop_reason == "tool_use" else f"it did not call {RECORD_SCORE.name}"
+        problem = "" if answer.stop_reason == "tool_use" else f"it did not call {tool.name}"
     if problem:
         raise InvalidVerdict(f"the judge gave no verdict: {problem}")
     if answer.stop_reason not in _ENDINGS:
         raise InvalidVerdict(f"the judge's verdict ended with {answer.stop_reason!r}")
     try:
         document = json.loads(answer.text)
-        score = document["score"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise InvalidVerdict(f"the judge did not call {RECORD_SCORE.name} with a score") from None
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not all(name in document for name in wanted):
+        raise InvalidVerdict(f"the judge did not call {tool.name} with a score")
+    return document
+
+
+def whole_score(score: object) -> int:
+    """Read a score.
+
+    Raises
+    ------
+    InvalidVerdict
+        When it is not a whole number from 1 to 5.
+    """
     if isinstance(score, float) and score.is_integer():
         score = int(score)  # JSON has one kind of number: 4.0 is the integer 4 (JSON Schema draft 6 and later)
     if isinstance(score, bool) or not isinstance(score, int) or not LOWEST <= score <= HIGHEST:
         raise InvalidVerdict(f"the judge gave {str(score)[:20]!r}, not a whole number from 1 to 5")
-    return Verdict(score, str(document.get("explanation", "")))
+    return score
 
 
 def verdict_problem(answer: Answer) -> str | None:

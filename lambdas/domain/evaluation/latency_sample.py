@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.questions.answers import Answer
@@ -13,6 +13,15 @@ TIMED_RECORDS = 100
 
 LATENCY_CALLS = "latency_calls"
 """What the ledger counts calls as that were made for the time alone."""
+
+
+TEACHER_JUDGED = 30
+"""Records at most of which the judge is asked about the teacher's own answer, where that answer is the reference."""
+
+
+def teacher_sample(record_ids: Iterable[str]) -> list[str]:
+    """Choose the records on which the teacher is judged against itself: the smallest ids, which are timed first too."""
+    return sorted(record_ids)[:TEACHER_JUDGED]
 
 
 def identity_for_timing(model: str) -> str:

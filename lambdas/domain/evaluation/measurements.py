@@ -46,6 +46,11 @@ class Measurement:
         1 to 5; ``None`` where the judge gave no usable verdict, with ``judge_problem`` saying why.
     group : str
         Records of one group are not independent of each other; empty where the record is a group of its own.
+    judged : bool
+        Whether the judge was asked for a score; of the teacher's own answers it is asked about a sample.
+    pair : dict or None
+        :class:`~lambdas.domain.evaluation.pairs.Pair`: the student beside the reference model, on the student's
+        measurements where the comparison rests on pairs.
     """
 
     record_id: str
@@ -72,6 +77,8 @@ class Measurement:
     explanation: str
     slices: dict[str, str] = field(default_factory=dict)
     group: str = ""
+    judged: bool = True
+    pair: dict[str, Any] | None = None
 
     @property
     def unit(self) -> str:

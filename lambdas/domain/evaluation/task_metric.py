@@ -6,6 +6,7 @@ by equality. Free text has no measure of its own and is left to the judge.
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections import Counter
@@ -135,6 +136,55 @@ def measure_task(schema: dict[str, Any] | None, pairs: Iterable[tuple[str, str]]
         },
         unreadable=unreadable,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRecall:
+    """How often the student gives a value where the reference has it.
+
+    Attributes
+    ----------
+    field : str
+        Names of the properties on the way, joined by dots.
+    value : str
+        As JSON.
+    records, found : int
+        References with the value; answers to them that have it too.
+    """
+
+    field: str
+    value: str
+    records: int
+    found: int
+
+    @property
+    def recall(self) -> float:
+        """Share that is found, 0 to 1."""
+        return self.found / self.records
+
+
+def class_recalls(schema: dict[str, Any] | None, pairs: Iterable[tuple[str, str]]) -> list[ClassRecall]:
+    """Count, for each value of each choice of the schema, how often the answers find it; fields and values in order.
+
+    Parameters
+    ----------
+    schema : dict or None
+    pairs : iterable of tuple
+        Answer and reference; an answer that cannot be read finds nothing.
+    """
+    choices = [path for path, kind in measured_fields(schema).items() if kind == "choice"]
+    records, found = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for answer_text, reference_text in pairs if choices else ():
+        wanted, given = read_object(reference_text), read_object(answer_text)
+        for path in choices:
+            value = _at(wanted, path)
+            if value is None:
+                continue
+            name = ".".join(path), json.dumps(value, ensure_ascii=False, sort_keys=True)
+            other = _at(given, path)
+            records[name] += 1
+            found[name] += other == value and type(other) is type(value)
+    return [ClassRecall(*name, count, found[name]) for name, count in sorted(records.items())]
 
 
 def _fields(schema: dict[str, Any], path: Path, depth: int) -> Iterable[tuple[Path, Kind]]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
-from lambdas.domain.gate.rule_result import ROUNDING, RuleResult
+from lambdas.domain.gate.rule_result import INFORMS, ROUNDING, RuleResult
 from lambdas.domain.identity import digest
 from lambdas.domain.stored import known_fields
 from lambdas.domain.task.model_choice import ModelChoice
@@ -157,7 +157,7 @@ def loosened(before: ApprovedLimits, now: ApprovedLimits) -> list[ExplicitReason
 def not_shown(lines: Sequence[RuleResult]) -> Iterator[ExplicitReason]:
     """Name the rules that the student is not shown to keep, of the gate under :func:`protected_rules`."""
     for line in lines:
-        if line.passed:
+        if line.passed or line.kind == INFORMS:
             continue
         found = "nothing was measured" if line.measured is None else f"measured {line.measured:.4g}"
         bound = "" if line.bound is None else f", and it may be {line.bound:.4g}"

@@ -38,6 +38,7 @@ class Evaluation(TypedDict, total=False):
     reasons: list[str]
     gate: list[RuleDocument]
     explicit_reasons: list[ExplicitReason]
+    evidence: Mapping[str, Any]
     contestants: list[ContestantDocument]
     left_out: Sequence[LeftOut]
     shards: int

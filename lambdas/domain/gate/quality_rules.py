@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambdas.domain.evaluation.confidence_bounds import Bounds, mean_bounds
+from lambdas.domain.evaluation.confidence_bounds import Bounds, error_of_look, mean_bounds
 from lambdas.domain.evaluation.contestant_summary import ContestantSummary
-from lambdas.domain.evaluation.judge import LOWEST, MOST_DIFFERENCE, MOST_FAILURES
+from lambdas.domain.evaluation.evidence import FIDELITY, Comparison, teacher_ceiling
+from lambdas.domain.evaluation.judge import MOST_DIFFERENCE, MOST_FAILURES
 from lambdas.domain.evaluation.judge_calibration import Agreement
-from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, paired_differences, worst_differences
+from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, worst_differences
 from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, records_that_show
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
-from lambdas.domain.gate.rule_result import ROUNDING, RuleResult, at_least, at_most
+from lambdas.domain.gate.level_rules import floor_line, recall_lines, slice_lines
+from lambdas.domain.gate.rule_result import (
+    INFORMS,
+    MUST_BE_SHOWN,
+    ROUNDING,
+    RuleResult,
+    accepted_by_a_person,
+    at_least,
+    at_most,
+)
 from lambdas.domain.task.task_definition import GateRules
-
-FEWEST_IN_A_SLICE = 10
-"""Records below which the mean of a slice says nothing."""
 
 _LIMITS = (-MOST_DIFFERENCE, MOST_DIFFERENCE)
 
@@ -44,23 +49,44 @@ class JudgeRecord:
     drift: float | None = None
 
 
-def judge_lines(summaries: Mapping[str, ContestantSummary], rules: GateRules, record: JudgeRecord) -> list[RuleResult]:
-    """Hold the judge against its limits; a judge beyond them is not evidence, for or against the student."""
-    shares = {role: summary.judge_failures / summary.records for role, summary in summaries.items()}
-    worst = max(shares, key=lambda role: shares[role])
+def judge_lines(
+    summaries: Mapping[str, ContestantSummary],
+    rules: GateRules,
+    record: JudgeRecord,
+    outcomes: Mapping[str, int] | None = None,
+) -> list[RuleResult]:
+    """Hold the judge against its limits; a judge beyond them is not evidence, for or against the student.
+
+    Parameters
+    ----------
+    summaries : mapping of str to ContestantSummary
+        By role; one that the judge was asked about on a sample alone decides nothing.
+    rules : GateRules
+    record : JudgeRecord
+    outcomes : mapping of str to int, optional
+        How pairs ended, where the comparison rests on them.
+    """
+    counts = {
+        role.replace("_", " "): (one.judge_failures, one.records)
+        for role, one in summaries.items()
+        if one.judged == one.records
+    }
+    if outcomes is not None:
+        counts["pairs"] = outcomes["no_verdict"], sum(outcomes.values())
+    worst = max(counts, key=lambda name: counts[name][0] / counts[name][1])
+    failed, asked = counts[worst]
     failures = at_most(
         "max_judge_failures",
         MOST_FAILURES,
-        shares[worst],
-        f"share of answers without a verdict after every retry, where it is largest: {worst.replace('_', ' ')}, "
-        f"{summaries[worst].judge_failures} of {summaries[worst].records}",
+        failed / asked,
+        f"share of answers without a verdict after every retry, where it is largest: {worst}, {failed} of {asked}",
         evidence=True,
     )
     found = [failures, *agreement_lines(record.agreement, rules)]
     if record.agreement is not None:
         text = "points by which the judge's scores of the calibration set moved between begin and end of the evaluation"
         found.append(at_most("max_judge_drift", rules.max_judge_error, record.drift, text, evidence=True))
-    return found
+    return [replace(line, kind=MUST_BE_SHOWN) for line in found]
 
 
 def agreement_lines(agreement: Agreement | None, rules: GateRules) -> list[RuleResult]:
@@ -89,9 +115,12 @@ def agreement_lines(agreement: Agreement | None, rules: GateRules) -> list[RuleR
 
 def quality_lines(
     grouped: Mapping[str, Sequence[Measurement]],
-    summaries: Mapping[str, ContestantSummary],
     rules: GateRules,
+    comparison: Comparison,
+    of_scores: str,
     unmeasured: Sequence[Mapping[str, str]] = (),
+    schema: dict[str, Any] | None = None,
+    look: int = 1,
 ) -> list[RuleResult]:
     """Hold the student's scores against the task's floor, its reference and the floors of its slices.
 
@@ -100,76 +129,139 @@ def quality_lines(
     Parameters
     ----------
     grouped : mapping of str to sequence of Measurement
-        By role; student and reference must be there.
-    summaries : mapping of str to ContestantSummary
+        By role; the student must be there.
     rules : GateRules
+    comparison : Comparison
+        The student beside its reference model.
+    of_scores : str
+        On what scores against the references rest.
     unmeasured : sequence of mapping of str to str
         Slices of the holdout records that were not measured, since nothing is known to compare with.
+    schema : dict, optional
+        The task's output schema.
+    look : int
+        Which verdict on these records it is, from 1.
     """
     student = grouped["student"]
-    floor = _floor_line("min_judge_score", rules.min_judge_score, student, "mean judge score of the student")
-    drop, size = _non_inferiority(student, grouped[rules.reference], summaries[rules.reference].mean_score, rules)
-    return [floor, drop, size, *_slice_lines(student, rules, unmeasured)]
+    text = "mean judge score of the student" + (_ceiling_text(grouped) if of_scores == FIDELITY else "")
+    floor = floor_line("min_judge_score", rules.min_judge_score, student, text, of_scores)
+    return [
+        floor,
+        *_non_inferiority(comparison, rules, look),
+        *slice_lines(student, rules.slices, unmeasured, of_scores),
+        *recall_lines(schema, student, rules.min_class_recall, of_scores),
+    ]
 
 
-def _floor_line(rule: str, floor: float, student: Sequence[Measurement], text: str) -> RuleResult:
-    """Decide by the mean of what was judged, unless it is the answers without a verdict that decide."""
-    scores = [item.score for item in student if item.score is not None]
-    line = at_least(rule, floor, statistics.fmean(scores) if scores else None, text)
-    missing = len(student) - len(scores)
-    if not missing or not line.passed:
-        return line
-    worst = statistics.fmean(LOWEST if item.score is None else item.score for item in student)
-    text += f"; {worst:.2f} if the {missing} without a verdict had the lowest score"
-    passed = worst >= floor - ROUNDING
-    return replace(line, passed=passed, undecided=not passed, explanation=text)
+def _ceiling_text(grouped: Mapping[str, Sequence[Measurement]]) -> str:
+    ceiling = teacher_ceiling(grouped.get("teacher", ()))
+    own = "" if ceiling is None else f"; the teacher's own second answers reach {ceiling:.2f}"
+    return f" against the teacher's answers, which shows likeness and no more{own}"
 
 
-def _non_inferiority(
-    student: Sequence[Measurement], reference: Sequence[Measurement], reference_score: float | None, rules: GateRules
-) -> tuple[RuleResult, RuleResult]:
+def _non_inferiority(comparison: Comparison, rules: GateRules, look: int) -> list[RuleResult]:
     """Decide by the bounds of the mean paired difference; say how many records the measured spread asks for."""
-    margin, differences = rules.max_quality_drop, paired_differences(student, reference)
-    planned = holdout_records_needed(margin)
-    if not differences or reference_score is None:
-        text = "no record was judged for both"
+    if comparison.evidence == FIDELITY:
+        return [_nothing_compared(rules)]
+    margin, differences, planned = (
+        rules.max_quality_drop,
+        comparison.differences,
+        holdout_records_needed(rules.max_quality_drop),
+    )
+    if not differences:
         drop = RuleResult(
-            rule="max_quality_drop", threshold=margin, measured=None, passed=False, undecided=True, explanation=text
+            rule="max_quality_drop",
+            kind=MUST_BE_SHOWN,
+            evidence=comparison.evidence,
+            threshold=margin,
+            measured=None,
+            passed=False,
+            undecided=True,
+            explanation="no record was judged for both",
         )
-        return drop, at_least("holdout_records", planned, 0.0, text)
-    bounds, unknown = mean_bounds(differences, _LIMITS), worst_differences(student, reference)
-    at_worst = bounds if unknown == differences else mean_bounds(unknown, _LIMITS)
+        return [drop, replace(at_least("holdout_records", planned, 0.0, "no record was judged for both"), kind=INFORMS)]
+    error = error_of_look(look)
+    bounds = mean_bounds(differences, _LIMITS, groups=_groups(comparison.units), error=error)
+    at_worst = (
+        bounds
+        if comparison.worst == differences
+        else mean_bounds(comparison.worst, _LIMITS, groups=_groups(comparison.worst_units), error=error)
+    )
     largest, needed = -min(bounds.low, at_worst.low), _records_needed(bounds, margin)
     passed, worse = largest <= margin + ROUNDING, -bounds.high > margin + ROUNDING
     hidden = not passed and not worse and -bounds.low <= margin + ROUNDING
-    few = not passed and not worse and not hidden and bounds.records < needed
+    few = not passed and not worse and not hidden and bounds.groups < needed
     drop = RuleResult(
         rule="max_quality_drop",
+        kind=MUST_BE_SHOWN,
+        evidence=comparison.evidence,
         threshold=margin,
         measured=-bounds.mean,
         bound=largest,
         passed=passed,
         undecided=few or hidden,
         explanation=(
-            f"judge points below the {rules.reference} ({reference_score:.2f}), paired over {bounds.records} records; "
-            "bound: the largest drop that the measurements allow, one-sided 95 %"
-            + _unknown_text(student, reference, rules.reference)
+            f"judge points below the {rules.reference}, paired over {_over(bounds)}{_pairs_text(comparison)}; "
+            f"bound: the largest drop that the measurements allow, one-sided {1 - error:.3g}"
+            + (f", since this is verdict {look} on the same records" if look > 1 else "")
+            + _unknown_text(comparison, rules.reference)
             + ("" if passed or hidden else _refused_text(bounds, worse=worse, needed=needed))
         ),
     )
     size = RuleResult(
         rule="holdout_records",
+        kind=INFORMS,
         threshold=needed,
-        measured=float(bounds.records),
+        measured=float(bounds.groups),
         passed=not few,
         undecided=few,
         explanation=(
-            f"paired records that show a drop within {margin:g} at 80 % power with the measured spread of "
+            f"independent records that show a drop within {margin:g} at 80 % power with the measured spread of "
             f"{bounds.spread:.2f} points; {planned} were planned"
-            + ("; the bound decides with fewer" if bounds.records < needed and not few else "")
+            + ("; the bound decides with fewer" if bounds.groups < needed and not few else "")
         ),
     )
-    return drop, size
+    return [drop, size]
+
+
+def _nothing_compared(rules: GateRules) -> RuleResult:
+    """Leave the comparison undecided where the teacher's answers are all there is: a person may accept that."""
+    line = RuleResult(
+        rule="max_quality_drop",
+        kind=MUST_BE_SHOWN,
+        evidence=FIDELITY,
+        threshold=rules.max_quality_drop,
+        measured=None,
+        passed=False,
+        undecided=True,
+        explanation=(
+            f"the references are the teacher's own answers, which say nothing about the {rules.reference}: give "
+            "trusted answers in holdout.jsonl, let the judge compare pairs ('gate.evidence' of task.json is "
+            '"auto"), or have people label a sample (python -m cli label)'
+        ),
+    )
+    return accepted_by_a_person(line)
+
+
+def _groups(units: Sequence[str]) -> Sequence[str] | None:
+    """Name the groups, or ``None`` where each record is its own."""
+    return units if len(set(units)) < len(units) else None
+
+
+def _over(bounds: Bounds) -> str:
+    return f"{bounds.records} records" + (f" in {bounds.groups} groups" if bounds.groups < bounds.records else "")
+
+
+def _pairs_text(comparison: Comparison) -> str:
+    """Say how pairs ended, where pairs are what the comparison rests on."""
+    ended = comparison.outcomes
+    if ended is None:
+        return ""
+    return (
+        " that the judge saw without a reference, blinded and in both orders: the student's answer was better in "
+        f"{ended['student']} and worse in {ended['other']}, {ended['tie']} ties, {ended['equal']} equal texts, in "
+        f"{ended['flip']} the order decided"
+    )
 
 
 def worse_than_champion(grouped: Mapping[str, Sequence[Measurement]], rules: GateRules) -> list[ExplicitReason]:
@@ -182,7 +274,7 @@ def worse_than_champion(grouped: Mapping[str, Sequence[Measurement]], rules: Gat
     found = worst_differences(student, champion) if champion else []
     if not found:
         return []
-    bounds = mean_bounds(found, _LIMITS)
+    bounds = mean_bounds(found, _LIMITS, groups=_groups([item.unit for item in student]))
     if -bounds.low <= rules.max_quality_drop + ROUNDING:
         return []
     text = (
@@ -208,49 +300,17 @@ def _refused_text(bounds: Bounds, *, worse: bool, needed: int) -> str:
     return "; the records were enough to show it within the limit, and did not"
 
 
-def _unknown_text(student: Sequence[Measurement], reference: Sequence[Measurement], name: str) -> str:
+def _unknown_text(comparison: Comparison, name: str) -> str:
     """Say what the bound counts at its worst because it is not known."""
-    silent = sum(not item.answered for item in reference)
-    scored = {item.record_id for item in reference if item.score is not None}
-    missing = sum(item.score is None or item.record_id not in scored for item in student)
-    parts = [f"{missing} records without both verdicts"] if missing else []
+    unknown, silent = comparison.unknown, comparison.silent
+    parts = [f"{unknown} records without both verdicts"] if unknown else []
     parts += [f"{silent} that the {name} did not answer"] if silent else []
     return f"; {' and '.join(parts)} count in it at their worst" if parts else ""
 
 
-def _slice_lines(
-    student: Sequence[Measurement], rules: GateRules, unmeasured: Sequence[Mapping[str, str]]
-) -> list[RuleResult]:
-    found: list[RuleResult] = []
-    for name, floor in sorted(rules.slices.items()):
-        members: dict[str, list[Measurement]] = {}
-        for item in student:
-            if name in item.slices:
-                members.setdefault(item.slices[name], []).append(item)
-        left_out = Counter(slices[name] for slices in unmeasured if name in slices)
-        values = sorted(members.keys() | left_out.keys())
-        if not values:
-            found.append(at_least(f"slices.{name}", floor, None, f"no holdout record has the slice field '{name}'"))
-        found += [
-            _slice_line(f"slices.{name}={value}", floor, members.get(value, []), left_out[value]) for value in values
-        ]
-    return found
-
-
-def _slice_line(rule: str, floor: float, members: Sequence[Measurement], left_out: int) -> RuleResult:
-    judged = sum(item.score is not None for item in members)
-    line = _floor_line(rule, floor, members, f"mean judge score of the student over {judged} records")
-    if left_out:
-        line = replace(line, explanation=f"{line.explanation}; {left_out} more have no reference and were not measured")
-    if judged >= FEWEST_IN_A_SLICE:
-        return line
-    text = f"{line.explanation}; at least {FEWEST_IN_A_SLICE} are needed to say anything about a slice"
-    return replace(line, passed=False, undecided=True, explanation=text)
-
-
 def unbelieved(lines: Sequence[RuleResult]) -> list[RuleResult]:
     """Take scores of a judge that is not believed for no evidence: what they seem to break is left undecided."""
-    return [replace(line, undecided=not line.passed) for line in lines]
+    return [replace(line, undecided=not line.passed, acceptable=False) for line in lines]
 
 
 def calibration_document(record: JudgeRecord) -> dict[str, Any] | None:

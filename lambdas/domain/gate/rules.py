@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from lambdas.domain.evaluation.contestant_summary import ContestantSummary
+from lambdas.domain.evaluation.evidence import compared, evidence_of_scores
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
+from lambdas.domain.gate.level_rules import latency_bound, validity_line
 from lambdas.domain.gate.quality_rules import JudgeRecord, judge_lines, quality_lines, unbelieved
-from lambdas.domain.gate.rule_result import RuleResult, at_least
+from lambdas.domain.gate.rule_result import RuleResult, accepted_by_a_person, at_least, level
 from lambdas.domain.serving.break_even import BreakEven
 from lambdas.domain.task.task_definition import TaskDefinition
 
@@ -36,6 +39,8 @@ def judge_gate(
     break_even: BreakEven,
     judge: JudgeRecord,
     unmeasured: Sequence[Mapping[str, str]] = (),
+    trusted: AbstractSet[str] | None = None,
+    look: int = 1,
 ) -> list[RuleResult]:
     """Hold the student against every rule of the task.
 
@@ -52,16 +57,22 @@ def judge_gate(
         How far the judge can be believed.
     unmeasured : sequence of mapping of str to str
         Slices of the holdout records that were not measured.
+    trusted : set of str, optional
+        Ids of the records whose reference is the user's own answer; all of them unless given.
+    look : int
+        Which verdict on these records it is, from 1: the later, the surer the comparison must be.
 
     Returns
     -------
     list of RuleResult
-        One line a rule; the student passes when all lines do.
+        One line a rule.
     """
     rules = task.gate
     student, teacher = summaries["student"], summaries["teacher"]
-    of_judge = judge_lines(summaries, rules, judge)
-    quality = quality_lines(grouped, summaries, rules, unmeasured)
+    ids = {item.record_id for item in grouped["student"]} if trusted is None else trusted
+    comparison, of_scores = compared(grouped, rules, ids), evidence_of_scores(grouped["student"], ids)
+    of_judge = judge_lines(summaries, rules, judge, comparison.outcomes)
+    quality = quality_lines(grouped, rules, comparison, of_scores, unmeasured, task.output_schema, look)
     if not all(line.passed for line in of_judge):
         quality = unbelieved(quality)
     validity = (
@@ -71,9 +82,9 @@ def judge_gate(
     return [
         *quality,
         *of_judge,
-        at_least("min_schema_validity", rules.min_schema_validity, student.schema_validity, validity),
+        validity_line(rules.min_schema_validity, grouped["student"], validity),
         at_least("min_cost_reduction", rules.min_cost_reduction, cost, cost_text),
-        _latency_line(student, summaries["baseline"], task),
+        _latency_line(grouped, summaries, task),
     ]
 
 
@@ -114,22 +125,36 @@ def _units(count: int) -> str:
     return "1 model unit" if count == 1 else f"{count} model units"
 
 
-def _latency_line(student: ContestantSummary, baseline: ContestantSummary, task: TaskDefinition) -> RuleResult:
-    threshold, both = task.gate.min_latency_reduction, (student, baseline)
-    means = [item.latency.mean for item in both if item.latency and item.timed >= min(FEWEST_TIMED, item.records)]
-    if len(means) < len(both) or means[1] <= 0:
+def _latency_line(
+    grouped: Mapping[str, Sequence[Measurement]], summaries: Mapping[str, ContestantSummary], task: TaskDefinition
+) -> RuleResult:
+    threshold, student, baseline = task.gate.min_latency_reduction, summaries["student"], summaries["baseline"]
+    fewest = min(FEWEST_TIMED, student.records)
+    both = [item for item in (student, baseline) if item.latency and item.timed >= fewest]
+    if len(both) < len((student, baseline)) or _mean(baseline) <= 0:
         text = (
             f"{student.timed} answers of the student and {baseline.timed} of the baseline have a latency that counts, "
             f"{student.throttled} and {baseline.throttled} were throttled; those of batch inference have none. "
             f"{FEWEST_TIMED} each are needed"
         )
-        return at_least("min_latency_reduction", threshold, None, text)
-    ours, theirs = means
-    text = f"mean latency, {ours:,.0f} ms; the baseline's is {theirs:,.0f} ms; "
+        return accepted_by_a_person(at_least("min_latency_reduction", threshold, None, text))
+    text = f"mean latency, {_mean(student):,.0f} ms; the baseline's is {_mean(baseline):,.0f} ms; "
+    text += f"95 of 100 answers come within {_slowest(student):,.0f} ms and {_slowest(baseline):,.0f} ms; "
     text += f"{student.throttled} and {baseline.throttled} throttled answers are kept out"
     if task.serving.mode == "provisioned_throughput":
         text += "; measured on the candidate's on-demand deployment, before any throughput is purchased"
-    return at_least("min_latency_reduction", threshold, reduction(ours, theirs), text)
+    high = latency_bound(grouped["student"], grouped["baseline"], fewest)
+    measured = reduction(_mean(student), _mean(baseline))
+    return accepted_by_a_person(level("min_latency_reduction", threshold, measured, high, text))
+
+
+def _mean(summary: ContestantSummary) -> float:
+    return summary.latency.mean if summary.latency else 0.0
+
+
+def _slowest(summary: ContestantSummary) -> float:
+    """Give the 95th percentile."""
+    return summary.latency.quantiles[-1] if summary.latency else 0.0
 
 
 def _cost_reduction(

@@ -25,6 +25,7 @@ def judge_facts(report: dict[str, Any]) -> list[Fact]:
     version, digest = judge.get("prompt_version"), short(judge.get("prompt_sha256") or "", 80)
     facts = [
         *_shards(report),
+        *(Fact(*told) for told in evidence_told(report)),
         Fact("Model", short(judge.get("model_id") or NOT_MEASURED, 160), is_code=True),
         Fact("Prompt", f"version {plain(version)}, SHA-256 {digest[:16]}"),
         Fact("Answers without a verdict", count(judge.get("failures"))),
@@ -63,6 +64,39 @@ def _signed_errors(calibration: dict[str, Any]) -> list[Fact]:
     texts = calibration.get("cannot_show")
     cannot = [short(text, 400) for text in texts if text] if isinstance(texts, list) else []
     return [*facts, *(Fact("Not shown", sentence(text, ".")) for text in cannot[:6])]
+
+
+def evidence_told(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say on what the comparison and the scores rest, and how often these records were looked at, by label."""
+    found = pick(report, "evidence")
+    if not isinstance(found, dict):
+        return []
+    over = f"{count(found.get('records'))} records"
+    if found.get("groups") not in (None, found.get("records")):
+        over += f" in {count(found.get('groups'))} groups"
+    kind, claim = (short(found.get(name) or NOT_MEASURED, 200) for name in ("comparison", "comparison_may_claim"))
+    told = [("Evidence", f"{kind}: {claim}" + (f"; {over}" if number(found.get("records")) else ""))]
+    pairs = found.get("pairs")
+    if isinstance(pairs, dict):
+        ended = (
+            f"student better in {count(pairs.get('student'))}, other in {count(pairs.get('other'))}, ties "
+            f"{count(pairs.get('tie'))}, equal texts {count(pairs.get('equal'))}, the order decided "
+            f"{count(pairs.get('flip'))}"
+        )
+        told.append(("Pairs", ended))
+    scores, claim = (short(found.get(name) or NOT_MEASURED, 200) for name in ("scores", "scores_may_claim"))
+    told.append(("Scores rest on", f"{scores}: {claim}"))
+    ceiling = found.get("teacher_agrees_with_itself")
+    if ceiling is not None:
+        told.append(("Ceiling", f"the teacher's own second answers reach {score(ceiling)}"))
+    if number(found.get("look")):
+        told.append(
+            (
+                "Looks",
+                f"run {count(found.get('look'))} on these records; {percent(found.get('error_spent'))} error spent",
+            )
+        )
+    return told
 
 
 def _shards(report: dict[str, Any]) -> list[Fact]:

@@ -72,6 +72,7 @@ class ReportDocument(TypedDict, total=False):
     approval: Approval | None
     submitter: Submitter | None
     answer_until: str | None
+    evidence: Mapping[str, Any] | None
     left_out: Sequence[LeftOut]
     worst_answers: Sequence[Mapping[str, Any]]
     ledger: Sequence[Mapping[str, Any]]

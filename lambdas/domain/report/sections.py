@@ -194,8 +194,9 @@ def _gate(report: dict[str, Any]) -> list[RuleRow]:
 
 def _rule_row(line: dict[str, Any]) -> RuleRow:
     rule = label(line.get("rule"), 200)
-    slice_name = rule.removeprefix("slices.")
-    unknown = f"Slice {slice_name} at least" if slice_name != rule else rule.replace("_", " ")
+    group, _, of_group = rule.partition(".")
+    named = {"slices": f"Slice {of_group} at least", "recall": f"Finds {of_group} in at least"}
+    unknown = named.get(group, rule.replace("_", " ")) if of_group else rule.replace("_", " ")
     name, text = _RULES.get(rule, (unknown, _guess(rule)))
     passed = line.get("passed")
     return RuleRow(
@@ -222,7 +223,7 @@ def _guess(rule: str) -> Callable[[object], str]:
     """Choose a form for a rule that this page does not know by the quantity in its name."""
     if "score" in rule or "slice" in rule:
         return score
-    return percent if any(word in rule for word in ("validity", "reduction", "share", "rate")) else plain
+    return percent if any(word in rule for word in ("validity", "reduction", "share", "rate", "recall")) else plain
 
 
 def label(value: object, characters: int) -> str:

@@ -37,6 +37,8 @@ class GateRules:
     min_judge_agreement: float
     min_judge_correlation: float
     max_judge_error: float
+    min_class_recall: float = 0.5
+    evidence: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,14 +35,14 @@ class Collected:
     labelled : int
         Training records that carry an answer.
     references : list of dict
-        ``record_id`` and ``reference`` of the holdout.
+        ``record_id`` and ``reference`` of the holdout, and whether the user gave that answer (``trusted``).
     dropped : list of dict
         ``record_id``, ``part`` (``training`` or ``holdout``) and ``reason``.
     """
 
     training: list[str] = field(default_factory=list)
     labelled: int = 0
-    references: list[dict[str, str]] = field(default_factory=list)
+    references: list[dict[str, str | bool]] = field(default_factory=list)
     dropped: list[dict[str, str]] = field(default_factory=list)
     _shown: dict[str, list[dict[str, str]]] = field(default_factory=dict)
 
@@ -95,7 +95,8 @@ def collect(
     for record in holdout:
         text, reason = (record.golden, None) if own_holdout else _usable(record, asked, checker, task)
         if text is not None:
-            collected.references.append({"record_id": record.id, "reference": text})
+            trusted = record.golden is not None
+            collected.references.append({"record_id": record.id, "reference": text, "trusted": trusted})
         else:
             collected.drop(record, "holdout", str(reason), asked)
     return collected

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lambdas.domain.costs.budget import check_budget
 from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
+from lambdas.domain.costs.holdout_plan import plan_of_run
 from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.costs.model_quotas import ModelQuota, needs
 from lambdas.domain.costs.plan import Plan
@@ -73,7 +75,8 @@ def execute(stage: Stage) -> Result:
         to_come = _run_to_come(stage, models)
         estimate = to_come.estimate()
         hour = to_come.prices.find(settings.student_model, throughput_usage(task.serving.commitment))
-        stage.write_plan(Plan.of(models, estimate_document(estimate), task.budget_usd, hour.usd if hour else None))
+        plan = Plan.of(models, estimate_document(estimate), task.budget_usd, hour.usd if hour else None)
+        stage.write_plan(replace(plan, holdout=plan_of_run(to_come, estimate)))
         stage.pipeline.registry.record_facts(stage.run.run_id, budget_usd=task.budget_usd)
         check_budget(to_come, estimate, models.usable())
         _check_quotas(estimate, quotas, settings.quota_wait_hours)
@@ -83,7 +86,7 @@ def execute(stage: Stage) -> Result:
             break
         refused |= found  # the next of each list is chosen, priced and asked
     check_teacher(stage, models, to_come.holdout)
-    stage.progress(estimate_usd=round(estimate.usd, 2))
+    stage.progress(estimate_usd=round(estimate.usd, 2), holdout_plan=plan_of_run(to_come, estimate)["text"])
     return {
         "teacher": models.teacher,
         "student": models.student,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from lambdas.domain.costs.training_cost import TrainingVolume
@@ -99,7 +100,7 @@ def _summary(collected: Collected, teacher: str, task: TaskDefinition) -> Teache
     }
 
 
-def _json(document: dict[str, str]) -> str:
+def _json(document: Mapping[str, str | bool]) -> str:
     return json.dumps(document, ensure_ascii=False, sort_keys=True)
 
 

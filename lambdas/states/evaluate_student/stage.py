@@ -7,11 +7,15 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from lambdas.domain.dataset.builder import from_json_lines
 from lambdas.domain.dataset.records import Record
+from lambdas.domain.evaluation.evidence import PAIRWISE, TRUSTED, is_trusted, rests_on
 from lambdas.domain.evaluation.judge import LOWEST, judge_question, read_verdict, verdict_problem
-from lambdas.domain.evaluation.measurements import CHAMPION, STUDENT, Measurement
+from lambdas.domain.evaluation.latency_sample import teacher_sample
+from lambdas.domain.evaluation.measurements import CHAMPION, STUDENT, TEACHER, Measurement
+from lambdas.domain.evaluation.pairs import Pair
 from lambdas.domain.questions.answers import Answer, Asked, Question
 from lambdas.domain.text.answer_repair import repaired
 from lambdas.domain.text.output_schema import OutputChecker
@@ -25,6 +29,7 @@ from lambdas.states.evaluate_student.contestants import (
     champion_contestant,
     required_contestants,
 )
+from lambdas.states.evaluate_student.pairs import judge_pairs
 from lambdas.workflow.stage import Result, Stage
 
 
@@ -53,10 +58,24 @@ def execute(stage: Stage) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class _References:
-    """The references of one shard's records by id, and the number of records in all shards."""
+    """The references of one shard's records, and what is decided over those of all shards.
+
+    Attributes
+    ----------
+    texts : dict of str to str
+        By record id.
+    holdout : int
+        Records of all shards.
+    pairs : bool
+        Whether the comparison with the reference model rests on pairs.
+    of_teacher : set of str or None
+        Records of which the judge is asked about the teacher's own answer; ``None``: about all.
+    """
 
     texts: dict[str, str]
     holdout: int
+    pairs: bool
+    of_teacher: frozenset[str] | None
 
 
 def _measure(
@@ -85,36 +104,44 @@ def _measure(
         if contestant.role == CHAMPION:
             found = ask_champion(stage, answerer, contestant, questions, shard, judged)
             return None if found is None else _Answered(contestant, found, references.texts, {})
-        found = answerer.ask(questions, contestant.use, shard, then=judged)
+        sampled = contestant.role == TEACHER and references.of_teacher is not None
+        found = answerer.ask(questions, contestant.use, shard, then=_nothing if sampled else judged)
         timed: dict[str, Answer] = {}
         if contestant.role in TIMED_APART:
             with timing[contestant.use.invoke_id]:  # teacher and baseline may be one model
                 timed = time_batched(answerer, contestant, records, found, shard=shard, holdout=references.holdout)
+        for question in questions if sampled else ():
+            record_id = question.record_id
+            if record_id in found.answers and record_id in (references.of_teacher or ()):
+                judged(question, timed.get(record_id, found.answers[record_id]))
         return _Answered(contestant, found, references.texts, timed)
 
     with (
         answerer.open(about(records[0], ""), use, shard, unusable=verdict_problem) as judging,
         ThreadPoolExecutor(len(asked)) as executor,
     ):
-        found = list(executor.map(ask, asked))
-    checker = OutputChecker(stage.task.output_schema)
-    return [
-        _measurement(answered, record, about, judging, checker)
-        for answered in found
-        if answered is not None
-        for record in records
-    ]
+        found = [answered for answered in executor.map(ask, asked) if answered is not None]
+    pairs: dict[str, Pair] = {}
+    if references.pairs:
+        against = {answered.contestant.role: answered.asked for answered in found}
+        reference = stage.task.gate.reference
+        pairs = judge_pairs(stage, answerer, records, against[STUDENT], reference, against[reference], shard)
+    reading = _Reading(about, judging, OutputChecker(stage.task.output_schema), pairs, references.of_teacher)
+    return [_measurement(answered, record, reading) for answered in found for record in records]
 
 
 def _references(stage: Stage, record_ids: set[str]) -> _References:
     """Read the references of one shard, line by line: the file has those of all shards."""
-    found, holdout = {}, 0
+    found, everyone, trusted = {}, [], 0
     for line in stage.pipeline.runs.lines(stage.run.files.teacher_data("references.jsonl")):
         item = json.loads(line)
         if item["record_id"] in record_ids:
             found[item["record_id"]] = item["reference"]
-        holdout += 1
-    return _References(found, holdout)
+        everyone.append(item["record_id"])
+        trusted += is_trusted(item)
+    evidence = rests_on(trusted, len(everyone), stage.task.gate)
+    sample = None if evidence == TRUSTED else frozenset(teacher_sample(everyone))
+    return _References(found, len(everyone), evidence == PAIRWISE, sample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +153,43 @@ class _Answered:
     references: dict[str, str]
     timed: dict[str, Answer]
 
+    @property
+    def is_teacher(self) -> bool:
+        """Whether these are the teacher's own answers."""
+        return self.contestant.role == TEACHER
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What turns an answer into a measurement; ``pairs`` by record id, ``of_teacher`` as in :class:`_References`."""
+
+    about: Callable[[Record, str], Question]
+    judging: OpenAsking
+    checker: OutputChecker
+    pairs: dict[str, Pair]
+    of_teacher: frozenset[str] | None
+
+    def pair(self, answered: _Answered, record: Record) -> dict[str, Any] | None:
+        """Give the pair of a record on the student's measurement."""
+        found = self.pairs.get(record.id) if answered.contestant.role == STUDENT else None
+        return found.to_document() if found else None
+
+    def is_judged(self, answered: _Answered, record: Record) -> bool:
+        """Whether the judge is asked about a contestant's answer."""
+        of_all = self.of_teacher is None or answered.contestant.role != TEACHER
+        return of_all or record.id in (self.of_teacher or ())
+
+
+def _nothing(_question: Question, _answer: Answer) -> None:
+    """Do nothing about an answer."""
+
 
 def _question(answered: _Answered, record: Record) -> str:
     """Give the question where the report may show it: five copies of long ones are more than a Lambda can hold."""
     return record.turns[-1].text if answered.contestant.role == STUDENT else ""
 
 
-def _unanswered(answered: _Answered, record: Record) -> Measurement:
+def _unanswered(answered: _Answered, record: Record, reading: _Reading) -> Measurement:
     """Count a question that got no answer against the contestant: as an answer with a problem and the lowest score."""
     reason = answered.asked.failed[record.id]
     return Measurement(
@@ -153,23 +210,19 @@ def _unanswered(answered: _Answered, record: Record) -> Measurement:
         explanation="",
         slices=record.slices,
         group=record.group_id,
+        pair=reading.pair(answered, record),
     )
 
 
-def _measurement(
-    answered: _Answered,
-    record: Record,
-    about: Callable[[Record, str], Question],
-    judging: OpenAsking,
-    checker: OutputChecker,
-) -> Measurement:
+def _measurement(answered: _Answered, record: Record, reading: _Reading) -> Measurement:
     answer = answered.asked.answers.get(record.id)
     if answer is None:
-        return _unanswered(answered, record)
-    asked, clock = about(record, answer.text), answered.timed.get(record.id, answer)
-    verdict = judging.answer(asked)
+        return _unanswered(answered, record, reading)
+    clock, judged = answered.timed.get(record.id, answer), reading.is_judged(answered, record)
+    asked = reading.about(record, (clock if reading.of_teacher and answered.is_teacher else answer).text)
+    verdict = reading.judging.answer(asked) if judged else None
     read = read_verdict(verdict) if verdict else None
-    problem = checker.problem(answer.text)
+    problem = reading.checker.problem(answer.text)
     return Measurement(
         record_id=record.id,
         role=answered.contestant.role,
@@ -178,7 +231,7 @@ def _measurement(
         reference=answered.references[record.id],
         answer=answer.text,
         problem=problem,
-        repaired_problem=problem and checker.problem(repaired(answer.text)),
+        repaired_problem=problem and reading.checker.problem(repaired(answer.text)),
         latency_ms=clock.latency_ms,
         client_ms=clock.client_ms,
         throttled=clock.throttled,
@@ -190,8 +243,10 @@ def _measurement(
         cache_read_tokens=answer.cache_read_tokens,
         cache_write_tokens=answer.cache_write_tokens,
         score=read.score if read else None,
-        judge_problem=None if read else judging.failure(asked),
+        judge_problem=None if read or not judged else reading.judging.failure(asked),
         explanation=read.explanation if read else "",
         slices=record.slices,
         group=record.group_id,
+        judged=judged,
+        pair=reading.pair(answered, record),
     )

@@ -10,7 +10,14 @@ from typing import Any
 from lambdas.domain.costs.prompt_caching import shared_prompt_tokens
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.evaluation.contestant_summary import summarise
-from lambdas.domain.evaluation.judge import judge_facts
+from lambdas.domain.evaluation.evidence import (
+    compared,
+    evidence_document,
+    evidence_of_scores,
+    is_trusted,
+    teacher_ceiling,
+)
+from lambdas.domain.evaluation.judge import HIGHEST, judge_facts
 from lambdas.domain.evaluation.judge_calibration import Agreement, drift
 from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, check_complete, worst_answers
 from lambdas.domain.evaluation.served_price import cached_prefix, read_share
@@ -18,7 +25,7 @@ from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate import cascade
 from lambdas.domain.gate.evaluation_document import Evaluation, LeftOut
 from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
-from lambdas.domain.gate.rule_result import RuleResult, decide, reasons
+from lambdas.domain.gate.rule_result import RuleResult, decide, reasons, to_accept
 from lambdas.domain.gate.rules import judge_gate, needed_approvals
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.serving.break_even import work_out
@@ -82,10 +89,11 @@ def _evaluate(stage: Stage) -> Evaluation:
     }
     judge = _judge_record(stage)
     break_even = work_out(summaries, task, prices, models.student)
+    trusted, look = _trusted(stage), _look(stage)
     unmeasured = _unmeasured(stage, references)
 
     def held_against(rules: GateRules) -> list[RuleResult]:
-        return judge_gate(grouped, summaries, replace(task, gate=rules), break_even, judge, unmeasured)
+        return judge_gate(grouped, summaries, replace(task, gate=rules), break_even, judge, unmeasured, trusted, look)
 
     gate = held_against(task.gate)
     protection = Protection.of(stage, champion, judge.agreement.cases if judge.agreement else 0)
@@ -98,7 +106,14 @@ def _evaluate(stage: Stage) -> Evaluation:
             *_about_champion(stage, champion, grouped, left_out, protection.rules),
             *looser,
             *needed_approvals(task, break_even),
+            *to_accept(gate),
         ],
+        "evidence": evidence_document(
+            compared(grouped, task.gate, trusted),
+            evidence_of_scores(grouped["student"], trusted),
+            teacher_ceiling(grouped["teacher"]),
+            look,
+        ),
         "contestants": [summary.to_document() for summary in summaries.values()],
         "left_out": left_out,
         "shards": len(shards),
@@ -110,7 +125,7 @@ def _evaluate(stage: Stage) -> Evaluation:
         "break_even": break_even.to_document(),
         "cascade": cascade.what_if(
             grouped["student"],
-            grouped["teacher"],
+            _scored_by_itself(grouped["teacher"]),
             {"student": student, "teacher": models.teacher},
             prices,
             task.cascade,
@@ -126,6 +141,24 @@ def _references(stage: Stage) -> dict[str, str]:
     """Read the references by record id: these records must have been measured."""
     items = map(json.loads, stage.pipeline.runs.lines(stage.run.files.teacher_data("references.jsonl")))
     return {item["record_id"]: item["reference"] for item in items}
+
+
+def _look(stage: Stage) -> int:
+    """Count this run among those that were judged on the same holdout; an attempt of a run is the same look."""
+    summary = stage.pipeline.runs.read_json(stage.run.files.dataset("dataset.json"))
+    holdout = str(summary.get("sha256", {}).get("holdout.jsonl", ""))
+    return stage.pipeline.looks.take(stage.run.task, holdout[:32], stage.run.run_id) if holdout else 1
+
+
+def _trusted(stage: Stage) -> set[str]:
+    """Give the ids of the records whose reference is the user's own answer."""
+    items = map(json.loads, stage.pipeline.runs.lines(stage.run.files.teacher_data("references.jsonl")))
+    return {item["record_id"] for item in items if is_trusted(item)}
+
+
+def _scored_by_itself(teacher: Sequence[Measurement]) -> list[Measurement]:
+    """Give the teacher's answers that are references themselves the score that equal texts have, for the what-if."""
+    return [item if item.judged else replace(item, score=HIGHEST) for item in teacher]
 
 
 def _measurements(stage: Stage, shards: Sequence[str], references: Mapping[str, str]) -> Iterator[Measurement]:

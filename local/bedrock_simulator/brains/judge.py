@@ -23,10 +23,14 @@ from local.bedrock_simulator.brains.numbers import is_number
 from local.bedrock_simulator.settings import Current
 from local.bedrock_simulator.subjects import Subjects
 
-TOOL = "record_score"
+TOOL, PAIR_TOOL = "record_score", "record_scores"
 _SECTIONS = re.compile(
     r"<question>(?P<question>.*?)</question>\s*(?:<reference>(?P<reference>.*?)</reference>\s*)?"
     r"<answer>(?P<answer>.*)</answer>",
+    re.DOTALL,
+)
+_PAIR = re.compile(
+    r"<question>(?P<question>.*?)</question>\s*<first>(?P<first>.*?)</first>\s*<second>(?P<second>.*)</second>",
     re.DOTALL,
 )
 _EPSILON = 1e-9
@@ -61,6 +65,15 @@ def read_case(user_text: str) -> Case | None:
     if not found:
         return None
     return Case(*(unescape(found[name] or "").strip() for name in ("question", "reference", "answer")))
+
+
+def read_pair(user_text: str) -> tuple[str, str, str] | None:
+    """Find question, first and second answer in the user's text; ``None`` where they are not there."""
+    found = _PAIR.search(user_text)
+    if not found:
+        return None
+    question, first, second = (unescape(found[name]).strip() for name in ("question", "first", "second"))
+    return question, first, second
 
 
 def judge(case: Case, unjudged: Collection[str] = ()) -> Verdict:
@@ -221,20 +234,37 @@ class Judge:
 
     def answer(self, prompt: Prompt) -> Answer:
         """Answer one prompt."""
+        pair = read_pair(prompt.question) if prompt.tool == PAIR_TOOL else None
+        if pair is not None:
+            return self._scores(prompt, *pair)
         case = read_case(prompt.question) if prompt.tool == TOOL else None
         if case is None:
             return self._model.answer(prompt)
         if not case.reference:
-            right = self._subjects.judged(prompt.system, prompt.question).answer(case.question)
-            case = Case(case.question, right if isinstance(right, str) else compact(dict(right)), case.answer)
+            case = Case(case.question, self._right(prompt, case.question), case.answer)
+        verdict, given = self._given(case, Chance("judge", prompt.key))
+        return Answer.of({"score": given, "explanation": verdict.explanation})
+
+    def _scores(self, prompt: Prompt, question: str, *answers: str) -> Answer:
+        """Score two answers against what is right; what stands first may get a little more."""
+        right, chance = self._right(prompt, question), Chance("judge", prompt.key)
+        first, second = (self._given(Case(question, right, answer), chance) for answer in answers)
+        favoured = first[1] + (chance.uniform() < self._settings().errors.judge_order)
+        explanation = f"First: {first[0].explanation} Second: {second[0].explanation}"
+        return Answer.of({"first_score": min(_BEST, favoured), "second_score": second[1], "explanation": explanation})
+
+    def _right(self, prompt: Prompt, question: str) -> str:
+        right = self._subjects.judged(prompt.system, prompt.question).answer(question)
+        return right if isinstance(right, str) else compact(dict(right))
+
+    def _given(self, case: Case, chance: Chance) -> tuple[Verdict, int]:
+        """Judge a case, and be wrong about it as the settings say."""
         settings = self._settings()
-        verdict = judge(case, (settings.confidence.field,))
-        errors, chance = settings.errors, Chance("judge", prompt.key)
+        verdict, errors = judge(case, (settings.confidence.field,)), settings.errors
         score = verdict.score + errors.judge_bias + errors.judge_length * _doublings(case)
         if chance.uniform() < errors.judge_noise:
             score += 1 if chance.uniform() < 0.5 else -1  # noqa: PLR2004 (to either side)
-        given = min(_BEST, max(_WORST, math.floor(score + chance.uniform())))
-        return Answer.of({"score": given, "explanation": verdict.explanation})
+        return verdict, min(_BEST, max(_WORST, math.floor(score + chance.uniform())))
 
 
 def _doublings(case: Case) -> float:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from local.bedrock_simulator.brains.base import Chance, compact, estimate_tokens
-from local.bedrock_simulator.brains.judge import TOOL as JUDGE_TOOL
+from local.bedrock_simulator.brains.judge import PAIR_TOOL, TOOL
 from local.bedrock_simulator.catalog import FoundationModel
 from local.bedrock_simulator.clock import Clock
 from local.bedrock_simulator.errors import ServiceError, validation
@@ -28,6 +28,9 @@ _BLOCKED = "The generated text has been blocked by our content filters."
 _GUARDED = "Sorry, the model cannot answer this question."
 _THOUGHTS = "<thinking>\nWhat is asked for here, and in what form?\n</thinking>"
 _BEST_SCORE, _SIX = 5, 6
+
+JUDGE_TOOLS = (TOOL, PAIR_TOOL)
+"""What a judge is made to call: one score, or those of two answers."""
 
 
 class Orders:
@@ -87,12 +90,12 @@ class Orders:
         )
         if refused:
             raise validation(str(refused.options["message"]))
-        if forced_tool(params) == JUDGE_TOOL and self._faults.due("wrong_judge", _judging("error", key)):
+        if forced_tool(params) in JUDGE_TOOLS and self._faults.due("wrong_judge", _judging("error", key)):
             raise ServiceError("ModelErrorException", "The judge failed by order of a test.")
 
     def after_record(self, params: Params, model: FoundationModel, reply: Reply) -> Reply:
         """Return a reply as the ordered faults will have it."""
-        if forced_tool(params) == JUDGE_TOOL:
+        if forced_tool(params) in JUDGE_TOOLS:
             question = question_of(params)
             for how, change in _JUDGEMENTS.items():
                 if self._faults.due("wrong_judge", _judging(how, reply.key)):
@@ -176,10 +179,10 @@ def _with_tool(reply: Reply, name: str) -> Reply:
 def _scored(reply: Reply, score: Callable[[int], int]) -> Reply:
     block: dict[str, Any] = reply.content[0].get("toolUse", {})
     given = block.get("input", {})
-    if "score" not in given:
+    scores = {name: score(int(given[name])) for name in ("score", "first_score", "second_score") if name in given}
+    if not scores:
         return reply
-    changed = {"toolUse": block | {"input": given | {"score": score(int(given["score"]))}}}
-    return replace(reply, content=[changed])
+    return replace(reply, content=[{"toolUse": block | {"input": given | scores}}])
 
 
 _JUDGEMENTS: dict[str, Callable[[Reply], Reply]] = {

@@ -73,7 +73,9 @@ def test_a_champion_is_a_fifth_contestant() -> None:
 
     # Then
     verdicts = next(line for line in with_it.lines if line.what == "verdicts on the holdout")
-    assert verdicts.usage["calls"] == 5 * 150
+    assert verdicts.usage["calls"] == 4 * 150 + 30
+    pairs = next(line for line in with_it.lines if line.what == "verdicts on pairs, in both orders")
+    assert pairs.usage["calls"] == 2 * 150
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_a_verdict_that_exists_is_not_bought_again_and_one_on_another_answer_is(
     ]
 
     # Then both contestants said the same, so that the verdict on one is that on the other
-    assert counts == [400, 200, 400]
+    assert counts == [330, 200, 330]
 
 
 def test_a_champions_answers_that_exist_are_not_bought_again() -> None:
@@ -280,7 +282,7 @@ def test_what_exists_says_how_long_answers_and_verdicts_are() -> None:
 
     # Then
     assert lines["Bedrock's own calls to the teacher"].usage["output_tokens"] == 200 * 500
-    assert lines["verdicts on the holdout"].usage["output_tokens"] == 400 * 30
+    assert lines["verdicts on the holdout"].usage["output_tokens"] == 330 * 30
     assert "exist" in measured.estimate().answer.source
     assert replace(measured, answer_tokens=[400] * 4).estimate().answer == run.estimate().answer
 

@@ -7,7 +7,7 @@ from typing import Any
 from lambdas.domain.evaluation.judge_calibration import Agreement
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.gate.quality_rules import JudgeRecord
-from lambdas.domain.gate.rule_result import RuleResult
+from lambdas.domain.gate.rule_result import PROMOTE, RuleResult, decide, reasons, to_accept
 from lambdas.domain.gate.rules import judge_gate
 from lambdas.domain.serving.break_even import BreakEven, work_out
 from lambdas.domain.task.task_definition import TaskDefinition
@@ -42,3 +42,10 @@ def failed(lines: list[RuleResult]) -> list[str]:
 
 def line_of(lines: list[RuleResult], rule: str) -> RuleResult:
     return next(line for line in lines if line.rule == rule)
+
+
+def accepted_alone(lines: list[RuleResult]) -> list[str]:
+    """Name the rules that a person may accept, where these are all that keeps the student from a promotion."""
+    assert decide(lines) == PROMOTE
+    assert reasons(lines) == []
+    return [reason["name"] for reason in to_accept(lines)]

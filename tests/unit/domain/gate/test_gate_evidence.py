@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from lambdas.domain.gate.quality_rules import JudgeRecord
-from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons
+from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons, to_accept
 from lambdas.domain.gate.rules import judge_gate
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.task.task_definition import TaskDefinition
-from tests.unit.domain.gate.gate_samples import GOOD_JUDGE, failed, gate, line_of
+from tests.unit.domain.gate.gate_samples import GOOD_JUDGE, accepted_alone, failed, gate, line_of
 from tests.unit.domain.samples import BOOK, MICRO, grouped, summaries
 
 
@@ -59,8 +59,8 @@ def test_a_verdict_missing_where_the_student_is_bad_does_not_let_it_pass() -> No
     assert "8 records without both verdicts count in it at their worst" in drop.explanation
 
 
-@pytest.mark.parametrize(("score", "decision"), [(4.0, INSUFFICIENT_EVIDENCE), (4.1, PROMOTE), (3.9, REJECT)])
-def test_a_floor_is_not_kept_by_the_answers_that_nobody_scored(score: float, decision: str) -> None:
+@pytest.mark.parametrize(("score", "decision", "asks"), [(4.0, PROMOTE, 1), (4.1, PROMOTE, 0), (3.85, REJECT, 0)])
+def test_a_floor_is_not_kept_by_the_answers_that_nobody_scored(score: float, decision: str, asks: int) -> None:
     # Given a mean of 4.0 or so over what was judged, and eight answers that were not
     measurements = grouped(student={"score": score}, baseline={"score": 3.5})
     measurements["student"] = [
@@ -74,7 +74,8 @@ def test_a_floor_is_not_kept_by_the_answers_that_nobody_scored(score: float, dec
 
     # Then
     assert decide(lines) == decision
-    assert failed(lines) == ([] if decision == PROMOTE else ["min_judge_score"])
+    assert len(to_accept(lines)) == asks
+    assert failed(lines) == (["min_judge_score"] if asks or decision == REJECT else [])
 
 
 def test_a_reference_that_does_not_answer_proves_nothing_for_the_student() -> None:
@@ -113,7 +114,7 @@ def test_a_slice_without_references_or_without_verdicts_does_not_disappear() -> 
 
     # Then
     assert failed(lines) == ["slices.language=de", "slices.language=fi"]
-    assert decide(lines) == INSUFFICIENT_EVIDENCE
+    assert accepted_alone(lines) == ["slices.language=de", "slices.language=fi"]
     assert "30 more have no reference and were not measured" in line_of(lines, "slices.language=fi").explanation
     assert "2 more have no reference" in line_of(lines, "slices.language=en").explanation
 
