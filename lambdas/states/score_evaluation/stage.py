@@ -145,7 +145,7 @@ def _references(stage: Stage) -> dict[str, str]:
 
 def _look(stage: Stage) -> int:
     """Count this run among those that were judged on the same holdout; an attempt of a run is the same look."""
-    summary = stage.pipeline.runs.read_json(stage.run.files.dataset("dataset.json"))
+    summary = stage.pipeline.runs.find_json(stage.run.files.dataset("dataset.json")) or {}
     holdout = str(summary.get("sha256", {}).get("holdout.jsonl", ""))
     return stage.pipeline.looks.take(stage.run.task, holdout[:32], stage.run.run_id) if holdout else 1
 
