@@ -101,7 +101,6 @@ def print_report(screen: CleanConsole, report: dict[str, Any], *, simulated: boo
     headline = read_headline(report)
     screen.print(Text(f"{headline.symbol} {headline.outcome}", style=_STYLES.get(headline.outcome, "bold")))
     for line in (headline.sentence, *headline.reasons):
-from lambdas.domain.report.judging import evidence_told
         screen.say(line)
     print_drop_samples(screen, report)
     card = decision_card(report)
@@ -111,6 +110,10 @@ from lambdas.domain.report.judging import evidence_told
             screen.say(line, hang=4 if line.startswith("  ") else 0)
         screen.say("")
     print_comparison(screen, report, simulated=simulated)
+    for label, text in evidence_told(report):
+        screen.say(f"{label}: {text}")
+    for said in sentences(explicit_reasons(report)) if card is None else ():
+        screen.say(f"Only with an explicit word: {said}.")
     total = number(report.get("total_usd"))
     if total is not None:
         screen.say(f"Cost of the run: {usd(total)}{' (simulated)' if simulated else ''}")
