@@ -121,13 +121,18 @@ def test_from_a_csv_with_answers_to_a_promoted_student(account: Account, tmp_pat
 
 def test_doctor_finds_what_is_there_and_is_quick(account: Account) -> None:
     # Given
-    began = time.monotonic()
-    # When
-    words = [sys.executable, "-m", "cli", "doctor", "--local-dir", str(account.aws.workdir), "--json"]
-    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
-    seconds = time.monotonic() - began
+    words = [sys.executable, "-m", "cli", "--local-dir", str(account.aws.workdir), "--json"]
+
+    def timed(verb: str) -> tuple[str, float]:
+        began = time.monotonic()
+        ended = subprocess.run([*words, verb], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+        return ended.stdout, time.monotonic() - began
+
+    # When a verb that asks once says how fast this machine is at the moment
+    said, seconds = timed("doctor")
+    _, plain = timed("runs")
     # Then nothing is refused that the embedded AWS has, and each thing that is not well has its fix
-    checks = json.loads(ended.stdout)
+    checks = json.loads(said)
     assert [check for check in checks if "could not be looked at" in check["found"] or "400" in check["found"]] == []
     assert [check for check in checks if check["state"] != "ok" and not check["fix"]] == []
-    assert seconds < 6, (seconds, checks)
+    assert seconds < 5 * plain + 2, (seconds, plain)

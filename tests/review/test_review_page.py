@@ -241,7 +241,7 @@ def test_the_cost_at_rest_adds_up_from_the_price_book(assembly: Assembly) -> Non
     )
     assert lines["CloudWatch alarms"].quantity == len(assembly.of_type("AWS::CloudWatch::Alarm"))
     assert lines["ReconcileRuns, invoked by Triggers/EveryFiveMinutes"].quantity == 730 * 12
-    assert lines["Logs in 23 groups"].usd is None
+    assert next(line for what, line in lines.items() if what.startswith("Logs in ")).usd is None
 
 
 def test_a_price_that_the_book_has_not_is_unknown_and_never_zero(assembly: Assembly) -> None:
