@@ -180,6 +180,15 @@ class PermissionParts:
             )
         ]
 
+    def _registry_items(self, keys: list[str], *operations: str) -> Permission:
+        """Allow operations on items of some kinds alone, by the beginning of their partition key."""
+        return allow(
+            *(f"dynamodb:{operation}" for operation in operations),
+            on=[self._data.registry_table_arn],
+            to="keep to the items of the registry that it needs",
+            when={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}},
+        )
+
     def _registry(self, *operations: str) -> Permission:
         return allow(
             *(f"dynamodb:{operation}" for operation in operations),

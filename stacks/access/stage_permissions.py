@@ -211,7 +211,10 @@ class StagePermissions(PermissionParts):
                 to="answer the execution that waits",
                 because=f"{NO_RESOURCE} What can be answered is bounded by the token, which only this role may read.",
             ),
-            self._registry("GetItem", "UpdateItem"),
+            *self._record_in_runs(),
+            # Who serves the task now, and whether a proof of identity was used before.
+            self._registry_items(["TASK#*", "PROOF#*"], "GetItem"),
+            self._registry_items(["PROOF#*"], "UpdateItem"),
         ]
 
     def promote_student(self) -> list[Permission]:

@@ -266,6 +266,17 @@ def test_who_keeps_the_state_of_runs_reaches_no_task(grants: Grants, needed: dic
         assert set(uncovered(grants.of_role(role), others)) == others, role
 
 
+def test_who_answers_approvals_changes_runs_and_used_proofs_only(grants: Grants) -> None:
+    granted = grants.of_role(grants.role_of("answer_approval"))
+    table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{NAMES['REGISTRY_TABLE']}"
+    others = {
+        Need("dynamodb:UpdateItem", table, (("dynamodb:LeadingKeys", key),))
+        for key in ("TASK#x", "SLOTS", "HOURLY", "INTAKE", "MONTH#x", "MODEL#x")
+    }
+    others |= {Need("dynamodb:GetItem", table, (("dynamodb:LeadingKeys", key),)) for key in ("SLOTS", "HOURLY")}
+    assert set(uncovered(granted, others)) == others
+
+
 def test_nothing_is_claimed_that_carries_another_environments_tag(grants: Grants, needed: dict[str, set[Need]]) -> None:
     tried = 0
     for role, needs in needed.items():
