@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
-from stacks.node import use_bundled_node
+from stacks.node import tune_node, use_bundled_node
 
 use_bundled_node()
+tune_node()
 
 from aws_cdk import App
 

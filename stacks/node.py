@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,3 +35,15 @@ def use_bundled_node() -> None:
     node = bundled_node()
     if node is not None:
         os.environ.setdefault("JSII_NODE", str(node))
+
+
+def tune_node() -> None:
+    """Let jsii's Node leave optimising compilers out, for a process that synthesizes once.
+
+    Must be called before ``aws_cdk`` is imported. A process that synthesizes many times, such as a worker of the tests,
+    is better off without it. What ``NODE_OPTIONS`` says already stays, and comes after it
+    ([decision 0116](../docs/decisions/0116-a-synthesis-runs-once.md)).
+    """
+    script = json.dumps(str(Path(__file__).with_name("one_shot.js")))
+    # Quoted as Node reads the variable: the folder may have spaces.
+    os.environ["NODE_OPTIONS"] = f"--require={script} {os.environ.get('NODE_OPTIONS', '')}".strip()

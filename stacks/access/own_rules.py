@@ -187,7 +187,8 @@ class OwnRules:
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
         """Read every template of the assembly."""
-        templates = {path: json.loads(Path(path).read_text()) for path in context.template_paths}
+        texts = {path: Path(path).read_bytes() for path in context.template_paths}
+        templates = {path: json.loads(text) for path, text in texts.items()}
         found = [
             _violation(rule, path, places, str(RULES[rule].__doc__).strip())
             for path, template in templates.items()
@@ -196,19 +197,23 @@ class OwnRules:
         found += [
             # A violation each: the command line shows descriptions and no places, and both figures are what helps.
             _violation(SERVICE_SIZES, path, [place], f"{_TOO_LARGE} {place[1][0].upper()}{place[1][1:]}.")
-            for path, places in oversized(templates).items()
+            for path, places in oversized(templates, {path: len(text) for path, text in texts.items()}).items()
             for place in places
         ]
         return PolicyValidationPluginReport(success=not found, violations=found)
 
 
-def oversized(templates: Mapping[str, Json]) -> dict[str, list[tuple[str, str]]]:
+def oversized(
+    templates: Mapping[str, Json], files: Mapping[str, int] | None = None
+) -> dict[str, list[tuple[str, str]]]:
     """Find what a service would refuse for its size.
 
     Parameters
     ----------
     templates : mapping
         Templates by the path of their file, which is named after the stack.
+    files : mapping, optional
+        Bytes of each file, by its path.
 
     Returns
     -------
@@ -217,7 +222,8 @@ def oversized(templates: Mapping[str, Json]) -> dict[str, list[tuple[str, str]]]
     """
     paths = {Path(path).name.removesuffix(".template.json"): path for path in templates}
     found: dict[str, list[tuple[str, str]]] = {path: [] for path in templates}
-    for size in sizes({stack: templates[path] for stack, path in paths.items()}):
+    known = {stack: files[path] for stack, path in paths.items()} if files else None
+    for size in sizes({stack: templates[path] for stack, path in paths.items()}, known):
         if size.exceeded:
             found[paths[size.stack]].append((size.resource, str(size)))
     return found

@@ -1,0 +1,10 @@
+// Loaded before the CDK library by `tune_node` of node.py: a synthesis ends before optimised code would earn what it costs.
+//
+// V8 compiles functions that are called often a second time, on threads of its own. The template validator (WebAssembly)
+// and the library run for about four seconds in a process that then ends. V8's flags cannot stand in NODE_OPTIONS.
+"use strict";
+const { setFlagsFromString } = require("node:v8");
+
+setFlagsFromString("--no-opt");
+// Calls of a WebAssembly function until it is compiled a second time, counted in bytes of code: out of reach.
+setFlagsFromString("--wasm-tiering-budget=100000000");
