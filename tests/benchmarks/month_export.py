@@ -37,7 +37,7 @@ def measure_month_export() -> ExportCost:
     counted: Counter[str] = Counter()
 
     def before_call(params: dict[str, Any], event_name: str, **_: Any) -> None:
-        _, service, operation = event_name.split(".")
+        service, operation = event_name.split(".")[1:]
         counted[f"{service}.{operation}"] += 1
         if operation == "GetMetricData":
             body = params["body"]

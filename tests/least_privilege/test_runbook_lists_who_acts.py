@@ -20,7 +20,7 @@ ACTS = re.compile(
 """Rights with which something is deleted, moved or paid for."""
 
 READS = {
-    "champions", "costs", "doctor", "estimate", "prices", "reconcile", "report", "runs", "showback", "validate",
+    "champions", "costs", "doctor", "estimate", "init", "prices", "reconcile", "report", "runs", "showback", "validate",
     "watch",
 }  # fmt: skip
 """Verbs that change nothing in an account."""

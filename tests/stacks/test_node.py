@@ -6,14 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from stacks import node
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("folder", ["project", "a project of ours", 'with "quotes"'])
@@ -23,7 +20,7 @@ def test_the_flags_are_found_in_any_folder(folder: str, tmp_path: Path, monkeypa
     home.mkdir()
     module = home / "node.py"
     shutil.copy(node.__file__, module)
-    shutil.copy(node.Path(node.__file__).with_name("one_shot.js"), home)
+    shutil.copy(Path(node.__file__).with_name("one_shot.js"), home)
     monkeypatch.setattr(node, "__file__", str(module))
     monkeypatch.setenv("NODE_OPTIONS", "--title=of-the-caller")
     # When

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from lambdas.domain.focus.serving import SERVING
 from lambdas.domain.metrics import MONTH_IDLE_USD, MONTH_RUNS_USD, MONTH_SAVED_USD, MONTH_SERVING_USD
 from lambdas.operations.export_costs.stage import measure_month, months_due
 from lambdas.workflow.money.month import MonthlyMoney
 from lambdas.workflow.money.serving_charges import ServedMonth
-from tests.unit.domain.showback.test_sums import SERVING, charge
+from tests.unit.domain.showback.test_sums import charge
 
 
 @pytest.mark.parametrize(
