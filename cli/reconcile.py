@@ -23,7 +23,14 @@ from cli.screen import SIMULATED
 from cli.session import Session, pass_session
 from lambdas.domain.bill.cost_lines import BillLine, NoCostExportError, read_cost_lines
 from lambdas.domain.bill.factors import learn_factors
-from lambdas.domain.bill.reconciliation import EXPLAINED, MATCHED, UNEXPLAINED, BillFinding, Comparison, reconcile_month
+from lambdas.domain.bill.reconciliation import (
+    EXPLAINED,
+    MATCHED,
+    UNEXPLAINED,
+    BillFinding,
+    MonthComparison,
+    reconcile_month,
+)
 from lambdas.domain.report.figures import usd
 from lambdas.gateways.registry.runs import QUEUED, RUNNING
 
@@ -129,7 +136,7 @@ def _rows(name: str, content: bytes) -> Rows:
     yield from csv.DictReader(io.StringIO(text))
 
 
-def _document(month: str, found: Comparison) -> dict[str, object]:
+def _document(month: str, found: MonthComparison) -> dict[str, object]:
     sums = {status: str(found.usd(status)) for status in (MATCHED, EXPLAINED, UNEXPLAINED)}
     return {"month": month, "usd": sums, "findings": [_line(one) for one in found.findings]}
 
@@ -150,7 +157,7 @@ _COLUMNS = (
 )
 
 
-def _show(session: Session, month: str, found: Comparison) -> None:
+def _show(session: Session, month: str, found: MonthComparison) -> None:
     sums: dict[tuple[str, str], list[Decimal]] = {}
     for one in found.findings:
         sums.setdefault((one.status, one.why), []).append(one.usd)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from lambdas.domain.bill.reconciliation import DERIVED, MATCHED, Comparison, model_of_bill
+from lambdas.domain.bill.reconciliation import DERIVED, MATCHED, MonthComparison, model_of_bill
 from lambdas.domain.costs.training_cost import OWN_TEACHER_CALLS, TRAINING
 from lambdas.domain.focus.charges import Charge
 
@@ -43,7 +43,7 @@ class LearnedFactor:
         }
 
 
-def learn_factors(comparison: Comparison, charges: Iterable[Charge]) -> list[LearnedFactor]:
+def learn_factors(comparison: MonthComparison, charges: Iterable[Charge]) -> list[LearnedFactor]:
     """Work out what derived lines should be multiplied by.
 
     Only days on which a difference was explained by what is derived, or matched, say something; the rest of such a day

@@ -60,7 +60,7 @@ class BillFinding:
 
 
 @dataclass(kw_only=True, slots=True)
-class Comparison:
+class MonthComparison:
     """All findings of a month."""
 
     findings: list[BillFinding] = field(default_factory=list)
@@ -103,7 +103,7 @@ def reconcile_month(
     principals: str,
     running: Collection[str] = (),
     within: Decimal = WITHIN,
-) -> Comparison:
+) -> MonthComparison:
     """Hold a month's charges against the bill.
 
     Parameters
@@ -121,7 +121,7 @@ def reconcile_month(
     within : Decimal
         Share within which quantities and dollars match.
     """
-    comparison = Comparison()
+    comparison = MonthComparison()
     wrong = list(flaws(lines))
     flawed = {line.number for line, _ in wrong}
     comparison.findings += _flaw_findings(wrong)
@@ -153,7 +153,7 @@ def _cell(cells: dict[Key, dict[date, _Cell]], key: Key, day: date) -> _Cell:
 
 
 def _without_running(
-    key: Key, cell: _Cell, running: Collection[str], within: Decimal, comparison: Comparison
+    key: Key, cell: _Cell, running: Collection[str], within: Decimal, comparison: MonthComparison
 ) -> Iterator[_Cell]:
     """Take away what runs in progress have not written down yet, where the rest then matches or nothing is left."""
     known = {charge.resource for charge in cell.charges if charge.resource}

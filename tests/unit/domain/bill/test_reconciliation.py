@@ -28,7 +28,7 @@ from lambdas.domain.bill.reconciliation import (
     QUANTITY,
     THEIRS_ONLY,
     UNEXPLAINED,
-    Comparison,
+    MonthComparison,
     reconcile_month,
 )
 from tests.unit.domain.bill.export_rows import MONTH, TYPES, Row, amount_of, charges, rows
@@ -37,12 +37,12 @@ DAYS = 20
 FOREIGN = "arn:aws:sts::1:assumed-role/somebody/else"
 
 
-def compared(bill: list[Row]) -> Comparison:
+def compared(bill: list[Row]) -> MonthComparison:
     lines = read_cost_lines(bill, MONTH)
     return reconcile_month(charges(DAYS), lines, environment="dev", principals="distillation-dev-")
 
 
-def why(comparison: Comparison, status: str) -> set[str]:
+def why(comparison: MonthComparison, status: str) -> set[str]:
     return {one.why for one in comparison.findings if one.status == status}
 
 
