@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from cli.deployment import Deployment
+from cli.ownership import tagging_commands, untagged
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.gateways.registry.runs import QUEUED, Run
 from local.embedded_aws.deploy import deploy, simulated_account
 from local.embedded_aws.lifecycle import EmbeddedAws
@@ -91,6 +94,26 @@ def test_what_served_serves_on(upgraded: Upgraded) -> None:
     assert champion["endpoint_arn"] == serving.endpoint_arn
     assert serving.endpoint_arn in {thing["arn"] for thing in account.billable()}
     assert "errorMessage" not in lines, lines
+
+
+def test_a_tag_that_an_old_resource_lacks_is_told_with_the_command_that_adds_it(upgraded: Upgraded) -> None:
+    # Given an endpoint and a model whose version made them without the tag by which roles may use them
+    aws, serving = upgraded.account.aws, upgraded.serving
+    bedrock = aws.client("bedrock")
+    deployment = Deployment.on_embedded_aws("local", aws.workdir)
+    assert untagged(deployment) == []
+    assert serving.endpoint_arn
+    bedrock.untag_resource(resourceARN=serving.endpoint_arn, tagKeys=[ENVIRONMENT_TAG])
+    # When
+    lacking = untagged(deployment)
+    said = tagging_commands(lacking, "local")
+    # Then the command says just what is missing, and done as said nothing lacks it
+    assert lacking == [serving.endpoint_arn]
+    command = f"aws bedrock tag-resource --resource-arn {serving.endpoint_arn} --tags "
+    assert said.startswith(command)
+    pair = dict(part.split("=", 1) for part in said.removeprefix(command).split(","))
+    bedrock.tag_resource(resourceARN=serving.endpoint_arn, tags=[pair])
+    assert untagged(deployment) == []
 
 
 def test_a_run_that_waited_for_approval_is_approved_and_ends(upgraded: Upgraded) -> None:
