@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
+from cli.fitting_table import TableColumn, print_table
 from cli.screen import SIMULATED
 from lambdas.domain.serving.live_share import FEWEST_REQUESTS, LiveTraffic, leaves_bounds
 from lambdas.gateways.aws.caller_metrics import read_live
@@ -17,6 +16,12 @@ if TYPE_CHECKING:
     from lambdas.gateways.registry.champions import TaskState
 
 DAYS = 1
+
+_COLUMNS = (
+    TableColumn("In the last day"),
+    TableColumn("Callers met", right=True),
+    TableColumn("Foreseen", rank=1, right=True),
+)
 
 
 def live_status(session: Session, task: str, state: TaskState) -> None:
@@ -45,7 +50,7 @@ def live_status(session: Session, task: str, state: TaskState) -> None:
         session.show(document)
         return
     session.screen.print(f"{task} is served by the {document['mode']} of run {document['run_id']}.", soft_wrap=True)
-    session.screen.print(_table(live, expected))
+    print_table(session.screen, _COLUMNS, _rows(live, expected))
     if live.requests < FEWEST_REQUESTS:
         session.screen.print(
             f"Fewer than {FEWEST_REQUESTS} questions were counted in the last day: callers whose clients write no "
@@ -58,9 +63,7 @@ def live_status(session: Session, task: str, state: TaskState) -> None:
         session.screen.print(SIMULATED)
 
 
-def _table(live: LiveTraffic, expected: dict[str, Any]) -> Table:
-    table = Table("In the last day", "Callers met", "Foreseen", header_style="bold")
-    table.add_row("questions", f"{live.requests:,}", "")
+def _rows(live: LiveTraffic, expected: dict[str, Any]) -> list[tuple[str, str, str]]:
     foreseen = (
         f"{expected['share']:.1%} ({expected['share_low']:.1%} to {expected['share_high']:.1%})" if expected else ""
     )
@@ -69,12 +72,12 @@ def _table(live: LiveTraffic, expected: dict[str, Any]) -> Table:
         if live.share is None or live.bounds is None
         else f"{live.share:.1%} ({live.bounds[0]:.1%} to {live.bounds[1]:.1%})"
     )
-    table.add_row("escalated for quality", met, foreseen)
-    for reason, count in live.escalated.items():
-        if count:
-            table.add_row(f"  {reason.replace('_', ' ')}", f"{count:,}", "")
-    table.add_row("kept back by a cap", f"{live.capped:,}", "")
-    table.add_row("unanswered", f"{live.unanswered:,}", "0")
     per_1k = f"{1000 * live.usd / live.requests:.4f}" if live.requests else ""
-    table.add_row("dollars by token per 1,000", per_1k, f"{expected['usd_per_1k_requests']:.4f}" if expected else "")
-    return table
+    return [
+        ("questions", f"{live.requests:,}", ""),
+        ("escalated for quality", met, foreseen),
+        *((f"  {reason.replace('_', ' ')}", f"{count:,}", "") for reason, count in live.escalated.items() if count),
+        ("kept back by a cap", f"{live.capped:,}", ""),
+        ("unanswered", f"{live.unanswered:,}", "0"),
+        ("dollars by token per 1,000", per_1k, f"{expected['usd_per_1k_requests']:.4f}" if expected else ""),
+    ]

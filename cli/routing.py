@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.table import Table
 
 from cli.errors import CHECK_FAILED, CliError
+from cli.fitting_table import TableColumn, print_table
 from cli.identity_proof import signed_proof
 from cli.live_shares import live_status
 from cli.screen import SIMULATED
@@ -19,6 +19,14 @@ from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.tasks import TaskBook
 
 share = click.FloatRange(0, 1, min_open=True)
+
+_COLUMNS = (
+    TableColumn("Passed on where the answer"),
+    TableColumn("Share", right=True),
+    TableColumn("Gain", right=True),
+    TableColumn("Score", rank=1, right=True),
+    TableColumn("$ per 1,000", rank=2, right=True),
+)
 
 
 @click.command()
@@ -100,13 +108,19 @@ def _serving(session: Session, task: str) -> str:
 
 def _print(session: Session, given: dict[str, Any], max_share: float) -> None:
     screen, records = session.screen, given["records"]
-    table = Table("Passed on where the answer", "Share", "Score", "Gain", "$ per 1,000", header_style="bold")
-    for one in given["candidates"]:
-        share_of, score, gain = f"{one['share']:.1%}", f"{one['score']:.2f}", f"{one['gain']:+.3f}"
-        table.add_row(_rule(one), share_of, score, gain, f"{one['usd_per_1k_requests']:.4f}")
+    rows = [
+        (
+            _rule(one),
+            f"{one['share']:.1%}",
+            f"{one['gain']:+.3f}",
+            f"{one['score']:.2f}",
+            f"{one['usd_per_1k_requests']:.4f}",
+        )
+        for one in given["candidates"]
+    ]
     fallback = given["fallback"]
     screen.print(f"Fallback: the {fallback['role']}, {fallback['model']}", soft_wrap=True)
-    screen.print(table)
+    print_table(screen, _COLUMNS, rows)
     screen.print(f"On {records['proposing']} records of the holdout; {records['testing']} others test.", soft_wrap=True)
     best = given["proposal"]
     if best is None:
