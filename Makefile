@@ -10,7 +10,7 @@ FOCUS_STAMP := $(VENV)/focus/.installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-index-url --no-emit-find-links
 # Each module's tests stay on one worker, and what takes longest begins first (tests/conftest.py, decision 0110).
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 # A variable of the caller's own project must not leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 

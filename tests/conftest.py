@@ -33,9 +33,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module's tests on one worker, as they share its fixtures, and begin with what takes longest."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_module(item)))
+    """Begin with what takes longest; ``--dist loadfile`` keeps the tests of a module together."""
     items.sort(key=_place)
 
 
