@@ -116,7 +116,10 @@ def test_an_approval_may_fail_expire_be_outdated_and_count_once(account: Account
     assert account.bills_what_the_registry_says(task)
     # When the champion's endpoint fails under the move to the next student
     account.simulator.order("fail_update", count=1, status="Failed")
-    second = promoted(account, task, 260)
+    next_id = upload(account, task, 260, approval="required")
+    assert account.answer(account.approval_wanted(next_id))["answer"] == "approved"
+    second = account.ended(next_id)
+    assert second.outcome == "PROMOTED", second.reason
     # Then another endpoint serves it, and callers find it by the pointer
     assert second.endpoint_arn != ended.endpoint_arn
     assert served_model(account, second) == second.facts["custom_model_arn"]

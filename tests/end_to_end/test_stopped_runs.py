@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS
+from lambdas.domain.evaluation.latency_sample import TEACHER_JUDGED, TIMED_RECORDS
 from lambdas.domain.task.settings import Settings
 from tests.end_to_end.account import Account, example_lines, lenient, until
 
@@ -104,7 +104,8 @@ def price_of_a_run(holdout: int) -> Counter[str]:
             settings.teacher_models[0]: 200 + min(holdout, TIMED_RECORDS),
             settings.student_model: holdout,
             settings.baseline_models[0]: holdout,
-            settings.judge_models[0]: 4 * holdout,
+            # Three contestants, some of the teacher's answers, and each pair in both orders.
+            settings.judge_models[0]: 3 * holdout + min(holdout, TEACHER_JUDGED) + 2 * holdout,
             "custom-model-deployment": holdout,
         }
     )

@@ -34,8 +34,13 @@ def test_a_promoted_run_logs_every_metric_of_the_dashboard(account: Account) -> 
     upload = account.upload("on-the-dashboard", prompts, **lenient())
     run = account.ended(upload.run_id)
     assert run.outcome == "PROMOTED", run.reason
-    # When the janitor has looked too
+    # When the janitor has looked too, and the month was exported
     account.invoke("ReapFunction", {"reap": "report"})
+    pages = account.functions.get_paginator("list_functions").paginate()
+    names = [function["FunctionName"] for page in pages for function in page["Functions"]]
+    [export] = [name for name in names if "ExportCosts" in name]
+    answer = account.functions.invoke(FunctionName=export, Payload=b"{}")
+    assert "FunctionError" not in answer, answer["Payload"].read()
     # Then
     lines = list(logged_lines(account))
     found = emitted(lines)

@@ -73,6 +73,15 @@ def converse_answer(text: str = "yes", tool: Any = None) -> dict[str, Any]:
     }
 
 
+def judge_answer(request: dict[str, Any], score: int) -> dict[str, Any]:
+    """Give every answer that the judge is asked about the same score, one alone or two beside each other."""
+    name = request["toolConfig"]["toolChoice"]["tool"]["name"]
+    fields = ("first_score", "second_score") if name == "record_scores" else ("score",)
+    answer = converse_answer(tool={**dict.fromkeys(fields, score), "explanation": "because"})
+    answer["output"]["message"]["content"][0]["toolUse"]["name"] = name
+    return answer
+
+
 class FakeRuntime:
     """Answers every call by ``behave(text of the question, number of calls for it so far)``; errors are raised."""
 

@@ -19,7 +19,7 @@ from lambdas.gateways.answering import call_scheduler
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.aws import clients
 from lambdas.gateways.registry.runs import Run
-from tests.unit.gateways.fakes import converse_answer, refusal
+from tests.unit.gateways.fakes import converse_answer, judge_answer, refusal
 from tests.unit.states.test_evaluate_student import JUDGE, RECORDS, SHARD, decided, measured, ready
 from tests.unit.support.workshop import Workshop
 
@@ -47,7 +47,7 @@ class Models:
                 raise refusal(self.code)
             self.calls[model] += 1
         if model == JUDGE:
-            return converse_answer(tool={"score": 4, "explanation": "because"})
+            return judge_answer(request, 4)
         answer = converse_answer("asked on demand")
         answer["metrics"]["latencyMs"] = 2_000 if model == TEACHER else 500
         return answer

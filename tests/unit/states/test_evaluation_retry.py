@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 
 from lambdas.domain.errors import RetryLater
+from lambdas.domain.evaluation.latency_sample import TEACHER_JUDGED
+from lambdas.domain.evaluation.measurements import TEACHER
 from lambdas.gateways.answering import answer_recorder
 from lambdas.gateways.aws import clients
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.evaluate_student.stage import execute as evaluate
 from lambdas.workflow.stage import Stage
-from tests.unit.gateways.fakes import converse_answer
+from tests.unit.gateways.fakes import converse_answer, judge_answer
 from tests.unit.states.test_evaluate_student import JUDGE, RECORDS, SHARD, measured, ready
 from tests.unit.support.workshop import Workshop
+
+PAID = 4 * RECORDS + 3 * RECORDS + TEACHER_JUDGED + 2 * RECORDS
+"""Answers of four contestants; verdicts on three and on some of the teacher's; each pair in both orders."""
 
 
 class Models:
@@ -33,7 +38,7 @@ class Models:
         with self._lock:
             self.calls[model, text] += 1
         if model == JUDGE:
-            return converse_answer(tool={"score": 4, "explanation": "because"})
+            return judge_answer(request, 4)
         return converse_answer("the answer" if self.same else f"{model} about {text}")
 
     def of(self, *, judge: bool) -> int:
@@ -93,8 +98,8 @@ def test_a_shard_that_dies_is_retried_without_asking_stored_answers_again(
 
     # Then all is measured and judged, and only what was not stored is asked
     assert len(found) == 4 * RECORDS
-    assert {item.score for item in found} == {4}
-    assert models.of(judge=False) + models.of(judge=True) == 8 * RECORDS - kept
+    assert {item.score for item in found if item.role != TEACHER} == {4}
+    assert models.of(judge=False) + models.of(judge=True) == PAID - kept
     assert max(models.calls.values()) == 1
 
 
@@ -111,7 +116,7 @@ def test_a_shard_that_runs_out_of_time_keeps_everything_that_it_bought(workshop:
 
     # Then nothing was paid twice
     assert max(models.calls.values()) == 1
-    assert paid(workshop, run) == 8 * RECORDS
+    assert paid(workshop, run) == PAID
 
 
 def test_equal_answers_of_several_contestants_are_judged_once(workshop: Workshop, models: Models) -> None:
@@ -124,5 +129,5 @@ def test_equal_answers_of_several_contestants_are_judged_once(workshop: Workshop
 
     # Then each of them has the verdict
     assert models.of(judge=True) == RECORDS
-    assert {item.score for item in found} == {4}
+    assert {item.score for item in found if item.role != TEACHER} == {4}
     assert len(found) == 4 * RECORDS

@@ -11,7 +11,8 @@ import pytest
 from lambdas.domain.dataset.builder import to_json_lines
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.dataset.shards import shards
-from lambdas.domain.evaluation.measurements import REQUIRED, Measurement
+from lambdas.domain.evaluation.measurements import BASELINE, REQUIRED, STUDENT, Measurement
+from lambdas.domain.evaluation.pairs import Pair
 from lambdas.gateways.aws import clients
 from lambdas.gateways.registry.runs import Run
 from lambdas.states.evaluate_student.stage import execute as evaluate
@@ -45,6 +46,14 @@ def measurements(workshop: Workshop, run: Run, shard: str) -> list[Measurement]:
     return [Measurement.from_json(line) for line in lines]
 
 
+def worse(item: Measurement) -> Measurement:
+    """Let the judge find the student a point worse, alone and beside the baseline."""
+    if item.role != STUDENT:
+        return item
+    pair = Pair(against=BASELINE, difference=-1.0, outcome="other")
+    return replace(item, score=3, pair=pair.to_document())
+
+
 def test_ten_thousand_holdout_records_are_measured_by_shards_and_decided_at_once(
     workshop: Workshop, grouped: dict[str, list[Record]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,7 +71,7 @@ def test_ten_thousand_holdout_records_are_measured_by_shards_and_decided_at_once
     pattern = {item.role: item for item in own}
     for shard in others:
         lines = [
-            replace(pattern[role], record_id=record.id, score=3 if role == "student" and number % 10 == 0 else 4)
+            replace(worse(pattern[role]) if number % 10 == 0 else pattern[role], record_id=record.id)
             for number, record in enumerate(grouped[shard])
             for role in REQUIRED
         ]

@@ -60,10 +60,10 @@ def test_answers_are_kept_where_the_ledger_fails_in_the_middle(buys: Buys, monke
     desk = Desk()
     write = desk.ledger.record_cost
 
-    def fails_later(run_id: str, entry: LedgerEntry) -> None:
+    def fails_later(run_id: str, entry: LedgerEntry, *, opened: bool = False) -> None:
         if entry.usage["calls"]:
             raise LedgerAway
-        write(run_id, entry)
+        write(run_id, entry, opened=opened)
 
     monkeypatch.setattr(desk.ledger, "record_cost", fails_later)
     runtime = FakeRuntime(good)
