@@ -6,5 +6,8 @@
 const { setFlagsFromString } = require("node:v8");
 
 setFlagsFromString("--no-opt");
+setFlagsFromString("--no-sparkplug");
 // Calls of a WebAssembly function until it is compiled a second time, counted in bytes of code: out of reach.
 setFlagsFromString("--wasm-tiering-budget=100000000");
+// Threads that collect garbage beside the program wait for each other longer than they help.
+setFlagsFromString("--single-threaded-gc");

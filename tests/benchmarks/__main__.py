@@ -55,7 +55,7 @@ def synthesis(workdir: Path) -> Iterator[Figure]:
         "synth_vs_one_bucket",
         f"{ratio:.2f}",
         "ratio",
-        "processor time of app.py, the layer not installed; aim 1.5, missed: docs/decisions/0114",
+        "processor time of app.py, the layer not installed; aim 1.5, missed: docs/decisions/0116",
     )
 
 
