@@ -85,14 +85,12 @@ def judge_question(record: Record, reference: str, answer: str, rubric: str) -> 
     rubric : str
         What the scores mean.
     """
-    asked = "\n".join(f"{turn.role}: {turn.text}" if len(record.turns) > 1 else turn.text for turn in record.turns)
-    return case_question(record.id, asked, reference, answer, rubric)
+    return case_question(record.id, asked_text(record), reference, answer, rubric)
 
 
 def case_question(case_id: str, asked: str, reference: str, answer: str, rubric: str) -> Question:
     """Ask the judge about one answer to a question that is not a record, as those of a calibration set are."""
-    sections = (("question", asked), ("reference", reference), ("answer", answer))
-    text = "\n".join(f"<{name}>{escape(content)}</{name}>" for name, content in sections)
+    text = in_tags([("question", asked), ("reference", reference), ("answer", answer)])
     return Question(
         record_id=case_id,
         system=_INSTRUCTIONS.format(rubric=rubric),
@@ -100,6 +98,16 @@ def case_question(case_id: str, asked: str, reference: str, answer: str, rubric:
         max_tokens=JUDGE_TOKENS,
         tool=RECORD_SCORE,
     )
+
+
+def asked_text(record: Record) -> str:
+    """Write what a record asks as a judge reads it: its one turn, or every turn with who says it."""
+    return "\n".join(f"{turn.role}: {turn.text}" if len(record.turns) > 1 else turn.text for turn in record.turns)
+
+
+def in_tags(sections: Sequence[tuple[str, str]]) -> str:
+    """Put each text between tags of its name, escaped, so that none can close its tag and speak to the judge."""
+    return "\n".join(f"<{name}>{escape(content)}</{name}>" for name, content in sections)
 
 
 def read_verdict(answer: Answer) -> Verdict:

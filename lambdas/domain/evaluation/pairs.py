@@ -10,10 +10,17 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
-from xml.sax.saxutils import escape
 
 from lambdas.domain.dataset.records import Record, Turn
-from lambdas.domain.evaluation.judge import HIGHEST, LOWEST, InvalidVerdict, called_with, whole_score
+from lambdas.domain.evaluation.judge import (
+    HIGHEST,
+    LOWEST,
+    InvalidVerdict,
+    asked_text,
+    called_with,
+    in_tags,
+    whole_score,
+)
 from lambdas.domain.questions.answers import Answer, Question, Tool
 from lambdas.domain.task.task_definition import TaskDefinition
 
@@ -99,17 +106,15 @@ def pair_question(record: Record, first: str, second: str, task: TaskDefinition)
     task : TaskDefinition
         Its full prompt is what both are held against.
     """
-    asked = "\n".join(f"{turn.role}: {turn.text}" if len(record.turns) > 1 else turn.text for turn in record.turns)
-    system, sections = _INSTRUCTIONS, [("question", asked), ("first", first), ("second", second)]
+    system, sections = _INSTRUCTIONS, [("question", asked_text(record)), ("first", first), ("second", second)]
     if task.teacher_system_prompt:
         system += f"\n\n<instructions>{task.teacher_system_prompt}</instructions>"
     elif record.system:
         sections.insert(0, ("instructions", record.system))
-    text = "\n".join(f"<{name}>{escape(content)}</{name}>" for name, content in sections)
     return Question(
         record_id=record.id,
         system=system,
-        turns=(Turn("user", text),),
+        turns=(Turn("user", in_tags(sections)),),
         max_tokens=PAIR_TOKENS,
         tool=RECORD_SCORES,
     )
