@@ -11,8 +11,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
   --no-emit-index-url --no-emit-find-links
 # Each module's tests stay on one worker, and what takes longest begins first (tests/conftest.py, decision 0110).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
-# A variable of the caller's own project must not leak into ours.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# A variable of the caller's own project must not leak into ours. Without bytecode each of the tests' workers compiles
+# every module again, at every run.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test thorough faults focus check format synth snapshots review gate-simulation bench prices-diff drift lock clean-local

@@ -3,17 +3,19 @@
 import sys
 from pathlib import Path
 
-from stacks.node import tune_node, use_bundled_node
+from stacks.node import skip_type_checks, tune_node, use_bundled_node
 
 use_bundled_node()
-tune_node()
+tune_node(once=True)
+skip_type_checks()
 
 from aws_cdk import App
 
 from lambdas.domain.errors import InvalidSettings
 from lambdas.domain.text.plain_text import one_line
 from stacks.access.rule_packs import enforce_rule_packs
-from stacks.environments import CONTEXT_KEY, add_environment, read_context_file, read_environments
+from stacks.context import CONTEXT_KEY, read_context_file, read_environments
+from stacks.environments import add_environment
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from cli.clean_console import CleanConsole
 from cli.errors import UNKNOWN_RUN, CliError
 from cli.fitting_table import TableColumn, print_table
-from cli.focus_export import write_focus
+from cli.focus_export import show_tables, write_focus
 from cli.months import month_option, this_month
 from cli.run_ids import each_run
 from cli.screen import SIMULATED
@@ -35,20 +35,26 @@ RunCosts = tuple[str, Mapping[str, Decimal]]
 @click.option("--focus", is_flag=True, help="Write a month as rows of FOCUS (CSV) instead; needs --out.")
 @month_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="With --focus: the file to write.")
+@click.option("--tables", is_flag=True, help="With --focus: print tables of Athena over the daily export instead.")
 @pass_session
-def costs(session: Session, task: str | None, focus: bool, month: str | None, out: Path | None) -> None:
+def costs(
+    session: Session, *, task: str | None, focus: bool, month: str | None, out: Path | None, tables: bool
+) -> None:
     """Add up what each task's runs have cost, by stage.
 
     It is what the ledgers say, the most where it is not known better. With --focus, a month's charges are written in
     the form of the FinOps Open Cost and Usage Specification, one row for each ledger line and kind of token.
     """
+    if focus and tables:
+        show_tables(session)
+        return
     if focus:
         if out is None:
-            raise click.UsageError("--focus needs --out FILE.")
+            raise click.UsageError("--focus needs --out FILE, or --tables.")
         write_focus(session, month or this_month(), out, task)
         return
-    if month or out:
-        raise click.UsageError("--month and --out belong to --focus.")
+    if month or out or tables:
+        raise click.UsageError("--month, --out and --tables belong to --focus.")
     known = list(costs_of_runs(session.deployment.registry))
     runs = [one for one in known if task in (None, one[0])]
     if task is not None and known and not runs:

@@ -113,7 +113,14 @@ class Account:
     @cached_property
     def functions(self) -> list[dict[str, Any]]:
         """Configuration of the Lambdas that the stacks name."""
-        names = ("StartRunFunction", "AnswerApprovalFunction", "ReleaseFunction", "ReapFunction", "ReconcileFunction")
+        names = (
+            "StartRunFunction",
+            "AnswerApprovalFunction",
+            "RecordLabelsFunction",
+            "ReleaseFunction",
+            "ReapFunction",
+            "ReconcileFunction",
+        )
         known = [self.deployment.output("pipeline", name) for name in names]
         return [self.client("lambda").get_function_configuration(FunctionName=name) for name in known]
 
@@ -390,6 +397,8 @@ LOOKS = (
     Look("26", "Lambdas in a VPC", _vpc_endpoints, ""),
     Look("27", "What passes by itself", None, "needs several runs at the same time"),
     Look("28", "Proofs of identity", None, "needs a run that waits, and a clock that is slow"),
+    Look("29", "Callers", None, "needs an application that asks a student"),
+    Look("30", "Discovery's queries", None, "needs the setting discovery and one hour of the log"),
 )
 """Every item of docs/real-account.md, in its order."""
 

@@ -1,4 +1,4 @@
-"""Where an environment is: its region, its clients, and the outputs of its three stacks."""
+"""Where an environment is: its region, its clients, and the outputs of its stacks."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Deployment:
 
         Parameters
         ----------
-        stack : {"data", "pipeline", "operations"}
+        stack : {"data", "pipeline", "operations", "discovery"}
         name : str
             Logical name of the output.
 
@@ -136,13 +136,28 @@ class Deployment:
         CliError
             When the stack or the output does not exist.
         """
-        if stack not in self._outputs:
-            self._outputs[stack] = self._describe(f"distillation-{self.environment}-{stack}")
+        outputs = self._outputs_of(stack)
         try:
-            return self._outputs[stack][name]
+            return outputs[name]
         except KeyError:
-            message = f"Stack distillation-{self.environment}-{stack} has no output '{name}'; deploy it again."
+            message = f"Stack {self.stack_name(stack)} has no output '{name}'; deploy it again."
             raise CliError(f"{message} {self._how_to_deploy()}", NOT_REACHED) from None
+
+    def has_stack(self, stack: str) -> bool:
+        """Tell whether a stack of the environment exists."""
+        try:
+            self._outputs_of(stack)
+        except NotDeployedError:
+            return False
+        return True
+
+    def stack_name(self, stack: str) -> str:
+        """Name a stack of the environment as CloudFormation knows it."""
+        return f"distillation-{self.environment}-{stack}"
+
+    def how_to_delete(self, stack: str) -> str:
+        """Give the command for a stack that the settings do not ask for any more: 'cdk destroy' does not know it."""
+        return f"aws cloudformation delete-stack --stack-name {self.stack_name(stack)} --region {self.region}"
 
     @cached_property
     def table(self) -> Table:
@@ -192,6 +207,11 @@ class Deployment:
             message = str(raised.get("errorMessage") or f"{name} failed without a message; see its log group")
             raise CliError(f"{kind}: {message}", _CODES.get(kind, CHECK_FAILED))
         return answer if isinstance(answer, dict) else {}
+
+    def _outputs_of(self, stack: str) -> dict[str, str]:
+        if stack not in self._outputs:
+            self._outputs[stack] = self._describe(self.stack_name(stack))
+        return self._outputs[stack]
 
     def _describe(self, stack: str) -> dict[str, str]:
         cloudformation: CloudFormationClient = self.client("cloudformation")

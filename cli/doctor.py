@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lambdas.domain.task.model_choice import ModelFacts
     from lambdas.domain.task.settings import Settings
 
-LAMBDAS, TAGS = "Lambdas at once", "Tags of champions"
+LAMBDAS, TAGS, DISCOVERY = "Lambdas at once", "Tags of champions", "Discovery"
 CEILINGS, MONTH = "Ceilings", "Dollars of the month"
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 _SYMBOLS = {OK: ("✔", "green"), WARNING: ("!", "yellow"), PROBLEM: ("✘", "bold red")}
@@ -154,7 +154,27 @@ def examine(deployment: Deployment) -> Iterator[Check]:
         yield _tried(TAGS, lambda: _tags(deployment))
         yield _tried(CEILINGS, lambda: _ceilings(deployment, settings))
         yield _tried(MONTH, lambda: _month(deployment, settings))
+        yield _tried(DISCOVERY, lambda: discovery_check(deployment, settings))
         yield from _rights(deployment, account)
+
+
+def discovery_check(deployment: Deployment, settings: Settings) -> Check:
+    """Look for a stack that the settings do not ask for any more: it reads and costs until it is deleted."""
+    there, asked = deployment.has_stack("discovery"), settings.discovered()
+    if there == (asked is not None):
+        found = "not asked for: no log is read" if asked is None else f"the logs are read at {asked.hour_utc}:00 UTC"
+        return Check(name=DISCOVERY, state=OK, found=found)
+    stack = deployment.stack_name("discovery")
+    if asked is not None:
+        found = f"the settings ask for it, and there is no stack {stack}: no log is read"
+        return Check(name=DISCOVERY, state=WARNING, found=found, fix="npx cdk deploy --all")
+    return Check(
+        name=DISCOVERY,
+        state=WARNING,
+        found=f"the settings have no 'discovery' any more, and {stack} still reads the logs every day, by the byte",
+        fix=f"'{deployment.how_to_delete('discovery')}', since 'cdk destroy' knows only what the settings ask for; or "
+        "set it again and deploy",
+    )
 
 
 def _region(deployment: Deployment) -> Check:

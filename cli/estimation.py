@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,7 @@ from cli.submission import Submission, check_folder
 from lambdas.domain.costs.budget import WayToFit, ways_to_fit
 from lambdas.domain.costs.estimate import ChampionToCome, Estimate, EstimatedLine, RunToCome, estimate_document
 from lambdas.domain.costs.forecast import forecast
-from lambdas.domain.costs.holdout_plan import plan_of_run
-from lambdas.domain.costs.token_estimate import METHOD
+from lambdas.domain.costs.holdout_plan import evaluation_usd, plan_of_run
 from lambdas.domain.errors import InvalidSettings, PipelineError
 from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.identity import Upload
@@ -29,11 +28,14 @@ from lambdas.domain.task.ceilings import check_ceilings
 from lambdas.domain.task.model_choice import ModelChoice, is_listed_pair
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_mode
+from lambdas.gateways.registry.looks import Looks
 from lambdas.gateways.registry.tasks import TaskBook
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.stage import utc_now
 
 if TYPE_CHECKING:
+    from lambdas.domain.dataset.builder import Dataset
+    from lambdas.domain.evaluation.judge_calibration import CalibrationCase
     from lambdas.domain.task.settings import Settings
 
 NOT_IN_IT = (
@@ -50,6 +52,7 @@ class EstimateBasis:
     models: ModelChoice
     champion: ChampionToCome | None
     notes: list[str]
+    spread: float | None = None
 
 
 @click.command()
@@ -80,7 +83,7 @@ def estimate(session: Session, *, task_dir: Path, file: Path | None, offline: bo
         document = _document(submission, run, found, ways, environment)
         session.show({**document, "serving": follows.to_document() if follows else None})
     else:
-        _print(session, run, found, ways, environment)
+        print_estimate(session, run, found, environment, ways)
         if follows:
             print_forecast(session.screen, follows)
     if not fits:
@@ -92,48 +95,73 @@ def run_to_come(
 ) -> tuple[RunToCome, EstimateBasis]:
     """Gather what decides the cost of a run of a folder, and what had to be assumed."""
     environment = _environment(session, submission, task, offline=offline)
+    if environment.spread is not None:  # then the split is another one
+        submission = submission.planned_with(environment.spread)
     calibration = submission.beside.calibration_file
-    run = RunToCome(
-        train=submission.dataset.train,
-        holdout=submission.dataset.holdout,
+    cases = read_calibration(calibration.read_bytes()) if calibration else ()
+    return _to_come(submission.dataset, task, environment, cases), environment
+
+
+def assumed_evaluation_usd(dataset: Dataset, task: TaskDefinition, settings: Settings) -> float | None:
+    """Say what the evaluation of a holdout costs with the first model of each list, in US dollars.
+
+    ``None`` where the settings do not say: a price is missing, say.
+    """
+    if not dataset.holdout:
+        return None
+    try:
+        return evaluation_usd(_to_come(dataset, task, _assumed(settings, task, "validate"), ()).estimate())
+    except PipelineError:
+        return None
+
+
+def _to_come(
+    dataset: Dataset, task: TaskDefinition, environment: EstimateBasis, cases: Sequence[CalibrationCase]
+) -> RunToCome:
+    return RunToCome(
+        train=dataset.train,
+        holdout=dataset.holdout,
         task=task,
         models=environment.models,
         prices=environment.settings.price_book().at_extended_access(environment.models.extended_access),
         champion=environment.champion,
-        own_holdout=submission.dataset.own_holdout,
-        cases=read_calibration(calibration.read_bytes()) if calibration else (),
+        own_holdout=dataset.own_holdout,
+        spread=environment.spread,
+        cases=cases,
+        factors=environment.settings.derived_factors,
     )
-    return run, environment
 
 
 def _environment(session: Session, submission: Submission, task: TaskDefinition, *, offline: bool) -> EstimateBasis:
     """Ask the deployment and the account; what they cannot say is assumed, and the reason is noted."""
     if offline:
-        return _assumed(session, task, "--offline")
+        return _assumed(_settings(session), task, "--offline")
     try:
         with aws_problems_explained():
             deployment = session.deployment
             notes: list[str] = []
             champion: ChampionToCome | None = None
+            spread: float | None = None
             try:
                 settings = deployment.settings
-                book = TaskBook(deployment.table)
-                serving = book.state(Upload("-", submission.key, "-").task).champion
+                name = Upload("-", submission.key, "-").task
+                serving = TaskBook(deployment.table).state(name).champion
+                spread = Looks(deployment.table).spread(name)
                 # Its own prompt lies with its run; the task's is as long, give or take a word.
                 champion = ChampionToCome(serving.model_arn, task) if serving else None
             except NotDeployedError as missing:
                 settings = _settings(session)
                 notes.append(f"{missing.said} The settings are those of the file that would be deployed.")
             catalog = ModelCatalog(deployment.client("bedrock"), deployment.client("service-quotas"))
-            return EstimateBasis(settings, catalog.choose(settings, task.training, utc_now()), champion, notes)
+            models = catalog.choose(settings, task.training, utc_now())
+            return EstimateBasis(settings, models, champion, notes, spread)
     except PipelineError as problem:
         raise CliError(f"A run would stop before it pays. {problem}") from None
     except CliError as problem:
-        return _assumed(session, task, str(problem.message))
+        return _assumed(_settings(session), task, str(problem.message))
 
 
-def _assumed(session: Session, task: TaskDefinition, why: str) -> EstimateBasis:
-    settings = _settings(session)
+def _assumed(settings: Settings, task: TaskDefinition, why: str) -> EstimateBasis:
     lists = settings.model_preferences()
     considered = [
         {"role": role, "model": model, "usable": True, "reason": "assumed"}
@@ -191,7 +219,27 @@ def _document(
     }
 
 
-def _print(session: Session, run: RunToCome, found: Estimate, ways: list[WayToFit], environment: EstimateBasis) -> None:
+def print_estimate(
+    session: Session,
+    run: RunToCome,
+    found: Estimate,
+    environment: EstimateBasis,
+    ways: Sequence[WayToFit] | None = None,
+) -> None:
+    """Print an estimate line by line, and what must be known of it.
+
+    Parameters
+    ----------
+    session : Session
+    run : RunToCome
+    found : Estimate
+    environment : EstimateBasis
+    ways : sequence of WayToFit, optional
+        How it would fit its budget; without them they are looked for where it does not.
+    """
+    if ways is None:
+        fits = found.usd <= run.task.budget_usd
+        ways = [] if fits else ways_to_fit(run, found, run.models.usable())
     screen = session.screen
     print_table(screen, _COLUMNS, [_cells(line, run.models) for line in found.lines], total=_total(found))
     for line in _lines(run, found, ways, environment):
@@ -212,6 +260,8 @@ _COLUMNS = (
 def _cells(line: EstimatedLine, models: ModelChoice) -> tuple[str, ...]:
     asked = {f"custom:{models.student}": "student", models.student: "undistilled student", models.baseline: "baseline"}
     what = line.what
+    if what == "answers to the holdout with the long prompt":
+        what = "holdout answers, prompted base"
     if what == "answers to the holdout" and line.model in asked:
         what = f"holdout answers, {asked[line.model]}"  # the column with the model may be left out
     calls = f"{line.usage['calls']:,.0f}" if "calls" in line.usage else ""
@@ -223,10 +273,10 @@ def _total(found: Estimate) -> tuple[Text, ...]:
     return tuple(Text(cell, style="bold") for cell in cells)
 
 
-def _lines(run: RunToCome, found: Estimate, ways: list[WayToFit], environment: EstimateBasis) -> Iterator[str]:
+def _lines(run: RunToCome, found: Estimate, ways: Sequence[WayToFit], environment: EstimateBasis) -> Iterator[str]:
     size, budget = found.answer, run.task.budget_usd
     yield f"{len(run.train):,} training and {len(run.holdout):,} holdout records, {run.models.training}."
-    yield f"Method: {METHOD}."
+    yield f"Method: {found.method}."
     yield (
         f"Answers: {size.expected:.0f} tokens each ({size.low:.0f} to {size.high:.0f}), by {size.source}. "
         "Low and high take every count at its lowest or highest at once."

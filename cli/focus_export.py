@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.screen import SIMULATED
+from lambdas.domain.focus.athena_tables import table_statements
 from lambdas.domain.focus.charges import BilledAccount, plain
 from lambdas.gateways.aws.endpoint_metrics import Usage
+from lambdas.gateways.aws.own_metrics import OwnMetrics
 from lambdas.gateways.aws.regions import region_name
 from lambdas.gateways.registry.resources import ResourceBook
+from lambdas.gateways.registry.table import BY_STATE
 from lambdas.gateways.registry.tasks import TaskBook
 from lambdas.workflow.money.month import MoneyReader, MonthlyMoney
 from lambdas.workflow.stage import utc_now
@@ -38,6 +41,15 @@ def read_month(deployment: Deployment, month: str, task: str | None = None) -> M
         tasks=TaskBook(deployment.table),
         resources=ResourceBook(deployment.table),
         usage=Usage(deployment.client("cloudwatch")),
+        own=OwnMetrics(
+            environment=deployment.environment,
+            functions=deployment.client("lambda"),
+            dynamodb=deployment.client("dynamodb"),
+            cloudwatch=deployment.client("cloudwatch"),
+            registry_table=deployment.output("data", "RegistryTable"),
+            registry_index=BY_STATE,
+            buckets=[deployment.output("data", name) for name in ("RunsBucket", "UploadsBucket")],
+        ),
         runs=deployment.runs,
         settings=deployment.settings,
         now=utc_now,
@@ -68,8 +80,15 @@ def write_focus(session: Session, month: str, out: Path, task: str | None) -> No
     told = f"{len(found.charges)} rows of {month}, ${usd:,.2f} in all, are in {out}"
     session.show(
         {"month": month, "rows": len(found.charges), "usd": plain(usd), "file": str(out), "savings": str(beside),
-         "unpriced": found.served.unpriced},
+         "unpriced": found.unpriced},
         f"{told}; {len(found.savings)} rows of savings are in {beside}.",
-        *(f"Not charged: {one}" for one in found.served.unpriced),
+        *(f"Not charged: {one}" for one in found.unpriced),
         *([SIMULATED] if deployment.local else []),
     )  # fmt: skip
+
+
+def show_tables(session: Session) -> None:
+    """Print the statements that make tables of Athena over what ExportCosts writes."""
+    deployment = session.deployment
+    statements = table_statements(deployment.output("data", "RunsBucket"), deployment.environment)
+    session.show({"statements": statements}, *(f"{statement};" for statement in statements))

@@ -13,6 +13,10 @@ from cli.ceilings import check_deployed
 from cli.champions import champions, confirm, reap
 from cli.clean_console import shown_after
 from cli.costs import costs
+from cli.discovery.coverage_verb import coverage
+from cli.discovery.discover import discover
+from cli.discovery.distil import distil
+from cli.discovery.opportunities import opportunities, opportunity
 from cli.doctor import doctor
 from cli.environment_files import read_settings
 from cli.errors import CHECK_FAILED, EXIT_CODES, INTERRUPTED, CliError, aws_problems_explained
@@ -21,6 +25,7 @@ from cli.first_task.init import init
 from cli.forget import forget
 from cli.global_options import GlobalOptions, global_options, remember, taken_after_the_verb
 from cli.identity_proof import signed_upload
+from cli.labelling.verb import label
 from cli.log_submission import LogOptions, check_allowed, check_logs, upload_request
 from cli.prices import prices
 from cli.rebuild import rebuild_registry
@@ -309,10 +314,16 @@ for verb in (
     champions,
     confirm,
     costs,
+    coverage,
+    discover,
+    distil,
     doctor,
     estimate,
     forget,
     init,
+    label,
+    opportunities,
+    opportunity,
     prices,
     reap,
     rebuild_registry,

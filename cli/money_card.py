@@ -63,6 +63,9 @@ def _lines(follows: Forecast) -> Iterator[str]:
         )
     yield _throughput(follows)
     yield from (_near(one) for one in follows.near_misses())
+    if follows.unknown:
+        missing = ", ".join(follows.unknown)
+        yield f"A person must accept what throughput costs ('gate.min_cost_reduction'): not known are {missing}."
     yield "It is foreseen by counted characters, not measured: the report says what the evaluation measured."
 
 

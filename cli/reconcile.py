@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
-import urllib.request
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
-from cli.errors import CHECK_FAILED, CliError
+from cli.bill_files import read_bill
+from cli.errors import CHECK_FAILED
 from cli.fitting_table import TableColumn, print_table
 from cli.focus_export import read_month
 from cli.months import month_option, this_month
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
-from lambdas.domain.bill.cost_lines import BillLine, NoCostExportError, read_cost_lines
 from lambdas.domain.bill.factors import learn_factors
 from lambdas.domain.bill.reconciliation import (
     EXPLAINED,
@@ -33,11 +26,6 @@ from lambdas.domain.bill.reconciliation import (
 )
 from lambdas.domain.report.figures import usd
 from lambdas.gateways.registry.runs import QUEUED, RUNNING
-
-if TYPE_CHECKING:
-    from cli.deployment import Deployment
-
-Rows = Iterator[dict[str, str]]
 
 _SHOWN = 40
 
@@ -59,81 +47,35 @@ def reconcile(session: Session, month: str | None, files: tuple[Path, ...], with
     """
     deployment, wanted = session.deployment, month or this_month()
     charges = read_month(deployment, wanted).charges
-    lines = _lines(deployment, files, wanted)
+    lines = read_bill(deployment, files, wanted)
     found = reconcile_month(
         charges,
         lines,
         environment=deployment.environment,
-        principals=f"distillation-{deployment.environment}-",
+        principals=f"distillation-{deployment.environment}-pipeline-",
         running={run.run_id for state in (QUEUED, RUNNING) for run in deployment.registry.in_state(state)},
         within=Decimal(str(within)) / 100,
     )
-    factors = learn_factors(found, charges) if learn else []
+    factors = learn_factors(found, charges, deployment.settings.derived_factors) if learn else []
     if session.as_json:
         session.show(_document(wanted, found) | ({"factors": [one.to_document() for one in factors]} if learn else {}))
     else:
         _show(session, wanted, found)
         for factor in factors:
             session.screen.say(f"{factor.said()}")
-        if factors:
-            setting = json.dumps({"derived_factors": {one.name: float(one.value) for one in factors}})
+        if any(factor.changes for factor in factors):
+            kept = deployment.settings.derived_factors
+            learned = {one.name: float(one.value) for one in factors if one.changes}
+            setting = json.dumps({"derived_factors": {**kept, **learned}})
             session.screen.say(f"Into the environment in cdk.json, then deploy: {setting}")
+        elif factors:
+            session.screen.say("What is worked out is what the bill has: there is nothing to set.")
         elif learn:
             session.screen.say("Nothing was learned: no line of this month is worked out and on the bill.")
         if deployment.local:
             session.screen.say(SIMULATED)
-    if found.usd(UNEXPLAINED):
+    if any(one.status == UNEXPLAINED for one in found.findings):
         raise click.exceptions.Exit(CHECK_FAILED)
-
-
-def _lines(deployment: Deployment, files: tuple[Path, ...], month: str) -> list[BillLine]:
-    """Read the export: the files that were given, the setting's, or the simulator's own."""
-    found: list[BillLine] = []
-    for name, rows in _exports(deployment, files, month):
-        try:
-            found += read_cost_lines(rows, month)
-        except NoCostExportError as problem:
-            raise CliError(f"{name} cannot be read as an export of the bill: {problem}.", CHECK_FAILED) from None
-    if not found:
-        raise CliError(f"The export has no line about Bedrock in {month}.", CHECK_FAILED)
-    return found
-
-
-def _exports(deployment: Deployment, files: tuple[Path, ...], month: str) -> Iterator[tuple[str, Rows]]:
-    if files:
-        for file in files:
-            yield str(file), _rows(str(file), file.read_bytes())
-        return
-    if deployment.settings.cost_export:
-        yield from _from_s3(deployment, month)
-        return
-    if deployment.simulator:
-        address = f"{deployment.simulator}/_simulator/cost-export?month={month}"
-        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - this machine's own simulator
-            yield "the simulator's export", _rows("", json.load(answer)["csv"].encode())
-        return
-    raise CliError(
-        "There is no export of the bill: give one with --export FILE, or deploy with setting 'cost_export' "
-        "(s3://bucket/prefix of a CUR 2.0 export as CSV).",
-        CHECK_FAILED,
-    )
-
-
-def _from_s3(deployment: Deployment, month: str) -> Iterator[tuple[str, Rows]]:
-    """Read every CSV file of the month's partition (``BILLING_PERIOD=YYYY-MM``, AWS Data Exports user guide)."""
-    place = urlsplit(deployment.settings.cost_export)
-    s3, prefix = deployment.client("s3"), place.path.strip("/")
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=prefix):
-        for item in page.get("Contents", []):
-            key = item["Key"]
-            if f"BILLING_PERIOD={month}/" in key and key.endswith((".csv", ".csv.gz")):
-                body = s3.get_object(Bucket=place.netloc, Key=key)["Body"].read()
-                yield f"s3://{place.netloc}/{key}", _rows(key, body)
-
-
-def _rows(name: str, content: bytes) -> Rows:
-    text = (gzip.decompress(content) if name.endswith(".gz") else content).decode("utf-8-sig")
-    yield from csv.DictReader(io.StringIO(text))
 
 
 def _document(month: str, found: MonthComparison) -> dict[str, object]:
@@ -145,33 +87,60 @@ def _line(one: BillFinding) -> dict[str, str]:
     return {
         "status": one.status, "why": one.why, "model": one.model, "usage": one.usage, "day": str(one.day or ""),
         "our_usd": str(one.ours), "their_usd": str(one.theirs), "our_quantity": str(one.our_quantity),
-        "their_quantity": str(one.their_quantity), "evidence": one.evidence,
+        "their_quantity": str(one.their_quantity), "evidence": one.evidence, "resource": one.resource,
     }  # fmt: skip
 
 
 _COLUMNS = (
     TableColumn("Status"),
-    TableColumn("Why", rank=2, least=16),
-    TableColumn("Lines", rank=1, right=True),
-    TableColumn("Dollars", right=True),
+    TableColumn("Why", least=14),
+    TableColumn("Findings", rank=1, right=True),
+    TableColumn("Ours", right=True),
+    TableColumn("Bill", right=True),
 )
+_MARKS = {MATCHED: ("✓", "green"), EXPLAINED: ("~", "yellow"), UNEXPLAINED: ("✗", "bold red")}
 
 
 def _show(session: Session, month: str, found: MonthComparison) -> None:
-    sums: dict[tuple[str, str], list[Decimal]] = {}
+    """Write the answer first, then sums, then what nobody can explain, then an example of each explanation."""
+    screen, groups = session.screen, _groups(found)
+    open_ones = sorted((one for one in found.findings if one.status == UNEXPLAINED), key=lambda one: -one.usd)
+    settled, apart = found.usd(MATCHED) + found.usd(EXPLAINED), found.usd(UNEXPLAINED)
+    if open_ones:
+        said = f"{month}: {len(open_ones)} findings over {_usd(apart)} are unexplained, {_usd(settled)} are not."
+    else:
+        said = f"{month}: all {_usd(settled)} match or are explained, nothing is unexplained."
+    screen.say(said, style="bold", mark=_MARKS[UNEXPLAINED if open_ones else MATCHED])
+    screen.say("")
+    print_table(screen, _COLUMNS, [_group_cells(ones) for ones in groups], title="Ours against the bill, US dollars")
+    for one in open_ones[:_SHOWN]:
+        screen.say(f"{one.why}: {_about(month, one)}", mark=_MARKS[UNEXPLAINED], hang=2)
+    if len(open_ones) > _SHOWN:
+        screen.say(f"and {len(open_ones) - _SHOWN} more; --json has all of them")
+    for ones in groups:
+        if ones[0].status == EXPLAINED:
+            dearest = max(ones, key=lambda one: one.usd)
+            more = f" (and {len(ones) - 1} more)" if len(ones) > 1 else ""
+            screen.say(f"{dearest.why}: {_about(month, dearest)}{more}", mark=_MARKS[EXPLAINED], hang=2)
+
+
+def _groups(found: MonthComparison) -> list[list[BillFinding]]:
+    """Give the findings by status and reason, what needs a person first."""
+    groups: dict[tuple[int, str], list[BillFinding]] = {}
     for one in found.findings:
-        sums.setdefault((one.status, one.why), []).append(one.usd)
-    rows = [
-        (status, why, str(len(dollars)), usd(float(sum(dollars, Decimal()))))
-        for (status, why), dollars in sorted(sums.items())
-    ]
-    print_table(session.screen, _COLUMNS, rows, title=f"Bedrock in {month}, ours against the bill")
-    apart = [one for one in found.findings if one.status != MATCHED]
-    apart.sort(key=lambda one: (one.status != UNEXPLAINED, -one.usd))
-    for one in apart[:_SHOWN]:
-        about = (
-            f"{one.day or month} {one.model} {one.usage}: ours {usd(float(one.ours))}, bill {usd(float(one.theirs))}"
-        )
-        session.screen.say(f"{one.status}, {one.why}: {about}; {one.evidence}")
-    if len(apart) > _SHOWN:
-        session.screen.say(f"and {len(apart) - _SHOWN} more; --json has all of them")
+        groups.setdefault(((UNEXPLAINED, EXPLAINED, MATCHED).index(one.status), one.why), []).append(one)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _group_cells(ones: list[BillFinding]) -> tuple[str, ...]:
+    ours, theirs = (sum((getattr(one, name) for one in ones), Decimal()) for name in ("ours", "theirs"))
+    return ones[0].status, ones[0].why, f"{len(ones):,}", _usd(ours), _usd(theirs)
+
+
+def _about(month: str, one: BillFinding) -> str:
+    what = f"{one.day or month} {one.model} {one.usage}".replace("  ", " ")
+    return f"{what}: ours {_usd(one.ours)}, bill {_usd(one.theirs)}; {one.evidence}"
+
+
+def _usd(dollars: Decimal) -> str:
+    return usd(float(dollars))

@@ -10,9 +10,11 @@ from cli.errors import CHECK_FAILED, CliError
 from cli.fitting_table import TableColumn, print_table
 from cli.identity_proof import signed_proof
 from cli.live_shares import live_status
+from cli.run_ids import resolve
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session, why_option
 from lambdas.domain.caller_proof import serving_subject
+from lambdas.domain.gate.routing import RoutingTest
 from lambdas.domain.identity import task_slug
 from lambdas.domain.serving.serving_policy import SERVING_MODES
 from lambdas.gateways.registry.champions import TaskState
@@ -55,35 +57,40 @@ def serve(session: Session, task: str, mode: str, why: str) -> None:
     "--min-gain", type=click.FloatRange(0), default=0.05, show_default=True, help="Judge points over the student."
 )
 @click.option("--max-cost-share", type=share, default=0.5, show_default=True, help="Dollars against the fallback's.")
+@click.option("--fresh", metavar="RUN", help="Test on what a later run measured, not on a half of the holdout.")
 @click.option("--status", is_flag=True, help="Show what callers really meet beside what was foreseen.")
 @why_option
 @pass_session
 def route(
     session: Session,
+    /,
     *,
     task: str,
     max_share: float,
     adopt: bool,
-    min_gain: float,
-    max_cost_share: float,
+    fresh: str | None,
     status: bool,
     why: str,
+    **limits: float,
 ) -> None:
     """Show which of the student's answers would better go to the fallback; with --adopt test and adopt that.
 
-    What is proposed is chosen on one half of the holdout and tested on the other, once a run. Exit code 1 when it is
+    What is proposed is chosen on one half of the holdout and tested on the other, once a run. With --fresh it is chosen
+    on the whole holdout and tested on records of a later upload that the champion has not seen. Exit code 1 when it is
     not adopted.
     """
     task = task_slug(task)
     if status:
-        if adopt:
-            raise click.UsageError("--status and --adopt exclude each other.")
+        if adopt or fresh:
+            raise click.UsageError("--status excludes --adopt and --fresh.")
         live_status(session, task, _state(session, task))
         return
     payload: dict[str, Any] = {"route": max_share, "task": task, "run_id": _serving(session, task), "why": why}
+    if fresh:
+        payload["fresh"] = resolve(session.deployment.registry, fresh).run_id
     if adopt:
-        payload |= {"adopt": True, "min_gain": min_gain, "max_cost_share": max_cost_share}
-        subject = serving_subject(task, str(payload["run_id"]), f"{max_share:g}")
+        payload |= {"adopt": True, **limits}
+        subject = serving_subject(task, str(payload["run_id"]), RoutingTest.of(payload).proven)
         payload["proof"] = signed_proof(session.deployment, "route", subject)
     given = session.deployment.invoke("RollbackFunction", payload)
     if session.as_json:
@@ -121,16 +128,21 @@ def _print(session: Session, given: dict[str, Any], max_share: float) -> None:
     fallback = given["fallback"]
     screen.print(f"Fallback: the {fallback['role']}, {fallback['model']}", soft_wrap=True)
     print_table(screen, _COLUMNS, rows)
-    screen.print(f"On {records['proposing']} records of the holdout; {records['testing']} others test.", soft_wrap=True)
+    groups = given["groups"]
+    whose = "others" if given["tested_on"] == given["run_id"] else f"of run {given['tested_on']}"
+    screen.print(
+        f"On {records['proposing']} records of the holdout in {groups['proposing']} independent groups; "
+        f"{records['testing']} {whose}, in {groups['testing']}, test.",
+        soft_wrap=True,
+    )
     best = given["proposal"]
     if best is None:
         screen.print(f"No rule gains anything within {max_share:.0%} of the answers.", soft_wrap=True)
     elif "lines" not in given:
         screen.print(f"Proposed: pass on what {_rule(best)}.", soft_wrap=True)
-        screen.print(
-            f"Test and adopt it: {session.command} route {given['task']} --max-share {max_share:g} --adopt --why TEXT",
-            soft_wrap=True,
-        )
+        fresh = "" if given["tested_on"] == given["run_id"] else f" --fresh {given['tested_on']}"
+        adopt = f"route {given['task']} --max-share {max_share:g}{fresh} --adopt --why TEXT"
+        screen.print(f"Test and adopt it: {session.command} {adopt}", soft_wrap=True)
     for line in given.get("lines", []):
         measured = "not known" if line["measured"] is None else f"{line['measured']:.3f}"
         word = "passed" if line["passed"] else "FAILED"

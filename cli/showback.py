@@ -17,7 +17,7 @@ from cli.session import Session, pass_session
 from lambdas.domain.errors import PipelineError
 from lambdas.domain.report.figures import usd
 from lambdas.domain.showback.page import showback_page
-from lambdas.domain.showback.sums import BY, Shown, dated_baseline, shown_by
+from lambdas.domain.showback.sums import BY, Shown, dated_baseline, old_baselines, shown_by
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.gateways.registry.monthly_budget import MonthlyBudget
 
@@ -88,8 +88,9 @@ def _notes(deployment: Deployment, found: MonthlyMoney, month: str) -> list[str]
     used = MonthlyBudget(deployment.table).month(datetime.fromisoformat(f"{month}-01T00:00:00+00:00")).usd
     return [
         f"Budget of {month}: runs have spent or reserved {usd(used)} of {usd(limit)} ('max_monthly_usd')",
-        *(f"Not charged: {one}" for one in found.served.unpriced),
+        *(f"Not charged: {one}" for one in found.unpriced),
         *filter(None, (dated_baseline(model, prices) for model in models)),
+        *old_baselines(found.savings),
     ]
 
 
@@ -97,6 +98,7 @@ _COLUMNS = (
     TableColumn("Runs", right=True),
     TableColumn("Serving", right=True),
     TableColumn("Of it idle", rank=1, right=True),
+    TableColumn("AWS around", rank=3, right=True),
     TableColumn("Saved", right=True),
     TableColumn("Low", rank=2, right=True),
     TableColumn("High", rank=2, right=True),
@@ -104,5 +106,5 @@ _COLUMNS = (
 
 
 def _cells(line: Shown) -> tuple[str, ...]:
-    money = (line.runs, line.serving, line.idle, line.saved, line.low, line.high)
+    money = (line.runs, line.serving, line.idle, line.services, line.saved, line.low, line.high)
     return line.name, *("-" if dollars is None else usd(float(dollars)) for dollars in money)

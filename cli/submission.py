@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from lambdas.domain.dataset.builder import Dataset, build_dataset
 from lambdas.domain.dataset.instruction import instruction_warnings, without_instruction
 from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
-from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, check_sizes
+from lambdas.domain.evaluation.dataset_checks import check_damage, check_secrets, check_sizes
+from lambdas.domain.evaluation.planned_holdout import planned_split
 from lambdas.domain.identity import Upload, side_file
 from lambdas.domain.task.sample_bounds import COMMON_STUDENT, sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
@@ -40,6 +42,12 @@ class Submission:
         """Object key of the prompts."""
         return f"{self.beside.task}/{self.prompts.name}"
 
+    def planned_with(self, spread: float) -> Submission:
+        """Split the prompts as a run will that plans its holdout with what the task's last run measured."""
+        task = self.beside.definition()
+        groups = planned_split(task, spread).records
+        return replace(self, dataset=_build(self.prompts, self.beside.holdout_file, task, [], groups))
+
 
 def check_folder(folder: Path, file: Path | None) -> Submission:
     """Check ``task.json``, the prompts, ``holdout.jsonl`` and ``calibration.jsonl`` as the pipeline will.
@@ -64,7 +72,7 @@ def check_folder(folder: Path, file: Path | None) -> Submission:
         task = beside.definition()
         check_source(task, from_logs=False)
         waiting = beside.check_calibration()
-        dataset = _build(prompts, beside.holdout_file, task, rejections)
+        dataset = _build(prompts, beside.holdout_file, task, rejections, planned_split(task).records)
         check_damage(dataset)
         check_secrets(dataset, task)
         check_sizes(dataset, task, sample_bounds(COMMON_STUDENT, task.training).least)
@@ -149,11 +157,17 @@ def only_prompts(folder: Path) -> Path:
     raise CliError(f"{folder} has several prompt files ({names}): choose one with --file.", USAGE_ERROR)
 
 
-def _build(prompts: Path, holdout_file: Path | None, task: TaskDefinition, rejections: list[dict[str, Any]]) -> Dataset:
+def _build(
+    prompts: Path,
+    holdout_file: Path | None,
+    task: TaskDefinition,
+    rejections: list[dict[str, Any]],
+    holdout_groups: int,
+) -> Dataset:
     most = sample_bounds(COMMON_STUDENT, task.training).most
-    with prompts.open("rb") as stream:
-        if holdout_file is None:
-            return build_dataset(read_lines(stream), rejections.append, task=task, most=most)
-        with holdout_file.open("rb") as trusted:
-            own = read_lines(trusted)
-            return build_dataset(read_lines(stream), rejections.append, own_holdout=own, task=task, most=most)
+    with ExitStack() as opened:
+        lines = read_lines(opened.enter_context(prompts.open("rb")))
+        own = read_lines(opened.enter_context(holdout_file.open("rb"))) if holdout_file else None
+        return build_dataset(
+            lines, rejections.append, own_holdout=own, task=task, most=most, holdout_groups=holdout_groups
+        )

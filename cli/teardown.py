@@ -235,10 +235,14 @@ def _say_end(session: Session, plan: _Plan, left: list[Thing | Resource]) -> Non
     if left:
         session.show(document, f"Still there: {names}. Call it again then; a commitment ends only at its date.")
         raise click.exceptions.Exit(CHECK_FAILED)
-    stacks = f"distillation-{environment}-operations distillation-{environment}-pipeline"
+    deployment = session.deployment
+    asked = deployment.settings.discovery is not None
+    stacks = " ".join(map(deployment.stack_name, (*(("discovery",) if asked else ()), "operations", "pipeline")))
+    forgotten = not asked and deployment.has_stack("discovery")
     session.show(
         document,
         f"Nothing of environment {environment} bills in Bedrock any more. Now the stacks: cdk destroy {stacks}",
+        *([f"And one that the settings do not name any more: {deployment.how_to_delete('discovery')}"] * forgotten),
         f"distillation-{environment}-data is retained and protected: it has every report and ledger. Deploying again "
         f"opens the environment; without destroying the stacks, '{session.command} teardown --reopen' does.",
     )

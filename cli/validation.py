@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
+from cli.estimation import assumed_evaluation_usd
 from cli.submission import only_prompts
 from cli.task_folder import TaskFolder
 from lambdas.domain.costs.holdout_plan import holdout_plan
@@ -16,7 +17,7 @@ from lambdas.domain.dataset.builder import Dataset, DatasetCounts, build_dataset
 from lambdas.domain.dataset.instruction import instruction_warnings
 from lambdas.domain.dataset.line_reader import read_lines
 from lambdas.domain.errors import CeilingExceeded, DatasetRefused, InvalidTaskDefinition, InvalidUpload, SecretsFound
-from lambdas.domain.evaluation.sample_sizes import (
+from lambdas.domain.evaluation.dataset_checks import (
     check_damage,
     check_minimum,
     check_secrets,
@@ -24,6 +25,7 @@ from lambdas.domain.evaluation.sample_sizes import (
     size_warnings,
     usable_prompts,
 )
+from lambdas.domain.evaluation.planned_holdout import planned_split
 from lambdas.domain.task.ceilings import check_ceilings
 from lambdas.domain.task.sample_bounds import COMMON_STUDENT, sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 SHOWN_PROBLEMS = 20
 """Most rejected lines that are shown to a person; ``--json`` gives all of them."""
 
+
+ONCE_RUN = "with the first model of each list; a task that has run is planned with what its last run measured"
 
 _SAME = (
     "lines",
@@ -68,11 +72,14 @@ class Validation:
     refusal: str | None
     warnings: list[str]
     task: TaskDefinition
+    evaluation_usd: float | None = None
 
     @property
     def holdout_plan(self) -> dict[str, Any]:
-        """What the holdout can show, and how many records the whole gate needs."""
-        return holdout_plan(self.dataset.holdout, self.task)
+        """What the holdout can show, how many records the whole gate needs, and what their evaluation costs."""
+        dataset = self.dataset
+        prompts = None if dataset.own_holdout else len(dataset.train) + len(dataset.holdout)
+        return holdout_plan(dataset.holdout, self.task, self.evaluation_usd, prompts=prompts)
 
     def to_document(self) -> dict[str, Any]:
         """Give what ``--json`` prints; ``usable`` counts the distinct prompts that are left."""
@@ -104,7 +111,8 @@ class Validation:
         for warning in self.warnings:
             yield f"Warning: {warning}"
         if self.dataset.holdout:
-            yield f"Holdout: {self.holdout_plan['text']}; 'estimate' says what its evaluation costs"
+            more = "'estimate' says what its evaluation costs" if self.evaluation_usd is None else ONCE_RUN
+            yield f"Holdout: {self.holdout_plan['text']}; {more}"
         for advice in self.dataset.advice():
             yield f"Advice: {advice}"
         yield f"Not usable: {self.refusal}" if self.refusal else "Usable."
@@ -169,6 +177,7 @@ def validate_files(
             task=task,
             place=reading.place,
             most=bounds.most,
+            holdout_groups=planned_split(task).records,
         )
         check_damage(dataset)
         check_secrets(dataset, task)
@@ -184,7 +193,8 @@ def validate_files(
     ]
     if settings is None and task_file is not None:
         warnings.append("what the environment allows was not checked: this folder has no settings of it")
-    return Validation(dataset, reading.problems, None, warnings, task)
+    usd = None if settings is None else assumed_evaluation_usd(dataset, task, settings)
+    return Validation(dataset, reading.problems, None, warnings, task, usd)
 
 
 class _Reading:

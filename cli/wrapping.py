@@ -9,7 +9,8 @@ from rich.cells import cell_len
 _UNBREAKABLE = re.compile(
     r"""
     '(?:python|npx|cdk|make|aws)\ [^'\n]*'\S*          # a command in quotes
-    | (?:python\ -m|npx\ cdk)\ (?:(?!\.\ )[^'\n])*\.?  # a command to the end of its sentence
+    | (?:python\ -m|npx\ cdk|git\ diff|aws\ (?:s3|bedrock|cloudformation))
+      \ (?:(?!\.\ )[^'\n])*\.?                         # a command to the end of its sentence
     | [^\ \n]+                                         # a word
     """,
     re.VERBOSE,

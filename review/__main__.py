@@ -7,9 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stacks.node import use_bundled_node
+from stacks.node import tune_node, use_bundled_node
 
 use_bundled_node()
+tune_node(once=True)
 
 from lambdas.domain.task.settings import Settings
 from review.assembly import Assembly
@@ -18,7 +19,7 @@ from review.files import REPOSITORY, write
 from review.nist import findings, page, without_position
 from review.page import review_page
 from review.snapshots import snapshots
-from stacks.environments import CONTEXT_KEY
+from stacks.context import CONTEXT_KEY
 from tests.stacks.templates import build, context, synthesize
 
 PAGE = REPOSITORY / ".local" / "review.html"

@@ -9,6 +9,7 @@ from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 
+from lambdas.domain.discovery.discovery_files import KEPT_DAYS
 from stacks.access.data_key import DataKey
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class DataStack(Stack):
                 for prefix, days in (
                     ("runs", settings.run_data_retention_days),
                     ("answers", settings.answers_retention_days),
+                    ("discovery", KEPT_DAYS),
                 )
             ],
         )

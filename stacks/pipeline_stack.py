@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 
-from stacks.access.acknowledgements import acknowledge, acknowledge_wildcards
+from lambdas.domain.focus.own_services import ENDPOINT_ZONES
 from stacks.access.bedrock_roles import BatchRole, CustomizationRole
 from stacks.access.inference_profiles import InferenceProfiles
-from stacks.access.permissions import Permission, allow, keep_reasons, policy_document
 from stacks.access.stage_permissions import StagePermissions
-from stacks.machine.settings_layer import PipelineSettings
-from stacks.machine.stage_function import Runtime, StageFunction, shared_code, shared_layer
+from stacks.machine.shared_runtime import shared_runtime, undelivered_queue
+from stacks.machine.stage_function import StageFunction
 from stacks.machine.state_machine import DistillationMachine
 from stacks.machine.triggers import Triggers
 
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from lambdas.domain.task.settings import Settings
-    from stacks.access.network import Network
+    from stacks.access.permissions import Permission
     from stacks.data_stack import DataExports, DataStack
 
 SHORT, MEDIUM, LONGEST = Duration.minutes(2), Duration.minutes(5), Duration.minutes(15)
@@ -72,9 +69,16 @@ class PipelineStack(Stack):
         self.add_stack_dependency(data, "imports buckets, tables and key")
         self._data: DataExports = data.exports
         self._key = kms.Key.from_key_arn(self, "DataKey", self._data.key_arn)
-        self.undelivered = self._undelivered_queue()
+        self.undelivered = undelivered_queue(self, self._key)
         self.topic = self._topic()
-        self._runtime = self._shared_runtime(environment, settings)
+        self._runtime = shared_runtime(
+            self,
+            environment=environment,
+            settings=settings,
+            data=self._data,
+            key=self._key,
+            undelivered=self.undelivered,
+        )
         self._bakes = settings.bake_polls > 0
         profiles = InferenceProfiles(self, "InferenceProfiles", environment=environment, settings=settings)
         self._asking = {"INFERENCE_PROFILES": profiles.variable()}
@@ -100,7 +104,7 @@ class PipelineStack(Stack):
             undelivered=self.undelivered,
         )
         triggers.look_for_idle(reap.function, Duration.hours(settings.reap_every_hours))
-        triggers.export_costs(self._export_costs().function)
+        triggers.export_costs(self._export_costs(settings).function)
         self._output("StateMachineArn", self.machine.state_machine_arn)
         self._output("StartRunFunction", start_run.function.function_name)
         self._output("AnswerApprovalFunction", answer.function.function_name)
@@ -163,6 +167,8 @@ class PipelineStack(Stack):
         reconcile = may.reconcile_runs(arn, machine.executions, called, topic)
         approvals = {"APPROVALS_TABLE": self._data.approvals_table, "ACCOUNT": self.account}
         _, answer = self._stage("answer_approval", may.answer_approval(), SHORT, approvals, operation=True)
+        _, labels = self._stage("record_labels", may.record_labels(), MEDIUM, approvals, operation=True, memory=LARGE)
+        self._output("RecordLabelsFunction", labels.function.function_name)
         _, reconciler = self._stage("reconcile_runs", reconcile, LONGEST, functions, operation=True, asynchronous=True)
         self._output("RollbackFunction", rollback.function.function_name)
         return start_run, answer, reconciler
@@ -173,8 +179,13 @@ class PipelineStack(Stack):
         _, reap = self._stage("reap_idle_throughput", may, LONGEST, environment, operation=True, asynchronous=True)
         return reap
 
-    def _export_costs(self) -> StageFunction:
-        may, known = self._allowed.export_costs(), {"ACCOUNT": self.account}
+    def _export_costs(self, settings: Settings) -> StageFunction:
+        may, vpc = self._allowed.export_costs(), settings.network()
+        known = {"ACCOUNT": self.account}
+        if vpc is not None and vpc.endpoints:
+            from stacks.access.network import INTERFACES  # noqa: PLC0415 - as in _network
+
+            known[ENDPOINT_ZONES] = str(len(INTERFACES) * len(vpc.subnet_ids))
         _, export = self._stage("export_costs", may, LONGEST, known, operation=True, memory=LARGE, asynchronous=True)
         return export
 
@@ -202,74 +213,6 @@ class PipelineStack(Stack):
             asynchronous=asynchronous,
         )
         return folder, stage
-
-    def _shared_runtime(self, environment: str, settings: Settings) -> Runtime:
-        told = PipelineSettings(self, "Settings", settings=settings)
-        return Runtime(
-            settings=settings,
-            code=shared_code(),
-            layers=[shared_layer(self), *told.layers],
-            key=self._key,
-            key_arn=self._data.key_arn,
-            account=self.account,
-            region=self.region,
-            python=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
-            undelivered=self.undelivered,
-            tracing=self._tracing_policy(),
-            network=self._network(settings),
-            environment={
-                "ENVIRONMENT": environment,
-                "PIPELINE_SETTINGS": told.variable,
-                "UPLOADS_BUCKET": self._data.uploads_bucket,
-                "RUNS_BUCKET": self._data.runs_bucket,
-                "REGISTRY_TABLE": self._data.registry_table,
-            },
-        )
-
-    def _network(self, settings: Settings) -> Network | None:
-        vpc = settings.network()
-        if vpc is None:
-            return None
-        from stacks.access.network import Network  # noqa: PLC0415 - the library's EC2 part is large, and most need none of it
-
-        return Network(self, "Network", vpc=vpc)
-
-    def _tracing_policy(self) -> iam.ManagedPolicy:
-        permissions = [
-            allow(
-                "xray:PutTraceSegments",
-                "xray:PutTelemetryRecords",
-                on=["*"],
-                to="write traces",
-                because="X-Ray knows no resource for writing traces (service authorization reference).",
-            )
-        ]
-        policy = iam.ManagedPolicy(
-            self,
-            "WriteTraces",
-            description="Distillation: write X-Ray traces",
-            document=policy_document(permissions),
-        )
-        keep_reasons(policy, permissions)
-        acknowledge_wildcards(policy, permissions)
-        return policy
-
-    def _undelivered_queue(self) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            "Undelivered",
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=self._key,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
-        acknowledge(
-            queue,
-            "Serverless-SQSRedrivePolicy",
-            "It is the dead letter queue itself: people read it, no consumer does.",
-        )
-        return queue
 
     def _topic(self) -> sns.Topic:
         topic = sns.Topic(self, "Notifications", display_name="Distillation", master_key=self._key, enforce_ssl=True)

@@ -5,12 +5,16 @@ Each module stays on one worker, and what takes longest begins first (decision 0
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
+
+from tests.workers import FOLDER_OF_THE_RUN, folder_of_the_run
 
 if TYPE_CHECKING:
     from tests.stacks.templates import Deployment
@@ -21,9 +25,15 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("any machine")
 
+# Modules and collected tests stay to the end, and most of what a test leaves has no cycles: to look for garbage as
+# often as Python does takes a fifth of the time.
+gc.set_threshold(50_000, 20, 20)
+
 ROOT = Path(__file__).resolve().parent
 LONGEST_FIRST = ("end_to_end", "stacks/test_two_clones.py", "faults", "least_privilege", "stacks", "simulator")
 """Beginnings of paths whose modules take longest; a worker that gets one of them last would make the others wait."""
+TOGETHER = ("tests/focus/",)
+"""Folders whose modules stay on one worker as well: they read one month, which takes half a minute to play."""
 MOST_WORKERS = 6
 
 
@@ -32,9 +42,28 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(len(os.sched_getaffinity(0)) + 1, MOST_WORKERS)
 
 
+class _ModulesAndFolders(LoadFileScheduling):  # type: ignore[misc]
+    """What ``--dist loadfile`` does, with the folders of :data:`TOGETHER` as if each were one module."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), str(super()._split_scope(nodeid)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Keep together what shares an expensive fixture."""
+    return _ModulesAndFolders(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest; ``--dist loadfile`` keeps the tests of a module together."""
     items.sort(key=_place)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what has been imported and collected."""
+    gc.collect()
+    gc.freeze()
 
 
 def _module(item: pytest.Item) -> str:
@@ -46,10 +75,14 @@ def _place(item: pytest.Item) -> int:
     return next((place for place, start in enumerate(LONGEST_FIRST) if module.startswith(start)), len(LONGEST_FIRST))
 
 
-@pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The environment ``dev`` with the settings that ``cdk.json`` has, without template validator and layer."""
-    from tests.stacks.templates import synthesize  # noqa: PLC0415 - only these tests need aws_cdk, which loads Node
+@pytest.fixture(scope="session", autouse=True)
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    FOLDER_OF_THE_RUN[:] = [folder_of_the_run(tmp_path_factory)]
 
-    folder: Path = tmp_path_factory.mktemp("assembly")
-    return synthesize({"dev": {}}, folder)["dev"]
+
+@pytest.fixture(scope="session")
+def deployment() -> Deployment:
+    """The environment ``dev`` with the settings that ``cdk.json`` has, without template validator and layer."""
+    from tests.stacks.templates import shared_deployment  # noqa: PLC0415 - only these tests need aws_cdk, which loads Node
+
+    return shared_deployment("dev", {})

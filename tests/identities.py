@@ -16,6 +16,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 
 from lambdas.domain.caller_proof import BINDING_HEADER, LIFE_SECONDS, Binding, rollback_subject, serving_subject
+from lambdas.domain.evaluation.labels import Label, labels_subject
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -161,12 +162,12 @@ def proof(person: Person, binding: Binding, now: datetime, **more: str) -> dict[
 
 def proven_act(function: str, payload: dict[str, Any]) -> dict[str, str] | None:
     """Say what a call's proof is bound to, by the Lambda's folder; ``None`` where it needs none."""
-    if function == "answer_approval":
-        verb = "reject" if payload["answer"] == "rejected" else "approve"
-        return {"verb": verb, "subject": payload["run_id"], "report_sha256": payload["report_sha256"]}
+    if function in ("answer_approval", "record_labels"):
+        return _proven_of_run(payload)
     if function == "roll_back_champion" and {"serve", "route"} & payload.keys():
         verb = "serve" if "serve" in payload else "route"
-        how = payload["serve"] if verb == "serve" else f"{payload['route']:g}"
+        tested = " ".join([f"{payload.get('route', 0):g}", *filter(None, [payload.get("fresh")])])
+        how = payload["serve"] if verb == "serve" else tested
         subject = serving_subject(payload["task"], payload["run_id"], how)
         return {"verb": verb, "subject": subject} if verb == "serve" or payload.get("adopt") else None
     if function == "roll_back_champion" and not payload.get("go_on"):
@@ -176,6 +177,14 @@ def proven_act(function: str, payload: dict[str, Any]) -> dict[str, str] | None:
     if function == "reap_idle_throughput" and "confirm" in payload:
         return {"verb": "confirm", "subject": payload["run_id"]}
     return None
+
+
+def _proven_of_run(payload: dict[str, Any]) -> dict[str, str]:
+    if "labels" in payload:
+        labels = [Label.from_document(one) for one in payload["labels"]]
+        return {"verb": "label", "subject": labels_subject(payload["run_id"], labels)}
+    verb = "reject" if payload["answer"] == "rejected" else "approve"
+    return {"verb": verb, "subject": payload["run_id"], "report_sha256": payload["report_sha256"]}
 
 
 @contextmanager

@@ -9,22 +9,29 @@ from pathlib import Path
 
 import pytest
 
+FOLDER_OF_THE_RUN: list[Path] = []
+"""The temporary folder that all workers of a run share; empty where no tests are run."""
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+
+def folder_of_the_run(factory: pytest.TempPathFactory) -> Path:
+    """Give the temporary folder that all workers of a run share."""
+    base = factory.getbasetemp()
+    # A worker's own folder lies in that of the whole run.
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def made_once(shared: Path, name: str, make: Callable[[Path], object]) -> Path:
     """Give a folder that the first worker to ask makes, and that the others wait for.
 
     Parameters
     ----------
-    factory : TempPathFactory
-        Of the session.
+    shared : Path
+        Folder of the whole run, as :func:`folder_of_the_run` gives it.
     name : str
         The folder's name, one for one content.
     make : callable
         Fills a folder that it may have to create.
     """
-    base = factory.getbasetemp()
-    # A worker's own folder lies in that of the whole run.
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, unfinished = shared / name, shared / f"{name}.unfinished-{os.getpid()}"
     with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -19,14 +19,13 @@ from lambdas.domain.dataset.line_errors import RejectedLine, SecretLine
 from lambdas.domain.dataset.records import Record, RecordParser
 from lambdas.domain.documents import load_schema
 from lambdas.domain.errors import InvalidTaskDefinition, InvalidUpload
+from lambdas.domain.evaluation.planned_holdout import planned_split
 from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, training_records_needed
 from lambdas.domain.identity import side_file
+from lambdas.domain.task.sample_bounds import MOST_HELD_OUT
 from lambdas.domain.task.task_definition import TaskDefinition
 
 PROMPTS_FILE, SCHEMA_FILE = "prompts.jsonl", "task.schema.json"
-HELD_OUT = 0.2
-"""Share of trusted answers that is kept to measure on, as the pipeline's own split does."""
-
 SHOWN = 5
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,7 +98,13 @@ class MadeFolder:
         training = [one.line for at, one in enumerate(usable) if at not in held]
         holdout = [one.line for at, one in enumerate(usable) if at in held]
         own = [line.encode() for line in holdout] or None
-        dataset = build_dataset((line.encode() for line in training), _ignore, own_holdout=own, task=task)
+        dataset = build_dataset(
+            (line.encode() for line in training),
+            _ignore,
+            own_holdout=own,
+            task=task,
+            holdout_groups=planned_split(task).records,
+        )
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         return cls(path, made, inputs, [one.example for one in usable], task, text, training, holdout, dataset)
 
@@ -219,10 +224,10 @@ def _held_out(usable: Sequence[_Usable], task: TaskDefinition) -> set[int]:
         if one.example.answer:
             positions.setdefault(one.record.identity, at)
     ordered = [at for _, at in sorted(positions.items())]
-    fifth = round(HELD_OUT * len(ordered))
-    enough = max(fifth, holdout_records_needed(task.gate.max_quality_drop))
+    wanted = min(round(MOST_HELD_OUT * len(ordered)), planned_split(task).records)
+    enough = max(wanted, holdout_records_needed(task.gate.max_quality_drop))
     stays = len(usable) - enough >= training_records_needed(task.teacher_data.max_drop_rate)
-    return set(ordered[: enough if stays else fifth])
+    return set(ordered[: enough if stays else wanted])
 
 
 def _lines(texts: Sequence[str] | Iterator[str]) -> str:

@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -43,13 +43,16 @@ from bedrock_student.policy import (
 Messages = str | Sequence[Mapping[str, Any]]
 """What is asked: a text, or messages as Converse takes them."""
 
+OWN_METADATA = ("task", "run", "leg", "policy", "variant", "reason")
+"""Keys of ``requestMetadata`` that are the client's own; the pipeline finds a task's calls by them."""
+
 MOST_METADATA, LONGEST_METADATA = 16, 256
 """Limits of Converse's ``requestMetadata`` (Bedrock API reference)."""
 
 _NOT_METADATA = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.\-]", re.ASCII)
 _PASSING = (408, 424, 425, 429)
 """Statuses below 500 that say nothing against the request (timed out, model error, too early, throttled)."""
-_GONE = 404
+_GONE, _NO_SUCH_MODEL = 404, "provided model identifier is invalid"
 _CALLERS_OWN = ("validation", "accessdenied")
 _STUDENTS: weakref.WeakSet[Student] = weakref.WeakSet()
 _log = logging.getLogger("bedrock_student")
@@ -61,7 +64,7 @@ class _Asked:
 
     messages: Sequence[Mapping[str, Any]]
     system: str
-    tags: Mapping[str, str]
+    tags: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ class _Tried:
     repaired: bool = False
     reason: str | None = None
     gone: bool = False
+
+
+@dataclass
+class _Watched:
+    """A call in progress: its tokens, whether anything came, and the outage that ended it."""
+
+    usage: Mapping[str, int] = field(default_factory=dict)
+    ok: bool | None = None
+    problem: Exception | None = None
 
 
 class Student:
@@ -115,8 +127,9 @@ class Student:
     ) -> None:
         named = environment or os.environ.get("DISTILLATION_ENVIRONMENT") or "dev"
         self._task, self._tags, self._threads, self._timeout_s = task, dict(tags or {}), threads, timeout_s
+        self._every_tag = _pairs(self._tags)
         self._names = [f"/distillation/{named}/{task}/{name}" for name in ("champion", "policy")]
-        self._session, self._given = session, dict(clients or {})
+        self._session, self._given = session, dict[str, Any](clients or {})
         self._metrics = metrics or chosen_metrics(named)
         self._prompts: dict[str, str] = {}
         self._last: tuple[tuple[str | None, ...], Policy] | None = None
@@ -184,7 +197,7 @@ class Student:
 
     def after_fork(self) -> None:
         """Begin anew in a child process: connections and locks of the parent are not its own."""
-        self._made: dict[str, Any] = {}
+        self._made = dict(self._given)
         self._making = threading.Lock()
         self._breakers: dict[str, Breaker] = {}
         self._budget = Budget()
@@ -231,55 +244,53 @@ class Student:
         self, leg: Leg, asked: _Asked, policy: Policy, calls: list[Call], *, why: str | None = None, must: bool = False
     ) -> _Tried:
         """Ask one model once; ``must`` asks where its breaker is open too, because nobody else could answer."""
-        breaker = self._breakers.setdefault(leg.model, Breaker())
-        ticket = breaker.ticket()
-        if ticket is None and not must:
-            return _Tried(leg.name, reason=BREAKER_OPEN)
-        ok: bool | None = None
-        begun = time.perf_counter()
-        try:
+        with self._watched(leg, calls, must=must) as call:
+            if call is None:
+                return _Tried(leg.name, reason=BREAKER_OPEN)
             given = self._client("bedrock-runtime").converse(**self._request(leg, asked, policy, why))
-            ok = True
-        except (ClientError, HTTPClientError) as problem:
-            if not _is_outage(problem):
-                raise
-            ok = False
-            self._note(calls, Call(leg.name, leg.model, _ms(begun), error=_name(problem)))
-            return _Tried(leg.name, reason=UNANSWERED, gone=_status(problem) == _GONE)
-        finally:
-            breaker.record(ticket or 0, ok=ok)
-        tokens = _tokens(given["usage"])
-        self._note(calls, Call(leg.name, leg.model, _ms(begun), *tokens, leg.usd(*tokens)))
+            call.usage = given["usage"]
+        if call.problem:
+            return _Tried(leg.name, reason=UNANSWERED, gone=_is_gone(call.problem))
         text = "".join(block.get("text", "") for block in given["output"]["message"]["content"])
         return _Tried(leg.name, *policy.judged(text, given["stopReason"], leg=leg.name))
 
     def _streamed(self, leg: Leg, asked: _Asked, policy: Policy, calls: list[Call], why: str | None) -> Iterator[str]:
         """Give one model's pieces; none at all where it fails before the first."""
-        breaker = self._breakers.setdefault(leg.model, Breaker())
-        ticket = breaker.ticket()
-        if ticket is None and leg.name == STUDENT and policy.fallback is not None:
-            return
-        ok: bool | None = None
-        begun, used = time.perf_counter(), dict[str, int]()
-        try:
-            events = self._client("bedrock-runtime").converse_stream(**self._request(leg, asked, policy, why))["stream"]
-            for event in events:
-                ok = True
-                used = event.get("metadata", {}).get("usage", used)
+        with self._watched(leg, calls, must=leg.name == FALLBACK or policy.fallback is None) as call:
+            if call is None:
+                return
+            request = self._request(leg, asked, policy, why)
+            for event in self._client("bedrock-runtime").converse_stream(**request)["stream"]:
+                call.ok = True
+                call.usage = event.get("metadata", {}).get("usage", call.usage)
                 if piece := event.get("contentBlockDelta", {}).get("delta", {}).get("text"):
                     yield piece
+        if call.problem and call.ok:
+            raise self._error(f"the stream broke off ({_name(call.problem)})", calls) from call.problem
+
+    @contextlib.contextmanager
+    def _watched(self, leg: Leg, calls: list[Call], *, must: bool) -> Iterator[_Watched | None]:
+        """Watch a call: its breaker and the books are told of it, and an outage ends here. ``None``: do not call."""
+        breaker = self._breakers.setdefault(leg.model, Breaker())
+        ticket = breaker.ticket()
+        if ticket is None and not must:
+            yield None
+            return
+        call, begun = _Watched(), time.perf_counter()
+        ok: bool | None = None
+        try:
+            yield call
+            ok = True
         except (ClientError, HTTPClientError) as problem:
             if not _is_outage(problem):
                 raise
-            shown, ok = ok, False
-            self._note(calls, Call(leg.name, leg.model, _ms(begun), error=_name(problem)))
-            if shown:
-                raise self._error(f"the stream broke off ({_name(problem)})", calls) from problem
-        else:
-            tokens = _tokens(used)
-            self._note(calls, Call(leg.name, leg.model, _ms(begun), *tokens, leg.usd(*tokens)))
+            ok, call.problem = False, problem
         finally:
-            breaker.record(ticket or 0, ok=ok)
+            breaker.record(ticket or 0, ok=call.ok if ok is None else ok)
+        tokens = _tokens(call.usage)
+        usd, error = (0.0, _name(call.problem)) if call.problem else (leg.usd(*tokens), None)
+        calls.append(Call(leg.name, leg.model, 1000 * (time.perf_counter() - begun), *tokens, usd, error))
+        self._metrics.called(self._task, calls[-1])
 
     def _answer(self, policy: Policy, given: _Tried, first: _Tried, calls: list[Call]) -> Answer:
         if given.text is None:
@@ -293,21 +304,18 @@ class Student:
         problem.calls = tuple(calls)
         return problem
 
-    def _note(self, calls: list[Call], call: Call) -> None:
-        calls.append(call)
-        self._metrics.called(self._task, call)
-
     # What is sent and read
 
     def _asked(self, text: Messages, system: str, tags: Mapping[str, str] | None) -> _Asked:
         messages = [{"role": "user", "content": [{"text": text}]}] if isinstance(text, str) else text
-        return _Asked(messages, system, {**self._tags, **(tags or {})})
+        return _Asked(messages, system, _pairs({**self._tags, **tags}) if tags else self._every_tag)
 
     def _request(self, leg: Leg, asked: _Asked, policy: Policy, why: str | None) -> dict[str, Any]:
-        about = {"task": self._task, "run": policy.run_id, "leg": leg.name, "policy": policy.version}
-        about |= {"variant": policy.variant, **({"reason": why} if why else {})}
+        said = zip(
+            OWN_METADATA, (self._task, policy.run_id, leg.name, policy.version, policy.variant, why), strict=True
+        )
         request: dict[str, Any] = {"modelId": leg.model, "messages": asked.messages, "inferenceConfig": leg.settings}
-        request["requestMetadata"] = _metadata({**about, **{k: v for k, v in asked.tags.items() if k not in about}})
+        request["requestMetadata"] = _metadata((*(pair for pair in said if pair[1]), *asked.tags)).copy()
         if system := leg.system or asked.system:
             request["system"] = [{"text": system}]
         return request
@@ -339,49 +347,45 @@ class Student:
         return self._prompts[wanted]
 
     def _client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        if service in self._given:
-            return self._given[service]
         if service not in self._made:
             with self._making:
                 if service not in self._made:
-                    self._made[service] = self._new_client(service)
+                    asks = service == "bedrock-runtime"
+                    config = Config(
+                        connect_timeout=2,
+                        read_timeout=self._timeout_s if asks else 3,
+                        retries={"mode": "standard", "total_max_attempts": 1 if asks else 2},
+                        max_pool_connections=max(self._threads, 10),
+                        tcp_keepalive=True,
+                    )
+                    session: Any = self._session or boto3.Session()
+                    self._made[service] = session.client(service, config=config)
         return self._made[service]
-
-    def _new_client(self, service: str) -> Any:  # noqa: ANN401 - as above
-        asks = service == "bedrock-runtime"
-        config = Config(
-            connect_timeout=2,
-            read_timeout=self._timeout_s if asks else 3,
-            retries={"mode": "standard", "total_max_attempts": 1 if asks else 2},
-            max_pool_connections=max(self._threads, 10),
-            tcp_keepalive=True,
-        )
-        session: Any = self._session or boto3.Session()
-        return session.client(service, config=config)
 
 
 def _about(policy: Policy) -> tuple[str, str, str]:
     return policy.run_id, policy.version, policy.variant
 
 
-def _metadata(wanted: Mapping[str, str]) -> dict[str, str]:
-    """Keep to what Converse takes: so many entries, so long, of these characters."""
-    clean = {
-        _NOT_METADATA.sub("_", str(name))[:LONGEST_METADATA]: _NOT_METADATA.sub("_", str(value))[:LONGEST_METADATA]
-        for name, value in wanted.items()
-        if name
-    }
-    return dict(list(clean.items())[:MOST_METADATA])
+def _pairs(tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(name), str(value)) for name, value in tags.items())
+
+
+@functools.lru_cache(maxsize=256)
+def _metadata(wanted: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Keep to what Converse takes: so many entries, so long, of these characters; the first of equal names counts."""
+    clean: dict[str, str] = {}
+    for pair in wanted:
+        name, value = (_NOT_METADATA.sub("_", text)[:LONGEST_METADATA] for text in pair)
+        if name and name not in clean and len(clean) < MOST_METADATA:
+            clean[name] = value
+    return clean
 
 
 def _tokens(usage: Mapping[str, int]) -> tuple[int, int]:
     """Count input and output; what a model caches unasked counts as other input, whose price it has at most."""
     cached = usage.get("cacheReadInputTokens", 0) + usage.get("cacheWriteInputTokens", 0)
     return usage.get("inputTokens", 0) + cached, usage.get("outputTokens", 0)
-
-
-def _ms(begun: float) -> float:
-    return 1000 * (time.perf_counter() - begun)
 
 
 def _status(problem: Exception) -> int | None:
@@ -396,14 +400,19 @@ def _name(problem: Exception) -> str:
     return type(problem).__name__
 
 
+def _is_gone(problem: Exception) -> bool:
+    """Tell whether the endpoint is not there any more: Bedrock says so in two ways."""
+    return _status(problem) == _GONE or _NO_SUCH_MODEL in str(problem)
+
+
 def _is_outage(problem: Exception) -> bool:
     """Tell whether the model could not answer, rather than that the request is wrong or not allowed."""
-    if not isinstance(problem, ClientError):
+    if not isinstance(problem, ClientError) or _is_gone(problem):
         return True
     status = _status(problem)
     if status is None or status < 400:  # noqa: PLR2004 - an error within a stream, whose status was 200
         return not _name(problem).lower().startswith(_CALLERS_OWN)
-    return status >= 500 or status in (*_PASSING, _GONE)  # noqa: PLR2004 - the service's own errors
+    return status >= 500 or status in _PASSING  # noqa: PLR2004 - the service's own errors
 
 
 def _begin_anew() -> None:

@@ -180,11 +180,9 @@ def read_policy(
         _check_version("policy", rules)
     try:
         return _joined(pointer, rules, prompt)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        pass
-    try:
-        return _joined(pointer, None, prompt)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        if rules:
+            return read_policy(pointer_text, None, prompt)
         raise StudentError(f"the pointer cannot be used: {type(problem).__name__}: {problem}") from None
 
 

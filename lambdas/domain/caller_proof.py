@@ -54,7 +54,7 @@ class Binding:
     registry : str
         Name of its registry table, which tells environments of one name in two accounts or Regions apart.
     verb : str
-        approve, reject, confirm, rollback, forget or submit.
+        approve, reject, label, confirm, rollback, forget or submit.
     subject : str
         Run, task or uploaded key that it is about.
     report_sha256 : str

@@ -148,6 +148,10 @@ class AnswerRefused(PipelineError):
     """An approval was answered too late, twice or for another report."""
 
 
+class LabelsRefused(PipelineError):
+    """People's scores came too late, twice, or are of other answers than those that they would count for."""
+
+
 class ForgetRefused(PipelineError):
     """The run is not as it was when a person decided to forget it."""
 

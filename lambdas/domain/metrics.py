@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lambdas.domain.evaluation.contestant_document import ContestantDocument
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.contestant_document import ContestantDocument
 
 NAMESPACE = "Distillation"
 
@@ -73,8 +75,14 @@ MONTH_RUNS_USD = Metric(name="MonthRunsUsd", unit=NO_UNIT)
 MONTH_SERVING_USD = Metric(name="MonthServingUsd", unit=NO_UNIT)
 MONTH_IDLE_USD = Metric(name="MonthIdleUsd", unit=NO_UNIT)
 MONTH_SAVED_USD = Metric(name="MonthSavedUsd", unit=NO_UNIT)
+MONTH_SERVICES_USD = Metric(name="MonthServicesUsd", unit=NO_UNIT)
 """What the present month has come to, once a day by ExportCosts: US dollars of runs, of serving, of the part of it that
-nobody used, and verified savings."""
+nobody used, verified savings, and what the services around Bedrock cost."""
+
+FOUND_USD = Metric(name="FoundSavingsUsd", unit=NO_UNIT)
+ACTED_ON_USD = Metric(name="ActedOnSavingsUsd", unit=NO_UNIT)
+"""What RankOpportunities found that could be saved at most, and how much of it has a champion or a run: US dollars a
+year. What is proven of it is in the month's verified savings."""
 
 ROUTING_OUT_OF_BOUNDS = Metric(name="RoutingOutOfBounds", unit=COUNT)
 """Tasks whose callers escalate more, or less, than was foreseen when their routing was adopted."""
@@ -96,8 +104,12 @@ ALL = (
     MONTH_SERVING_USD,
     MONTH_IDLE_USD,
     MONTH_SAVED_USD,
+    MONTH_SERVICES_USD,
     ROUTING_OUT_OF_BOUNDS,
 )
+
+OF_DISCOVERY = (FOUND_USD, ACTED_ON_USD)
+"""Those that are there with the discovery stack alone."""
 
 
 def budget_used(spent_usd: float, budget_usd: float) -> Measured:

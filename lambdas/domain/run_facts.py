@@ -102,6 +102,13 @@ class Approval(TypedDict, total=False):
     usd_per_unit_hour: float | None
 
 
+class FirstAsked(TypedDict):
+    """Until when (ISO 8601) the first request for approval of an attempt can be answered; labels start a new one."""
+
+    attempt: int
+    until: str
+
+
 class StopFact(TypedDict):
     """That a person stopped an attempt, why, and when (ISO 8601)."""
 
@@ -134,7 +141,8 @@ class ShardFailure(TypedDict, total=False):
 class RunFacts(TypedDict, total=False):
     """The facts of a run, by the name under which each is stored.
 
-    ``undecided`` says that an evaluation had too little evidence for a verdict, say because the judge gave no scores.
+    ``labellers`` are the people whose scores the run has. ``undecided`` says that an evaluation had too little evidence
+    for a verdict, say because the judge gave no scores.
     """
 
     approval: Approval
@@ -147,6 +155,8 @@ class RunFacts(TypedDict, total=False):
     endpoint_arn: str
     failed_tries: list[FailedTry]
     failure: ShardFailure
+    first_asked: FirstAsked
+    labellers: list[Caller]
     pair_refused: PairRefused
     pointed_endpoint: PointedEndpoint
     quota_wait: QuotaWait
@@ -155,6 +165,16 @@ class RunFacts(TypedDict, total=False):
     submitter: Submitter
     training: str
     undecided: bool
+
+
+LABELLED_ANSWER = "labelled"
+"""What takes the place of an answer while people's scores are counted: nobody has said yes or no."""
+
+
+def given_answer(facts: RunFacts) -> Approval | None:
+    """Give a person's yes or no, where there is one."""
+    found = facts.get("approval")
+    return None if found is None or found.get("answer") == LABELLED_ANSWER else found
 
 
 def answerer(approval: Approval) -> SaidBy:

@@ -70,6 +70,10 @@ class RunFiles:
         """Measurements of one attempt: one file a shard, then ``evaluation.json``."""
         return f"{self.root}/attempts/{attempt}/evaluation/{name}"
 
+    def labels(self, name: str) -> str:
+        """People's scores of answers, one file a call; every attempt of the run shares them."""
+        return f"{self.root}/labels/{name}"
+
     def report(self, attempt: int, name: str) -> str:
         """``report.html`` and ``report.json`` of one attempt."""
         return f"{self.root}/attempts/{attempt}/report/{name}"

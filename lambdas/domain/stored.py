@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DOCUMENT_VERSION = 1
 """Major version of the documents that this code writes and reads; a document that names none is of version 1."""
 
+REPORT_VERSION = 2
+"""Major version of ``report.json``: since 2 its gate names evidence, kinds and undecided rules (docs/report.md)."""
+
 _Kind = TypeVar("_Kind", bound="DataclassInstance")
 
 
@@ -49,7 +52,7 @@ def read_as(kind: type[_Kind], document: Mapping[str, Any]) -> _Kind:
         return kind(**known_fields(kind, document))
 
 
-def check_schema_version(document: Mapping[str, Any], what: str) -> None:
+def check_schema_version(document: Mapping[str, Any], what: str, known: int = DOCUMENT_VERSION) -> None:
     """Refuse a document that a later version wrote in another way.
 
     Parameters
@@ -57,20 +60,22 @@ def check_schema_version(document: Mapping[str, Any], what: str) -> None:
     document : mapping
     what : str
         Names it for whoever must act, for example ``report.json of run video-1``.
+    known : int
+        The highest major number that is read.
 
     Raises
     ------
     DocumentTooNew
-        When the major number of its ``schema_version`` is above :data:`DOCUMENT_VERSION`, or is not a number.
+        When the major number of its ``schema_version`` is above ``known``, or is not a number.
     """
     version = document.get("schema_version", DOCUMENT_VERSION)
     try:
         major = int(str(version).partition(".")[0])
     except ValueError:
-        major = DOCUMENT_VERSION + 1
-    if major > DOCUMENT_VERSION:
+        major = known + 1
+    if major > known:
         raise DocumentTooNew(
-            f"{what} has schema_version {version}, and this version of the pipeline reads up to {DOCUMENT_VERSION}: a "
+            f"{what} has schema_version {version}, and this version of the pipeline reads up to {known}: a "
             "later version wrote it. Upgrade to that version (update the checkout, then 'cdk deploy --all') and try "
             "again; nothing was changed"
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.evaluation.judge import case_question, read_verdict, verdict_problem
 from lambdas.domain.evaluation.judge_calibration import CalibrationCase, read_calibration
 from lambdas.gateways.answering.answer_recorder import ModelUse
-from lambdas.workflow.stage import Stage
+from lambdas.workflow.answerer_of_run import answerer_of
+
+if TYPE_CHECKING:
+    from lambdas.workflow.stage import Stage
 
 _SHARD = "0-0"
 """Calibration cases belong to no partition of the records; they are few and lie together."""
@@ -46,7 +49,7 @@ def judge_scores(stage: Stage, cases: Sequence[CalibrationCase], moment: Literal
     rubric = stage.task.judge_rubric
     questions = [case_question(case.id, case.question, case.reference, case.answer, rubric) for case in cases]
     try:
-        asked = stage.answerer().ask(questions, use, _SHARD, unusable=verdict_problem)
+        asked = answerer_of(stage).ask(questions, use, _SHARD, unusable=verdict_problem)
     except ModelUnavailable as given_up:
         if given_up.useless:
             return {}

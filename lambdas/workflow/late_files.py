@@ -6,13 +6,16 @@ Uploads of a folder are not ordered (aws-cli issue 4809): the prompts' event may
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import side_file
 from lambdas.domain.task.task_files import TASK_FILES
-from lambdas.gateways.aws.storage import Bucket
-from lambdas.gateways.registry.runs import Run
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.gateways.aws.storage import Bucket
+    from lambdas.gateways.registry.runs import Run
+    from lambdas.workflow.stage import Stage
 
 
 def pin_late_files(stage: Stage) -> Run:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.logs.logged_answers import FILE, LoggedAnswers, ReusedAnswer
 from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.task.log_request import LogRequest
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.log_bucket import LogBucket
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.workflow.stage import Stage
 
 MAX_REQUEST_BYTES = 64 * 1024
 

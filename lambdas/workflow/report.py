@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.costs.at_rest import usd_at_rest
 from lambdas.domain.costs.ledger import LedgerEntry, summed, total_usd
@@ -14,20 +14,21 @@ from lambdas.domain.costs.reconciliation import reconcile
 from lambdas.domain.dataset.shards import TOLERATED_FAILURE_PERCENT
 from lambdas.domain.explicit_reasons import explicit_reasons, sentences
 from lambdas.domain.gate.cascade import with_months
-from lambdas.domain.gate.evaluation_document import Evaluation, student_of
+from lambdas.domain.gate.evaluation_document import Evaluation, student_of, waits_for_a_person
 from lambdas.domain.gate.rule_result import PROMOTE
 from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.prices.price_book import UNITS, PriceLine
-from lambdas.domain.report.render import render_report
 from lambdas.domain.report.report_document import ReportDocument, ReportEndpoint, ReportError, report_text
-from lambdas.domain.run_facts import RunFacts, stated_price
+from lambdas.domain.run_facts import RunFacts, given_answer, stated_price
 from lambdas.domain.serving.break_even import throughput_usage, with_stated_price
 from lambdas.domain.serving.serving_costs import Student, months_to_recover, throughputs, upkeep
-from lambdas.domain.stored import DOCUMENT_VERSION
-from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.domain.training.teacher_data_document import TeacherData
+from lambdas.domain.stored import REPORT_VERSION
 from lambdas.workflow.stage import Stage, iso
 from lambdas.workflow.training.customization_job import job_of_attempt
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.domain.training.teacher_data_document import TeacherData
 
 
 def publish(stage: Stage, *, outcome: str | None, reason: str | None, error: ReportError | None = None) -> str:
@@ -48,6 +49,9 @@ def publish(stage: Stage, *, outcome: str | None, reason: str | None, error: Rep
     str
         Key of the page.
     """
+    # The page's modules take a tenth of a start, and most Lambdas that may write a report write none.
+    from lambdas.domain.report.render import render_report  # noqa: PLC0415
+
     report = gather(stage, outcome=outcome, reason=reason, error=error)
     text = report_text(report)
     runs, files = stage.pipeline.runs, stage.run.files
@@ -76,7 +80,7 @@ def gather(
     if reason and reason not in reasons:
         reasons.insert(0, reason)
     return {
-        "schema_version": DOCUMENT_VERSION,
+        "schema_version": REPORT_VERSION,
         "run_id": run.run_id,
         "task": run.task,
         "environment": stage.pipeline.environment.name,
@@ -104,11 +108,12 @@ def gather(
             "shards": evaluation.get("shards"),
             "tolerated_failure_percent": TOLERATED_FAILURE_PERCENT,
         },
+        "prompting": evaluation.get("prompting"),
         "contestants": evaluation.get("contestants", []),
         "gate": evaluation.get("gate", []),
         "explicit_reasons": explicit,
         "needs_explicit_approval": sentences(explicit),
-        "approval": run.facts.get("approval"),
+        "approval": given_answer(run.facts),
         "submitter": run.facts.get("submitter"),
         "answer_until": _answer_until(stage, outcome, evaluation),
         "evidence": evaluation.get("evidence"),
@@ -135,7 +140,7 @@ def _answer_until(stage: Stage, outcome: str | None, evaluation: Evaluation) -> 
     """Say until when an answer counts, of a run that is about to ask: a few seconds before the request expires."""
     if outcome is not None or evaluation.get("decision") != PROMOTE:
         return None  # and a run that failed before PrepareDataset has no task to read
-    if stage.task.approval != "required" and not explicit_reasons(evaluation):
+    if not waits_for_a_person(stage.task.approval, evaluation):
         return None
     hours = stage.pipeline.environment.settings.approval_expiry_hours
     return iso(datetime.fromisoformat(stage.now()) + timedelta(hours=hours))

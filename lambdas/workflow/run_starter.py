@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.caller_identity import Submitter
 from lambdas.domain.identity import Upload, execution_name
 from lambdas.gateways.aws.service_errors import refusal
-from lambdas.gateways.aws.storage import Bucket
-from lambdas.gateways.registry.intake import Intake
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING, Registry, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+    from lambdas.domain.caller_identity import Submitter
+    from lambdas.gateways.aws.storage import Bucket
+    from lambdas.gateways.registry.intake import Intake
 
 
 class Starter:

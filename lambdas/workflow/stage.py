@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 
@@ -19,15 +19,11 @@ from lambdas.domain.errors import AttemptSuperseded, DailyQuotaUsed, QuotaTooLow
 from lambdas.domain.gate.evaluation_document import EVALUATION_FILE, Evaluation, read_evaluation
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
 from lambdas.domain.metrics import STAGE_SECONDS, STAGE_USD
-from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.plain_text import escaped_controls
 from lambdas.domain.training.teacher_data_document import TEACHER_DATA_FILE, TeacherData, read_teacher_data
-from lambdas.gateways.answering.answer_recorder import Books, Kept
-from lambdas.gateways.answering.answer_store import AnswerStore
-from lambdas.gateways.answering.answerer import Answerer, Limits
-from lambdas.gateways.answering.failure_store import FailureStore
+from lambdas.gateways.answering.shared_limit import Limits
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.bedrock import BedrockControl
 from lambdas.gateways.aws.environment import Environment
@@ -45,6 +41,9 @@ from lambdas.gateways.registry.table import Table
 from lambdas.gateways.registry.tasks import TaskBook
 from lambdas.gateways.registry.upload_cursor import UploadCursor
 from lambdas.gateways.registry.used_proofs import UsedProofs
+
+if TYPE_CHECKING:
+    from lambdas.domain.prices.price_book import PriceBook
 
 Result = dict[str, Any]
 
@@ -298,19 +297,6 @@ class Stage:
             usd_per_hour=usd_per_hour,
         )
 
-    def answerer(self) -> Answerer:
-        """Make what asks models for this run."""
-        pipeline = self.pipeline
-        runs, task = pipeline.runs, self.run.task
-        kept = Kept(AnswerStore(runs, task), FailureStore(runs, task, self.owner))
-        return Answerer(
-            clients.bedrock_runtime(),
-            Books(kept, self.ledger),
-            limits=pipeline.limits,
-            seconds_left=self.seconds_left,
-            callable_model=pipeline.environment.callable_model,
-        )
-
 
 def waits_for_quota(stage: Stage, full: QuotaTooLow, **details: object) -> Result:
     """Say that a create call is refused while others hold the account's quota, and ask to be called again.
@@ -349,6 +335,11 @@ def _noted_failure(stage: Stage) -> Iterator[None]:
         failures.forget(run.run_id, noted)
 
 
+def seconds_left_of(context: Any) -> Callable[[], float]:  # noqa: ANN401 - Lambda's context has no type
+    """Give the clock of one call of a Lambda: the seconds until it must have stored what it has."""
+    return lambda: float(context.get_remaining_time_in_millis()) / 1000 - SECONDS_KEPT_BACK
+
+
 def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Mapping[str, Any], Any], Result]:
     """Frame a stage: parse the payload, find the run, say what is being done, log what came of it.
 
@@ -379,7 +370,7 @@ def stage_handler(name: str, execute: Callable[[Stage], Result]) -> Callable[[Ma
             run=run,
             attempt=attempt,
             payload=event,
-            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - SECONDS_KEPT_BACK,
+            seconds_left=seconds_left_of(context),
         )
         try:
             with _noted_failure(stage):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import InvalidUpload
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.workflow.stage import Stage
 
 
 def check_folder_owner(stage: Stage) -> None:

@@ -1,8 +1,8 @@
 """The control API below ``/_simulator/``: what tests read and order. It is no part of AWS.
 
 ``GET health``, ``GET calls?service=&operation=``, ``GET billing``, ``GET cost-export?month=``, ``GET resources``,
-``GET|PUT settings``, ``GET|POST|DELETE faults``, ``DELETE faults/<id>``, ``PUT principals/<access key>``, ``PUT
-tasks/<name>`` and ``POST reset``.
+``POST services``, ``GET|PUT settings``, ``GET|POST|DELETE faults``, ``DELETE faults/<id>``, ``PUT principals/<access
+key>``, ``PUT tasks/<name>`` and ``POST reset``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from local.bedrock_simulator.cost_export import ExportSettings, as_csv, cost_exp
 from local.bedrock_simulator.fault_kinds import FaultError
 from local.bedrock_simulator.faults import Faults
 from local.bedrock_simulator.protocol.service import Request, Response
-from local.bedrock_simulator.records import CallLog, to_json
+from local.bedrock_simulator.records import CallLog, ServiceEntry, to_json
 from local.bedrock_simulator.settings import Settings, SettingsError
 from local.bedrock_simulator.subjects import Subjects, TaskFacts
 from local.bedrock_simulator.world import World
@@ -55,6 +55,7 @@ class ControlApi:
             ("GET", "calls"): self._get_calls,
             ("GET", "billing"): self._get_billing,
             ("GET", "cost-export"): self._get_cost_export,
+            ("POST", "services"): self._post_services,
             ("GET", "resources"): self._get_resources,
             ("GET", "settings"): lambda _body, _query: self._world.settings.to_json(),
             ("PUT", "settings"): self._put_settings,
@@ -110,6 +111,15 @@ class ControlApi:
         with self._world.lock:
             settings = ExportSettings(month=query["month"], closed=query.get("closed") == "true", **numbers)
             return {"simulated": True, "csv": as_csv(cost_export(self._world, settings))}
+
+    def _post_services(self, body: Body, _query: dict[str, str]) -> Body:
+        """Book what other services bill, as somebody counted it: ``{"entries": [{"time", "product", ...}]}``."""
+        entries = [
+            ServiceEntry(**{**entry, "time": datetime.fromisoformat(entry["time"])}) for entry in body["entries"]
+        ]
+        with self._world.lock:
+            self._world.services += entries
+        return {"booked": len(entries)}
 
     def _get_resources(self, _body: Body, _query: dict[str, str]) -> Body:
         self._hooks.settle()

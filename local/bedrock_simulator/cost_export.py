@@ -11,13 +11,13 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from local.bedrock_simulator.billing import so_far
-from local.bedrock_simulator.records import BillingEntry
+from local.bedrock_simulator.records import BillingEntry, ServiceEntry
 from local.bedrock_simulator.world import World
 
 COLUMNS = (
@@ -80,6 +80,9 @@ def cost_export(world: World, settings: ExportSettings) -> list[dict[str, str]]:
             if begins <= hour < ends and hour <= known_until:
                 for row in _rows(world, part, hour, settings, begins, ends):
                     _add(rows, row)
+    for service in world.services:
+        if begins <= service.time < ends and service.time <= known_until:
+            _add(rows, _service_row(service, settings, begins, ends))
     found = [rows[key] for key in sorted(rows)]
     return found + list(_other_lines(found, settings, begins, ends))
 
@@ -141,17 +144,41 @@ def _rows(
         }
 
 
+def _service_row(entry: ServiceEntry, settings: ExportSettings, begins: datetime, ends: datetime) -> dict[str, str]:
+    """Give the line of another service; agreements are about Bedrock alone here."""
+    amount, rate, hour = _decimal(entry.quantity), _decimal(entry.rate), _hour(entry.time)
+    return {
+        **dict.fromkeys(COLUMNS, ""),
+        **_frame(settings, begins, ends, hour, hour + _HOUR),
+        "line_item_line_item_type": "Usage",
+        "line_item_product_code": entry.product,
+        "line_item_usage_type": entry.usage_type,
+        "line_item_resource_id": entry.resource,
+        "line_item_usage_amount": _text(amount),
+        "line_item_unblended_rate": _text(rate),
+        "line_item_unblended_cost": _text(amount * rate),
+        "line_item_line_item_description": f"${_text(rate)} per unit of {entry.usage_type}",
+        "pricing_public_on_demand_rate": _text(rate),
+        "pricing_public_on_demand_cost": _text(amount * rate),
+        "resource_tags": json.dumps(_as_exported(entry.tags), sort_keys=True),
+    }
+
+
+def _as_exported(tags: Mapping[str, str]) -> dict[str, str]:
+    return {f"user_{key.replace(':', '_')}": value for key, value in tags.items()}
+
+
 def _tags(world: World, resource: str) -> dict[str, str]:
     """Give the tags of a resource as an export names them: those that a user made."""
     profile = world.application_profiles.get(resource)
     arn = profile.arn if profile else resource
-    return {f"user_{key.replace(':', '_')}": value for key, value in world.tags.get(arn, {}).items()}
+    return _as_exported(world.tags.get(arn, {}))
 
 
 def _add(rows: dict[tuple[str, ...], dict[str, str]], row: dict[str, str]) -> None:
     """Add what was used in the same hour by the same principal on the same resource."""
-    names = ("line_item_usage_start_date", "line_item_usage_type", "line_item_resource_id", "line_item_iam_principal",
-             "line_item_operation", "line_item_unblended_rate")  # fmt: skip
+    names = ("line_item_usage_start_date", "line_item_product_code", "line_item_usage_type", "line_item_resource_id",
+             "line_item_iam_principal", "line_item_operation", "line_item_unblended_rate", "resource_tags")  # fmt: skip
     key = tuple(row[name] for name in names)
     row["identity_line_item_id"] = hashlib.sha256(repr(key).encode()).hexdigest()[:40]
     known = rows.setdefault(key, row)

@@ -80,6 +80,22 @@ class BillingEntry:
     rates: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServiceEntry:
+    """What another service of AWS bills: somebody who counted it says so, since the simulator has only Bedrock.
+
+    ``rate`` is the dollars of one. ``tags`` are the resource's.
+    """
+
+    time: datetime
+    product: str
+    usage_type: str
+    quantity: float
+    rate: float
+    resource: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass
 class CallLog:
     """Every request in the order in which it was answered."""

@@ -19,7 +19,7 @@ from local.bedrock_simulator.clock import Clock
 from local.bedrock_simulator.customization.job import Job
 from local.bedrock_simulator.errors import ServiceError, conflict, quota_exceeded, validation
 from local.bedrock_simulator.protocol.service import Params
-from local.bedrock_simulator.records import BillingEntry
+from local.bedrock_simulator.records import BillingEntry, ServiceEntry
 from local.bedrock_simulator.settings import Settings
 
 # "You exceeded the maximum number of tags": 50 a resource, although the model's list allows 200.
@@ -134,6 +134,7 @@ class World:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: dict[tuple[str, str], tuple[Params, str]] = field(default_factory=dict)
     billing: list[BillingEntry] = field(default_factory=list)
+    services: list[ServiceEntry] = field(default_factory=list)
 
     def quota(self, code: str) -> float:
         """Return a quota's value, as set or as the catalog has it; by code, or by what it limits."""
@@ -166,6 +167,7 @@ class World:
         self.tags = {arn: tags for arn, tags in self.tags.items() if arn in self.application_profiles}
         self.tokens.clear()
         self.billing.clear()
+        self.services.clear()
 
 
 def new_id() -> str:

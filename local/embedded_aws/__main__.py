@@ -8,6 +8,7 @@ reads its settings from the environment while it is imported.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -24,6 +25,10 @@ def main() -> None:
     """Apply the adapters and serve the emulator on the inherited socket until told to stop."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     apply_all()
+    # What has been imported stays: to look through it for garbage again and again would take a fifth of the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     config = Config()
     config.bind = [f"fd://{int(sys.argv[1])}"]
     # Longer than the pause between two calls of a client: a closed connection would cost it an error and a retry.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from local.example_data import summaries, triage
+from local.example_data import searches, summaries, triage
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -15,6 +15,7 @@ def files() -> dict[str, str]:
         "ticket-triage/prompts.jsonl": triage.prompts(),
         "ticket-triage/holdout.jsonl": triage.holdout(),
         "ticket-summary/prompts.jsonl": summaries.prompts(),
+        "video-search-intent/holdout.jsonl": searches.holdout(),
     }
 
 

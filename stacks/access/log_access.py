@@ -42,6 +42,11 @@ class LogAccess:
             for source in self._sources
         ]
 
+    def located(self) -> list[Permission]:
+        """Allow learning in which Region a source lies, as Athena asks before it reads."""
+        buckets = sorted({source.bucket for source in self._sources})
+        return [allow("s3:GetBucketLocation", on=[self._bucket(name) for name in buckets], to="find a log source")]
+
     def read(self) -> list[Permission]:
         """Allow reading what Bedrock delivered, and the key of a source where it has one."""
         objects = [

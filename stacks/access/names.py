@@ -25,6 +25,12 @@ class NameOfOurs:
 
 EXCEPTIONS = (
     NameOfOurs(
+        kind="AWS::Athena::WorkGroup",
+        key="Name",
+        beginning="distillation-",
+        reason="Athena asks for a name (CreateWorkGroup); it begins with the environment's.",
+    ),
+    NameOfOurs(
         kind="AWS::Bedrock::ApplicationInferenceProfile",
         key="InferenceProfileName",
         reason="Bedrock asks for a name (CreateInferenceProfile); it begins with the environment's.",

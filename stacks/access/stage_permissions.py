@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacks.access.permission_parts import NO_RESOURCE, PermissionParts, of_bedrock, without_resource
+from stacks.access.permission_parts import NO_RESOURCE, RUN_KEYS, PermissionParts, of_bedrock, without_resource
 from stacks.access.permissions import Permission, allow
 
 
@@ -39,6 +39,8 @@ class StagePermissions(PermissionParts):
             # The version of a file that has arrived after the prompts is read of its newest one.
             *self._read_uploads("s3:GetObject", "s3:GetObjectVersion"),
             self._runs("s3:GetObject", "s3:PutObject"),
+            # Whether an attempt before this one has planned a holdout.
+            self._list_runs_bucket("runs/*/dataset/*"),
             *self._record_progress(),
         ]
 
@@ -177,9 +179,10 @@ class StagePermissions(PermissionParts):
         ]
         return [
             self._runs("s3:GetObject", "s3:PutObject"),
-            # Whether the champion's prompt is still there, and whether another shard has left the champion out.
+            # Whether the champion's prompt is still there, and whether another shard has left the champion or the
+            # prompted base out.
             self._list_runs_bucket("runs/*/task.json"),
-            self._list_runs_bucket("runs/*/evaluation/left_out.json"),
+            self._list_runs_bucket("runs/*/evaluation/left_out*.json"),
             *self._ask_and_keep(),
             *self._record_progress("PutItem"),
             *self._ask(asked),
@@ -209,12 +212,31 @@ class StagePermissions(PermissionParts):
                 "states:SendTaskSuccess",
                 on=["*"],
                 to="answer the execution that waits",
-                because=f"{NO_RESOURCE} What can be answered is bounded by the token, which only this role may read.",
+                because=f"{NO_RESOURCE} What can be answered is bounded by the token, which only two roles may read.",
             ),
             *self._record_in_runs(),
             # Who serves the task now, and whether a proof of identity was used before.
             self._registry_items(["TASK#*", "PROOF#*"], "GetItem"),
             self._registry_items(["PROOF#*"], "UpdateItem"),
+        ]
+
+    def record_labels(self) -> list[Permission]:
+        """Keep people's scores of answers, and answer the execution that waits so that its gate decides anew."""
+        scores = f"{self._data.runs_bucket_arn}/runs/*/labels/*"
+        return [
+            self._approvals("GetItem", "DeleteItem"),
+            allow(
+                "states:SendTaskSuccess",
+                on=["*"],
+                to="let the execution that waits go back to its gate",
+                because=f"{NO_RESOURCE} What can be answered is bounded by the token, which only two roles may read.",
+            ),
+            self._runs("s3:GetObject"),
+            self._list_runs_bucket("runs/*"),
+            # Neither a verdict nor a report: those are ScoreEvaluation's.
+            allow("s3:PutObject", on=[scores], to="keep people's scores, and nothing else of a run", because=RUN_KEYS),
+            *self._record_in_runs(),
+            self._registry_items(["PROOF#*"], "GetItem", "UpdateItem"),
         ]
 
     def promote_student(self) -> list[Permission]:
@@ -333,9 +355,12 @@ class StagePermissions(PermissionParts):
     def export_costs(self) -> list[Permission]:
         """Read what a month cost and saved, and write it where tools load it from."""
         return [
-            self._registry("GetItem", "Query"),
+            self._registry("GetItem", "Query", "DescribeTable"),
             self._find_by_state(),
-            without_resource("cloudwatch:GetMetricData", to="count what endpoints were asked and answered"),
+            without_resource(
+                "cloudwatch:GetMetricData", to="count what endpoints answered, and what the environment's services did"
+            ),
+            without_resource("lambda:ListFunctions", to="find the environment's Lambdas and their memory"),
             self._runs("s3:GetObject"),
             self._list_runs_bucket("runs/*"),
             allow(

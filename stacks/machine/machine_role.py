@@ -9,10 +9,10 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.access.acknowledgements import acknowledge_wildcards
-from stacks.access.permissions import allow, keep_reasons, policy_document
+from stacks.access.permissions import Permission, allow, keep_reasons, policy_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from aws_cdk import aws_stepfunctions as sfn
 
@@ -44,10 +44,21 @@ class MachineRole(Construct):
         Lambdas that the machine invokes.
     tracing : ManagedPolicy
         Lets the role write traces.
+    description : str
+        Of the role.
+    more : sequence of Permission
+        What the machine does beside invoking Lambdas.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stages: Iterable[StageFunction], tracing: iam.IManagedPolicy
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stages: Iterable[StageFunction],
+        tracing: iam.IManagedPolicy,
+        description: str = "Taken by the distillation state machine: it may invoke its Lambdas, nothing else",
+        more: Sequence[Permission] = (),
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -72,11 +83,12 @@ class MachineRole(Construct):
                 to="write the machine's log",
                 because=_NO_RESOURCE,
             ),
+            *more,
         ]
         self.role = iam.Role(
             self,
             "Role",
-            description="Taken by the distillation state machine: it may invoke its Lambdas, nothing else",
+            description=description,
             assumed_by=iam.ServicePrincipal(
                 "states.amazonaws.com",
                 conditions={

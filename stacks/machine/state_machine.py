@@ -15,6 +15,7 @@ from constructs import Construct
 
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT
 from lambdas.domain.outcomes import EXPIRED, FAILED, PROMOTED, REJECTED
+from lambdas.domain.run_facts import LABELLED_ANSWER
 from lambdas.domain.task.settings import TEACHER_POLL_LIMIT, WAITING_TASKS
 from stacks.access.names import VENDED_LOGS
 from stacks.machine.asl import (
@@ -307,6 +308,14 @@ class DistillationMachine(Construct):
         # Nobody answered: asking again would double the time in which the run may be approved.
         waiting["Retry"] = [NO_RETRY, {"ErrorEquals": ["States.Timeout"], "MaxAttempts": 0}, THROTTLED, RETRY]
         waiting["Catch"] = [expired, CATCH_ALL]
+        approved = only_if(
+            '{% $states.input.answer = "approved" %}',
+            then="PromoteStudent",
+            rejected_if='{% $states.input.answer = "rejected" %}',
+        )
+        # People have scored a sample of the answers: the gate decides anew, and another report is asked about.
+        labelled = f'{{% $states.input.answer = "{LABELLED_ANSWER}" %}}'
+        approved["Choices"].append({"Condition": labelled, "Next": "ScoreEvaluation"})
         return {
             "NeedsApproval": {
                 "Type": "Choice",
@@ -320,11 +329,7 @@ class DistillationMachine(Construct):
                 "Default": "RequestApproval",
             },
             "RequestApproval": waiting,
-            "IsApproved": only_if(
-                '{% $states.input.answer = "approved" %}',
-                then="PromoteStudent",
-                rejected_if='{% $states.input.answer = "rejected" %}',
-            ),
+            "IsApproved": approved,
         }
 
     def _promote_student(self) -> States:
@@ -407,7 +412,7 @@ class DistillationMachine(Construct):
         hours = (
             LONGEST_TEACHER_HOURS
             + settings.distillation_deadline_hours
-            + settings.approval_expiry_hours
+            + 2 * settings.approval_expiry_hours  # labels start the last request anew
             + 3 * SHARD_HOURS
             + (WAITING_TASKS + 2) * settings.quota_wait_hours  # the two maps wait too
         )

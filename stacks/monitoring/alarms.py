@@ -109,26 +109,8 @@ class Alarms(Construct):
             *_watch_events(pipeline.undelivered.queue_name),
             *_watch_own(environment, settings),
         ]
-        alarms = [self._alarm(watch) for watch in watches]
+        alarms = [alarm_on(self, watch, self._topic) for watch in watches]
         self.arns = [alarm.attr_arn for alarm in [*alarms, self._endpoint_errors(settings)]]
-
-    def _alarm(self, watch: Watch) -> cloudwatch.CfnAlarm:
-        return self._tell(
-            watch.name,
-            watch.advice,
-            namespace=watch.series.namespace,
-            metric_name=watch.series.metric,
-            dimensions=[
-                cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value)
-                for name, value in watch.series.dimensions.items()
-            ],
-            statistic=watch.statistic,
-            period=watch.period,
-            evaluation_periods=watch.periods,
-            threshold=watch.threshold,
-            comparison_operator="LessThanThreshold" if watch.below else "GreaterThanOrEqualToThreshold",
-            treat_missing_data="breaching" if watch.silence_alarms else "notBreaching",
-        )
 
     def _endpoint_errors(self, settings: Settings) -> cloudwatch.CfnAlarm:
         """Watch endpoints whose ARNs do not exist at synth: each that the query finds is a contributor of its own."""
@@ -137,7 +119,9 @@ class Alarms(Construct):
             "five minutes: the alarm's contributor is its ARN, 'python -m cli champions' says whose it is. If it is a "
             "champion's and lasts: 'python -m cli rollback TASK' puts the former student back."
         )
-        return self._tell(
+        return _tell(
+            self,
+            self._topic,
             "EndpointErrors",
             advice,
             metrics=[
@@ -151,9 +135,40 @@ class Alarms(Construct):
             treat_missing_data="notBreaching",
         )
 
-    def _tell(self, name: str, advice: str, **when: Any) -> cloudwatch.CfnAlarm:  # noqa: ANN401 - CfnAlarm's own
-        described = f"{advice} Runbook: docs/runbook.md, heading {name}."
-        return cloudwatch.CfnAlarm(self, name, alarm_description=described, alarm_actions=[self._topic], **when)
+
+def alarm_on(scope: Construct, watch: Watch, topic: str) -> cloudwatch.CfnAlarm:
+    """Make the alarm of a watch, on a topic; its id is the watch's name.
+
+    Parameters
+    ----------
+    scope : Construct
+    watch : Watch
+    topic : str
+        ARN of the topic that is told.
+    """
+    return _tell(
+        scope,
+        topic,
+        watch.name,
+        watch.advice,
+        namespace=watch.series.namespace,
+        metric_name=watch.series.metric,
+        dimensions=[
+            cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value)
+            for name, value in watch.series.dimensions.items()
+        ],
+        statistic=watch.statistic,
+        period=watch.period,
+        evaluation_periods=watch.periods,
+        threshold=watch.threshold,
+        comparison_operator="LessThanThreshold" if watch.below else "GreaterThanOrEqualToThreshold",
+        treat_missing_data="breaching" if watch.silence_alarms else "notBreaching",
+    )
+
+
+def _tell(scope: Construct, topic: str, name: str, advice: str, **when: Any) -> cloudwatch.CfnAlarm:  # noqa: ANN401 - CfnAlarm's own
+    described = f"{advice} Runbook: docs/runbook.md, heading {name}."
+    return cloudwatch.CfnAlarm(scope, name, alarm_description=described, alarm_actions=[topic], **when)
 
 
 def endpoint_errors_query(settings: Settings) -> str:

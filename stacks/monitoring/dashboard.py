@@ -76,6 +76,7 @@ class Dashboard(Construct):
             graphs.runs(pipeline.machine.state_machine_arn, pipeline.undelivered.queue_name),
             graphs.stages(),
             graphs.money(),
+            *([graphs.discovery()] if settings.discovery is not None else []),
             graphs.contestants(),
             graphs.endpoints(),
             graphs.idle(),
@@ -161,16 +162,26 @@ class Graphs:
             [self._own(metrics.SAVINGS)], stat="Average", period=DAY, unit="percent",
         )  # fmt: skip
         month = self._graph(
-            "This month so far: runs, serving, of it idle, verified savings",
+            "This month so far: runs, serving, of it idle, verified savings, AWS around Bedrock",
             [
                 self._own(metric)
                 for metric in (
                     metrics.MONTH_RUNS_USD, metrics.MONTH_SERVING_USD, metrics.MONTH_IDLE_USD, metrics.MONTH_SAVED_USD,
+                    metrics.MONTH_SERVICES_USD,
                 )
             ],
             stat="Maximum", period=DAY, unit="US dollars",
         )  # fmt: skip
         return [self._graph("Dollars by stage, a day", [spent], stacked=True, unit="US dollars"), budget, saved, month]
+
+    def discovery(self) -> list[Widget]:
+        """Show what the logs hold that could be saved, what somebody acted on, and what is proven."""
+        found = [self._own(metrics.FOUND_USD), self._own(metrics.ACTED_ON_USD)]
+        proven = [self._own(metrics.MONTH_SAVED_USD)]
+        return [
+            self._graph("Discovery: found, acted on (a year)", found, stat="Maximum", period=DAY, unit="US dollars"),
+            self._graph("Proven this month", proven, stat="Maximum", period=DAY, unit="US dollars"),
+        ]
 
     def contestants(self) -> list[Widget]:
         """Show what evaluations measured: what a run is for."""

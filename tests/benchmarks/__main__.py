@@ -19,10 +19,12 @@ use_bundled_node()
 
 from tests.benchmarks import asking, intake
 from tests.benchmarks.calling import OWN_CALLS, QUESTIONS, measure_overhead
+from tests.benchmarks.discovery import CALLS, MANY_CALLS, measure_discovery, measure_on_duckdb
+from tests.benchmarks.discovery_events import synthesized
 from tests.benchmarks.example_run import REPETITIONS, measure_example_run
 from tests.benchmarks.imports import slowest_first_event, slowest_import
 from tests.benchmarks.month_export import measure_month_export
-from tests.benchmarks.synthesis import PIPELINE_TEMPLATE, synthesis_ratio
+from tests.benchmarks.synthesis import synthesis_ratio
 from tests.benchmarks.teacher_dollars import NEW_SHARE, PROMPTS, measure_teacher_dollars
 from tests.gate_simulation.verdicts import (
     false_promotions,
@@ -50,22 +52,22 @@ class Figure(NamedTuple):
 
 def synthesis(workdir: Path) -> Iterator[Figure]:
     """Measure the templates."""
-    ratio, _ = synthesis_ratio(workdir)
+    ratio = synthesis_ratio(workdir)
     yield Figure(
         "synth_vs_one_bucket",
         f"{ratio:.2f}",
         "ratio",
-        "processor time of app.py, the layer not installed; aim 1.5, missed: docs/decisions/0116",
+        "processor time of app.py, the layer not installed; aim 1.5: docs/decisions/0116, 0181 and 0230",
     )
 
 
 def handler_start(workdir: Path) -> Iterator[Figure]:
     """Measure what every Lambda needs until it can work."""
-    _, assembly = synthesis_ratio(workdir / "synthesis", repetitions=1)
-    imported = slowest_import(assembly / PIPELINE_TEMPLATE, workdir / "imports")
+    templates = synthesized(workdir / "synthesis")
+    imported = slowest_import(templates, workdir / "imports")
     made = f"{imported.folder} with every client that its role allows, {', '.join(imported.clients)}; aim 1.4"
     yield Figure("handler_import_vs_boto3_max", f"{imported.ratio:.2f}", "ratio", made)
-    first = slowest_first_event(workdir / "first-events")
+    first = slowest_first_event(templates[-1], workdir / "first-events")
     made = f"{first.folder}: import and a first event less the same event once more, so that nothing is only moved"
     yield Figure("handler_first_event_vs_boto3_max", f"{first.ratio:.2f}", "ratio", made)
 
@@ -126,6 +128,24 @@ def month_export(_: Path) -> Iterator[Figure]:
     yield Figure("export_usd_a_month", f"{export.usd_a_month:.4f}", "USD", made)
 
 
+def discovery(workdir: Path) -> Iterator[Figure]:
+    """Measure how long the account's own logs take to become tasks."""
+    found = measure_discovery(workdir)
+    made = (
+        f"{CALLS:,} calls of a week, every query through the embedded AWS and the grouping; {found.tasks} tasks; aim 90"
+    )
+    yield Figure("discover_seconds_200k", f"{found.seconds:.1f}", "seconds", made)
+    made = "bytes that stage one scanned against the size of the log objects; aim 1.05"
+    yield Figure("discover_scanned_vs_objects", f"{found.scanned_share:.3f}", "ratio", made)
+
+
+def million_calls(workdir: Path) -> Iterator[Figure]:
+    """Measure the same without the embedded AWS, for an account with many calls."""
+    seconds, tasks = measure_on_duckdb(workdir)
+    made = f"{MANY_CALLS:,} calls of a week, every query on plain DuckDB and the grouping; {tasks} tasks; aim 240"
+    yield Figure("discover_seconds_1m_duckdb", f"{seconds:.1f}", "seconds", made)
+
+
 def gate(_: Path) -> Iterator[Figure]:
     """Measure how often the real gate is wrong about simulated students, in the cells where it is most often."""
     seed = randbits(32)
@@ -164,6 +184,8 @@ def measurements(teacher_prompts: int = PROMPTS) -> Mapping[str, Callable[[Path]
         "gate": gate,
         "example-run": example_run,
         "month-export": month_export,
+        "discovery": discovery,
+        "million-calls": million_calls,
     }
 
 

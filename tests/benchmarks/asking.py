@@ -21,8 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from lambdas.domain.dataset.builder import to_json_lines
-from lambdas.domain.dataset.records import Record, parse_line
+from lambdas.domain.dataset.records import Record, parse_line, to_json_lines
 from lambdas.domain.dataset.shards import shards
 from lambdas.domain.task.settings import Settings
 from lambdas.gateways.registry.table import BY_STATE, Table

@@ -10,9 +10,11 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.benchmarks.discovery_events import discover
 from tests.faults.__main__ import local_deployment
 from tests.faults.scenarios import SCENARIOS, Scenario, finish
 from tests.faults.world import Function, World, deployed
+from tests.least_privilege.walks import PeopleScoreFirst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,8 +100,13 @@ class _Recorder:
         return status, headers, body
 
 
-def record_first_events() -> dict[str, FirstEvent]:
-    """Run the scenarios of the faults, none of them struck, and the operations of people; about ten seconds.
+def record_first_events(discovery_template: Path) -> dict[str, FirstEvent]:
+    """Run the scenarios of the faults, none of them struck, the operations of people, and a day of discovery.
+
+    Parameters
+    ----------
+    discovery_template : Path
+        The synthesized template of the discovery stack.
 
     Returns
     -------
@@ -111,21 +118,29 @@ def record_first_events() -> dict[str, FirstEvent]:
     try:
         for scenario in SCENARIOS:
             events = _first_events(scenario) | events
+        return _of_discovery(discovery_template) | events
     finally:
         logging.disable(logging.NOTSET)
-    return events
 
 
 def _first_events(scenario: Scenario) -> dict[str, FirstEvent]:
     with deployed(local_deployment()) as world:
         recorder = _Recorder(world)
         run = world.run(scenario.begin(world))
+        world.execution(run.run_id).around = PeopleScoreFirst(world)
         finish(world, run.run_id)
         world.pass_time(HOUR_S)
         world.call("reap_idle_throughput", {})
         world.call("export_costs", {})
         if scenario.name == "second":  # there is a champion before this one
             world.call("roll_back_champion", {"task": run.task, "why": "it is tried"})
+    return recorder.events
+
+
+def _of_discovery(template: Path) -> dict[str, FirstEvent]:
+    with deployed(local_deployment()) as world:
+        recorder = _Recorder(world)
+        discover(world, template)
     return recorder.events
 
 

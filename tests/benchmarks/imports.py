@@ -11,7 +11,7 @@ from tests.benchmarks.layer import HANDLERS, LambdaLike
 from tests.benchmarks.measuring import interleaved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 Json = dict[str, Any]
@@ -53,7 +53,7 @@ class Slowest(NamedTuple):
     ratio: float
 
 
-def slowest_import(pipeline_template: Path, workdir: Path) -> Slowest:
+def slowest_import(templates: Iterable[Path], workdir: Path) -> Slowest:
     """Measure the import of each handler, with every client that its role allows.
 
     Each in fresh processes that see the layer's packages and ``lambdas/`` alone. It is the processor time that is
@@ -62,26 +62,31 @@ def slowest_import(pipeline_template: Path, workdir: Path) -> Slowest:
 
     Parameters
     ----------
-    pipeline_template : Path
-        The synthesized template of the pipeline, whose roles say which services a handler calls.
+    templates : iterable of Path
+        The synthesized templates with Lambdas, whose roles say which services a handler calls.
     workdir : Path
         Empty folder.
     """
-    clients = clients_by_handler(json.loads(pipeline_template.read_text()))
+    clients: dict[str, list[str]] = {}
+    for template in templates:
+        clients |= clients_by_handler(json.loads(template.read_text()))
     python = LambdaLike(workdir)
-    return _slowest(python, {name: partial(_seconds, python, _code(name, clients[name])) for name in HANDLERS}, clients)
+    starts = {name: partial(_seconds, python, _code(name, clients[name])) for name in HANDLERS}
+    return _slowest(python, starts, clients)
 
 
-def slowest_first_event(workdir: Path) -> Slowest:
+def slowest_first_event(discovery_template: Path, workdir: Path) -> Slowest:
     """Measure the start of each handler up to the end of a first event (:mod:`tests.benchmarks.first_events`).
 
     Parameters
     ----------
+    discovery_template : Path
+        The synthesized template of the discovery stack.
     workdir : Path
         Empty folder.
     """
     python = LambdaLike(workdir / "lambda")
-    files = first_events.write(first_events.record_first_events(), workdir / "events")
+    files = first_events.write(first_events.record_first_events(discovery_template), workdir / "events")
     starts = {name: partial(first_events.start_seconds, python, file) for name, file in files.items()}
     return _slowest(python, starts, {name: [] for name in files})
 

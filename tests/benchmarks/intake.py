@@ -28,6 +28,8 @@ from pathlib import Path
 
 from lambdas.domain.dataset.builder import build_dataset
 from lambdas.domain.dataset.line_reader import HashedStream, read_lines
+from lambdas.domain.evaluation.planned_holdout import planned_split
+from lambdas.domain.task.task_definition import TaskDefinition
 from tests.benchmarks.layer import REPOSITORY
 from tests.benchmarks.measuring import interleaved
 
@@ -127,7 +129,8 @@ def intake_seconds(path: Path) -> float:
     started = time.process_time()
     with path.open("rb") as file:
         stream = HashedStream(file)
-        build_dataset(read_lines(stream), lambda _: None)
+        planned = planned_split(TaskDefinition.default()).records
+        build_dataset(read_lines(stream), lambda _: None, holdout_groups=planned)
         stream.sha256()
     return time.process_time() - started
 

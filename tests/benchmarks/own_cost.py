@@ -17,8 +17,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.costs.estimate import CONTESTANTS
-from lambdas.domain.dataset.builder import HOLDOUT_SHARE
 from lambdas.domain.dataset.shards import RECORDS_A_SHARD, shard_widths
+from lambdas.domain.evaluation.planned_holdout import MOST_PLANNED
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.task.settings import Settings
 from lambdas.gateways.answering.answer_recorder import FLUSH_EVERY
@@ -110,7 +110,7 @@ def carried_on(history: History, settings: Settings, prices: PriceBook) -> OwnCo
     }
     visits = {name: float(count) for name, count in history.visits.items() if name in history.seconds}
     more = {name: max(math.ceil(count) - visits.get(name, 0.0), 0.0) for name, count in rounds.items()}
-    holdout = round(PROMPTS * HOLDOUT_SHARE)
+    holdout = MOST_PLANNED
     teacher_shards, holdout_shards = (
         len(list(shard_widths(records, RECORDS_A_SHARD[kind], settings.shards_at_once)))
         for kind, records in (("teacher", PROMPTS), ("holdout", holdout))

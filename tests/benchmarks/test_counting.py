@@ -7,10 +7,8 @@ from itertools import count
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.benchmarks.imports import clients_by_handler
-from tests.benchmarks.layer import HANDLERS, REPOSITORY
 from tests.benchmarks.measuring import interleaved
 from tests.benchmarks.transitions import states_of_chain
 
@@ -70,12 +68,3 @@ def test_repetitions_are_interleaved_and_the_first_round_does_not_count() -> Non
     # Then
     assert medians == {"a": 2, "b": 20}
     assert order == ["a", "b"] * 4
-
-
-def test_each_service_of_the_committed_template_has_a_known_client() -> None:
-    # Given
-    pipeline = yaml.safe_load((REPOSITORY / "docs/templates/pipeline.yaml").read_text())
-    # When
-    clients = clients_by_handler(pipeline)
-    # Then: a new service does not first fail in ``make bench``
-    assert set(HANDLERS) <= clients.keys()

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import botocore.loaders
 import pytest
+from botocore.exceptions import UnknownServiceError
 
 from lambdas.gateways.aws import clients, service_models
+from tests.benchmarks import synthesis
 from tests.benchmarks.__main__ import Figure, main
+from tests.benchmarks.discovery_events import synthesized
 from tests.benchmarks.first_events import _REPLAY, FirstEvent, asked, record_first_events, start_seconds, write
+from tests.benchmarks.imports import clients_by_handler
 from tests.benchmarks.layer import HANDLERS, LambdaLike
 
 SERVICES = ("bedrock", "bedrock-runtime", "cloudwatch", "dynamodb", "lambda", "s3", "service-quotas", "sns", "ssm",
@@ -22,8 +26,13 @@ SERVICES = ("bedrock", "bedrock-runtime", "cloudwatch", "dynamodb", "lambda", "s
 
 
 @pytest.fixture(scope="module")
-def events() -> dict[str, FirstEvent]:
-    return record_first_events()
+def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return synthesized(tmp_path_factory.mktemp("with-discovery"))
+
+
+@pytest.fixture(scope="module")
+def events(templates: list[Path]) -> dict[str, FirstEvent]:
+    return record_first_events(templates[-1])
 
 
 def test_an_unknown_name_is_a_usage_error_that_lists_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,6 +49,11 @@ def test_what_is_named_alone_is_measured(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr("tests.benchmarks.__main__.synthesis", measured)
     main(["synthesis"])
     assert capsys.readouterr() == ("bench/one 1.20 ratio\n", "    synthesis\n")
+
+
+def test_each_service_of_a_role_has_a_known_client(templates: list[Path]) -> None:
+    # a new service does not first fail in ``make bench``
+    assert HANDLERS.keys() == {name for path in templates for name in clients_by_handler(json.loads(path.read_text()))}
 
 
 def test_an_event_that_asks_for_what_was_not_recorded_is_an_error(
@@ -59,8 +73,9 @@ def test_every_handler_has_a_first_event_that_can_be_handled_again(
     tmp_path: Path, events: dict[str, FirstEvent]
 ) -> None:
     assert events.keys() == HANDLERS.keys()
-    # one of a state, of a map, and of an operation: all 22 would take a minute
-    chosen = {name: events[name] for name in ("request_approval", "read_invocation_logs", "reap_idle_throughput")}
+    # a state, a map, an operation, a person's verb and discovery: all 29 would take a minute
+    names = ("request_approval", "read_invocation_logs", "reap_idle_throughput", "record_labels", "rank_opportunities")
+    chosen = {name: events[name] for name in names}
     files = write(chosen, tmp_path / "events")
     python = LambdaLike(tmp_path / "lambda")
     assert all(start_seconds(python, file) > 0 for file in files.values())
@@ -102,6 +117,30 @@ def test_a_quick_session_knows_each_service_as_botocore_does(service: str) -> No
         assert json.dumps(read) == json.dumps(expected)
 
 
+def test_a_service_that_there_is_not_is_an_error_that_names_those_there_are() -> None:
+    loader = service_models.session()._session.get_component("data_loader")
+    with pytest.raises(UnknownServiceError, match="bedrock-runtime"):
+        loader.load_service_model("bedrok", "service-2")
+    with pytest.raises(UnknownServiceError):
+        loader.load_service_model("sns", "no-such-kind")
+
+
+def test_a_client_is_made_without_a_look_into_the_folders_of_all_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    looked_into: list[str] = []
+    listed = os.listdir
+
+    def noted(path: str) -> list[str]:
+        looked_into.append(path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", noted)
+    # When
+    service_models.session().client("sns", region_name="us-east-1", config=clients.CONTROL)
+    # Then
+    assert {Path(path).name for path in looked_into if "/data/" in path} == {"sns"}
+
+
 def test_a_damaged_model_file_is_an_error_as_it_is_for_botocore(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     (tmp_path / "damaged.json.gz").write_bytes(gzip.compress(b'{"metadata": '))
@@ -123,3 +162,10 @@ def test_without_the_compiled_reader_a_session_works_as_well(monkeypatch: pytest
     monkeypatch.setattr(service_models, "_decoded", None)
     made = service_models.session().client("sns", region_name="us-east-1", config=clients.CONTROL)
     assert made.meta.service_model.service_id.hyphenize() == "sns"
+
+
+def test_the_app_with_one_bucket_is_measured_without_our_tuning_of_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_OPTIONS", "--require=node_memory.js")
+    assert "NODE_OPTIONS" not in synthesis._environment({}, tmp_path)

@@ -118,7 +118,7 @@ def test_share_and_dollars_are_those_of_the_proposal(routed: Routed) -> None:
     assert sum(outage.escalated.values()) == every
     world.aws.simulator.faults.withdraw()
     # When another student is promoted, it begins without routing
-    promoted_with_cut_answers(world, 300)
+    later = promoted_with_cut_answers(world, 300)
     cut_off(world)
     assert {answer.leg for answer in routed.ask()} == {"student"}
     # When a person rolls back, the student comes back with its routing
@@ -126,6 +126,14 @@ def test_share_and_dollars_are_those_of_the_proposal(routed: Routed) -> None:
     roll_back(world)
     cut_off(world)
     assert live(routed.ask()).escalated == met.escalated
+    # And what the other student's run measured of it, on prompts that are new to it, tests a policy
+    asked = {"route": 1.0, "task": TASK, "run_id": run_id, "fresh": later}
+    shown = world.call("roll_back_champion", asked)
+    assert shown["records"]["proposing"] == whole.records
+    assert 1 <= shown["records"]["testing"] <= 40
+    tested = world.call("roll_back_champion", {**asked, "adopt": True})
+    assert [line["name"] for line in tested["lines"]] == ["records"], "forty more prompts are too few"
+    assert not tested["adopted"]
 
 
 def foreseen(world: World, run_id: str, fallback: dict[str, str]) -> JudgedRule:

@@ -47,6 +47,7 @@ def test_the_sample_is_deployed_and_works(aws: EmbeddedAws, tmp_path: Path) -> N
 
 
 @pytest.mark.end_to_end
+@pytest.mark.thorough  # the tests of end_to_end deploy them too (decision 0180)
 def test_the_real_stacks_are_deployed_beside_the_real_simulator(tmp_path: Path) -> None:
     # Given and When
     steps: list[str] = []

@@ -24,6 +24,7 @@ from tests.identities import proven_act
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "video-search-intent"
 _FOLDERS = {
     "AnswerApprovalFunction": "answer_approval",
+    "RecordLabelsFunction": "record_labels",
     "RollbackFunction": "roll_back_champion",
     "ReapFunction": "reap_idle_throughput",
 }
@@ -93,11 +94,14 @@ class Account:
         """Begin to watch what is billed."""
         return Bill(self, len(self.simulator.billing()))
 
-    def example(self, folder: str, **changes: object) -> Upload:
-        """Upload the published example under another task name."""
+    def example(self, folder: str, *, trusted: bool = False, **changes: object) -> Upload:
+        """Upload the published example under another task name, with its trusted answers or without."""
         task = json.loads((EXAMPLE / "task.json").read_text())
         known = (EXAMPLE / "calibration.jsonl").read_bytes()
         self.s3.put_object(Bucket=self.outputs["UploadsBucket"], Key=f"{folder}/calibration.jsonl", Body=known)
+        if trusted:
+            body = (EXAMPLE / "holdout.jsonl").read_bytes()
+            self.s3.put_object(Bucket=self.outputs["UploadsBucket"], Key=f"{folder}/holdout.jsonl", Body=body)
         return self.upload(folder, example_lines(), **{**task, **changes})
 
     def ended(self, run_id: str, attempt: int = 1, seconds: float = 300.0) -> Run:

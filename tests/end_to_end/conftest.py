@@ -10,7 +10,7 @@ import pytest
 
 from local.embedded_aws.deploy import ENVIRONMENTS, deployed, synthesize
 from tests.end_to_end.account import Account
-from tests.workers import made_once
+from tests.workers import folder_of_the_run, made_once
 
 LOG_SOURCE = {"bucket": "team-invocation-logs", "prefix": "app"}
 """Where the account of the tests has its production traffic; the tests that need it make the bucket."""
@@ -30,7 +30,9 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for settings in environments.values():
         settings["log_sources"] = [LOG_SOURCE]
     context = {"environments": json.dumps(environments)}
-    return made_once(tmp_path_factory, "assembly", lambda folder: synthesize(folder, context=context))
+    return made_once(
+        folder_of_the_run(tmp_path_factory), "assembly", lambda folder: synthesize(folder, context=context)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,9 @@ from lambdas.gateways.registry.runs import ENDED, QUEUED
 from tests.end_to_end.account import Account, example_lines, lenient, until
 
 SLOTS = ("SLOTS", "SLOTS")
+MANY = 20
+"""Deliveries of one event, four at a time; five hundred are delivered without a server (test_event_orders.py)."""
+
 HELD = {":run": {"held-1", "held-2"}}
 """Two slots, as many as there are, held by nobody: what is uploaded waits."""
 
@@ -31,15 +34,15 @@ def deliver(account: Account, upload: Upload, times: int) -> None:
     assert not [answer for answer in answers if "errorType" in answer]
 
 
-def test_fifty_deliveries_during_and_fifty_after_make_one_run(account: Account) -> None:
+def test_many_deliveries_during_and_many_after_make_one_run(account: Account) -> None:
     # Given
     jobs = len(account.simulator.calls("CreateModelCustomizationJob"))
     upload = account.upload("storm", example_lines()[:200], **lenient())
     until(lambda: account.registry.find(upload.run_id), "the claim")
     # When
-    deliver(account, upload, 50)
+    deliver(account, upload, MANY)
     run = account.ended(upload.run_id)
-    deliver(account, upload, 50)
+    deliver(account, upload, MANY)
     # Then
     assert run.outcome == "PROMOTED", run.reason
     names = [execution["name"] for execution in account.executions() if upload.run_id in execution["name"]]
@@ -101,11 +104,12 @@ def test_a_copy_into_the_folder_is_a_run_of_its_own(account: Account) -> None:
     assert [known.key for known in account.registry.in_state(ENDED) if known.task == "copies"] == ["copies/a.jsonl"]
 
 
-def test_a_storm_waits_in_the_queue_and_what_is_gone_by_its_turn_says_so(account: Account) -> None:
-    # Given both slots taken, and a storm over two tasks: a hundred uploads, each key overwritten once
+@pytest.mark.parametrize("keys_of_both", [12, pytest.param(50, marks=pytest.mark.thorough)])
+def test_a_storm_waits_in_the_queue_and_what_is_gone_by_its_turn_says_so(account: Account, keys_of_both: int) -> None:
+    # Given both slots taken, and a storm over two tasks, each key overwritten once
     bucket = account.outputs["UploadsBucket"]
     account.table.update(*SLOTS, "ADD running :run", HELD)
-    keys = [f"storm-{number % 2}/part {number:02d}.jsonl" for number in range(50)] * 2
+    keys = [f"storm-{number % 2}/part {number:02d}.jsonl" for number in range(keys_of_both)] * 2
     with ThreadPoolExecutor(8) as pool:
         made = pool.map(lambda key: (key, account.s3.put_object(Bucket=bucket, Key=key, Body=b"{}")["VersionId"]), keys)
     uploads = [Upload(bucket, key, version) for key, version in made]
@@ -121,7 +125,7 @@ def test_a_storm_waits_in_the_queue_and_what_is_gone_by_its_turn_says_so(account
     started = account.look_after_all()["started"]  # what the schedule does
     # Then each version had its place in the queue, and the queue goes on by itself
     assert waiting == {upload.run_id for upload in uploads}
-    assert len(waiting) == 100
+    assert len(waiting) == 2 * keys_of_both
     assert len(started) == len(HELD[":run"])
     ended = {upload.run_id: account.ended(upload.run_id) for upload in (first, *rest)}
     assert {run.outcome for run in ended.values()} == {"FAILED"}

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from lambdas.domain.evaluation.labels import Label
+from lambdas.gateways.aws.storage import Bucket
 from lambdas.gateways.registry.runs import Run
+from lambdas.workflow.answer_labels import order_of_run
 from tests.end_to_end.account import EXAMPLE, Account, example_lines, lenient, until
 
 pytestmark = pytest.mark.end_to_end
 
 
-@pytest.mark.parametrize("label_semantics", ["regenerate", "verbatim"])
-def test_the_example_is_promoted_under_both_label_semantics(account: Account, label_semantics: str) -> None:
-    # Given
+@pytest.mark.parametrize(
+    ("label_semantics", "evidence"),
+    [
+        ("regenerate", "trusted"),
+        # The whole example once: the second way differs in who labels the prompts, not in what becomes of them.
+        ("verbatim", "pairwise"),
+        pytest.param("verbatim", "trusted", marks=pytest.mark.thorough),
+    ],
+)
+def test_the_example_is_promoted_under_both_label_semantics(
+    account: Account, label_semantics: str, evidence: str
+) -> None:
+    # Given its trusted answers, or a part of it without any
     account.simulator.change(label_semantics=label_semantics)
     bill = account.bill()
     # When
-    upload = account.example(f"search-{label_semantics}")
+    if evidence == "trusted":
+        upload = account.example(f"search-{label_semantics}", trusted=True)
+    else:
+        upload = account.upload("search-part", example_lines()[:200], **lenient())
     run = account.ended(upload.run_id)
     # Then
     assert run.outcome == "PROMOTED", run.reason
@@ -29,6 +46,8 @@ def test_the_example_is_promoted_under_both_label_semantics(account: Account, la
     assert {bill["stage"]: bill["within_range"] for bill in report["reconciliation"]}["EvaluateStudent"] is True
     assert report["simulated"] is True
     assert all(line["passed"] for line in report["gate"])
+    assert [line["evidence"] for line in report["gate"] if line["rule"] == "max_quality_drop"] == [evidence]
+    assert report["prompting"]["enough"] is False
     batch = report["training"]["batch"]
     assert (batch["way"], {job["status"] for job in batch["jobs"]}) == ("batch", {"Completed"})
     assert report["endpoint"]["arn"] == run.endpoint_arn
@@ -91,12 +110,29 @@ def test_a_person_approves(account: Account) -> None:
     wrong = {"run_id": run.run_id, "answer": "approved", "report_sha256": "0" * 64}
     # When, Then: an answer for another report is refused
     assert account.invoke("AnswerApprovalFunction", wrong)["errorType"] == "AnswerRefused"
+    # When people score blinded answers
+    old = run.report_sha256
+    given = {"run_id": run.run_id, "labels": labels_of(account, run)}
+    assert account.invoke("RecordLabelsFunction", given)["next"] == "decides_anew"
+    run = until(lambda: (now := account.approval_wanted(run.run_id)).report_sha256 != old and now, "another request")
+    # Then the verdict rests on them, and the hash of the old report approves no more
+    said = account.report(run)["evidence"]
+    assert (said["comparison"], said["labels"]["people"]) == ("labelled", 1)
+    late = {**wrong, "report_sha256": old}
+    assert "no longer the one you read" in account.invoke("AnswerApprovalFunction", late)["errorMessage"]
     # When
     right = {**wrong, "report_sha256": run.report_sha256, "why": "the figures are good"}
     assert account.invoke("AnswerApprovalFunction", right) == {"run_id": run.run_id, "answer": "approved"}
     # Then
     assert account.ended(run.run_id).outcome == "PROMOTED"
     assert account.invoke("AnswerApprovalFunction", right)["errorType"] == "AnswerRefused"
+
+
+def labels_of(account: Account, run: Run) -> list[dict[str, Any]]:
+    """Score the first answers alike, as somebody does who finds the student as good."""
+    bucket = Bucket(account.aws.client("s3"), account.outputs["RunsBucket"])
+    order = order_of_run(bucket, run.files, run.attempt, "baseline")
+    return [Label(pair.record_id, pair.answers, 5, 5).to_document() for pair in order.values()]
 
 
 def test_a_person_rejects_and_nothing_is_left(account: Account) -> None:

@@ -75,7 +75,10 @@ def settle(account: Account, run_id: str) -> None:
         mine = {item.arn for item in account.resources().of_run(run_id)}
         run = account.registry.run(run_id)
         left = {thing["arn"] for thing in account.billable()} & mine
-        return run_id not in account.registry.slots() and left <= {run.facts.get("endpoint_arn")}
+        # A job may complete while it is being stopped: its model is not looked at by the release before the next cycle.
+        undecided = {item.name for item in account.resources().of_run(run_id) if item.arn is None}
+        came = {model["name"] for model in account.simulator.resources().models} & undecided
+        return run_id not in account.registry.slots() and left <= {run.facts.get("endpoint_arn")} and not came
 
     until(clean, f"the release of {run_id}", seconds=30)
 
@@ -102,10 +105,11 @@ def price_of_a_run(holdout: int) -> Counter[str]:
     return Counter(
         {
             settings.teacher_models[0]: 200 + min(holdout, TIMED_RECORDS),
-            settings.student_model: holdout,
+            # The student's base model with the short prompt, and with the long one.
+            settings.student_model: 2 * holdout,
             settings.baseline_models[0]: holdout,
-            # Three contestants, some of the teacher's answers, and each pair in both orders.
-            settings.judge_models[0]: 3 * holdout + min(holdout, TEACHER_JUDGED) + 2 * holdout,
+            # Four contestants, some of the teacher's answers, and each pair in both orders.
+            settings.judge_models[0]: 4 * holdout + min(holdout, TEACHER_JUDGED) + 2 * holdout,
             "custom-model-deployment": holdout,
         }
     )

@@ -11,10 +11,8 @@ import json
 import logging
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from local.embedded_aws.deploy import ENVIRONMENTS
 from tests.faults.classes import one_of_each_class
@@ -23,7 +21,7 @@ from tests.faults.races import races, races_summary
 from tests.faults.scenarios import LOG_SOURCE
 from tests.faults.strikes import Fault
 from tests.faults.verdicts import Verdict
-from tests.stacks.templates import Deployment, synthesize
+from tests.stacks.templates import Deployment, shared_deployment
 
 
 def main() -> None:
@@ -75,9 +73,8 @@ def local_deployment() -> Deployment:
     environments = json.loads(ENVIRONMENTS.read_text())
     for settings in environments.values():
         settings["log_sources"] = [LOG_SOURCE]
-    with tempfile.TemporaryDirectory() as folder:
-        (deployment,) = synthesize(environments, Path(folder)).values()
-    return deployment
+    ((name, settings),) = environments.items()
+    return shared_deployment(name, settings)
 
 
 def summary(verdicts: list[Verdict]) -> str:

@@ -8,33 +8,25 @@ memory of this process: a fork of it is a copy of the account.
 
 from __future__ import annotations
 
-import io
+import dataclasses
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
-import boto3
-import botocore.session
-from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
-from botocore.config import Config
 from ministack import app as emulator
 from ministack.services import cloudwatch, dynamodb, s3, sns, ssm
-from urllib3.response import HTTPResponse
 
-from local.bedrock_simulator.catalog import REGION
 from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.objects import S3ObjectStore
 from local.bedrock_simulator.protocol.service import Request
 from local.bedrock_simulator.settings import Settings
 from local.bedrock_simulator.simulator import Simulator
 from local.bedrock_simulator.subjects import load_rules
-
-NOWHERE = "http://127.0.0.1:9"
-"""Endpoint of every client: a request that nobody here answers must not leave the machine."""
+from tests.in_process import NOWHERE, Answer, emulated, received, response, session_without_network
 
 RULES = "local.bedrock_simulator.rules.video_search_intent"
 EMULATED: dict[str, Any] = {"s3": s3, "dynamodb": dynamodb, "sns": sns, "ssm": ssm, "cloudwatch": cloudwatch}
@@ -46,7 +38,6 @@ ACCOUNT_SETTINGS: dict[str, Any] = {
     "durations": {"job": 100, "deployment": 20, "throughput": 20, "update": 20, "stop": 30, "batch": 300},
 }
 
-Answer = tuple[int, dict[str, str], bytes]
 Service = Callable[[str, Request], Answer]
 
 
@@ -103,7 +94,7 @@ class Aws:
         self.beyond: dict[str, str] = {}
         self._services: dict[str, Service] = {}
         self._one_at_a_time = threading.RLock()
-        self.session = _session()
+        self.session = session_without_network()
         answer: Any = self._send  # the stubs know handlers without an answer only
         self.session.events.register("before-send", answer)
         for module in EMULATED.values():
@@ -126,67 +117,22 @@ class Aws:
         if service in self.beyond:
             request.url = request.url.replace(NOWHERE, self.beyond[service], 1)
             return None
-        status, headers, body = self._answer(service, operation, _received(request))
-        raw: Any = HTTPResponse(
-            io.BytesIO(body),
-            headers,
-            status,
-            preload_content=False,
-            decode_content=False,
-            request_method=request.method,
-        )
-
-        return AWSResponse(request.url, status, raw.headers, raw)
+        return response(request, self._answer(service, operation, received(request)))
 
     def _answer(self, service: str, operation: str, request: Request) -> Answer:
         if self.bodies is not None:
             self.bodies.append((service, unquote_plus(request.body.decode(errors="replace"))))
         if service in SIMULATED:
-            response = self.simulator.handle(request)
-            return response.status, dict(response.headers), response.body
+            said = self.simulator.handle(request)
+            return said.status, dict(said.headers), said.body
         if service in self._services:
             return self._services[service](operation, request)
         with self._one_at_a_time:
             return _emulated(EMULATED[service], request)
 
 
-def _session() -> boto3.Session:
-    nothing: dict[str, Any] = {"profile": None, "config_file": "/dev/null", "credentials_file": "/dev/null"}
-    core = botocore.session.Session(session_vars={name: (None, None, value, None) for name, value in nothing.items()})
-    core.set_credentials("test", "test")
-    core.get_component("config_store").set_config_variable("endpoint_url", NOWHERE)
-    core.set_default_client_config(Config(signature_version=UNSIGNED))  # nobody here asks who signed
-    return boto3.Session(botocore_session=core, region_name=REGION)
-
-
-def _received(request: Any) -> Request:
-    url = urlsplit(request.url)
-    body = request.body or b""
-    if hasattr(body, "read"):
-        body = body.read()
-    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-    return Request(request.method, url.path, url.query, headers, body.encode() if isinstance(body, str) else body)
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
 def _emulated(module: Any, request: Request) -> Answer:
+    """Let the emulator answer what may be sent in chunks, as S3's bodies are."""
     headers = dict(request.headers)
     body = emulator._decode_aws_chunked_body(request.body, headers)
-    query = parse_qs(request.query, keep_blank_values=True)
-    handled = module.handle_request(request.method, unquote(request.path), headers, body, query)
-    status, answered, content = _at_once(handled)
-    if not isinstance(content, bytes):
-        content = content.encode() if isinstance(content, str) else b"".join(content)
-    return status, {name.lower(): str(value) for name, value in answered.items()}, content
-
-
-def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that waits for nothing without the cost of a loop."""
-    try:
-        coroutine.send(None)
-    except StopIteration as finished:
-        return finished.value
-    raise AssertionError("the emulator waits for something that only its server can give")
+    return emulated(module, dataclasses.replace(request, headers=headers, body=body))

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.bedrock_simulator.protocol.service import Request
-from tests.faults.aws import Answer
 from tests.faults.world import World
+from tests.in_process import Answer
 
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*", re.IGNORECASE)
 

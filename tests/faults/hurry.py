@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
+import types
 from typing import Any
+
+import fastjsonschema
 
 PACE = 1000.0
 
@@ -45,3 +49,24 @@ class FastQueues:
 
     SimpleQueue = _Queue
     Empty = queue.Empty
+
+
+_compile: Any = fastjsonschema.compile
+_compiled: dict[str, types.FunctionType] = {}
+
+
+def compiled_once(definition: Any, **how: Any) -> types.FunctionType:
+    """Stand for ``fastjsonschema.compile``: a schema is compiled once, and each caller has functions of its own.
+
+    A Lambda compiles its task's schema when it starts; here hundreds of Lambdas start in one process.
+    """
+    key = json.dumps([definition, how.get("use_default", True)])
+    if key not in _compiled:
+        _compiled[key] = _compile(definition, **how)
+    made = _compiled[key]
+    state = {**made.__globals__, "REGEX_PATTERNS": dict(made.__globals__["REGEX_PATTERNS"])}
+    for name, value in made.__globals__.items():
+        if isinstance(value, types.FunctionType) and name.startswith("validate"):
+            state[name] = types.FunctionType(value.__code__, state, name, value.__defaults__)
+    own: types.FunctionType = state[made.__name__]
+    return own

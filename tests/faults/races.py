@@ -26,16 +26,20 @@ import lambdas.domain.errors
 from cli.deployment import Deployment as Place
 from cli.main import cli
 from cli.session import Session
+from lambdas.domain.gate.cascade import TRUNCATED
+from lambdas.domain.gate.routing import JudgedRule, RoutingRule
 from lambdas.domain.outcomes import PROMOTED, REJECTED
+from lambdas.domain.serving.serving_policy import BY_FALLBACK
 from lambdas.gateways.registry.intake import Intake
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING
+from lambdas.workflow.serving import routing
 from local.bedrock_simulator.protocol.service import Request
-from tests.faults.aws import Answer
 from tests.faults.machine import Execution, Json, TaskFailed
 from tests.faults.matrix import Team, Tell, in_a_copy
 from tests.faults.scenarios import finish, upload
 from tests.faults.verdicts import Verdict
 from tests.faults.world import MACHINE, SCHEDULE_S, World, deployed
+from tests.in_process import Answer
 from tests.stacks.templates import Deployment
 
 TASK = "video"
@@ -159,12 +163,37 @@ def _roll_back(scene: Scene) -> None:
         scene.world.pass_time(30)
 
 
+def _seen(scene: Scene) -> str:
+    """Name the run that a person sees serving."""
+    champion = scene.world.tasks.state(TASK).champion
+    return champion.run_id if champion else scene.former_run
+
+
+def _serve(scene: Scene) -> None:
+    given = {"serve": BY_FALLBACK, "task": TASK, "run_id": _seen(scene), "why": "a race"}
+    scene.world.call("roll_back_champion", given)
+
+
+def _route(scene: Scene) -> None:
+    """Adopt routing; a world's few records would prove nothing, so that its test is taken as passed."""
+    rule = RoutingRule(on=(TRUNCATED,))
+
+    def first(candidates: list[JudgedRule], _max_share: float) -> JudgedRule | None:
+        return next((one for one in candidates if one.rule == rule), None)
+
+    with mock.patch.multiple(routing, proposed=first, adoption_lines=lambda *_: []):
+        given = {"route": 1.0, "task": TASK, "run_id": _seen(scene), "adopt": True, "why": "a race"}
+        scene.world.call("roll_back_champion", given)
+
+
 VERBS: dict[str, Verb] = {
     "approve": lambda scene: _answer(scene, "approved"),
     "reject": lambda scene: _answer(scene, "rejected"),
     "expiry": _expire,
     "machine": _machine,
     "rollback": _roll_back,
+    "serve": _serve,
+    "route": _route,
     "retry": lambda scene: scene.world.call("start_run", {"retry": scene.run_id}),
     "stop": lambda scene: scene.world.call("reconcile_runs", {"stop": scene.run_id, "why": "a race"}),
     "forget": lambda scene: scene.command("forget", scene.run_id, "--yes"),
@@ -175,11 +204,11 @@ VERBS: dict[str, Verb] = {
 }
 """What touches a task. A promotion is the machine that goes on from an approval."""
 
-ALWAYS = ("rollback", "reap", "teardown", "reconcile", "forget former")
+ALWAYS = ("rollback", "reap", "teardown", "reconcile", "forget former", "serve")
 POSITIONS: dict[str, tuple[str, ...]] = {
-    "serving": ("retry", "forget", *ALWAYS),
+    "serving": ("retry", "forget", "route", *ALWAYS),
     "asked": ("approve", "reject", "expiry", "stop", "forget", *ALWAYS),
-    "promoting": ("machine", "stop", "forget", *ALWAYS),
+    "promoting": ("machine", "stop", "forget", "route", *ALWAYS),
     "killed": ("stop", "retry", "forget", *ALWAYS),
     "stopped": ("retry", "forget", "stop", *ALWAYS),
     "stopped early": ("retry", "forget", "reap", "teardown", "reconcile"),
@@ -393,7 +422,15 @@ def _scene(world: World, deployment: Deployment) -> Scene:
         return machine(operation, request)
 
     world.aws.serve("sfn", step_functions)
+    world.aws.serve("cloudformation", _no_other_stack)
     return scene
+
+
+def _no_other_stack(operation: str, _request: Request) -> Answer:
+    """Answer whoever asks for the stack of discovery, which the environment does not have."""
+    assert operation == "DescribeStacks", operation
+    said = "<Type>Sender</Type><Code>ValidationError</Code><Message>Stack with id discovery does not exist</Message>"
+    return 400, {}, f"<ErrorResponse><Error>{said}</Error></ErrorResponse>".encode()
 
 
 def _teardown_in_the_worlds_time(world: World) -> Any:
@@ -432,6 +469,7 @@ def _wrong(scene: Scene) -> Iterator[str]:
     if misled := world.misled():
         yield f"serves a student that nobody promoted: {', '.join(misled)}"
     yield from _wrong_champion(scene)
+    yield from _wrong_policy(scene)
     yield from _wrong_records(scene)
 
 
@@ -456,6 +494,35 @@ def _wrong_champion(scene: Scene) -> Iterator[str]:
     pointer = json.loads(world.aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
     if (pointer["run_id"], pointer["endpoint_arn"]) != (champion.run_id, champion.endpoint_arn):
         yield f"callers are led to run {pointer['run_id']}, and run {champion.run_id} is the champion"
+
+
+def _wrong_policy(scene: Scene) -> Iterator[str]:
+    """Hold what callers are told of who answers against the registry; nothing is told of who does not serve."""
+    world, state = scene.world, scene.world.tasks.state(TASK)
+    ssm, name = world.aws.client("ssm"), f"/distillation/local/{TASK}/policy"
+    found = ssm.get_parameters(Names=[name])["Parameters"]
+    policy = json.loads(found[0]["Value"]) if found else None
+    champion, choice = state.champion, state.choice
+    prompts = world.aws.client("s3").list_objects_v2(Bucket="distillation-runs", Prefix=f"policies/{TASK}/")
+    kept = {one["Key"] for one in prompts.get("Contents", [])}
+    for run_id in {key.split("/")[2] for key in kept}:
+        if world.registry.find(run_id) is None:
+            yield f"the fallback's prompt of run {run_id} stays, which is forgotten"
+    if champion is None:
+        if policy is not None or choice is not None:
+            yield "nobody serves, and a policy or a person's choice stays"
+        return
+    if policy is None or policy["for_run"] != champion.run_id:
+        yield f"the policy is of run {policy and policy['for_run']}, and run {champion.run_id} is the champion"
+        return
+    chosen = choice.mode if choice and choice.for_run == champion.run_id else "student"
+    if policy["mode"] != chosen:
+        yield f"callers are answered by the {policy['mode']}, and the registry says {chosen}"
+    if choice and world.registry.find(choice.for_run) is None:
+        yield f"what a person chose for run {choice.for_run} stays, which is forgotten"
+    prompt = policy["fallback"] and policy["fallback"]["prompt"]
+    if prompt and prompt["key"] not in kept:
+        yield "the fallback's prompt is gone"
 
 
 def _wrong_records(scene: Scene) -> Iterator[str]:

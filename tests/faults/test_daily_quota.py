@@ -10,10 +10,10 @@ import pytest
 
 from local.bedrock_simulator.protocol.service import Request
 from tests.faults import scenarios
-from tests.faults.aws import Answer
 from tests.faults.gateway import in_front, through
 from tests.faults.scenarios import finish, upload
 from tests.faults.world import World, deployed
+from tests.in_process import Answer
 from tests.stacks.templates import Deployment
 
 SAYS = "Too many tokens per day, please wait before trying again."

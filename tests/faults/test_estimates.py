@@ -62,7 +62,7 @@ SIZES = (
     Size(prompts=1_000, deadline_hours=0.5),
     Size(prompts=1_000, mode="golden"),
     Size(prompts=1_000, long=True),
-    Size(prompts=5_000),
+    pytest.param(Size(prompts=5_000), marks=pytest.mark.thorough),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 
@@ -35,17 +36,30 @@ def test_whoever_comes_between_nothing_bills_on_and_the_records_are_true(deploym
 
 
 def test_a_verb_that_does_wrong_is_found_out(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The suite itself: who writes another outcome into the registry is told, whoever was preempted."""
+    """The suite itself: who writes another outcome, or another policy, is told, whoever was preempted."""
 
-    def vandal(scene: suite.Scene) -> None:
+    def of_the_registry(scene: suite.Scene) -> None:
         expression, values = "SET #outcome = :outcome", {":outcome": REJECTED}
         scene.world._table.update(**run_key(scene.run_id), expression=expression, values=values)
 
-    monkeypatch.setitem(VERBS, "retry", vandal)
+    def of_the_policy(scene: suite.Scene) -> None:
+        champion = scene.world.tasks.state(suite.TASK).champion
+        name, policy = f"/distillation/local/{suite.TASK}/policy", {"for_run": champion and champion.run_id}
+        value = json.dumps({**policy, "mode": "cascade", "fallback": None})
+        scene.world.aws.client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
 
-    def by_the_vandal(every: list[Race]) -> list[Race]:
-        return [race for race in every if (race.first, race.second, race.write) == ("rollback", "retry", 1)]
+    monkeypatch.setitem(VERBS, "retry", of_the_registry)
+    monkeypatch.setitem(VERBS, "serve", of_the_policy)
 
-    (verdict,) = races(deployment, by_the_vandal, ["serving"])
+    def by_the_vandals(every: list[Race]) -> list[Race]:
+        last = max(race.write for race in every if (race.first, race.second) == ("rollback", "serve"))
+        wanted = {("rollback", "retry", 1), ("rollback", "serve", last)}
+        return [race for race in every if (race.first, race.second, race.write) in wanted]
 
-    assert "is REJECTED and was approved" in verdict.problem
+    problems = {
+        verdict.fault.split(" by ")[1][:5]: verdict.problem
+        for verdict in races(deployment, by_the_vandals, ["serving"])
+    }
+
+    assert "is REJECTED and was approved" in problems["retry"]
+    assert "callers are answered by the cascade, and the registry says student" in problems["serve"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,12 @@ def lose(world: World) -> None:
             client.delete_item(TableName="registry", Key={"pk": item["pk"], "sk": item["sk"]})
 
 
+def published_policy(world: World) -> dict[str, Any]:
+    parameter = world.aws.client("ssm").get_parameter(Name="/distillation/local/video/policy")["Parameter"]
+    policy: dict[str, Any] = json.loads(parameter["Value"])
+    return policy
+
+
 def test_the_next_student_takes_over_the_endpoint_that_the_lost_registry_knew(
     world: World, deployment: Deployment
 ) -> None:
@@ -45,6 +53,9 @@ def test_the_next_student_takes_over_the_endpoint_that_the_lost_registry_knew(
     champion = world.tasks.state("video").champion
     assert champion is not None
     spent = sum(entry.usd for entry in world.registry.ledger(first))
+    # And a person's word on who answers its callers
+    world.call("roll_back_champion", {"serve": "fallback", "task": "video", "run_id": first, "why": "for a while"})
+    chosen, policy = world.tasks.state("video").choice, published_policy(world)
     # When
     lose(world)
     there = place(world, deployment.settings)
@@ -62,6 +73,8 @@ def test_the_next_student_takes_over_the_endpoint_that_the_lost_registry_knew(
     assert restored is not None
     assert restored.endpoint_arn == champion.endpoint_arn
     assert restored.model_arn == champion.model_arn
+    assert (world.tasks.state("video").choice, published_policy(world)) == (chosen, policy)
+    assert policy["mode"] == "fallback"
     assert round(sum(entry.usd for entry in world.registry.ledger(first)), 9) == round(spent, 9)
     # When the schedule looks after everything, and another student is taught
     world.call("reconcile_runs", {})
@@ -70,6 +83,7 @@ def test_the_next_student_takes_over_the_endpoint_that_the_lost_registry_knew(
     # Then
     assert world.run(second).outcome == "PROMOTED", world.run(second).reason
     assert world.run(second).endpoint_arn == champion.endpoint_arn
+    assert (published_policy(world)["for_run"], published_policy(world)["mode"]) == (second, "student")
     assert world.leaked() == []
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from unittest import mock
 
 import botocore.auth
+import fastjsonschema
 from botocore.useragent import UserAgentString
 
 import lambdas.workflow.stage
@@ -32,11 +33,12 @@ from local.bedrock_simulator.clock import ManualClock
 from local.bedrock_simulator.protocol.service import Request
 from local.embedded_aws.deploy import ENVIRONMENTS
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
-from tests.faults.aws import NOWHERE, Answer, Aws
-from tests.faults.hurry import FastQueues, FastTime, without_pause
+from tests.faults.aws import Aws
+from tests.faults.hurry import FastQueues, FastTime, compiled_once, without_pause
 from tests.faults.machine import Execution, Json, TaskFailed
 from tests.faults.strikes import LambdaDied, Striker
 from tests.identities import ROOT, FakeSts, proof, proven_act
+from tests.in_process import NOWHERE, Answer
 from tests.stacks.templates import Deployment, text_of
 from tests.unit.gateways.registry.embedded_table import create_registry, keys
 
@@ -74,6 +76,7 @@ class Function:
 
     module: str
     variables: Mapping[str, str]
+    memory: int = 512
 
     @property
     def folder(self) -> str:
@@ -96,6 +99,8 @@ class World:
         What every state sent to its Lambda, and what came back.
     running : str
         Folder of the Lambda under way.
+    functions : dict of str to Function
+        The Lambdas by what refers to them.
     profiles : dict
         Logical id of each application inference profile by its ARN.
     """
@@ -111,8 +116,8 @@ class World:
         self.returned: list[tuple[str, Any]] = []
         self.executions: dict[str, Execution] = {}
         self.running = ""
-        self._functions = dict(_functions(deployment, {**PSEUDO, **self._make_profiles(deployment)}))
-        for function in self._functions.values():  # now: whatever is imported later is imported in every copy
+        self.functions = dict(functions_of(deployment, {**PSEUDO, **self._make_profiles(deployment)}))
+        for function in self.functions.values():  # now: whatever is imported later is imported in every copy
             importlib.import_module(function.module)
         self._words: dict[str, Any] = {}
         self.sts = FakeSts()
@@ -241,7 +246,7 @@ class World:
         self.striker.state = state
         try:
             self.striker.before_lambda()
-            result = self.striker.after_lambda(self._run(self._functions[function], payload, state))
+            result = self.striker.after_lambda(self._run(self.functions[function], payload, state))
         finally:
             self.striker.state = ""
         self.returned.append((state, result))
@@ -289,6 +294,8 @@ class World:
             lambdas.workflow.stage.deployed_pipeline.cache_clear()
 
     def _lambda(self, operation: str, request: Request) -> Answer:
+        if operation == "ListFunctions":
+            return 200, {}, json.dumps({"Functions": list(self._listed_functions())}).encode()
         assert operation == "Invoke", operation
         folder = request.path.split("/")[3]
         try:
@@ -296,6 +303,13 @@ class World:
         except TaskFailed as failure:
             result, headers = json.loads(failure.cause), {"x-amz-function-error": "Unhandled"}
         return 200, headers, json.dumps(result).encode()
+
+    def _listed_functions(self) -> Iterator[Json]:
+        """List the Lambdas by the names that their stack gives them."""
+        for one in {one.folder: one for one in self.functions.values()}.values():
+            name = f"distillation-{one.variables['ENVIRONMENT']}-pipeline-{one.folder.title().replace('_', '')}-0"
+            variables = {"Variables": dict(one.variables)}
+            yield {"FunctionName": name, "MemorySize": one.memory, "Environment": variables}
 
     def _identity(self, _operation: str, request: Request) -> Answer:
         url = f"{NOWHERE}{request.path}?{request.query}"
@@ -328,7 +342,7 @@ class World:
         return 200, {}, json.dumps({"executionArn": known.arn, "status": known.status}).encode()
 
     def _by_folder(self, folder: str) -> Function:
-        return next(function for function in self._functions.values() if function.folder == folder)
+        return next(function for function in self.functions.values() if function.folder == folder)
 
     def _make_profiles(self, deployment: Deployment) -> dict[str, str]:
         """Make the application inference profiles; what refers to them, and their ids."""
@@ -349,6 +363,13 @@ class World:
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         self._table = create_registry(dynamodb, NAMES["REGISTRY_TABLE"])
+        made_at = self.clock.now()
+
+        def tell_time(parsed: Json, **_: object) -> None:  # the emulator's clock is another one
+            if "Table" in parsed:
+                parsed["Table"]["CreationDateTime"] = made_at
+
+        self.aws.session.events.register("after-call.dynamodb.DescribeTable", tell_time)
         dynamodb.create_table(
             TableName=NAMES["APPROVALS_TABLE"],
             BillingMode="PAY_PER_REQUEST",
@@ -358,18 +379,22 @@ class World:
         self.aws.client("sns").create_topic(Name="notifications")
 
 
-def _functions(deployment: Deployment, known: Mapping[str, str]) -> Iterator[tuple[str, Function]]:
-    """Find the Lambdas by what refers to them: their versions in the definition, their names in variables."""
-    functions = deployment.of_type("AWS::Lambda::Function", "pipeline")
+def functions_of(
+    deployment: Deployment, known: Mapping[str, str], stack: str | None = None
+) -> Iterator[tuple[str, Function]]:
+    """Find a stack's Lambdas by what refers to them: their versions in the definition, their names in variables."""
+    stack = stack or deployment.working_stack
+    functions = deployment.of_type("AWS::Lambda::Function", stack)
     modules = {name: str(made["Handler"]).removesuffix(".handler") for name, made in functions.items()}
     known = {**known, **{name: module.split(".")[2] for name, module in modules.items()}}
     made = {}
     for name, properties in functions.items():
-        variables = {key: _value(key, value, known) for key, value in properties["Environment"]["Variables"].items()}
-        variables["PIPELINE_SETTINGS"] = _any_gate(variables["PIPELINE_SETTINGS"])
-        made[name] = Function(modules[name], variables)
+        given = properties["Environment"]["Variables"]
+        variables = {key: _value(key, value, known) for key, value in given.items() if key != "PIPELINE_SETTINGS"}
+        variables["PIPELINE_SETTINGS"] = _any_gate(deployment.settings.to_json())  # long ones lie in a layer
+        made[name] = Function(modules[name], variables, int(properties["MemorySize"]))
         yield f"<{name}>", made[name]
-    for version, properties in deployment.of_type("AWS::Lambda::Version", "pipeline").items():
+    for version, properties in deployment.of_type("AWS::Lambda::Version", stack).items():
         yield f"<{version}>", made[properties["FunctionName"]["Ref"]]
 
 
@@ -401,6 +426,7 @@ def deployed(deployment: Deployment) -> Iterator[World]:
         mock.patch.object(call_scheduler, "queue", FastQueues),
         mock.patch.object(shared_limit, "time", FastTime),
         mock.patch.object(time, "sleep", without_pause),
+        mock.patch.object(fastjsonschema, "compile", compiled_once),
         mock.patch.object(botocore.auth, "get_current_datetime", world.signing_time),
         mock.patch.object(UserAgentString, "to_string", return_value="faults"),  # a tenth of every call
     ):

@@ -1,4 +1,4 @@
-"""A month in which everything happens: the busy days of :mod:`tests.stored`, and traffic on what serves."""
+"""A month in which everything happens that moves money, and traffic on what serves."""
 
 from __future__ import annotations
 
@@ -18,30 +18,40 @@ from cli.main import cli
 from cli.session import Session
 from lambdas.gateways.registry.resources import DEPLOYMENT, THROUGHPUT, ResourceBook
 from local.bedrock_simulator.protocol.service import Request
+from tests.faults.scenarios import finish, upload
 from tests.faults.world import MACHINE, World
+from tests.focus.own_meter import metered
 from tests.stacks.templates import Deployment
-from tests.stored.stories import busy_days, repeatable
+from tests.stored.stories import TRAINING, _gate, _go_on, _roll_back, order, repeatable
 
 REQUESTS = 5_000
 """Calls of the one day on which anybody asks."""
 
 
 @contextmanager
-def busy_month(deployment: Deployment, *, traffic: bool = True) -> Iterator[tuple[World, Place]]:
-    """Play it: a failed, a rejected and two promoted runs, a rollback, and throughput that idles after a day of use.
-
-    Without ``traffic`` nobody asks: what CloudWatch counts is put there, and not on the simulator's bill.
-    """
-    with repeatable(deployment) as (world, _):
-        busy_days(world)
-        if traffic:
-            _traffic(world)
+def busy_month(deployment: Deployment) -> Iterator[tuple[World, Place]]:
+    """Play it: a failed, a rejected and two promoted runs, a rollback, and throughput that idles after a day of use."""
+    with repeatable(deployment) as (world, _), metered(world) as meter:
+        _days_with_runs(world)
+        _traffic(world)
         for _ in range(4):  # the throughput goes on and nobody asks; ledgers are added up
             world.pass_time(18 * 3600.0)
             world.call("reconcile_runs", {})
+        meter.tell()
         place = _place(world, deployment)
         with mock.patch("cli.focus_export.utc_now", world.clock.now):
             yield world, place
+
+
+def _days_with_runs(world: World) -> None:
+    finish(world, upload(world, "video", "of the first day"))
+    finish(world, upload(world, "video", "of the second day"))
+    _roll_back(world, "video")
+    finish(world, upload(world, "strict", "of the day", gate=_gate(min_judge_score=5.0)))
+    order(world, kind="fail_job", phase="training", message="The records could not be read.")
+    finish(world, upload(world, "broken", "of the day"))
+    world.aws.simulator.handle(Request("DELETE", "/_simulator/faults", "", {}, b""))
+    _go_on(world, upload(world, TRAINING, "of the day"), until="IsDistillationCompleted")
 
 
 def month_of(world: World) -> str:

@@ -1,4 +1,4 @@
-"""One synthesized deployment, and two months in it that all tests of this folder read: with traffic and without."""
+"""One month that all tests of this folder read."""
 
 from __future__ import annotations
 
@@ -18,13 +18,7 @@ def deployment() -> Deployment:
     return local_deployment()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def month(deployment: Deployment) -> Iterator[tuple[World, Place]]:
     with busy_month(deployment) as played:
-        yield played
-
-
-@pytest.fixture(scope="module")
-def quiet_month(deployment: Deployment) -> Iterator[tuple[World, Place]]:
-    with busy_month(deployment, traffic=False) as played:
         yield played

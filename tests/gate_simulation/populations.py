@@ -6,11 +6,14 @@ from it; the gate that judges them is the product's own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from lambdas.domain.evaluation.judge import HIGHEST, LOWEST
+from lambdas.domain.evaluation.labels import PeoplesLabels
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.evaluation.pairs import judged_pair
 
@@ -49,8 +52,11 @@ class Population:
 
     @property
     def mean(self) -> float:
-        """The truth, in judge points."""
-        return sum(value * share for value, share in self.shares.items())
+        """The truth as the judge sees it on average, in judge points.
+
+        At 5 and at 1 the judge errs to one side only, so that a student one point below a 5 looks a little better.
+        """
+        return sum(_seen_difference(value) * share for value, share in self.shares.items())
 
 
 def at_the_margin() -> list[Population]:
@@ -66,6 +72,26 @@ def at_the_margin() -> list[Population]:
         found.append(Population(f"terrible in {terrible:.1%}", {-4: terrible, -1: worse, 0: 1 - terrible - worse}))
     found.append(Population("much worse or a little better", {-4: 0.065, 0: 0.875, 1: 0.06}))
     return [_moved(population) for population in found]
+
+
+def people_see(measurements: Mapping[str, Sequence[Measurement]], labels: int, random: Random) -> PeoplesLabels:
+    """Let one person score a random sample of the records, who errs as often as the judge and likes nobody."""
+    ids = [item.record_id for item in measurements["student"]]
+    sample = {item.record_id: json.loads(item.question) for item in random.sample(measurements["student"], labels)}
+    return PeoplesLabels(
+        differences={
+            one: float(_seen(_BASE[truth] + truth, random) - _seen(_BASE[truth], random))
+            for one, truth in sample.items()
+        },
+        drawn_from=frozenset(ids),
+        people=1,
+        by=("arn",),
+        calls=1,
+        outdated=0,
+        scored_twice=0,
+        agreeing=None,
+        apart=None,
+    )
 
 
 def equal(spread: float) -> Population:
@@ -106,7 +132,8 @@ def draw(population: Population, holdout: Holdout, random: Random) -> dict[str, 
         base = _BASE[difference]
         truth = {"baseline": base, "student": base + difference, "teacher": 5, "undistilled_student": 2}
         seen = {role: _seen(score, random) for role, score in truth.items()}
-        if random.random() < abs(holdout.judge_bias):
+        liked = random.random() < abs(holdout.judge_bias)
+        if liked:
             seen["student"] = min(5, seen["student"] + 1)
         kind = _slice(holdout.slices, random)
         for role in MODELS:
@@ -115,10 +142,11 @@ def draw(population: Population, holdout: Holdout, random: Random) -> dict[str, 
                     role,
                     number,
                     score=seen[role],
+                    question=str(difference),
                     group=f"g{number // holdout.cluster}" if holdout.cluster > 1 else "",
                     problem="not JSON" if role == "student" and random.random() < holdout.invalid else None,
                     slices={"kind": kind} if kind else {},
-                    pair=_pair(truth["student"], base, random) if role == "student" else None,
+                    pair=_pair(min(5, truth["student"] + liked), base, random) if role == "student" else None,
                     latency_ms=_LATENCY[role] * random.uniform(0.8, 1.2),
                 )
             )
@@ -168,9 +196,18 @@ def _slice(shares: Sequence[float], random: Random) -> str:
     return random.choices([f"k{number}" for number in range(len(shares))], shares)[0] if shares else ""
 
 
+def _seen_difference(value: int) -> float:
+    base = _BASE[value]
+    return _seen_on_average(base + value) - _seen_on_average(base)
+
+
+def _seen_on_average(score: int) -> float:
+    return score + JUDGE_NOISE / 2 * ((score == LOWEST) - (score == HIGHEST))
+
+
 def _moved(population: Population) -> Population:
     """Move answers between equal and one point worse until the student as the judge sees it is at the margin."""
-    off = population.mean + MARGIN
+    off = (population.mean + MARGIN) / -_seen_difference(-1)
     shares = dict(population.shares)
     shares[-1], shares[0] = shares.get(-1, 0.0) + off, shares[0] - off
     if min(shares.values()) < 0:

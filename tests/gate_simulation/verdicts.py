@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -17,12 +17,25 @@ from lambdas.domain.gate.rules import judge_gate
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.task.task_definition import TaskDefinition
-from tests.gate_simulation.populations import MARGIN, MODELS, Holdout, Population, at_the_margin, draw, equal
+from tests.gate_simulation.populations import (
+    MARGIN,
+    MODELS,
+    Holdout,
+    Population,
+    at_the_margin,
+    draw,
+    equal,
+    people_see,
+)
 
 SIZES = (99, 150, 300, 1_000)
 CLUSTERS = (1, 4)
-EVIDENCE = ("trusted", "pairwise")
+EVIDENCE = ("trusted", "pairwise", "labelled")
 """Evidence that compares; fidelity compares nothing, and is counted apart."""
+
+LABELLED_SHARE, LABELLED_BIAS = 1 / 3, 0.15
+"""Share of the records that a person has scored, and of the answers in which the judge likes the student a point too
+much, where people correct it."""
 
 LIMIT_ERROR = 0.01
 """Error of the upper limit of a rate."""
@@ -64,14 +77,20 @@ class Rate:
         return share_bounds(self.happened, self.trials, LIMIT_ERROR).high
 
 
-def verdict(measurements: dict[str, list[Measurement]], task: TaskDefinition, evidence: str) -> list[RuleResult]:
+def verdict(
+    measurements: dict[str, list[Measurement]],
+    task: TaskDefinition,
+    evidence: str,
+    judge: JudgeRecord | None = None,
+    look: int = 1,
+) -> list[RuleResult]:
     """Let the gate decide about simulated measurements."""
     summaries = {
         role: summarise(found, MODELS[role], _BOOK, task.output_schema) for role, found in measurements.items()
     }
     even = work_out(summaries, task, _BOOK, MODELS["student"])
     trusted = {item.record_id for item in measurements["student"]} if evidence == "trusted" else set()
-    return judge_gate(measurements, summaries, task, even, JudgeRecord(), (), trusted)
+    return judge_gate(measurements, summaries, task, even, judge or JudgeRecord(), (), trusted, look).lines
 
 
 def is_promoted(lines: list[RuleResult]) -> bool:
@@ -79,14 +98,14 @@ def is_promoted(lines: list[RuleResult]) -> bool:
     return decide(lines) == PROMOTE and not to_accept(lines)
 
 
-def cells() -> list[Cell]:
-    """List the cells of the whole table."""
+def cells(evidence: Sequence[str] = EVIDENCE) -> list[Cell]:
+    """List the cells of the whole table, or of some of its columns."""
     return [
-        Cell(population, records, cluster, evidence)
+        Cell(population, records, cluster, each)
         for population in at_the_margin()
         for records in SIZES
         for cluster in CLUSTERS
-        for evidence in EVIDENCE
+        for each in evidence
     ]
 
 
@@ -95,16 +114,83 @@ def worst_cells() -> list[Cell]:
     named = {population.name: population for population in at_the_margin()}
     return [
         Cell(named["often a little worse, at times much better"], 300, 1, "trusted"),
-        Cell(named["wide"], 150, 4, "pairwise"),
-        Cell(named["much worse or a little better"], 300, 4, "trusted"),
+        Cell(named["often a little worse, at times much better"], 150, 1, "pairwise"),
+        Cell(named["steady"], 1_000, 1, "pairwise"),
     ]
 
 
 def false_promotions(cell: Cell, trials: int, random: Random) -> Rate:
     """Count how often a student at the margin is promoted."""
+    task, labelled = TaskDefinition.from_document(TASK), cell.evidence == "labelled"
+    holdout = Holdout(records=cell.records, cluster=cell.cluster, judge_bias=LABELLED_BIAS if labelled else 0.0)
+
+    def promoted() -> bool:
+        measurements = draw(cell.population, holdout, random)
+        if not labelled:
+            return is_promoted(verdict(measurements, task, cell.evidence))
+        said = people_see(measurements, round(cell.records * LABELLED_SHARE), random)
+        return is_promoted(verdict(measurements, task, "pairwise", JudgeRecord(labels=said)))
+
+    return _rate(promoted, trials)
+
+
+LABELLED_RECORDS, LABELS = 300, 100
+"""The cell for which the power of labels is told."""
+
+
+def labelled_passes(population: Population, trials: int, random: Random, labels: int = LABELS) -> Rate:
+    """Count how often the rule against the reference passes by pairs, with people's labels or without any."""
     task = TaskDefinition.from_document(TASK)
-    holdout = Holdout(records=cell.records, cluster=cell.cluster)
-    return _rate(lambda: is_promoted(verdict(draw(cell.population, holdout, random), task, cell.evidence)), trials)
+    holdout = Holdout(records=LABELLED_RECORDS, judge_bias=LABELLED_BIAS)
+
+    def passes() -> bool:
+        measurements = draw(population, holdout, random)
+        said = people_see(measurements, labels, random) if labels else None
+        lines = verdict(measurements, task, "pairwise", JudgeRecord(labels=said))
+        return next(line for line in lines if line.rule == "max_quality_drop").passed
+
+    return _rate(passes, trials)
+
+
+UPLOADS, ALIKE = 10, 0.5
+"""Uploads of the same prompts, whose students differ from the first one's in half of the answers."""
+
+
+def promotions_by_uploads(population: Population, trials: int, random: Random, *, counted: bool = True) -> Rate:
+    """Count how often one of ten uploads promotes a student at the margin, all of them judged on the same records.
+
+    Parameters
+    ----------
+    population : Population
+    trials : int
+        Uploaders.
+    random : Random
+    counted : bool
+        Whether each upload is another look, as the product counts it.
+    """
+    task, holdout = TaskDefinition.from_document(TASK), Holdout(records=LABELLED_RECORDS)
+
+    def one_of_ten() -> bool:
+        first = draw(population, holdout, random)
+        return any(
+            is_promoted(
+                verdict(_next_upload(first, population, holdout, random), task, "trusted", look=look if counted else 1)
+            )
+            for look in range(1, UPLOADS + 1)
+        )
+
+    return _rate(one_of_ten, trials)
+
+
+def _next_upload(
+    first: dict[str, list[Measurement]], population: Population, holdout: Holdout, random: Random
+) -> dict[str, list[Measurement]]:
+    another = draw(population, holdout, random)
+    kept = [random.random() < ALIKE for _ in range(holdout.records)]
+    return {
+        role: [one if same else other for one, other, same in zip(first[role], another[role], kept, strict=True)]
+        for role in first
+    }
 
 
 POWER_SLICES = (0.4, 0.25, 0.2, 0.1, 0.05)

@@ -13,6 +13,8 @@ LOG_DELIVERY = ("CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "Del
                 "PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups")  # fmt: skip
 """Step Functions developer guide, "Using CloudWatch Logs to log execution history"."""
 
+LAMBDA = "arn:aws:states:::lambda:invoke"
+
 SAMPLING = ("GetSamplingRules", "GetSamplingTargets")
 """Asked by Step Functions besides (developer guide, "Trace Step Functions requests in X-Ray"); Lambda itself decides
 which requests it traces and asks for the two others only (Lambda developer guide, "Execution role permissions")."""
@@ -32,11 +34,11 @@ def of_lambda(grants: Grants, folder: str) -> Iterator[Need]:
 
 
 def of_machine(deployment: Deployment, grants: Grants) -> Iterator[Need]:
-    """Give what Step Functions does with the machine's role: its Tasks, its maps, its log, its traces."""
-    machine = deployment.the("AWS::StepFunctions::StateMachine", "Distillation")
-    versions = deployment.of_type("AWS::Lambda::Version", "pipeline")
+    """Give what Step Functions does with the machine's role: its Lambdas, its maps, its log, its traces."""
+    machine = deployment.machine()
+    versions = deployment.of_type("AWS::Lambda::Version", deployment.working_stack)
     for _, state in all_states(deployment.definition()):
-        if state["Type"] == "Task":
+        if state["Type"] == "Task" and state["Resource"].startswith(LAMBDA):
             version = versions[state["Arguments"]["FunctionName"].strip("<>")]
             yield Need("lambda:InvokeFunction", f"{grants.resolved(version['FunctionName'])}:1")
         if state.get("ItemProcessor", {}).get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -17,6 +17,7 @@ from tests.faults.world import MACHINE, NAMES, PSEUDO, TOPIC
 from tests.least_privilege.needs import PROFILE, Need, function_arn
 from tests.stacks.templates import Deployment, Json, listed, text_of
 
+DISCOVERY_MACHINE = MACHINE.replace("distillation", "discovery")
 _REFERENCE = re.compile(r"<([^<>]+)>")
 _TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
 _BEGINNINGS = {
@@ -64,7 +65,7 @@ class Grants:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._functions = deployment.of_type("AWS::Lambda::Function", "pipeline")
+        self._functions = deployment.of_type("AWS::Lambda::Function", deployment.working_stack)
         self._documents = deployment.policy_documents()
 
     def role_of(self, folder: str) -> str:
@@ -140,8 +141,9 @@ class Grants:
             return f"{PROFILE}/{name}"
         if name in self._functions:
             return function_arn(_folder(self._functions[name]))
-        if name.startswith("DistillationMachine"):
-            return "distillation" if attribute == "Name" else MACHINE
+        for beginning, machine in (("DistillationMachine", MACHINE), ("DiscoveryMachine", DISCOVERY_MACHINE)):
+            if name.startswith(beginning):
+                return machine.rpartition(":")[2] if attribute == "Name" else machine
         exported = re.sub(r"^.*ExportsOutput(FnGetAtt|Ref)", "", name)
         for beginning, arn in _BEGINNINGS.items():
             if exported.startswith(beginning):
@@ -154,6 +156,21 @@ class Grants:
 def uncovered(grants: list[Grant], needs: set[Need]) -> list[Need]:
     """Give the needs that no grant covers."""
     return [need for need in sorted(needs, key=str) if not any(grant.covers(need) for grant in grants)]
+
+
+def denied_of(grants: Grants, needed: Mapping[str, set[Need]]) -> dict[str, list[str]]:
+    """Give what roles need and may not do, by role; nothing of roles that may do all."""
+    denied = {role: [str(need) for need in uncovered(grants.of_role(role), needs)] for role, needs in needed.items()}
+    return {role: found for role, found in denied.items() if found}
+
+
+def unused_of(grants: Grants, needed: Mapping[str, set[Need]]) -> set[str]:
+    """Give what roles may do and never need, each with its role, which is named without its hash."""
+    return {
+        f"{role.partition('Role')[0]}: {grant}"
+        for role, needs in needed.items()
+        for grant in unused(grants.of_role(role), needs)
+    }
 
 
 def unused(grants: list[Grant], needs: set[Need]) -> Iterator[Grant]:

@@ -236,6 +236,17 @@ def _published(params: Params) -> Iterator[Need]:
     yield from key_needs("sns")  # SNS developer guide, key management
 
 
+def _athena(operation: str, params: Params) -> Iterator[Need]:
+    """Give what asking Athena needs; each caller here asks in one workgroup, which later calls do not name.
+
+    Results are read with the caller's own right (Athena API reference, GetQueryResults).
+    """
+    workgroup = params.get("WorkGroup", "distillation-local-discovery")
+    yield Need(f"athena:{operation}", f"arn:aws:athena:{REGION}:{ACCOUNT}:workgroup/{workgroup}")
+    if operation == "GetQueryResults":
+        yield from _object("GetObject", {"Bucket": NAMES["RUNS_BUCKET"], "Key": "discovery/results/one.csv"})
+
+
 def _on(action: str, resource: Callable[[Params], str]) -> Callable[[Params], Iterator[Need]]:
     return lambda params: iter([Need(action, resource(params))])
 
@@ -252,11 +263,17 @@ _NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
     ("s3", "ListObjectVersions"): lambda params: iter(
         [Need("s3:ListBucketVersions", f"arn:aws:s3:::{params['Bucket']}")]
     ),
+    ("s3", "DeleteObjects"): lambda params: (
+        need for item in params["Delete"]["Objects"] for need in _object("DeleteObject", {**params, **item})
+    ),
     ("dynamodb", "TransactWriteItems"): _transacted,
     **{
         ("dynamodb", operation): partial(_table, operation)
         for operation in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")
     },
+    ("dynamodb", "DescribeTable"): _on(
+        "dynamodb:DescribeTable", lambda params: f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{params['TableName']}"
+    ),
     ("sns", "Publish"): _published,
     ("ssm", "PutParameter"): _parameter("ssm:PutParameter"),
     ("ssm", "GetParameter"): _parameter("ssm:GetParameter"),
@@ -264,6 +281,7 @@ _NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
         need for name in params["Names"] for need in _parameter("ssm:GetParameters")({"Name": name})
     ),
     ("cloudwatch", "GetMetricData"): _on("cloudwatch:GetMetricData", lambda _: "*"),
+    ("lambda", "ListFunctions"): _on("lambda:ListFunctions", lambda _: "*"),
     ("lambda", "Invoke"): _on("lambda:InvokeFunction", lambda params: function_arn(params["FunctionName"])),
     ("lambda", "GetFunctionConfiguration"): _on(
         "lambda:GetFunctionConfiguration", lambda params: function_arn(params["FunctionName"])
@@ -275,6 +293,11 @@ _NEEDS: dict[tuple[str, str], Callable[[Params], Iterator[Need]]] = {
     ("sfn", "StopExecution"): _on("states:StopExecution", lambda params: str(params["executionArn"])),
     ("sfn", "StartExecution"): _on("states:StartExecution", lambda params: str(params["stateMachineArn"])),
     ("sfn", "DescribeExecution"): _on("states:DescribeExecution", lambda params: str(params["executionArn"])),
+    ("sfn", "GetExecutionHistory"): _on("states:GetExecutionHistory", lambda params: str(params["executionArn"])),
+    **{
+        ("athena", operation): partial(_athena, operation)
+        for operation in ("StartQueryExecution", "GetQueryExecution", "GetQueryResults")
+    },
     ("sfn", "SendTaskSuccess"): _on("states:SendTaskSuccess", lambda _: "*"),
 }
 """What each call needs; Bedrock's and Service Quotas' are not here: the simulator asks."""

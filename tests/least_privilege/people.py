@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,17 +17,26 @@ import boto3
 from click.testing import CliRunner
 
 from cli.deployment import Deployment as Connected
+from cli.labelling.scores import Scores
 from cli.main import cli
 from cli.session import Session
 from local.bedrock_simulator.protocol.service import Request
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.end_to_end.account import example_lines, lenient
-from tests.faults.aws import NOWHERE, Answer
+from tests.faults.hurry import without_pause
 from tests.faults.machine import Json
-from tests.faults.scenarios import finish, upload
+from tests.faults.scenarios import LOG_SOURCE, finish, upload
 from tests.faults.world import NAMES, World, deployed
 from tests.identities import ROOT
-from tests.least_privilege.grants import Grant, one_by_one
+from tests.in_process import NOWHERE, Answer
+from tests.least_privilege.grants import DISCOVERY_MACHINE, Grant, one_by_one
+from tests.least_privilege.money_people import (
+    DISCOVERED,
+    EXPORT_BUCKET,
+    EXPORT_PREFIX,
+    account_for_money,
+    look_for_savings,
+)
 from tests.least_privilege.needs import Needs
 from tests.least_privilege.scene import TASK, promoted, until
 from tests.stacks.templates import Deployment, listed
@@ -36,6 +46,7 @@ ENVIRONMENT, OTHER_TASK = "local", "searched"
 FUNCTIONS = {
     "StartRunFunction": "start_run",
     "AnswerApprovalFunction": "answer_approval",
+    "RecordLabelsFunction": "record_labels",
     "ReconcileFunction": "reconcile_runs",
     "RollbackFunction": "roll_back_champion",
     "ReapFunction": "reap_idle_throughput",
@@ -48,6 +59,12 @@ PLACEHOLDERS = {
     "Task": TASK,
     "DataKey": NAMES["MODEL_KEY_ARN"].rpartition("/")[2],
     "RegistryTable": NAMES["REGISTRY_TABLE"],
+    "DiscoveryMachine": DISCOVERY_MACHINE.rpartition(":")[2],
+    "LogBucket": LOG_SOURCE["bucket"],
+    "LogPrefix": f"{LOG_SOURCE['prefix']}/",
+    "ExportBucket": EXPORT_BUCKET,
+    "ExportPrefix": EXPORT_PREFIX,
+    **DISCOVERED,
     **BUCKETS,
     **FUNCTIONS,
 }
@@ -81,10 +98,13 @@ class People:
     world : World
     folder : Path
         Where a person keeps task folders and reports.
+    more_settings : dict
+        Settings that the environment was deployed with, beside those of its template.
     """
 
     world: World
     folder: Path
+    more_settings: Json = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._answers = self.world.aws._services["lambda"]
@@ -120,7 +140,10 @@ class People:
     def _lambda(self, operation: str, request: Request) -> Answer:
         if operation != "GetFunctionConfiguration":
             return self._answers(operation, request)
-        variables = self.world._by_folder(request.path.split("/")[3]).variables
+        variables = dict(self.world._by_folder(request.path.split("/")[3]).variables)
+        if "PIPELINE_SETTINGS" in variables:
+            settings = json.loads(variables["PIPELINE_SETTINGS"]) | self.more_settings
+            variables["PIPELINE_SETTINGS"] = json.dumps(settings)
         return 200, {}, json.dumps({"Environment": {"Variables": variables}}).encode()
 
     # What an execution acts on while a person is waited for
@@ -133,6 +156,11 @@ class People:
 
     def answer_to(self, _state: str, token: str, _timeout_s: int) -> Any:
         run_id = self.waiting
+        if not self.labelled:
+            self.labelled = True
+            self.world._words.pop(token, None)
+            label(self, run_id)
+            return self.world._words[token]
         self.call("approver", "runs")
         self.call("approver", "report", run_id, "--out", str(self.folder / "read"))
         self.world._words.pop(token, None)  # tokens of another execution have the same names
@@ -140,11 +168,13 @@ class People:
         return self.world._words[token]
 
     waiting = ""
+    labelled = False
 
 
 def _stacks(operation: str, _request: Request) -> Answer:
     assert operation == "DescribeStacks", operation
-    outputs = {**BUCKETS, "RegistryTable": NAMES["REGISTRY_TABLE"], **FUNCTIONS}
+    machine = {"StateMachineArn": NAMES["STATE_MACHINE_ARN"]}
+    outputs = {**BUCKETS, "RegistryTable": NAMES["REGISTRY_TABLE"], **FUNCTIONS, **machine, **DISCOVERED}
     members = "".join(
         f"<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>"
         for key, value in outputs.items()
@@ -180,23 +210,45 @@ def people_at_work(deployment: Deployment, folder: Path) -> Iterator[Needs]:
         world._table.update(f"TASK#{OTHER_TASK}", "TASK", "REMOVE champion.limits", {})
         needs.listen(world)
 
-        def minute(_seconds: float) -> None:
-            world.pass_time(60)
+        def minute(seconds: float) -> None:
+            without_pause(seconds)
+            if not threading.current_thread().daemon:  # what looks after the emulator moves no time
+                world.pass_time(60)
 
         with mock.patch.object(time, "sleep", minute):
             people.call("uploader", "submit", str(task_folder(folder)))
             for verb in (("runs",), ("watch", second), ("report", second, "--out", str(folder / "report")), ("costs",)):
                 people.call("reader", *verb)
             assert "beyond" not in people.call("reader", "champions")
+            people.call("reader", "route", TASK, "--status")
             _approve(people)
             _operate(people)
+            look_for_savings(people, needs)
+            account_for_money(people)
         yield needs
+
+
+def label(people: People, run_id: str) -> None:
+    """Score blinded answers on a page, and import what it exports."""
+    page, export = people.folder / "page.html", people.folder / "export.json"
+    people.call("labeller", "label", run_id, "--page", str(page))
+    text = page.read_text(encoding="utf-8").partition('id="data">')[2].partition("</script>")[0]
+    known = json.loads(text)
+    scores = [{"record_id": one["record_id"], "answers": one["answers"], "first": 5, "second": 5}
+              for one in known["records"]]  # fmt: skip
+    export.write_text(json.dumps({"version": known["version"], "run_id": run_id, "scores": scores}))
+    with mock.patch.object(Scores, "write"):  # into the folder in which a person calls
+        people.call("labeller", "label", "latest", "--import", str(export))
 
 
 def _approve(people: People) -> None:
     people.waiting = upload(people.world, "asked", "of the day", serving={"mode": "on_demand"})
     execution = until(people.world.execution(people.waiting), "RequestApproval")
     execution.around = people
+    old = people.world.run(people.waiting).report_sha256
+    execution.step()
+    until(execution, "RequestApproval")
+    assert people.world.run(people.waiting).report_sha256 != old
     execution.step()
     finish(people.world, people.waiting)
     assert people.world.run(people.waiting).outcome == "PROMOTED", people.world.run(people.waiting).reason
@@ -214,4 +266,10 @@ def _operate(people: People) -> None:
     people.call("operator", "rollback", TASK, "--why", "it was better")
     assert world.tasks.history(TASK)[-1]["action"] == "rolled back"
     people.call("operator", "confirm", TASK, "--why", "it shall go on")
+    people.call("operator", "route", TASK)
+    people.call("operator", "route", TASK, "--status")
+    people.call("operator", "serve", TASK, "--mode", "fallback", "--why", "it is wrong about dogs")
+    choice = world.tasks.state(TASK).choice
+    assert choice is not None
+    assert choice.mode == "fallback"
     people.call("operator", "reap")

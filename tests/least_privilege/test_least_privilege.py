@@ -12,7 +12,7 @@ from local.embedded_aws.lifecycle import ACCOUNT
 from tests.faults.__main__ import local_deployment
 from tests.faults.world import NAMES
 from tests.least_privilege.configured import of_lambda, of_machine
-from tests.least_privilege.grants import Grant, Grants, uncovered, unused
+from tests.least_privilege.grants import Grant, Grants, denied_of, uncovered, unused, unused_of
 from tests.least_privilege.needs import STUDENTS, Need, Needs
 from tests.least_privilege.recording import record
 from tests.stacks.templates import Deployment, text_of
@@ -87,17 +87,12 @@ def test_no_role_is_passed_over(grants: Grants, needed: dict[str, set[Need]]) ->
 
 
 def test_nothing_is_denied(grants: Grants, needed: dict[str, set[Need]]) -> None:
-    denied = {role: [str(need) for need in uncovered(grants.of_role(role), needs)] for role, needs in needed.items()}
-    assert {role: found for role, found in denied.items() if found} == {}
+    assert denied_of(grants, needed) == {}
 
 
 def test_nothing_is_granted_that_is_never_used(grants: Grants, needed: dict[str, set[Need]]) -> None:
     # When
-    found = {
-        f"{role.partition('Role')[0]}: {grant}"
-        for role, needs in needed.items()
-        for grant in unused(grants.of_role(role), needs)
-    }
+    found = unused_of(grants, needed)
     # Then
     assert found - set(UNUSED_HERE) == set(), "cut these, or write a walk that uses them"
     assert set(UNUSED_HERE) - found == set(), "these are used, or not granted any more: no exception is needed"

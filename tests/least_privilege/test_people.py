@@ -11,16 +11,23 @@ import pytest
 
 from tests.faults.__main__ import local_deployment
 from tests.faults.world import NAMES
-from tests.least_privilege.grants import Grant, uncovered, unused
+from tests.least_privilege.grants import DISCOVERY_MACHINE, Grant, uncovered, unused
 from tests.least_privilege.needs import Need, Needs, key_needs
 from tests.least_privilege.people import DOCUMENTS, FUNCTIONS, PLACEHOLDERS, grants, people_at_work
 from tests.least_privilege.scene import TASK
 
 pytestmark = pytest.mark.timeout(600)
 
-ROLES = ("uploader", "reader", "approver", "operator")
+ROLES = ("uploader", "reader", "labeller", "approver", "operator", "analyst", "finance")
 UPLOADS, RUNS = f"arn:aws:s3:::{NAMES['UPLOADS_BUCKET']}", f"arn:aws:s3:::{NAMES['RUNS_BUCKET']}"
 CHANGES = re.compile(r":(Put|Delete|Update|Create|Stop|Start|Invoke|Tag|Transact|BatchWrite|Send|Publish)")
+WITHOUT_RESOURCE = (
+    "cloudwatch:GetMetricData",
+    "lambda:ListFunctions",
+    "bedrock:GetModelInvocationLoggingConfiguration",
+)
+"""Actions that name no resource (service authorization reference)."""
+
 MOST = 6_144
 """Characters of a managed policy, white space not counted (IAM user guide, quotas)."""
 
@@ -100,6 +107,7 @@ def test_the_key_is_used_through_the_services_that_hold_the_data_only(recorded: 
     [
         ("uploader", set()),
         ("reader", set()),
+        ("labeller", {"RecordLabelsFunction"}),
         ("approver", {"AnswerApprovalFunction"}),
         ("operator", {"StartRunFunction", "ReconcileFunction", "RollbackFunction", "ReapFunction"}),
     ],
@@ -111,6 +119,37 @@ def test_each_function_that_people_call_belongs_to_one_role(role: str, functions
 
 def _invokes(grant: Grant, function: str) -> bool:
     return grant.action == "lambda:InvokeFunction" and grant.resource.endswith(f":function:{function}")
+
+
+def test_an_analyst_writes_results_of_queries_alone_and_reads_no_report(recorded: Needs) -> None:
+    # Given what an analyst really writes
+    writes = {need for need in needed(recorded, "analyst") if need.action == "s3:PutObject"}
+    assert {need.resource for need in writes} == {f"{RUNS}/discovery/results/one.csv"}
+    others = {
+        *(
+            replace(one, resource=f"{RUNS}/discovery/{name}/one")
+            for one in writes
+            for name in ("salt", "rules", "calls")
+        ),
+        Need("s3:PutObject", f"{UPLOADS}/task/one.logs.json"),
+        Need("s3:GetObject", f"{RUNS}/runs/one/attempts/1/report/report.json"),
+        Need("s3:GetObject", f"arn:aws:s3:::other-logs/app/AWSLogs/{PLACEHOLDERS['Account']}/one"),
+        Need("states:StopExecution", f"{DISCOVERY_MACHINE.replace(':stateMachine:', ':execution:')}:one"),
+        Need("athena:StartQueryExecution", "arn:aws:athena:us-east-1:000000000000:workgroup/primary"),
+    }
+    assert set(uncovered(grants("analyst"), others)) == others
+
+
+def test_a_finance_role_changes_nothing_and_reads_no_prompt_but_those_of_reports() -> None:
+    assert [one.action for one in grants("finance") if CHANGES.search(one.action)] == []
+    others = {
+        Need("s3:GetObject", f"{RUNS}/runs/one/dataset/train.jsonl"),
+        Need("s3:GetObject", f"{RUNS}/runs/one/attempts/1/report/report.html"),
+        Need("s3:GetObject", f"{UPLOADS}/{TASK}/prompts.jsonl"),
+        Need("s3:GetObject", f"{RUNS}/discovery/opportunities/latest.json"),
+        Need("s3:PutObject", f"arn:aws:s3:::{PLACEHOLDERS['ExportBucket']}/{PLACEHOLDERS['ExportPrefix']}/one.csv"),
+    }
+    assert set(uncovered(grants("finance"), others)) == others
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -133,7 +172,8 @@ def test_a_document_has_no_wildcard_for_an_action_and_fits_into_a_policy(role: s
     text = (DOCUMENTS / f"{role}.json").read_text(encoding="utf-8")
     document = json.loads(text)
     assert all("*" not in action for statement in document["Statement"] for action in statement["Action"])
-    assert all(resource != "*" for statement in document["Statement"] for resource in statement["Resource"])
+    everywhere = [one for one in document["Statement"] if "*" in one["Resource"]]
+    assert [action for one in everywhere for action in one["Action"] if action not in WITHOUT_RESOURCE] == []
     assert len(re.sub(r"\s", "", text)) < MOST
     assert set(re.findall(r"\$\{(\w+)\}", text)) <= set(PLACEHOLDERS)
 
@@ -142,5 +182,25 @@ def test_the_page_names_every_role_verb_and_placeholder_that_is_no_output() -> N
     page = (Path(__file__).parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
     for role in ROLES:
         assert f"access/{role}.json" in page
-    for verb in ("submit", "watch", "approve", "reject", "retry", "stop", "rollback", "confirm", "reap", "forget"):
+    for verb in (
+        "submit",
+        "watch",
+        "label",
+        "approve",
+        "reject",
+        "retry",
+        "stop",
+        "rollback",
+        "confirm",
+        "reap",
+        "forget",
+        "route",
+        "serve",
+        "discover",
+        "opportunity",
+        "coverage",
+        "distil",
+        "reconcile",
+        "showback",
+    ):
         assert f"`{verb}`" in page

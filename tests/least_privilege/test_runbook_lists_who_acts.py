@@ -20,8 +20,9 @@ ACTS = re.compile(
 """Rights with which something is deleted, moved or paid for."""
 
 READS = {
-    "champions", "costs", "doctor", "estimate", "init", "prices", "reconcile", "report", "runs", "showback", "validate",
-    "watch",
+    "champions", "costs", "coverage", "doctor", "estimate", "init", "opportunities", "opportunity", "prices",
+    "reconcile",
+    "report", "runs", "showback", "validate", "watch",
 }  # fmt: skip
 """Verbs that change nothing in an account."""
 

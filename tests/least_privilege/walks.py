@@ -9,7 +9,10 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
+from lambdas.domain.evaluation.labels import Label
+from lambdas.gateways.aws.storage import Bucket
 from lambdas.operations.reconcile_runs import missed_uploads
+from lambdas.workflow.answer_labels import kept_labels, order_of_run
 from tests.end_to_end.account import example_lines, lenient
 from tests.faults.machine import Execution, Json, TaskFailed
 from tests.faults.scenarios import SCENARIOS, finish, upload
@@ -77,6 +80,23 @@ def the_endpoint_moves_and_moves_back(serving: Serving) -> Walk:
         roll_back(scene.world)
 
     return walk
+
+
+def a_person_says_who_answers(scene: Scene) -> None:
+    """Routing is proposed and tested, on the holdout and on a later upload, and the fallback answers for a while."""
+    world, state = scene.world, scene.world.tasks.state(TASK)
+    assert state.champion is not None
+    run_id = state.champion.run_id
+    later = begin(world, 2)
+    until(later, "RequestApproval")
+    asked = {"route": 1.0, "task": TASK, "run_id": run_id}
+    for more in ({}, {"fresh": later.given["run_id"]}, {"adopt": True}):
+        try:
+            world.call("roll_back_champion", {**asked, **more})
+        except TaskFailed as refused:
+            assert refused.error == "RoutingRefused"  # noqa: PT017 - few records say nothing
+    world.call("roll_back_champion", {"serve": "fallback", "task": TASK, "run_id": run_id})
+    stop(world, later)
 
 
 def a_rollback_buys_what_served_before(scene: Scene) -> None:
@@ -186,6 +206,33 @@ class NobodyAnswers(StopsAtDeath):
         self.world.call("reconcile_runs", {})
         self.world.pass_time(3600.0)
         raise TaskFailed("States.Timeout", "nobody answered")
+
+
+class PeopleScoreFirst(StopsAtDeath):
+    """Surroundings in which people score answers before somebody approves."""
+
+    def answer_to(self, state: str, token: str, timeout_s: int) -> Any:
+        world = self.world
+        run = next(one for one in world.registry.in_state("RUNNING") if one.progress.get("stage") == state)
+        bucket = Bucket(world.aws.client("s3"), "distillation-runs")
+        if not kept_labels(bucket, run.files):
+            order = order_of_run(bucket, run.files, run.attempt, "baseline")
+            labels = [Label(pair.record_id, pair.answers, 5, 5).to_document() for pair in order.values()]
+            world.call("record_labels", {"run_id": run.run_id, "labels": labels})
+            return world._words.pop(token)
+        return super().answer_to(state, token, timeout_s)
+
+
+def people_score_answers(scene: Scene) -> None:
+    """The gate decides anew, the report is replaced, and the next request is approved."""
+    world = scene.world
+    execution = until(begin(world), "RequestApproval")
+    execution.around = PeopleScoreFirst(world)
+    run_id = str(world.sent[-1][1]["run_id"])
+    old = world.run(run_id).report_sha256
+    to_the_end(world, execution)
+    assert world.run(run_id).outcome == "PROMOTED", world.run(run_id).reason
+    assert world.run(run_id).report_sha256 != old
 
 
 def killed_in(state: str, operation: str) -> Walk:
@@ -385,6 +432,7 @@ WALKS: tuple[tuple[Walk, tuple[Walk, ...]], ...] = (
             killed_in("DeployCandidate", "CreateCustomModelDeployment"),
             killed_in("PromoteStudent", "CreateProvisionedModelThroughput"),
             a_promotion_fails(THROUGHPUT),
+            people_score_answers,
             the_training_stalls,
             the_batch_stalls,
             the_first_teacher_of_the_settings_serves,
@@ -402,6 +450,7 @@ WALKS: tuple[tuple[Walk, tuple[Walk, ...]], ...] = (
         a_throughput_serves,
         (
             the_endpoint_moves_and_moves_back(THROUGHPUT),
+            a_person_says_who_answers,
             a_rollback_buys_what_served_before,
             the_new_champion_does_badly(THROUGHPUT, forgotten=False),
             the_new_champion_does_badly(ON_DEMAND, forgotten=True),

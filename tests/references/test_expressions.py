@@ -27,7 +27,7 @@ RESULTS: dict[str, tuple[object, ...]] = {
     "believed": (True, False),
     "decision": ("PROMOTE", "REJECT", "INSUFFICIENT EVIDENCE", "SOMETHING_ELSE"),
     "needs_a_person": (True, False),
-    "answer": ("approved", "rejected", "SOMETHING_ELSE"),
+    "answer": ("approved", "rejected", "labelled", "SOMETHING_ELSE"),
     "outcome": ("PROMOTED", "REJECTED", "EXPIRED", "STOPPED", "FAILED", "SOMETHING_ELSE"),
     "wait_seconds": (30, 600),
     "waits_for": ("the account's quota",),

@@ -16,8 +16,7 @@ from unittest import mock
 
 import boto3
 
-from lambdas.domain.dataset.builder import from_json_lines
-from lambdas.domain.dataset.records import Record
+from lambdas.domain.dataset.records import Record, from_json_lines
 from lambdas.domain.errors import RetryLater
 from lambdas.domain.identity import Upload
 from lambdas.domain.task.model_choice import ModelChoice

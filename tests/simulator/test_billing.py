@@ -13,7 +13,7 @@ from lambdas.domain.questions.prompts import training_line
 from lambdas.domain.task.task_definition import TaskDefinition
 from local.bedrock_simulator.control import Charge
 from tests.simulator import toy
-from tests.simulator.conftest import JOB_SECONDS, Account, refusal
+from tests.simulator.conftest import JOB_SECONDS, STOP_SECONDS, Account, refusal
 from tests.simulator.teacher_stages import MODELS
 
 
@@ -130,6 +130,27 @@ def test_a_stopped_job_costs_what_was_trained(account: Account) -> None:
     # When / Then it costs half the training
     stopped, whole = of_kind(account, "training")
     assert sum(stopped.usage.values()) == pytest.approx(sum(whole.usage.values()) / 2, abs=1)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.15, 0.25, 0.35, 0.39, 0.45, 0.7, 0.95])
+def test_a_stopped_job_tells_of_its_phases_what_it_bills(account: Account, share: float) -> None:
+    # Given a job that is stopped, which takes a while, and its twin that is not
+    account.put_training(toy.queries(120, "train"))
+    account.create_job()
+    account.clock.advance(share * JOB_SECONDS)
+    account.bedrock.stop_model_customization_job(jobIdentifier="job-1")
+    account.clock.advance(STOP_SECONDS)
+    stopped = account.job("job-1")
+    calls = sum(charge.requests for charge in of_kind(account, "teacher_calls"))
+    account.train("2")
+
+    # When / Then a phase is told as completed only where all of it is billed
+    whole = sum(charge.requests for charge in of_kind(account, "teacher_calls")) - calls
+    assert stopped["status"] == "Stopped"
+    told = stopped["statusDetails"]["dataProcessingDetails"]["status"]
+    assert told == ("Completed" if calls == whole else "Stopped" if calls else told)
+    assert calls == 0 or told != "NotStarted"
+    assert stopped["statusDetails"]["trainingDetails"]["status"] != "Completed"
 
 
 def test_throughput_costs_unit_hours_and_no_tokens_and_a_deployment_costs_tokens_only(

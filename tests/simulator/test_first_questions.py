@@ -125,12 +125,37 @@ def test_a_record_that_is_refused_for_its_content_is_not_the_models_refusal(
     assert checked(stages, run)["models"]["judge"] == MODELS.judge
 
 
-def test_a_judge_that_gives_no_verdict_is_not_taken(account: Account, stages: TeacherStages) -> None:
-    # Given models whose every score is out of range
-    account.control.order("wrong_judge", how="six", fraction=1.0)
+NO_VERDICTS = {
+    "six": "not a whole number from 1 to 5",
+    "no_tool_call": "it did not call record_score",
+    "two_calls": "it made 2 calls",
+    "other_tool": "it called 'record_opinion'",
+    "words_beside": "it said something beside its call",
+    "malformed_call": "ended with 'malformed_tool_use'",
+}
+
+
+@pytest.mark.parametrize(("how", "said"), NO_VERDICTS.items())
+def test_a_judge_that_gives_no_verdict_is_not_taken(
+    account: Account, stages: TeacherStages, how: str, said: str
+) -> None:
+    # Given models of which no judgement is one call of the scoring tool with a score
+    account.control.order("wrong_judge", how=how, fraction=1.0)
     # When / Then
-    with pytest.raises(ModelUnavailable, match=r"no model can be used as judge: .*not a whole number from 1 to 5"):
+    with pytest.raises(ModelUnavailable, match=rf"no model can be used as judge: .*{said}"):
         checked(stages, stages.prepare(PROMPTS, TASK))
+
+
+@pytest.mark.parametrize("how", NO_VERDICTS)
+def test_a_judge_that_gives_no_verdict_once_is_asked_again(account: Account, stages: TeacherStages, how: str) -> None:
+    # Given
+    account.control.order("wrong_judge", how=how, count=1)
+    # When
+    chosen = checked(stages, stages.prepare(PROMPTS, TASK))["models"]["judge"]
+    # Then
+    assert chosen == MODELS.judge
+    calls = [call.params["modelId"] for call in account.control.calls(operation="Converse")]
+    assert calls.count(MODELS.judge) == 2
 
 
 def test_another_attempt_asks_again(account: Account, stages: TeacherStages) -> None:

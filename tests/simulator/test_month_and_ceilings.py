@@ -77,3 +77,19 @@ def test_a_run_over_its_own_budget_reserves_nothing(stages: TeacherStages) -> No
     with pytest.raises(BudgetExceeded):
         check_run(stages.stage("CheckRun", run))
     assert stages.pipeline.monthly.month(stages.pipeline.now()).usd == 0.0
+
+
+def test_what_the_bill_has_shown_is_in_the_plan_of_a_run(stages: TeacherStages) -> None:
+    # Given
+    run = stages.prepare(PROMPTS, TASK)
+    plain = checked(stages, run)
+    within(stages, derived_factors={"training": 2.0})
+    # When
+    corrected = checked(stages, run)
+    # Then
+    (before, after) = (
+        next(line for line in plan["estimate"] if line["what"].startswith("training")) for plan in (plain, corrected)
+    )
+    assert after["usd"] == pytest.approx(2 * before["usd"])
+    assert after["what"] == f"{before['what']}, times 2 as billed"
+    assert "derived_factors" in corrected["estimate_method"]

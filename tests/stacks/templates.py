@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from stacks.node import use_bundled_node
+from stacks.node import tune_node, use_bundled_node
 
 use_bundled_node()
+tune_node(once=False)
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App
 
 from lambdas.domain.task.settings import Settings
-from stacks.environments import CONTEXT_KEY, add_environment, read_environments
+from stacks.context import CONTEXT_KEY, read_environments
+from stacks.environments import add_environment
+from tests.workers import FOLDER_OF_THE_RUN, made_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 Json = dict[str, Any]
 STACKS = ("data", "pipeline", "operations")
+DISCOVERY = "discovery"
+"""A fourth stack, which no other one knows: its logical ids may be those of another, so that it is read alone."""
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -75,9 +83,19 @@ class Deployment:
         ]
         return found
 
+    @property
+    def working_stack(self) -> str:
+        """The stack with the Lambdas and their state machine."""
+        return next(stack for stack in ("pipeline", DISCOVERY) if stack in self.templates)
+
+    def machine(self) -> Json:
+        """Properties of the only state machine."""
+        [found] = self.of_type("AWS::StepFunctions::StateMachine").values()
+        return found
+
     def definition(self) -> Json:
         """The state machine's definition as it is deployed; what is known only then stands in angle brackets."""
-        machine = self.the("AWS::StepFunctions::StateMachine", "Distillation")
+        machine = self.machine()
         parsed: Json = json.loads(text_of(machine["DefinitionString"]))
         return parsed
 
@@ -130,13 +148,30 @@ def build(environments: object, folder: Path) -> App:
 def synthesize(environments: Mapping[str, Json], folder: Path) -> dict[str, Deployment]:
     """Synthesize environments and read their templates."""
     build(environments, folder).synth()
+    return read(environments, folder)
+
+
+def read(environments: Mapping[str, Json], folder: Path, stacks: Sequence[str] = STACKS) -> dict[str, Deployment]:
+    """Read the templates of environments that have been synthesized."""
     return {
         name: Deployment(
             settings=Settings.from_mapping(settings),
             templates={
                 stack: json.loads((folder / f"distillation-{name}-{stack}.template.json").read_text())
-                for stack in STACKS
+                for stack in stacks
             },
         )
         for name, settings in environments.items()
     }
+
+
+def shared_deployment(name: str, settings: Json, stacks: Sequence[str] = STACKS) -> Deployment:
+    """Give an environment that many modules read: in a run of the tests it is synthesized once, for all workers."""
+    environments = {name: settings}
+    if not FOLDER_OF_THE_RUN:
+        with TemporaryDirectory() as scratch:
+            synthesize(environments, Path(scratch))
+            return read(environments, Path(scratch), stacks)[name]
+    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
+    made = made_once(FOLDER_OF_THE_RUN[0], f"synthesized-{name}-{key}", lambda folder: synthesize(environments, folder))
+    return read(environments, made, stacks)[name]

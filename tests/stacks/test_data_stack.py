@@ -79,7 +79,9 @@ def test_each_prefix_expires_when_its_setting_says(tmp_path: Path) -> None:
     deployment = synthesize({"dev": days}, tmp_path)["dev"]
     # Then
     rules = deployment.the("AWS::S3::Bucket", "Runs")["LifecycleConfiguration"]["Rules"]
-    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {"runs/": 90, "answers/": 200}
+    assert {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules} == {
+        "runs/": 90, "answers/": 200, "discovery/": 100,
+    }  # fmt: skip
     [access] = deployment.the("AWS::S3::Bucket", "AccessLogs")["LifecycleConfiguration"]["Rules"]
     assert access["ExpirationInDays"] == 31
     # A retry reads the version of the upload that the run is pinned to.
@@ -151,5 +153,6 @@ def test_the_key_rotates_and_serves_each_service_only_under_a_condition(deployme
 def test_the_outputs_that_the_command_line_looks_up_are_there(deployment: Deployment) -> None:
     assert {"UploadsBucket", "RunsBucket", "RegistryTable"} <= set(deployment.templates["data"]["Outputs"])
     pipeline = {"StateMachineArn", "StartRunFunction", "AnswerApprovalFunction", "ReleaseFunction"}
+    pipeline |= {"RecordLabelsFunction"}
     assert pipeline <= set(deployment.templates["pipeline"]["Outputs"])
     assert "TopicArn" in deployment.templates["operations"]["Outputs"]

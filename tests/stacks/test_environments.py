@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import InvalidSettings
-from stacks.environments import read_environments
+from stacks.context import read_environments
 from tests.stacks.templates import STACKS, context, synthesize
 
 if TYPE_CHECKING:

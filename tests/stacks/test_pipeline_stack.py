@@ -39,6 +39,7 @@ BESIDE = {
     "ReapIdleThroughput": {"TOPIC_ARN", "ACCOUNT"},
     "RollBackChampion": {"ACCOUNT"},
     "AnswerApproval": {"APPROVALS_TABLE", "ACCOUNT"},
+    "RecordLabels": {"APPROVALS_TABLE", "ACCOUNT"},
     "PublishReport": {"TOPIC_ARN"},
     "BakeStudent": {"TOPIC_ARN"},
     "ReconcileRuns": {
@@ -73,7 +74,7 @@ def test_every_log_group_is_encrypted_and_ends_with_the_setting(tmp_path: Path) 
     deployment = synthesize({"dev": {"log_retention_days": 30}}, tmp_path)["dev"]
     # Then
     groups = deployment.of_type("AWS::Logs::LogGroup").values()
-    assert len(groups) == 24
+    assert len(groups) == 25
     assert {group["RetentionInDays"] for group in groups} == {30}
     assert all("DataKey" in text_of(group["KmsKeyId"]) for group in groups)
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG, RUN_TAG
+from lambdas.domain.bill.service_lines import PRODUCTS, is_not_counted, meaning_of_service
 from lambdas.domain.prices.usage_types import FAMILIES, ON_THE_BILL, meaning_of
 
 PRODUCT = "AmazonBedrock"
@@ -37,7 +38,10 @@ class NoCostExportError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BillLine:
-    """One line of the export. ``model`` and ``usage`` are empty where it is about no model that is known."""
+    """One line of the export.
+
+    ``model`` is a model or a service around Bedrock; with ``usage`` it is empty where neither is known.
+    """
 
     number: int
     line_id: str
@@ -58,6 +62,18 @@ class BillLine:
     run: str
     invoice: str
     month: str
+    product: str = PRODUCT
+    description: str = ""
+
+    @property
+    def of_bedrock(self) -> bool:
+        """Whether it is about models, and not about a service around them."""
+        return self.product == PRODUCT
+
+    @property
+    def not_counted(self) -> bool:
+        """Whether it is of a service around Bedrock, and no row of ours has what it counts."""
+        return not self.of_bedrock and is_not_counted(self.product, self.usage_type)
 
     @classmethod
     def from_row(cls, number: int, row: Mapping[str, str]) -> BillLine:
@@ -69,7 +85,12 @@ class BillLine:
             With its number and what is wrong.
         """
         try:
-            model, usage = meaning_of(row["line_item_usage_type"], _FAMILIES) or ("", "")
+            product, usage_type = row["line_item_product_code"], row["line_item_usage_type"]
+            model, usage = (
+                meaning_of(usage_type, _FAMILIES) or ("", "")
+                if product == PRODUCT
+                else meaning_of_service(product, usage_type)
+            )
             begins, ends = _moment(row["line_item_usage_start_date"]), _moment(row["line_item_usage_end_date"])
             return cls(
                 number=number,
@@ -77,7 +98,7 @@ class BillLine:
                 kind=row["line_item_line_item_type"],
                 day=begins.date(),
                 ends=ends,
-                usage_type=row["line_item_usage_type"],
+                usage_type=usage_type,
                 model=model,
                 usage=usage,
                 amount=_number(row["line_item_usage_amount"]) or Decimal(),
@@ -91,6 +112,8 @@ class BillLine:
                 run=_tag(row.get("resource_tags", ""), RUN_TAG),
                 invoice=row.get("bill_invoice_id", ""),
                 month=row["bill_billing_period_start_date"][:7],
+                product=product,
+                description=row.get("line_item_line_item_description", "") or "",
             )
         except KeyError as missing:
             raise NoCostExportError(f"it has no column {missing}; CUR 2.0 with {', '.join(NEEDED)} is needed") from None
@@ -99,7 +122,9 @@ class BillLine:
 
 
 def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[BillLine]:
-    """Read the lines about Bedrock of a month.
+    """Read the lines of a month about Bedrock, and those of the services around it that have an environment's tag.
+
+    Other people use these services too, and nothing but the tag tells which of them is the pipeline's.
 
     Parameters
     ----------
@@ -114,13 +139,23 @@ def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[BillL
     """
     found = []
     for number, row in enumerate(rows, 2):  # the first line has the columns
-        if row.get("line_item_product_code") == PRODUCT:
+        _check_whole(number, row)
+        product = row.get("line_item_product_code")
+        if product == PRODUCT or (product in PRODUCTS and _tag(row.get("resource_tags", ""), ENVIRONMENT_TAG)):
             line = BillLine.from_row(number, row)
             if line.month == month:
                 found.append(line)
         elif "line_item_product_code" not in row:
             raise NoCostExportError(f"it has no column 'line_item_product_code'; CUR 2.0 with {', '.join(NEEDED)}")
     return found
+
+
+def _check_whole(number: int, row: Mapping[str, str]) -> None:
+    """Refuse a row that was cut off: an amount that is missing would count as nothing."""
+    if None in row or None in row.values():
+        raise NoCostExportError(
+            f"row {number} has not as many fields as there are columns: the file is cut off or torn"
+        )
 
 
 def flaws(lines: Iterable[BillLine]) -> Iterator[tuple[BillLine, str]]:
@@ -145,7 +180,7 @@ def flaws(lines: Iterable[BillLine]) -> Iterator[tuple[BillLine, str]]:
 def _flaws_of_usage(line: BillLine) -> Iterator[tuple[BillLine, str]]:
     if line.amount < 0 or line.cost < 0:
         yield line, "its usage is negative"
-    if not line.usage:
+    if not line.usage and not line.not_counted:
         yield line, f"what usage type '{line.usage_type}' counts is not known"
     if line.rate is not None and abs(line.amount * line.rate - line.cost) > ROUNDED_AT * abs(line.cost):
         yield line, f"its cost ${line.cost:f} is not {line.amount:f} at ${line.rate:f}"

@@ -10,24 +10,34 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import groupby
+from typing import TYPE_CHECKING
 
+from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
 from lambdas.domain.bill.cost_lines import USAGE, BillLine, flaws
+from lambdas.domain.bill.service_lines import SERVICES
 from lambdas.domain.costs.ledger import AT_MOST
-from lambdas.domain.focus.charges import Charge
 from lambdas.domain.model_ids import CUSTOM, foundation_model_id
+from lambdas.domain.prices.price_book import singles_of
+
+if TYPE_CHECKING:
+    from lambdas.domain.focus.charges import Charge
 
 MATCHED, EXPLAINED, UNEXPLAINED = "matched", "explained", "unexplained"
 
 DERIVED, DELAY, MIDNIGHT, DISCOUNT = "derived", "delay", "midnight", "discount"
 OTHERS, BESIDE, CLOCKS, NOT_LOOKED_AT = "others", "beside usage", "clocks", "in progress"
+FREE, ESTIMATED, NOT_TAGGED, NOT_COUNTED = "free tier", "estimated", "not tagged", "not counted"
 OURS_ONLY, THEIRS_ONLY, QUANTITY, PRICE, FLAW = "ours only", "theirs only", "quantity", "price", "flaw"
-"""Why a difference is there: the first eight explain it, the last five only name it."""
+"""Why a difference is there: the first twelve explain it, the last five only name it."""
 
 WITHIN = Decimal("0.01")
 """Share within which quantities and dollars match."""
 
 FACTOR_RANGE = (Decimal("0.5"), Decimal(2))
 """What is derived explains a difference of at most this factor; beyond, something else is wrong too."""
+
+ESTIMATED_RANGE = (Decimal("0.25"), Decimal(4))
+"""The same of what is estimated by the Lambdas that ran: requests and transitions of the services around Bedrock."""
 
 CLOCKS_S = 1_800
 """Seconds by which the registry's times of what exists may miss the service's own."""
@@ -39,7 +49,8 @@ Key = tuple[str, str]
 class BillFinding:
     """What was found of one usage on one day, or of one line beside usage.
 
-    ``ours`` and ``theirs`` are US dollars; ``day`` is ``None`` for what is about the month.
+    ``ours`` and ``theirs`` are US dollars; ``day`` is ``None`` for what is about the month. ``resource`` is the ARN
+    that the finding is about alone.
     """
 
     status: str
@@ -52,6 +63,7 @@ class BillFinding:
     our_quantity: Decimal = Decimal()
     their_quantity: Decimal = Decimal()
     evidence: str = ""
+    resource: str = ""
 
     @property
     def usd(self) -> Decimal:
@@ -77,6 +89,12 @@ class _Cell:
     day: date
     charges: list[Charge] = field(default_factory=list)
     lines: list[BillLine] = field(default_factory=list)
+
+    @property
+    def resource(self) -> str:
+        """ARN of what all of it is about; empty where it is about several things, or none."""
+        named = {one.resource for one in self.charges} | {one.resource for one in self.lines}
+        return next(iter(named)) if len(named) == 1 else ""
 
     @property
     def ours(self) -> Decimal:
@@ -109,7 +127,7 @@ def reconcile_month(
     Parameters
     ----------
     charges : iterable of Charge
-        Of models: run cost, serving and storage.
+        Run cost, serving, storage, and the services around Bedrock.
     lines : sequence of BillLine
         Of the same month.
     environment : str
@@ -125,31 +143,71 @@ def reconcile_month(
     wrong = list(flaws(lines))
     flawed = {line.number for line, _ in wrong}
     comparison.findings += _flaw_findings(wrong)
-    cells: dict[Key, dict[date, _Cell]] = {}
-    for charge in charges:
-        if charge.part is None:
-            comparison.findings.append(_without_quantity(charge))
-            continue
-        _cell(cells, (model_of_bill(charge.model), charge.part.usage), charge.day).charges.append(charge)
+    cells = _cells_of(charges, comparison)
     for line in lines:
         if line.number in flawed:
             continue
         if line.kind not in USAGE:
             comparison.findings.append(_beside(line))
+        elif line.not_counted and line.environment == environment:
+            comparison.findings.append(_not_counted(line))
         elif _is_others(line, environment, principals):
             comparison.findings.append(_of_others(line))
         else:
             _cell(cells, (line.model, line.usage), line.day).lines.append(line)
     until = max((line.ends for line in lines if line.kind in USAGE), default=None)
     closed = any(line.invoice for line in lines)
+    tagged = any(line.environment and not line.of_bedrock for line in lines)
     for key, days in sorted(cells.items()):
-        bare = [cell for day in sorted(days) for cell in _without_running(key, days[day], running, within, comparison)]
-        comparison.findings += _compare(key, bare, within, until, closed=closed)
+        if key[0] in SERVICES:
+            comparison.findings += _compare_service(key, days, within, until, closed=closed, tagged=tagged)
+            continue
+        for one in _by_resource(key, days):
+            comparison.findings += _compare(
+                key, _settled(key, one, running, within, comparison), within, until, closed=closed
+            )
     return comparison
+
+
+def _cells_of(charges: Iterable[Charge], comparison: MonthComparison) -> dict[Key, dict[date, _Cell]]:
+    """Sort charges by usage and day; one without quantities can be compared with nothing."""
+    cells: dict[Key, dict[date, _Cell]] = {}
+    for charge in charges:
+        if charge.part is None:
+            comparison.findings.append(_without_quantity(charge))
+            continue
+        _cell(cells, (model_of_bill(charge.model), charge.part.usage), charge.day).charges.append(charge)
+    return cells
 
 
 def _cell(cells: dict[Key, dict[date, _Cell]], key: Key, day: date) -> _Cell:
     return cells.setdefault(key, {}).setdefault(day, _Cell(day))
+
+
+def _by_resource(key: Key, days: dict[date, _Cell]) -> list[dict[date, _Cell]]:
+    """Take what exists apart by its ARN, where both sides name it: one too much would hide one that is missing."""
+    ours = {charge.resource for cell in days.values() for charge in cell.charges}
+    theirs = {line.resource for cell in days.values() for line in cell.lines}
+    if not _exists(key) or "" in ours | theirs or not ours & theirs:
+        return [days]
+    apart: dict[str, dict[date, _Cell]] = {}
+    for day, cell in days.items():
+        for charge in cell.charges:
+            apart.setdefault(charge.resource, {}).setdefault(day, _Cell(day)).charges.append(charge)
+        for line in cell.lines:
+            apart.setdefault(line.resource, {}).setdefault(day, _Cell(day)).lines.append(line)
+    return [apart[resource] for resource in sorted(apart)]
+
+
+def _exists(key: Key) -> bool:
+    return key[1].startswith(("throughput", "storage"))
+
+
+def _settled(
+    key: Key, days: dict[date, _Cell], running: Collection[str], within: Decimal, comparison: MonthComparison
+) -> list[_Cell]:
+    """Give the days without what runs in progress have not written down."""
+    return [cell for day in sorted(days) for cell in _without_running(key, days[day], running, within, comparison)]
 
 
 def _without_running(
@@ -180,15 +238,69 @@ def _compare(
         if apart == 0:
             yield from (_finding(key, cell, MATCHED, "") for cell in cells)
             continue
-        together = _Cell(
-            cells[0].day, [c for one in cells for c in one.charges], [x for one in cells for x in one.lines]
-        )
+        together = _together(cells)
         if len(cells) > 1 and _matches(together, within):
             evidence = f"{cells[0].day} to {cells[-1].day} together match: ledger lines are written after the answers"
             yield from (_finding(key, cell, EXPLAINED, MIDNIGHT, evidence) for cell in cells)
             continue
         for cell in cells:
             yield _explained(key, cell, within, until, closed=closed)
+
+
+def _compare_service(
+    key: Key, days: dict[date, _Cell], within: Decimal, until: datetime | None, *, closed: bool, tagged: bool
+) -> Iterator[BillFinding]:
+    """Compare a service around Bedrock: what is measured day by day, what is estimated over the days of the export."""
+    cells = [days[day] for day in sorted(days)]
+    if not tagged:  # then no line of any of these services is here: see read_cost_lines
+        evidence = f"no line of these services carries the tag '{ENVIRONMENT_TAG}': activate it for cost allocation"
+        yield from (_finding(key, cell, EXPLAINED, NOT_TAGGED, evidence) for cell in cells)
+        return
+    if all(charge.evidence == "actual" for cell in cells for charge in cell.charges):
+        yield from _compare(key, cells, within, until, closed=closed)
+        return
+    late = [cell for cell in cells if until and not closed and _midnight_after(cell.day) > until]
+    there = [cell for cell in cells if cell not in late]
+    if there:
+        yield _over_all_days(key, there, within, until, closed=closed)
+    for cell in late:  # what is worked out for the whole day, and billed up to the end of the export
+        if cell.our_quantity > cell.their_quantity:
+            yield _finding(key, cell, EXPLAINED, DELAY, f"the export ends at {until:%Y-%m-%d %H:%M} UTC")
+        else:
+            yield _over_all_days(key, [cell], within, until, closed=closed)
+
+
+def _over_all_days(
+    key: Key, cells: Sequence[_Cell], within: Decimal, until: datetime | None, *, closed: bool
+) -> BillFinding:
+    """Compare what is worked out or estimated over several days together."""
+    together = _together(cells)
+    if _matches(together, within):
+        return _finding(key, together, MATCHED, "")
+    ours, theirs = together.our_quantity, together.their_quantity
+    kinds = {charge.evidence for charge in together.charges}
+    both = bool(together.charges and together.lines) and _at_one_price(together, within)
+    days = f"{cells[0].day} to {cells[-1].day}: {ours:f} worked out, {theirs:f} on the bill"
+    low, high = ESTIMATED_RANGE if ESTIMATED in kinds else FACTOR_RANGE
+    if both and (ESTIMATED in kinds or key[1] == "gb_second") and low * ours <= theirs <= high * ours:
+        return _finding(key, together, EXPLAINED, ESTIMATED, days)
+    if both and _near(ours, theirs, 1 / Decimal(24 * len(cells))):
+        return _finding(key, together, EXPLAINED, CLOCKS, f"{days}: an hour may be missing on either side")
+    return _explained(key, together, within, until, closed=closed)
+
+
+def _at_one_price(cell: _Cell, within: Decimal) -> bool:
+    """Tell whether the bill's quantity costs what our price says, but for what is free or discounted."""
+    price = cell.ours / cell.our_quantity if cell.our_quantity else Decimal()
+    return cell.theirs <= cell.their_quantity * price * (1 + within)
+
+
+def _together(cells: Sequence[_Cell]) -> _Cell:
+    return _Cell(cells[0].day, [c for one in cells for c in one.charges], [x for one in cells for x in one.lines])
+
+
+def _midnight_after(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)
 
 
 def _neighbours(days: list[_Cell], within: Decimal) -> Iterator[tuple[_Cell, int]]:
@@ -208,7 +320,7 @@ def _neighbours(days: list[_Cell], within: Decimal) -> Iterator[tuple[_Cell, int
 def _explained(key: Key, cell: _Cell, within: Decimal, until: datetime | None, *, closed: bool) -> BillFinding:
     """Say why one usage of one day differs, as far as the data shows it."""
     if not cell.lines:
-        if until is not None and datetime.combine(cell.day, time(), UTC) + timedelta(days=1) > until and not closed:
+        if until is not None and _midnight_after(cell.day) > until and not closed:
             return _finding(key, cell, EXPLAINED, DELAY, f"the export ends at {until:%Y-%m-%d %H:%M} UTC")
         return _finding(key, cell, UNEXPLAINED, OURS_ONLY, _lines_of(cell.charges))
     if not cell.charges:
@@ -216,6 +328,17 @@ def _explained(key: Key, cell: _Cell, within: Decimal, until: datetime | None, *
         return _finding(key, cell, UNEXPLAINED, THEIRS_ONLY, f"lines {_numbers(cell.lines)}: {resources}")
     if not _near(cell.our_quantity, cell.their_quantity, within):
         return _quantity(key, cell, until, closed=closed)
+    return _price(key, cell, within)
+
+
+def _price(key: Key, cell: _Cell, within: Decimal) -> BillFinding:
+    """Say why the same quantity costs something else."""
+    free = [line for line in cell.lines if not line.cost and line.amount]
+    if free and _near(
+        cell.theirs + sum((x.amount for x in free), Decimal()) * cell.ours / cell.our_quantity, cell.ours, within
+    ):
+        said = free[0].description or "no dollars"
+        return _finding(key, cell, EXPLAINED, FREE, f"lines {_numbers(free)}: {said}")
     rate, public = _rates(cell.lines)
     if (
         public is not None
@@ -239,10 +362,10 @@ def _quantity(key: Key, cell: _Cell, until: datetime | None, *, closed: bool) ->
     if last and theirs < ours:
         return _finding(key, cell, EXPLAINED, DELAY, f"the export ends at {until:%Y-%m-%d %H:%M} UTC")
     kinds = {one.evidence for one in cell.charges}
-    exists = key[1].startswith(("throughput", "storage"))
+    exists = _exists(key)
     if exists and abs(ours - theirs) * 3600 <= _clock_hours(key[1]) * CLOCKS_S:
         return _finding(key, cell, EXPLAINED, CLOCKS, "what exists is timed by the registry, within minutes")
-    if not exists and kinds & {"derived", AT_MOST}:
+    if not exists and key[0] not in SERVICES and kinds & {"derived", AT_MOST}:
         derived = sum(
             (one.part.units * _singles(one) for one in cell.charges if one.evidence != "actual" and one.part), Decimal()
         )
@@ -287,6 +410,7 @@ def _finding(key: Key, cell: _Cell, status: str, why: str, evidence: str = "") -
     return BillFinding(
         status=status, why=why, model=key[0], usage=key[1], day=cell.day, ours=cell.ours, theirs=cell.theirs,
         our_quantity=cell.our_quantity, their_quantity=cell.their_quantity, evidence=evidence,
+        resource=cell.resource,
     )  # fmt: skip
 
 
@@ -302,15 +426,20 @@ def _beside(line: BillLine) -> BillFinding:
     return _about(line, EXPLAINED, BESIDE, f"{line.kind}, line {line.number}: no usage of ours")
 
 
+def _not_counted(line: BillLine) -> BillFinding:
+    return _about(line, EXPLAINED, NOT_COUNTED, f"line {line.number}: no row of ours has {line.usage_type}")
+
+
 def _of_others(line: BillLine) -> BillFinding:
     who = line.principal or line.resource
     return _about(line, EXPLAINED, OTHERS, f"line {line.number}: {who} is not of this environment")
 
 
 def _about(line: BillLine, status: str, why: str, evidence: str) -> BillFinding:
+    usage = line.usage or (line.usage_type if line.not_counted else line.kind)
     return BillFinding(
-        status=status, why=why, model=line.model, usage=line.usage or line.kind, day=line.day, ours=Decimal(),
-        theirs=line.cost, their_quantity=line.amount, evidence=evidence,
+        status=status, why=why, model=line.model, usage=usage, day=line.day, ours=Decimal(), theirs=line.cost,
+        their_quantity=line.amount, evidence=evidence,
     )  # fmt: skip
 
 
@@ -326,7 +455,7 @@ def _is_others(line: BillLine, environment: str, principals: str) -> bool:
     """Tell whether somebody else used the model: neither our tag is on what was asked, nor did a role of ours ask."""
     if line.environment == environment:
         return False
-    if line.environment:
+    if line.environment or not line.of_bedrock:
         return True
     return bool(line.principal) and principals not in line.principal
 
@@ -335,13 +464,15 @@ def model_of_bill(model: str) -> str:
     """Name a model as usage types do: without the geography of a profile, but ``global``."""
     if model.startswith(CUSTOM):
         return f"{CUSTOM}{foundation_model_id(model.removeprefix(CUSTOM))}"
+    if model in SERVICES:
+        return model
     base = foundation_model_id(model)
     return f"global.{base}" if model.startswith("global.") else base
 
 
 def _singles(charge: Charge) -> Decimal:
-    """Say how many of what the bill counts one unit of the price is: the bill counts single tokens."""
-    return Decimal(1_000_000) if charge.part and charge.part.unit == "million tokens" else Decimal(1)
+    """Say how many of what the bill counts one unit of the price is: the bill counts single tokens and requests."""
+    return Decimal(singles_of(charge.part.usage)) if charge.part else Decimal(1)
 
 
 def _lines_of(charges: Sequence[Charge]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lambdas.domain.prices.price_book import PriceBook
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lambdas.domain.prices.price_book import PriceBook
 
 AT_REST = {("AWS KMS", "key"): 1, ("Amazon CloudWatch", "alarm"): 10, ("Amazon CloudWatch", "dashboard"): 1}
 """What the stacks have that bills at rest, by service and usage; a test compares it with the templates."""

@@ -6,13 +6,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from lambdas.domain.costs.estimate import Estimate, RunToCome
 from lambdas.domain.errors import BudgetExceeded, PriceMissing
 from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, training_records_needed
 from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.domain.task.sample_bounds import sample_bounds
+from lambdas.domain.task.sample_bounds import MOST_HELD_OUT, sample_bounds
 from lambdas.domain.training.batch_inference import SHORTEST_DEADLINE_HOURS, BatchLimits
+
+if TYPE_CHECKING:
+    from lambdas.domain.costs.estimate import Estimate, RunToCome
 
 BATCH_DEADLINE_HOURS = 24
 """The default of ``teacher_data.deadline_hours``, which leaves a batch enough time."""
@@ -156,12 +159,13 @@ def _fewer_prompts(run: RunToCome) -> WayToFit | None:
     least = sample_bounds(run.models.student_customization, run.models.training).least
     least_train = training_records_needed(run.task.teacher_data.max_drop_rate, least)
     least_holdout = holdout_records_needed(run.task.gate.max_quality_drop)
-    share = len(run.holdout) / max(len(run.train), 1)
-    if not run.own_holdout and share > 0:
+    share = MOST_HELD_OUT / (1 - MOST_HELD_OUT)
+    if not run.own_holdout:
         least_train = max(least_train, math.ceil(least_holdout / share))
 
     def of(records: int) -> RunToCome:
-        kept = len(run.holdout) if run.own_holdout else max(least_holdout, math.floor(records * share))
+        split_off = min(len(run.holdout), max(least_holdout, math.floor(records * share)))
+        kept = len(run.holdout) if run.own_holdout else split_off
         return replace(run, train=run.train[:records], holdout=run.holdout[:kept])
 
     def prompts(smaller: RunToCome) -> int:

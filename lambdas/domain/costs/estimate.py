@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.costs.prompt_caching import decide
 from lambdas.domain.costs.token_estimate import (
@@ -18,27 +18,35 @@ from lambdas.domain.costs.token_estimate import (
     question_tokens,
     shared_tokens,
 )
-from lambdas.domain.dataset.records import Record
-from lambdas.domain.evaluation.evidence import PAIRWISE, TRUSTED, rests_on
+from lambdas.domain.evaluation.evidence_kinds import PAIRWISE, rests_on
 from lambdas.domain.evaluation.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.evaluation.judge import case_question, judge_question
-from lambdas.domain.evaluation.judge_calibration import CalibrationCase
 from lambdas.domain.evaluation.latency_sample import TIMED_RECORDS, identity_for_timing, teacher_sample
 from lambdas.domain.evaluation.pairs import pair_question
+from lambdas.domain.evaluation.prompted_base import is_measured
 from lambdas.domain.model_ids import custom_model_of
-from lambdas.domain.prices.price_book import PriceBook
-from lambdas.domain.questions.answers import Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
-from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.batch_inference import BatchLimits, why_on_demand
 from lambdas.domain.training.label_modes import bedrock_asks_teacher, records_to_ask
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.evaluation.judge_calibration import CalibrationCase
+    from lambdas.domain.prices.price_book import PriceBook
+    from lambdas.domain.questions.answers import Question
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 TRAINING_EPOCHS = 2
 """Passes over the training set that Nova takes by default (Nova user guide, hyperparameters)."""
 
-CONTESTANTS = 4
-"""Student, undistilled student, teacher and baseline; with the present champion one more."""
+TRAINING, OWN_TEACHER_CALLS = "training", "own_teacher_calls"
+"""What is worked out and not reported, as setting ``derived_factors`` names it."""
+
+_FACTOR_OF = {TRAINING: "tokens of the training", OWN_TEACHER_CALLS: "tokens of Bedrock's own calls to the teacher"}
+
+CONTESTANTS = 5
+"""Student, undistilled student, teacher, baseline and prompted base; with the present champion one more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,10 +86,19 @@ class Estimate:
         In the order in which the run pays.
     answer : Size
         Tokens that an answer of the task is taken to have.
+    factors : mapping of str to float
+        What was multiplied by setting ``derived_factors``.
     """
 
     lines: list[EstimatedLine]
     answer: TokenSize
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """Say how tokens were counted, and by what the bill corrects it."""
+        said = " and ".join(f"{_FACTOR_OF[name]} times {factor:g}" for name, factor in sorted(self.factors.items()))
+        return f"{METHOD}; {said}, as the bill has shown (setting 'derived_factors')" if said else METHOD
 
     @property
     def usd(self) -> float:
@@ -114,7 +131,7 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
         "estimate_usd": estimate.usd,
         "estimate_low_usd": estimate.low_usd,
         "estimate_high_usd": estimate.high_usd,
-        "estimate_method": METHOD,
+        "estimate_method": estimate.method,
         "answer_tokens": asdict(estimate.answer),
     }
 
@@ -146,8 +163,12 @@ class RunToCome:
         The calibration set, which the judge scores twice.
     paid : mapping of str to str
         Text by content key of answers and verdicts that exist and so cost nothing.
+    spread : float or None
+        Of one paired difference, in judge points, as the task's last run measured it.
     answer_tokens, verdict_tokens : sequence of int
         Output tokens of the teacher's answers and the judge's verdicts that exist, which say how long others will be.
+    factors : mapping of str to float
+        Setting ``derived_factors``: what the bill has shown for what the service does not report.
     """
 
     train: list[Record]
@@ -157,10 +178,12 @@ class RunToCome:
     prices: PriceBook
     champion: ChampionToCome | None = None
     own_holdout: bool = False
+    spread: float | None = None
     cases: Sequence[CalibrationCase] = field(default_factory=tuple)
     paid: Mapping[str, str] = field(default_factory=dict)
     answer_tokens: Sequence[int] = ()
     verdict_tokens: Sequence[int] = ()
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     def estimate(self) -> Estimate:
         """Estimate the run.
@@ -181,7 +204,7 @@ class RunToCome:
             *self._evaluation(size),
             self._calibration("ScoreEvaluation"),
         ]
-        return Estimate([line for line in lines if line is not None], size)
+        return Estimate([line for line in lines if line is not None], size, self.factors)
 
     def requests(self) -> dict[str, EstimatedLine]:
         """Price the holdout's questions on demand, as an application would ask teacher, baseline and student.
@@ -262,7 +285,7 @@ class RunToCome:
             # Bedrock asks the teacher itself, with each record's own system prompt, the student's, at the on-demand
             # price (Bedrock user guide, model distillation); nothing says that it caches.
             own = _Calls("LaunchDistillation", self.models.teacher, "Bedrock's own calls to the teacher", cached=False)
-            yield own.line(asked, size, self.prices)
+            yield self._corrected(own.line(asked, size, self.prices), OWN_TEACHER_CALLS)
         model = self.models.student_customization
         prompts = sum(question_tokens(question, model) for question in asked)
 
@@ -270,7 +293,7 @@ class RunToCome:
             tokens = (prompts * (1 + error) + answer * len(asked)) * TRAINING_EPOCHS
             return self.prices.usd(model, "training", tokens)
 
-        yield EstimatedLine(
+        line = EstimatedLine(
             stage="LaunchDistillation",
             model=model,
             what=f"training, {TRAINING_EPOCHS} epochs",
@@ -278,6 +301,21 @@ class RunToCome:
             low_usd=usd(-TOKEN_ERROR, size.low),
             usd=usd(0.0, size.expected),
             high_usd=usd(TOKEN_ERROR, size.high),
+        )
+        yield self._corrected(line, TRAINING)
+
+    def _corrected(self, line: EstimatedLine, name: str) -> EstimatedLine:
+        """Multiply the tokens of a line that the service does not report by what the bill has shown."""
+        factor = self.factors.get(name)
+        if factor is None:
+            return line
+        return replace(
+            line,
+            what=f"{line.what}, times {factor:g} as billed",
+            usage={key: value if key == "calls" else value * factor for key, value in line.usage.items()},
+            low_usd=line.low_usd * factor,
+            usd=line.usd * factor,
+            high_usd=line.high_usd * factor,
         )
 
     def _evaluation(self, size: TokenSize) -> Iterable[EstimatedLine]:
@@ -295,6 +333,9 @@ class RunToCome:
         base = self._missing(models.student, short)
         yield _Calls(stage, models.student, answers, cached=False).line(base, size, self.prices)
         yield _Calls(stage, models.baseline, answers).line(self._missing(models.baseline, long), size, self.prices)
+        if is_measured(task, models):
+            prompted = _Calls(stage, models.student, "answers to the holdout with the long prompt")
+            yield prompted.line(self._missing(models.student, long), size, self.prices)
         judged = list(self._to_judge("x" * round(size.expected * CHARACTERS_A_TOKEN)))
         yield _Calls(stage, models.judge, "verdicts on the holdout").line(judged, self._verdict(), self.prices)
         pairs = list(self._pairs_to_judge("x" * round(size.expected * CHARACTERS_A_TOKEN)))
@@ -331,10 +372,12 @@ class RunToCome:
             (models.teacher, teacher_question, self.task),
             (models.baseline, teacher_question, self.task),
         ]
+        if is_measured(self.task, models):
+            known.append((models.student, teacher_question, self.task))
         if self.champion:
             known.append((self.champion.model_arn, student_question, self.champion.task))
-        everyone = [record.id for record in self.holdout]
-        of_teacher = set(everyone if self._evidence() == TRUSTED else teacher_sample(everyone))
+        of_teacher = {record.id for record in self.holdout if record.golden is not None}
+        of_teacher.update(teacher_sample(record.id for record in self.holdout if record.golden is None))
         for record in self.holdout:
             guess = judge_question(record, text, text, rubric)
             yield guess  # the new student's

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.costs.estimate import EstimatedLine, RunToCome
 from lambdas.domain.prices.model_units import pays_from, requests_a_month, units_needed
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
 from lambdas.domain.serving.break_even import throughput_usage
+
+if TYPE_CHECKING:
+    from lambdas.domain.costs.estimate import EstimatedLine, RunToCome
 
 NEAR = 0.02
 """How near a foreseen share may come to its threshold until it is told."""
@@ -69,6 +71,8 @@ class Forecast:
         Volume from which throughput costs no more than on demand; ``None`` where it never does, or nobody knows.
     run_usd : float
         Expected cost of the run.
+    capacity_known : bool
+        Whether anybody knows what a unit serves.
     """
 
     mode: str
@@ -80,6 +84,19 @@ class Forecast:
     run_usd: float
     min_cost_reduction: float
     price_simulated: bool = False
+    capacity_known: bool = True
+
+    @property
+    def unknown(self) -> list[str]:
+        """Name what the gate does not know of a throughput, so that a person must accept what it costs."""
+        if self.mode != _THROUGHPUT:
+            return []
+        facts = {
+            "volume": self.requests_per_month is not None,
+            "price of an hour": self.usd_per_unit_hour is not None,
+            "requests that a unit serves": self.capacity_known,
+        }
+        return [name for name, known in facts.items() if not known]
 
     @property
     def throughput_usd(self) -> float | None:
@@ -135,10 +152,10 @@ class Forecast:
             )
 
     def _compared(self) -> tuple[Span, Span | None]:
-        """Give teacher and student as the gate compares them: by the month on throughput of known volume and price."""
-        month = self.a_month("teacher")
-        if self.mode == _THROUGHPUT and month is not None and self.throughput_usd is not None:
-            return month, self.promoted
+        """Give teacher and student as the gate compares them: on throughput by the month, as far as that is known."""
+        if self.mode == _THROUGHPUT:
+            month = self.a_month("teacher")
+            return (month, self.promoted) if month else (self.usd_per_request["teacher"], None)
         return self.usd_per_request["teacher"], self.usd_per_request["student"]
 
     def to_document(self) -> dict[str, Any]:
@@ -158,6 +175,7 @@ class Forecast:
             "months_to_recover": {role: self.months_to_recover(role) for role in saved},
             "near_misses": [asdict(one) for one in self.near_misses()],
             "price_simulated": self.price_simulated,
+            "unknown": self.unknown,
         }
 
 
@@ -187,7 +205,7 @@ def forecast(run: RunToCome, run_usd: float) -> Forecast | None:
     price = prices.find(model, throughput_usage(serving.commitment))
     each = {role: _each(line) for role, line in requests.items()}
     tokens = (student.usage["input_tokens"] + student.usage["output_tokens"]) / student.usage["calls"]
-    capacity = requests_a_month(model, tokens, prices)
+    capacity = requests_a_month(model, tokens, prices, serving.peak_to_mean)
     needed = units_needed(volume, capacity) if volume and capacity else 1
     month = price.usd * HOURS_A_MONTH if price else None
     return Forecast(
@@ -200,6 +218,7 @@ def forecast(run: RunToCome, run_usd: float) -> Forecast | None:
         run_usd=run_usd,
         min_cost_reduction=run.task.gate.min_cost_reduction,
         price_simulated=bool(price and price.simulated),
+        capacity_known=capacity is not None,
     )
 
 

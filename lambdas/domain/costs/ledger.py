@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.prices.priced_parts import PricedPart, exact, parts_from
-from lambdas.domain.questions.answers import Answer
 from lambdas.domain.stored import read_as
+
+if TYPE_CHECKING:
+    from lambdas.domain.prices.price_book import PriceBook
+    from lambdas.domain.questions.answers import Answer
 
 AT_MOST = "at most"
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from lambdas.domain.costs.estimate import EstimatedLine
 from lambdas.domain.model_ids import foundation_model_id, is_profile, model_family
+
+if TYPE_CHECKING:
+    from lambdas.domain.costs.estimate import EstimatedLine
 
 OUTPUT_WEIGHT = 5.0
 """Tokens of a quota that one output token of a Claude model takes (Bedrock user guide, how tokens are counted)."""

@@ -6,14 +6,18 @@ Source of the table: Amazon Bedrock user guide, prompt caching, supported models
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lambdas.domain.dataset.records import Record, Turn
 from lambdas.domain.evaluation.judge import judge_question
+from lambdas.domain.evaluation.measurements import BASELINE, PROMPTED, TEACHER
 from lambdas.domain.model_ids import foundation_model_id
-from lambdas.domain.questions.answers import Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
-from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.domain.task.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from lambdas.domain.questions.answers import Question
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 MOST_CHARACTERS_A_TOKEN = 5.0
 """Ordinary English has about four: at five, a beginning said to be long enough is long enough."""
@@ -85,6 +89,10 @@ def decide(question: Question, model: str) -> CacheDecision:
     return CacheDecision(True, f"{measured}; {model} keeps {support.least_tokens} or more", tokens)
 
 
+_ANY = Record(identity=0, system=None, turns=(Turn("user", "-"),), golden=None, slices={})
+"""Only system text and tool decide, and those are the same for every record of the task."""
+
+
 def explain(task: TaskDefinition, models: ModelChoice) -> dict[str, dict[str, object]]:
     """Say for each role whether its requests carry a cache point and why: ``{"teacher": {"point", "reason"}, ...}``."""
     return {
@@ -97,17 +105,15 @@ def shared_prompt_tokens(task: TaskDefinition, models: ModelChoice) -> dict[str,
 
     The student is asked at an endpoint of a custom model, which is not known to cache.
     """
-    decisions = _each(task, models)
-    return {role: decisions[role].tokens for role in ("teacher", "baseline") if decisions[role].point}
+    decisions = {**_each(task, models), PROMPTED: decide(teacher_question(_ANY, task), models.student)}
+    return {role: decisions[role].tokens for role in (TEACHER, BASELINE, PROMPTED) if decisions[role].point}
 
 
 def _each(task: TaskDefinition, models: ModelChoice) -> dict[str, CacheDecision]:
-    # Only system text and tool decide, and those are the same for every record of the task.
-    record = Record(identity=0, system=None, turns=(Turn("user", "-"),), golden=None, slices={})
     asked = {
-        "teacher": (models.teacher, teacher_question(record, task)),
-        "student": (models.student, student_question(record, task)),
-        "baseline": (models.baseline, teacher_question(record, task)),
-        "judge": (models.judge, judge_question(record, "", "", task.judge_rubric)),
+        "teacher": (models.teacher, teacher_question(_ANY, task)),
+        "student": (models.student, student_question(_ANY, task)),
+        "baseline": (models.baseline, teacher_question(_ANY, task)),
+        "judge": (models.judge, judge_question(_ANY, "", "", task.judge_rubric)),
     }
     return {role: decide(question, model) for role, (model, question) in asked.items()}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.dataset.records import Record
-from lambdas.domain.evaluation.judge_calibration import CalibrationCase
 from lambdas.domain.model_ids import model_family
-from lambdas.domain.questions.answers import Question
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.evaluation.judge_calibration import CalibrationCase
+    from lambdas.domain.questions.answers import Question
 
 CHARACTERS_A_TOKEN = 4.0
 """Rule of thumb for English text; a tokenizer is not public for Nova. Measured errors are within a quarter."""

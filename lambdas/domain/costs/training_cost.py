@@ -6,17 +6,16 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.costs.estimate import TRAINING_EPOCHS
 from lambdas.domain.costs.ledger import LedgerEntry
 from lambdas.domain.costs.token_estimate import ANSWER_TOKENS_GUESS, text_tokens
-from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.prices.priced_parts import PricedPart
-from lambdas.domain.task.model_choice import ModelChoice
 
-TRAINING, OWN_TEACHER_CALLS = "training", "own_teacher_calls"
-"""What is worked out and not reported, as setting ``derived_factors`` names it."""
+if TYPE_CHECKING:
+    from lambdas.domain.prices.price_book import PriceBook
+    from lambdas.domain.task.model_choice import ModelChoice
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -12,18 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine, SecretLine
-from lambdas.domain.dataset.near_duplicates import count_groups, keep_apart
+from lambdas.domain.dataset.near_duplicates import count_groups, independent_groups, keep_apart
 from lambdas.domain.dataset.records import MISSPELT_VERSION, SCHEMA_VERSION, Record, RecordParser
 from lambdas.domain.dataset.sampling import CHOICE_RULE, Choice, FirstGroups
-from lambdas.domain.task.sample_bounds import MOST_DISTILLED
+from lambdas.domain.task.sample_bounds import MOST_DISTILLED, MOST_HELD_OUT
 from lambdas.domain.task.task_definition import TaskDefinition
 
-HOLDOUT_SHARE = 0.2
-"""Share of the prompts that is kept apart. Part of the split rule: changing it needs a new ``SPLIT_RULE`` version."""
-
 SPLIT_RULE = (
-    "v3: SHA-256 of the record's group (its own, of logs the conversation, else the normalised text that the student "
-    "sees), holdout below 0.2; near-duplicates of held-out records leave the training"
+    "v4: SHA-256 of the record's group (its own, of logs the conversation, else the normalised text that the student "
+    "sees); the first groups, as many as the gate's power asks for, below a third; near-duplicates of held-out records "
+    "leave the training"
 )
 
 MAX_HOLDOUT_RECORDS = 10_000
@@ -31,6 +28,9 @@ MAX_HOLDOUT_RECORDS = 10_000
 
 CURATED_ANSWERS = 10
 """Golden answers that are enough to steer a distillation (Nova user guide, prepare data for distillation)."""
+
+ROOM_FOR_NEAR_DUPLICATES = 2
+"""So many times the planned groups are held out at most, where some of them are near-duplicates of each other."""
 
 FEW_GROUPS = 0.9
 """Groups for each held-out record below which a person is told of it."""
@@ -277,8 +277,9 @@ def build_dataset(
     most : int
         Most training records; of more a stable choice is taken.
     holdout_groups : int, optional
-        Hold out so many groups, the first ones by their hash, in place of :data:`HOLDOUT_SHARE` of them. As the file
-        grows no record that was trained on is held out later.
+        Hold out so many groups that are independent of each other, the first ones by their hash; at most
+        :data:`MOST_HELD_OUT` of all, which is what is held out without it. As the file grows no record that was trained
+        on is held out later.
 
     Returns
     -------
@@ -288,7 +289,7 @@ def build_dataset(
     with _no_search_for_cycles():
         if own_holdout is not None:
             builder.take_trusted(own_holdout)
-        builder.take(lines, HOLDOUT_SHARE if own_holdout is None else 0.0, holdout_groups)
+        builder.take(lines, MOST_HELD_OUT if own_holdout is None else 0.0, holdout_groups)
         return builder.dataset()
 
 
@@ -310,6 +311,7 @@ class _Builder:
     ) -> None:
         self._reject, self._place = reject, place
         self._rules = (task.output_schema, task.student_system_prompt, task.secrets == "allow", task.max_answer_tokens)
+        self._own_system = not task.student_system_prompt
         self._counts = DatasetCounts()
         self._holdout_counts: DatasetCounts | None = None
         self._train, self._holdout = Choice(most), Choice(MAX_HOLDOUT_RECORDS)
@@ -318,14 +320,17 @@ class _Builder:
         self._trusted_groups: set[int] = set()
 
     def take(self, lines: Iterable[bytes], holdout_share: float, groups: int | None = None) -> None:
-        first = FirstGroups(groups, self._train.add) if groups and holdout_share else None
+        if not groups or not holdout_share:
+            self._split(lines, int(holdout_share * 2**64), None)
+            return
+        first = FirstGroups(ROOM_FOR_NEAR_DUPLICATES * groups, MAX_HOLDOUT_RECORDS, self._train.add)
         self._split(lines, int(holdout_share * 2**64), first)
-        for record in first.kept() if first else ():
+        first.shorten(independent_groups(first.kept(), groups, own_system=self._own_system))
+        for record in first.kept():
             self._holdout.add(record)
 
     def _split(self, lines: Iterable[bytes], limit: int, first: FirstGroups | None) -> None:
         hold_out = first.add if first else self._holdout.add
-        limit = first.below if first else limit
         parser, counts, trusted = RecordParser(*self._rules), self._counts, self._trusted
         parse, seen, remember = parser.parse, self._seen, self._seen.add
         train, trusted_groups = self._train.add, self._trusted_groups
@@ -351,7 +356,7 @@ class _Builder:
             known += 1
             if (identity if group is None else group) < limit:
                 hold_out(record)
-                if first:
+                if first and first.below < limit:
                     limit = first.below
             else:
                 train(record)
@@ -393,19 +398,9 @@ class _Builder:
         else:
             self._counts.not_chosen = len(self._seen) - len(train)
             self._holdout_counts.not_chosen = len(self._trusted) - len(holdout)
-        kept, holdout = keep_apart(train, holdout)
+        kept, holdout = keep_apart(train, holdout, own_system=self._own_system)
         self._counts.near_duplicates = len(train) - len(kept)
         return Dataset(kept, holdout, self._counts, self._holdout_counts)
-
-
-def to_json_lines(records: Iterable[Record]) -> bytes:
-    """Write records as JSON Lines."""
-    return "".join(itertools.chain.from_iterable((record.to_json(), "\n") for record in records)).encode()
-
-
-def from_json_lines(text: bytes) -> list[Record]:
-    """Read what :func:`to_json_lines` wrote."""
-    return [Record.from_json(line) for line in text.splitlines()]
 
 
 def rejection_line(rejection: dict[str, Any]) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
-from lambdas.domain.task.task_definition import TaskDefinition
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 
 def without_instruction(task: TaskDefinition, records: Iterable[Record]) -> int:

@@ -5,17 +5,20 @@ ids, addresses and names of days and months are masked; records whose masked tex
 the other's conversation, are near-duplicates.
 """
 
-# ruff: noqa: RUF001, SIM905 - letters of other scripts; a hundred names are read more easily without their quotes
+# ruff: noqa: RUF001 - letters of other scripts; a hundred names are read more easily without their quotes
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from lambdas.domain.dataset.normalization import without_unseen
-from lambdas.domain.dataset.records import Record
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
 
 FEWEST_WORDS = 3
 """Words beside what is masked, below which a text is its numbers: "17 + 25" and "12 + 3" ask two questions."""
@@ -25,14 +28,22 @@ FEWEST_LETTERS = 8
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-_.:/@#'+]+[^\W_]+)*")
 _MASKED_TOKEN = re.compile(r"\d|@|://|^[0-9a-f]{8,}$")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _NUMBERS = re.compile(r"\d+")
-_DAYS_WITHOUT_SPACES = re.compile(
-    "(?:星期|礼拜|禮拜|周|週)[一二三四五六日天]|[月火水木金土日]曜日?|[월화수목금토일]요일"
-)
-_NAMES = frozenset(
-    # Days and months in the languages that Nova is optimized for and that name them in a word; then number words.
-    """
+_JOINERS = dict.fromkeys(map(ord, "'\u2018\u2019\u02bc\u02b9\u2032\u00b4`-\u2010\u2011\u2012"))
+"""What is written inside a word in one keyboard's way or another's, or left out: "don't", "e-mail"."""
+
+_ACCENTS = re.compile("[\u0300-\u036f]")
+
+
+def _plain(word: str) -> str:
+    """Give a word without accents, apostrophes and hyphens: two people write "café" and "e-mail" in four ways."""
+    if word.isascii():
+        return word.translate(_JOINERS)
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word.translate(_JOINERS))))
+
+
+# Days and months in the languages that Nova is optimized for and that name them in a word; then number words.
+_NAMES = """
     monday tuesday wednesday thursday friday saturday sunday today tomorrow yesterday tonight
     january february march april may june july august september october november december
     montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag heute morgen gestern
@@ -56,8 +67,29 @@ _NAMES = frozenset(
     one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
     nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand
     first second third fourth fifth sixth seventh eighth ninth tenth
-    """.split()
-)
+    mon tue tues wed thu thur thurs fri sat sun jan feb mar apr jun jul aug sep sept oct nov dec
+    ii iii iv vi vii viii ix xi xii
+"""
+
+
+@cache
+def _plain_names() -> frozenset[str]:
+    """Work the names out at the first text: most Lambdas start without one."""
+    return frozenset(map(_plain, _NAMES.split()))
+
+
+@cache
+def _unspaced() -> re.Pattern[str]:
+    """Find scripts that put no space between words; compiled at the first text that is not ASCII: it takes a while."""
+    return re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
+
+@cache
+def _days_without_spaces() -> re.Pattern[str]:
+    days = "(?:星期|礼拜|禮拜|周|週)[一二三四五六日天]|[月火水木金土日]曜日?|[월화수목금토일]요일"
+    return re.compile(days)
+
+
 _KNOWN_TOKENS = 50_000
 """Tokens whose form is remembered: most texts have the same ones."""
 
@@ -81,6 +113,8 @@ def masked(text: str) -> str | None:
     --------
     >>> masked("Where is order #17-B of last Monday?") == masked("where is order 2309 of last Friday")
     True
+    >>> masked("Don\u2019t send the e-mail \U0001f600") == masked("dont send the email")
+    True
     >>> masked("17 + 25") is None
     True
     """
@@ -90,19 +124,20 @@ def masked(text: str) -> str | None:
         form = form.replace("# #", "#").replace("  ", " ")
     form = form.strip()
     words = form.count(" ") + 1 - form.count("#")
-    if words >= FEWEST_WORDS or (_UNSPACED.search(form) and len(form) >= FEWEST_LETTERS):
+    if words >= FEWEST_WORDS or (len(form) >= FEWEST_LETTERS and not form.isascii() and _unspaced().search(form)):
         return form
-    return None
+    return form if form and "#" not in form else None  # but for signs and emoji the same words
 
 
 def _learned(token: str) -> str:
     """Give the form of what stands between two spaces: words in their normal form, and "#" for what is masked."""
     if token.isdecimal():
         return "#"  # not remembered: there is no end of numbers
-    found = unicodedata.normalize("NFKC", without_unseen(token)).casefold()
-    if _UNSPACED.search(found):
-        found = _NUMBERS.sub(" 0 ", _DAYS_WITHOUT_SPACES.sub(" 0 ", found))
-    parts = ("#" if part in _NAMES or _MASKED_TOKEN.search(part) else part for part in _TOKEN.findall(found))
+    found = unicodedata.normalize("NFKC", _plain(without_unseen(token)).translate(_JOINERS)).casefold()
+    if not found.isascii() and _unspaced().search(found):
+        found = _NUMBERS.sub(" 0 ", _days_without_spaces().sub(" 0 ", found))
+    names = _plain_names()
+    parts = ("#" if part in names or _MASKED_TOKEN.search(part) else part for part in _TOKEN.findall(found))
     form = " ".join(parts)
     if len(_forms) >= _KNOWN_TOKENS:
         _forms.clear()
@@ -110,15 +145,25 @@ def _learned(token: str) -> str:
     return form
 
 
-def kin(record: Record) -> Kin:
-    """Name a record: by its text, its group, and the masked text of its conversation and of each beginning of it."""
-    identity, _, turns, _, _, group = record
+def kin(record: Record, *, own_system: bool = True) -> Kin:
+    """Name a record: by its text, its group, and the masked text of its conversation and of each beginning of it.
+
+    Parameters
+    ----------
+    record : Record
+    own_system : bool
+        Whether the student sees the record's own system text, which then is part of the question: "summarise it" asks
+        something else about each document.
+    """
+    identity, system, turns, _, _, group = record
     own = (identity,) if group is None else (identity, group)
+    context = (masked(system) or system) if system and own_system else None
     if len(turns) == 1:
         form = masked(turns[0].text)
-        return Kin(own if form is None else (*own, hash(form)))
+        return Kin(own if form is None else (*own, hash(form if context is None else (context, form))))
     parts: list[int] = []
-    said: list[str] = []
+    said: list[str] = [] if context is None else [context]
+    alone = len(said) + 1
     enough = False
     for turn in turns:
         form = masked(turn.text)
@@ -126,16 +171,20 @@ def kin(record: Record) -> Kin:
         said.append(turn.text.casefold() if form is None else form)
         if enough and turn.role == "user":
             # The first turn alone is named as a single question is.
-            parts.append(hash(said[0] if len(said) == 1 else tuple(said)))
+            parts.append(hash(said[0] if len(said) == alone == 1 else tuple(said)))
     return Kin((*own, *parts[-1:]), tuple(parts[:-1]))
 
 
-def keep_apart(train: Sequence[Record], holdout: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+def keep_apart(
+    train: Sequence[Record], holdout: Sequence[Record], *, own_system: bool = True
+) -> tuple[list[Record], list[Record]]:
     """Take from the training what is related to a held-out record, and name the groups of the holdout.
 
     Parameters
     ----------
     train, holdout : sequence of Record
+    own_system : bool
+        Whether the student sees the records' own system texts.
 
     Returns
     -------
@@ -143,8 +192,8 @@ def keep_apart(train: Sequence[Record], holdout: Sequence[Record]) -> tuple[list
         What stays of the training; and the holdout, where each record that is not independent of another one has the
         name of their group. That is the smallest place of the group's records, and depends on nothing else.
     """
-    names = [kin(record) for record in holdout]
-    relatives = Relatives(names)
+    names = [kin(record, own_system=own_system) for record in holdout]
+    relatives = Relatives(names, own_system=own_system)
     return [record for record in train if not relatives.has(record)], _grouped(holdout, names)
 
 
@@ -154,9 +203,12 @@ class Relatives:
     Parameters
     ----------
     names : iterable of Kin
+    own_system : bool
+        Whether the student sees the records' own system texts.
     """
 
-    def __init__(self, names: Iterable[Kin]) -> None:
+    def __init__(self, names: Iterable[Kin], *, own_system: bool = True) -> None:
+        self._own_system = own_system
         self._own: set[int] = set()
         self._any: set[int] = set()
         for found in names:
@@ -165,10 +217,12 @@ class Relatives:
 
     def has(self, record: Record) -> bool:
         """Tell whether a record is one of them, in a group with one, a near-duplicate, or of the same conversation."""
-        if len(record.turns) == 1 and record.group is None:  # as most are, and in a third of the time
+        if (
+            len(record.turns) == 1 and record.group is None and record.system is None
+        ):  # as most are, and in a third of the time
             form = masked(record.turns[0].text)
             return record.identity in self._any or (form is not None and hash(form) in self._any)
-        own, parts = kin(record)
+        own, parts = kin(record, own_system=self._own_system)
         return not self._any.isdisjoint(own) or (bool(parts) and not self._own.isdisjoint(parts))
 
 
@@ -206,6 +260,31 @@ def _grouped(records: Sequence[Record], names: Sequence[Kin]) -> list[Record]:
         for index in together if len(together) > 1 else ():
             grouped[index] = records[index]._replace(group=name)
     return grouped
+
+
+def independent_groups(records: Iterable[Record], wanted: int, *, own_system: bool = True) -> int:
+    """Count the first groups among which so many are independent of each other; all where there are fewer.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        In the order of their groups.
+    wanted : int
+        Groups, and different texts once numbers, ids and days are masked. More records make neither number smaller, so
+        that the groups that are wanted only ever move forward as a file grows.
+    own_system : bool
+        Whether the student sees the records' own system texts.
+    """
+    groups, texts = set[int](), set[int]()
+    enough: int | None = None
+    for record in records:
+        if record.place not in groups and enough is not None:
+            return enough
+        groups.add(record.place)
+        texts.add(kin(record, own_system=own_system).own[-1])
+        if min(len(groups), len(texts)) >= wanted:
+            enough = len(groups)
+    return len(groups)
 
 
 def count_groups(records: Iterable[Record]) -> int:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from lambdas.domain.dataset.line_errors import DamagedLine, RejectedLine, SecretLine
-from lambdas.domain.dataset.normalization import content_identity, group_identity, normal_bytes, prompt_identity
+from lambdas.domain.dataset.normalization import (
+    content_identity,
+    group_identity,
+    normal_bytes,
+    prompt_identity,
+    without_unseen,
+)
 from lambdas.domain.dataset.strict_json import decoded, lone_return, quickly_decoded, refuse_repeated_keys
 from lambdas.domain.task.task_definition import ANSWER_TOKENS
 from lambdas.domain.text.output_schema import OutputChecker
@@ -386,12 +395,18 @@ def _group(value: object) -> int:
     """Hash the name of a group; a number is the text that it is written as."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_GROUP:
+    name = _seen_name(value) if isinstance(value, str) and len(value) <= LONGEST_GROUP else ""
+    if not name:
         raise RejectedLine(
             f"'group' must be a text of 1 to {LONGEST_GROUP} characters or a whole number: the conversation, customer "
             "or document that several records are about"
         )
-    return group_identity(value.strip())
+    return group_identity(name)
+
+
+def _seen_name(name: str) -> str:
+    """Give a name as it is seen: two that differ in spaces or case alone would put one conversation on both sides."""
+    return " ".join(unicodedata.normalize("NFKC", without_unseen(name)).casefold().split())
 
 
 def _check_version(version: object) -> None:
@@ -438,3 +453,13 @@ def _only_keys(document: dict[str, Any], allowed: set[str], where: str = "the re
         return
     unknown = ", ".join(json.dumps(key)[:40] for key in sorted(set(document) - allowed)[:3])
     raise RejectedLine(f"{where} has unknown {unknown}; allowed: {', '.join(sorted(allowed))}")
+
+
+def to_json_lines(records: Iterable[Record]) -> bytes:
+    """Write records as JSON Lines."""
+    return "".join(itertools.chain.from_iterable((record.to_json(), "\n") for record in records)).encode()
+
+
+def from_json_lines(text: bytes) -> list[Record]:
+    """Read what :func:`to_json_lines` wrote."""
+    return [Record.from_json(line) for line in text.splitlines()]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
 
 EVEN_SHARE = 5
 """One place in so many is shared evenly among the slices, so that a rare one is not lost."""
@@ -94,6 +96,8 @@ class FirstGroups:
     ----------
     groups : int
         At least one.
+    records : int
+        Most records of all groups together, so that no group is too large to be held: groups behind them are passed on.
     pass_on : callable
         Takes the records of groups that are no longer among the first.
 
@@ -103,28 +107,41 @@ class FirstGroups:
         No record with this place or a later one can be kept.
     """
 
-    def __init__(self, groups: int, pass_on: Callable[[Record], None]) -> None:
-        self._most, self._pass_on = groups, pass_on
+    def __init__(self, groups: int, records: int, pass_on: Callable[[Record], None]) -> None:
+        self._most, self._most_records, self._pass_on = groups, records, pass_on
+        self._records = 0
         self._members: dict[int, list[Record]] = {}
         self._last: list[int] = []
         self.below = 2**64
 
     def add(self, record: Record) -> None:
         """Offer a record whose place is below :attr:`below`."""
-        members = self._members.get(record.place)
+        place = record.place
+        self._records += 1
+        members = self._members.get(place)
         if members is not None:
             members.append(record)
-            return
-        self._members[record.place] = [record]
-        heapq.heappush(self._last, -record.place)
-        if len(self._last) > self._most:
-            for behind in self._members.pop(-heapq.heappop(self._last)):
-                self._pass_on(behind)
-            self.below = 1 - self._last[0]
+        else:
+            self._members[place] = [record]
+            heapq.heappush(self._last, -place)
+        while len(self._last) > self._most or self._records > self._most_records:
+            self._let_go()
 
-    def kept(self) -> Iterator[Record]:
-        """Give the records of the first groups."""
-        return itertools.chain.from_iterable(self._members.values())
+    def shorten(self, groups: int) -> None:
+        """Keep no more than so many groups."""
+        while len(self._last) > groups:
+            self._let_go()
+
+    def kept(self) -> list[Record]:
+        """Give the records of the first groups, in the order of the groups."""
+        return [record for place in sorted(self._members) for record in self._members[place]]
+
+    def _let_go(self) -> None:
+        self.below = -heapq.heappop(self._last)
+        behind = self._members.pop(self.below)
+        self._records -= len(behind)
+        for record in behind:
+            self._pass_on(record)
 
 
 def _name(slices: dict[str, str]) -> _Name:

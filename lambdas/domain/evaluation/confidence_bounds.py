@@ -25,6 +25,9 @@ RESAMPLES = 4_000
 ALPHA = 0.05
 """Error of each one-sided bound."""
 
+_FEWEST_BEYOND = 10
+"""Resamples beyond a quantile without which it is not read from them, but from the normal distribution's tail."""
+
 
 def error_of_look(look: int) -> float:
     """Give the error that the bound of a look at the same records may have, so that all looks together spend 10 %.
@@ -167,9 +170,11 @@ def _resampled(counts: list[tuple[_Unit, int]], n: int, mean: float, error: floa
     below, at_most = bisect_left(means, mean - 1e-12), bisect_right(means, mean + 1e-12)
     share = min(max((below + at_most) / (2 * len(means)), 1 / len(means)), 1 - 1 / len(means))
     bias, acceleration = _NORMAL.inv_cdf(share), _acceleration(counts, mean)
-    low = math.floor(_adjusted(error, bias, acceleration) * (RESAMPLES + 1)) - 1
-    high = math.ceil(_adjusted(1 - error, bias, acceleration) * (RESAMPLES + 1)) - 1
+    read = max(error, _FEWEST_BEYOND / RESAMPLES)  # else the tenth look and the hundredth would have one bound
+    low = math.floor(_adjusted(read, bias, acceleration) * (RESAMPLES + 1)) - 1
+    high = math.ceil(_adjusted(1 - read, bias, acceleration) * (RESAMPLES + 1)) - 1
     wider, seen = _few(n, error), [total / size for (total, size), _ in counts]
+    wider *= _NORMAL.inv_cdf(error) / _NORMAL.inv_cdf(read)
     below_mean, above_mean = means[max(low, 0)] - mean, means[min(high, RESAMPLES - 1)] - mean
     return max(mean + below_mean * wider, min(seen)), min(mean + above_mean * wider, max(seen))
 
@@ -227,3 +232,10 @@ def share_bounds(share: float, records: int) -> tuple[float, float]:
     spread = z * math.sqrt(share * (1 - share) / records + (z / (2 * records)) ** 2)
     scale = 1 + z * z / records
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Give the smallest value that at least ``share`` of the values do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    rank = math.ceil(share * len(ordered) - 1e-9)  # 0.05 * 140 is a little more than 7
+    return ordered[max(0, rank - 1)]

@@ -6,15 +6,17 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.evaluation.confidence_bounds import unseen_share
-from lambdas.domain.evaluation.contestant_document import ContestantDocument
+from lambdas.domain.evaluation.confidence_bounds import percentile, unseen_share
 from lambdas.domain.evaluation.judge import HIGHEST, LOWEST
-from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.evaluation.served_price import CachedPrefix, batch_usd, request_usd
 from lambdas.domain.evaluation.task_metric import measure_task
-from lambdas.domain.prices.price_book import PriceBook
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.contestant_document import ContestantDocument
+    from lambdas.domain.evaluation.measurements import Measurement
+    from lambdas.domain.prices.price_book import PriceBook
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Shares at which a distribution of latencies is told."""
@@ -117,13 +119,6 @@ class ContestantSummary:
             "cached_prompt_tokens": self.cached_prompt_tokens,
             "usd_per_1k_ci95": list(self.usd_per_1k_ci95) if self.usd_per_1k_ci95 else None,
         }
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Give the smallest value that at least ``share`` of the values do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    rank = math.ceil(share * len(ordered) - 1e-9)  # 0.05 * 140 is a little more than 7
-    return ordered[max(0, rank - 1)]
 
 
 def summarise(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from lambdas.domain.dataset.records import Record
+from typing import TYPE_CHECKING
+
 from lambdas.domain.evaluation.judge import judge_question
-from lambdas.domain.questions.answers import Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
-from lambdas.domain.task.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.questions.answers import Question
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 ASKED_FIRST = ("teacher", "judge", "baseline", "student")
 """Roles whose models are asked; the student by its base model, which the evaluation measures too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -164,8 +164,13 @@ def whole_score(score: object) -> int:
 
 def verdict_problem(answer: Answer) -> str | None:
     """Say why a verdict cannot be used and must be asked for again, or ``None``."""
+    return problem_of(read_verdict, answer)
+
+
+def problem_of(read: Callable[[Answer], object], answer: Answer) -> str | None:
+    """Say why something that reads a verdict cannot read one, or ``None``."""
     try:
-        read_verdict(answer)
+        read(answer)
     except InvalidVerdict as problem:
         return str(problem)
     return None

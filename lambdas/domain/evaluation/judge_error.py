@@ -7,13 +7,15 @@ the mean distance from the known scores does not tell the two apart.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.evaluation.confidence_bounds import mean_bounds
 from lambdas.domain.evaluation.judge import MOST_DIFFERENCE
-from lambdas.domain.evaluation.judge_calibration import CalibrationCase
 from lambdas.domain.evaluation.measurements import BASELINE, STUDENT
 from lambdas.domain.evaluation.sample_sizes import holdout_records_needed
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.judge_calibration import CalibrationCase
 
 EVERYBODY = "all"
 """Name of the line about all cases, whoever gave the answers."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
-from lambdas.domain.questions.answers import Answer
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.questions.answers import Answer
 
 TIMED_RECORDS = 100
 """Holdout records whose latency is enough: about as few as a 95th percentile can be read from."""
@@ -20,7 +22,13 @@ TEACHER_JUDGED = 30
 
 
 def teacher_sample(record_ids: Iterable[str]) -> list[str]:
-    """Choose the records on which the teacher is judged against itself: the smallest ids, which are timed first too."""
+    """Choose the records on which the teacher is judged against itself: the smallest ids, which are timed first too.
+
+    Parameters
+    ----------
+    record_ids : iterable of str
+        Of those whose reference is the teacher's own answer.
+    """
     return sorted(record_ids)[:TEACHER_JUDGED]
 
 

@@ -14,8 +14,19 @@ from lambdas.domain.stored import read_as
 
 STUDENT, UNDISTILLED, TEACHER, BASELINE, CHAMPION = "student", "undistilled_student", "teacher", "baseline", "champion"
 
+PROMPTED = "prompted_base"
+"""The student's base model with the long prompt (:mod:`lambdas.domain.evaluation.prompted_base`)."""
+
 REQUIRED = (STUDENT, UNDISTILLED, TEACHER, BASELINE)
-"""Contestants without whom there is no verdict; the champion is a fifth where the task has one that answers."""
+"""Contestants without whom there is no verdict; prompted base and champion join them where they answer."""
+
+
+OPTIONAL = (CHAMPION, PROMPTED)
+
+
+def left_out_file(role: str) -> str:
+    """Name the note that says why one of :data:`OPTIONAL` is not compared."""
+    return "left_out.json" if role == CHAMPION else f"left_out_{role}.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +122,7 @@ def check_complete(
     record_ids : set of str
         Records that must have been measured.
     left_out : iterable of str
-        Roles that refused in some shard and are not compared; only the champion may be.
+        Roles that refused in some shard and are not compared; only champion and prompted base may be.
 
     Raises
     ------
@@ -124,8 +135,10 @@ def check_complete(
     grouped: dict[str, dict[str, Measurement]] = {role: {} for role in REQUIRED}
     for item in measurements:
         grouped.setdefault(item.role, {})[item.record_id] = item
-    for role in set(left_out) & {CHAMPION}:
+    for role in set(left_out) & set(OPTIONAL):
         grouped.pop(role, None)
+    if record_ids - grouped.get(PROMPTED, {}).keys():
+        grouped.pop(PROMPTED, None)  # no rule of the gate rests on it
     for role, found in grouped.items():
         missing = record_ids - found.keys()
         if missing:

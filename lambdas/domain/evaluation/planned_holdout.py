@@ -5,19 +5,28 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.evaluation.confidence_bounds import ALPHA
 from lambdas.domain.evaluation.level_bounds import at_most_successes
 from lambdas.domain.evaluation.sample_sizes import ASSUMED_SPREAD, holdout_records_needed, largest_drop_seen
-from lambdas.domain.task.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 POWER = 0.8
 """Share of the good students that the gate lets pass."""
 
 MOST_PLANNED = 600
 """Records beyond which no more are planned, since each is asked of every contestant; a small drop may need more."""
+
+SMALLEST_SLICE = 0.05
+"""Share of the records in the smallest slice that is planned for, where a task gives slices a floor. What a file has is
+not asked: else a record that was trained on could be held out as the file grows and its shares change."""
+
+FEWEST_HELD_OUT = 100
+"""Groups that are held out at least: on so many the teacher is timed, and fewer show no rare value and no tail."""
 
 STEP = 5
 FEWEST_IN_A_SLICE = 10
@@ -57,7 +66,7 @@ class PlannedHoldout:
     def sentence(self) -> str:
         """Say it in one sentence, without a full stop."""
         source = "the task's last run measured" if self.measured_spread else "is assumed"
-        capped = f"; more than {MOST_PLANNED} are not planned" if self.capped else ""
+        capped = f"; more than {max(MOST_PLANNED, self.records)} are not planned" if self.capped else ""
         return (
             f"{self.records} holdout records let {self.power:.0%} of the good students through the whole gate, with a "
             f"spread of {self.spread:.2f} judge points, which {source}{capped}"
@@ -78,9 +87,10 @@ def planned_holdout(
         Share of the records in each slice that has a floor, where that is known.
     """
     used = ASSUMED_SPREAD if spread is None else max(spread, 0.1)
-    least = holdout_records_needed(task.gate.max_quality_drop, used)
-    most = max(MOST_PLANNED, least)
-    records = least
+    # A lucky run measures little spread: fewer than a run without any measurement needs are never planned.
+    unmeasured = holdout_records_needed(task.gate.max_quality_drop)
+    most = max(MOST_PLANNED, unmeasured)
+    records = min(max(holdout_records_needed(task.gate.max_quality_drop, used), unmeasured), most)
     while (power := gate_power(task, records, used, slice_shares)) < POWER and records < most:
         records = min(records + STEP, most)
     return PlannedHoldout(
@@ -90,6 +100,15 @@ def planned_holdout(
         measured_spread=spread is not None,
         capped=power < POWER,
     )
+
+
+def planned_split(task: TaskDefinition, spread: float | None = None) -> PlannedHoldout:
+    """Plan how many groups the split holds out: by the task and its last run alone, whatever the file has."""
+    slices = dict.fromkeys(task.gate.slices, SMALLEST_SLICE)
+    planned = planned_holdout(task, spread, slices)
+    if planned.records >= FEWEST_HELD_OUT:
+        return planned
+    return replace(planned, records=FEWEST_HELD_OUT, power=gate_power(task, FEWEST_HELD_OUT, planned.spread, slices))
 
 
 def gate_power(

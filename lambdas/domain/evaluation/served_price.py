@@ -6,9 +6,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.prices.price_book import MINUTES_A_MONTH, PriceBook
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.measurements import Measurement
 
 CACHE_MINUTES = 5
 """How long a prompt is kept after its last use (Amazon Bedrock user guide, prompt caching: 5 minutes, begun anew)."""

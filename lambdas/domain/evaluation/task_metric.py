@@ -14,10 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lambdas.domain.dataset.normalization import normalise
 from lambdas.domain.text.answer_repair import read_object
 
 Kind = Literal["number", "choice"]
 Path = tuple[str, ...]
+
+MOST_TEXTS, LONGEST_TEXT, FEWEST_OF_A_TEXT = 20, 40, 5
+"""Different references, their characters, and records for each of them on average, by which texts are values."""
 
 MOST_DEPTH = 8
 """Objects nested deeper than this are not measured."""
@@ -185,6 +189,26 @@ def class_recalls(schema: dict[str, Any] | None, pairs: Iterable[tuple[str, str]
             records[name] += 1
             found[name] += other == value and type(other) is type(value)
     return [ClassRecall(*name, count, found[name]) for name, count in sorted(records.items())]
+
+
+def text_recalls(pairs: Sequence[tuple[str, str]]) -> list[ClassRecall]:
+    """Count the same for answers without a schema, where the references are a few short texts again and again.
+
+    Parameters
+    ----------
+    pairs : sequence of tuple
+        Answer and reference; they are compared in their normal form.
+    """
+    shown = {normalise(reference): reference.strip() for _, reference in reversed(pairs)}
+    longest = max((len(text) for text in shown.values()), default=0)
+    if len(shown) * FEWEST_OF_A_TEXT > len(pairs) or len(shown) > MOST_TEXTS or longest > LONGEST_TEXT:
+        return []
+    if not all(shown):
+        return []  # a text of signs alone
+    wanted = [normalise(reference) for _, reference in pairs]
+    records = Counter(wanted)
+    found = Counter(value for value, (answer, _) in zip(wanted, pairs, strict=True) if normalise(answer) == value)
+    return [ClassRecall("answer", shown[value], count, found[value]) for value, count in sorted(records.items())]
 
 
 def _fields(schema: dict[str, Any], path: Path, depth: int) -> Iterable[tuple[Path, Kind]]:

@@ -228,7 +228,7 @@ def plain(number: Decimal) -> str:
 _CATEGORIES = {
     "AWS Lambda": "Compute", "AWS Step Functions": "Integration", "Amazon S3": "Storage",
     "Amazon DynamoDB": "Databases", "AWS KMS": "Security", "Amazon CloudWatch": "Management and Governance",
-    "AWS PrivateLink": "Networking", "Amazon SNS": "Integration",
+    "Amazon Athena": "Analytics", "AWS PrivateLink": "Networking", "Amazon SNS": "Integration",
 }  # fmt: skip
 """FOCUS's category of each service around Bedrock."""
 

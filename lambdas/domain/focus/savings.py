@@ -33,6 +33,8 @@ class Baseline:
         Of 1,000 requests at its on-demand price, prompt caching as measured; 95 % bounds where the report has them.
     records : int
         Holdout records on which the mean rests.
+    measured_on : date or None
+        Day on which that run ended.
     """
 
     run_id: str
@@ -41,9 +43,10 @@ class Baseline:
     low: Decimal | None
     high: Decimal | None
     records: int
+    measured_on: date | None = None
 
     @classmethod
-    def of_report(cls, run_id: str, report: Mapping[str, Any]) -> Baseline | None:
+    def of_report(cls, run_id: str, report: Mapping[str, Any], measured_on: date | None = None) -> Baseline | None:
         """Read the baseline of a run's ``report.json``; ``None`` where it has none."""
         found = next((one for one in report.get("contestants", []) if one.get("role") == BASELINE), None)
         if found is None:
@@ -56,6 +59,7 @@ class Baseline:
             low=exact(bounds[0]) if bounds else None,
             high=exact(bounds[1]) if bounds else None,
             records=int(found.get("records", 0)),
+            measured_on=measured_on,
         )
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate.rule_result import INFORMS, ROUNDING, RuleResult
 from lambdas.domain.identity import digest
 from lambdas.domain.stored import known_fields
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.task_definition import GateRules, TaskDefinition
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.model_choice import ModelChoice
 
 ROLES = ("teacher", "student_customization", "baseline", "judge")
 """Models on which the figures of a gate rest."""

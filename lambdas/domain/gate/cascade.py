@@ -11,15 +11,16 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.evaluation.confidence_bounds import Bounds, mean_bounds
-from lambdas.domain.evaluation.contestant_summary import percentile
-from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.evaluation.confidence_bounds import Bounds, mean_bounds, percentile
 from lambdas.domain.evaluation.served_price import CachedPrefix, request_usd
-from lambdas.domain.prices.price_book import PriceBook
-from lambdas.domain.task.task_definition import CascadeRules
 from lambdas.domain.text.answer_repair import read_object
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.measurements import Measurement
+    from lambdas.domain.prices.price_book import PriceBook
+    from lambdas.domain.task.task_definition import CascadeRules
 
 CURVE_POINTS = 20
 """Thresholds of the confidence field that are tried: quantiles of what the student said."""

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from lambdas.domain.evaluation.contestant_document import ContestantDocument
+from lambdas.domain.evaluation.evidence_kinds import LABELLED
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reasons
+from lambdas.domain.gate.prompting_document import PromptingDocument
 from lambdas.domain.gate.rule_result import RuleDocument
 from lambdas.domain.run_facts import ChampionFact
 from lambdas.domain.stored import check_schema_version
@@ -39,6 +41,7 @@ class Evaluation(TypedDict, total=False):
     gate: list[RuleDocument]
     explicit_reasons: list[ExplicitReason]
     evidence: Mapping[str, Any]
+    prompting: PromptingDocument | None
     contestants: list[ContestantDocument]
     left_out: Sequence[LeftOut]
     shards: int
@@ -63,6 +66,21 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
     if _BEFORE in document:
         read.setdefault("explicit_reasons", explicit_reasons(document))
     return cast("Evaluation", read)
+
+
+def waits_for_a_person(approval: str, evaluation: Evaluation) -> bool:
+    """Tell whether a student that the gate lets through is promoted only by a person's word.
+
+    What rests on people's scores is never promoted by itself, or whoever scores would promote.
+
+    Parameters
+    ----------
+    approval : {"required", "automatic"}
+        Of the task.
+    evaluation : Evaluation
+    """
+    labelled = evaluation.get("evidence", {}).get("comparison") == LABELLED
+    return approval == "required" or labelled or bool(evaluation.get("explicit_reasons"))
 
 
 def student_of(evaluation: Evaluation) -> ContestantDocument | None:

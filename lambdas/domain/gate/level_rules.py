@@ -6,14 +6,17 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.evaluation.confidence_bounds import ALPHA, mean_bounds
-from lambdas.domain.evaluation.judge import HIGHEST, LOWEST
+from lambdas.domain.evaluation.judge import HIGHEST, LOWEST, MOST_DIFFERENCE
 from lambdas.domain.evaluation.level_bounds import holm, ratio_bounds, share_bounds
-from lambdas.domain.evaluation.measurements import Measurement
-from lambdas.domain.evaluation.task_metric import ClassRecall, class_recalls
+from lambdas.domain.evaluation.task_metric import ClassRecall, class_recalls, text_recalls
 from lambdas.domain.gate.rule_result import ROUNDING, RuleResult, accepted_by_a_person, at_least, level
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.evidence import Comparison
+    from lambdas.domain.evaluation.measurements import Measurement
 
 FEWEST_IN_A_SLICE = 10
 """Records below which the mean of a slice says nothing for the student."""
@@ -21,7 +24,14 @@ FEWEST_IN_A_SLICE = 10
 FEWEST_OF_A_CLASS = 3
 """Records of a value below which it is not called lost: of one or two an answer is missed by chance."""
 
+FEWEST_OF_THE_RARE = 2
+"""Records of all rarer values of a field together below which these are not called lost."""
+
+RARE_VALUES = "rare values"
+"""Stands for all values of a field that are too rare to tell alone."""
+
 _SCORES = (float(LOWEST), float(HIGHEST))
+_DIFFERENCES = (-float(MOST_DIFFERENCE), float(MOST_DIFFERENCE))
 
 
 def floor_line(rule: str, floor: float, student: Sequence[Measurement], text: str, evidence: str) -> RuleResult:
@@ -98,14 +108,21 @@ def recall_lines(
     """Tell of each value of an enumeration or boolean of the schema how often the student finds it.
 
     A mean hides a rare value that is never given. So a value that is found too rarely needs a person's word; it refuses
-    nobody, since the reference may name it wrongly. One line a lost value, and one for the rest of each field.
+    nobody, since the reference may name it wrongly. One line a lost value, one for the values that are too rare to tell
+    alone where these are lost together, and one for the rest of each field. Without a schema answers of a few short
+    texts are values too.
     """
-    recalls = class_recalls(schema, ((item.answer, item.reference) for item in student))
+    pairs = [(item.answer, item.reference) for item in student]
+    recalls = class_recalls(schema, pairs) if schema is not None else text_recalls(pairs)
     lines: list[RuleResult] = []
     for field in dict.fromkeys(one.field for one in recalls):
         of_field = [one for one in recalls if one.field == field]
         lost = [one for one in of_field if one.records >= FEWEST_OF_A_CLASS and one.recall < least - ROUNDING]
         lines += [_lost_line(one, least) for one in lost]
+        rare = [one for one in of_field if one.records < FEWEST_OF_A_CLASS]
+        records, given = sum(one.records for one in rare), sum(one.found for one in rare)
+        if records >= FEWEST_OF_THE_RARE and given < least * records - ROUNDING:
+            lines.append(_lost_line(ClassRecall(field, RARE_VALUES, records, given), least))
         rest = [one for one in of_field if one not in lost and one.records >= FEWEST_OF_A_CLASS]
         if rest:
             worst = min(rest, key=lambda one: one.recall)
@@ -116,6 +133,51 @@ def recall_lines(
     return [replace(line, evidence=evidence) for line in lines]
 
 
+def slice_drop_lines(comparison: Comparison, margin: float) -> list[RuleResult]:
+    """Tell of slices in which the student is shown to be worse than the reference by more than the margin.
+
+    A mean hides a slice that is lost, and a task need not name a floor for each. Such a slice refuses nobody, but needs
+    a person's word. Holm over all slices of all fields, so that an equal student is asked about seldom.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    margin : float
+        ``gate.max_quality_drop``, in judge points.
+    """
+    members: dict[str, list[int]] = {}
+    for place, slices in enumerate(comparison.slices):
+        for name, value in slices.items():
+            members.setdefault(f"slice_drop.{name}={value}", []).append(place)
+    found = comparison.differences
+    means = {rule: statistics.fmean(found[place] for place in places) for rule, places in members.items()}
+
+    def bound(rule: str, error: float) -> float:
+        places = members[rule]
+        units = [comparison.units[place] for place in places]
+        return mean_bounds([found[place] for place in places], _DIFFERENCES, groups=units, error=error).high
+
+    below = {rule: -margin for rule, mean in means.items() if mean < -margin - ROUNDING}
+    return [
+        accepted_by_a_person(
+            RuleResult(
+                rule=rule,
+                evidence=comparison.evidence,
+                threshold=margin,
+                measured=-means[rule],
+                bound=-bound(rule, ALPHA / len(members)),
+                passed=False,
+                undecided=True,
+                explanation=(
+                    f"judge points below the reference over the {len(members[rule])} records of this slice, where the "
+                    "mean of all hides it; bound: the smallest drop that they allow, by Holm over slices"
+                ),
+            )
+        )
+        for rule in sorted(holm(below, len(members), bound))
+    ]
+
+
 def _lost_line(one: ClassRecall, least: float) -> RuleResult:
     line = RuleResult(
         rule=f"recall.{one.field}={one.value}",
@@ -124,9 +186,13 @@ def _lost_line(one: ClassRecall, least: float) -> RuleResult:
         bound=share_bounds(one.found, one.records).high,
         passed=False,
         undecided=True,
-        explanation=f"the student gives this value in {one.found} of the {one.records} records that have it",
+        explanation=f"the student gives {_what(one)} in {one.found} of the {one.records} records that have it",
     )
     return accepted_by_a_person(line)
+
+
+def _what(one: ClassRecall) -> str:
+    return f"values of fewer than {FEWEST_OF_A_CLASS} records" if one.value == RARE_VALUES else "this value"
 
 
 def _floor_line(rule: str, floor: float, student: Sequence[Measurement], text: str, error: float) -> RuleResult:

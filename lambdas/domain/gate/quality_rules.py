@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.evaluation.confidence_bounds import Bounds, error_of_look, mean_bounds
-from lambdas.domain.evaluation.contestant_summary import ContestantSummary
-from lambdas.domain.evaluation.evidence import FIDELITY, Comparison, teacher_ceiling
+from lambdas.domain.evaluation.evidence_kinds import FIDELITY
 from lambdas.domain.evaluation.judge import MOST_DIFFERENCE, MOST_FAILURES
-from lambdas.domain.evaluation.judge_calibration import Agreement
 from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, worst_differences
 from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, records_that_show
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
-from lambdas.domain.gate.level_rules import floor_line, recall_lines, slice_lines
+from lambdas.domain.gate.level_rules import floor_line, recall_lines, slice_drop_lines, slice_lines
 from lambdas.domain.gate.rule_result import (
     INFORMS,
     MUST_BE_SHOWN,
@@ -24,7 +22,14 @@ from lambdas.domain.gate.rule_result import (
     at_least,
     at_most,
 )
-from lambdas.domain.task.task_definition import GateRules
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.contestant_summary import ContestantSummary
+    from lambdas.domain.evaluation.evidence import Comparison
+    from lambdas.domain.evaluation.judge_calibration import Agreement
+    from lambdas.domain.evaluation.labelled import Corrected
+    from lambdas.domain.evaluation.labels import PeoplesLabels
+    from lambdas.domain.task.task_definition import GateRules
 
 _LIMITS = (-MOST_DIFFERENCE, MOST_DIFFERENCE)
 
@@ -43,10 +48,13 @@ class JudgeRecord:
     drift : float or None
         Mean absolute difference, in points, of its scores for that set before and after the evaluation; ``None`` where
         that is not known, which is not evidence that it did not drift.
+    labels : PeoplesLabels or None
+        What people said of a sample of the answers that it judged.
     """
 
     agreement: Agreement | None = None
     drift: float | None = None
+    labels: PeoplesLabels | None = None
 
 
 def judge_lines(
@@ -121,6 +129,7 @@ def quality_lines(
     unmeasured: Sequence[Mapping[str, str]] = (),
     schema: dict[str, Any] | None = None,
     look: int = 1,
+    ceiling: float | None = None,
 ) -> list[RuleResult]:
     """Hold the student's scores against the task's floor, its reference and the floors of its slices.
 
@@ -141,20 +150,26 @@ def quality_lines(
         The task's output schema.
     look : int
         Which verdict on these records it is, from 1.
+    ceiling : float, optional
+        Score that the teacher's own second answers reach.
     """
     student = grouped["student"]
-    text = "mean judge score of the student" + (_ceiling_text(grouped) if of_scores == FIDELITY else "")
+    text = "mean judge score of the student" + (_ceiling_text(ceiling) if of_scores == FIDELITY else "")
     floor = floor_line("min_judge_score", rules.min_judge_score, student, text, of_scores)
+    compared = _non_inferiority(comparison, rules, look)
+    slices = slice_lines(student, rules.slices, unmeasured, of_scores)
+    missed = {line.rule.removeprefix("slices.") for line in slices if not line.passed}
+    drops = slice_drop_lines(comparison, rules.max_quality_drop) if compared[0].passed else []
     return [
         floor,
-        *_non_inferiority(comparison, rules, look),
-        *slice_lines(student, rules.slices, unmeasured, of_scores),
+        *compared,
+        *slices,
+        *(line for line in drops if line.rule.removeprefix("slice_drop.") not in missed),
         *recall_lines(schema, student, rules.min_class_recall, of_scores),
     ]
 
 
-def _ceiling_text(grouped: Mapping[str, Sequence[Measurement]]) -> str:
-    ceiling = teacher_ceiling(grouped.get("teacher", ()))
+def _ceiling_text(ceiling: float | None) -> str:
     own = "" if ceiling is None else f"; the teacher's own second answers reach {ceiling:.2f}"
     return f" against the teacher's answers, which shows likeness and no more{own}"
 
@@ -181,16 +196,12 @@ def _non_inferiority(comparison: Comparison, rules: GateRules, look: int) -> lis
         )
         return [drop, replace(at_least("holdout_records", planned, 0.0, "no record was judged for both"), kind=INFORMS)]
     error = error_of_look(look)
-    bounds = mean_bounds(differences, _LIMITS, groups=_groups(comparison.units), error=error)
-    at_worst = (
-        bounds
-        if comparison.worst == differences
-        else mean_bounds(comparison.worst, _LIMITS, groups=_groups(comparison.worst_units), error=error)
-    )
-    largest, needed = -min(bounds.low, at_worst.low), _records_needed(bounds, margin)
+    corrected = comparison.people.corrected(error) if comparison.people else None
+    bounds, at_worst = _bounds(comparison, corrected, error)
+    largest, needed = -min(bounds.low, at_worst.low), _records_needed(bounds, margin, error)
     passed, worse = largest <= margin + ROUNDING, -bounds.high > margin + ROUNDING
     hidden = not passed and not worse and -bounds.low <= margin + ROUNDING
-    few = not passed and not worse and not hidden and bounds.groups < needed
+    few = not passed and not worse and not hidden and (bounds.groups < needed or _more_labels(corrected, margin))
     drop = RuleResult(
         rule="max_quality_drop",
         kind=MUST_BE_SHOWN,
@@ -201,13 +212,16 @@ def _non_inferiority(comparison: Comparison, rules: GateRules, look: int) -> lis
         passed=passed,
         undecided=few or hidden,
         explanation=(
-            f"judge points below the {rules.reference}, paired over {_over(bounds)}{_pairs_text(comparison)}; "
+            f"judge points below the {rules.reference}, paired over {_over(bounds)}"
+            f"{_pairs_text(comparison)}{_people_text(comparison)}; "
             f"bound: the largest drop that the measurements allow, one-sided {1 - error:.3g}"
             + (f", since this is verdict {look} on the same records" if look > 1 else "")
             + _unknown_text(comparison, rules.reference)
-            + ("" if passed or hidden else _refused_text(bounds, worse=worse, needed=needed))
+            + ("" if passed or hidden else _refused_text(bounds, worse=worse, needed=needed, labels=bool(corrected)))
         ),
     )
+    if corrected is not None:
+        return [drop, _labels_line(corrected[0], margin, few=few)]
     size = RuleResult(
         rule="holdout_records",
         kind=INFORMS,
@@ -222,6 +236,54 @@ def _non_inferiority(comparison: Comparison, rules: GateRules, look: int) -> lis
         ),
     )
     return [drop, size]
+
+
+def _bounds(
+    comparison: Comparison, corrected: tuple[Corrected, Corrected] | None, error: float
+) -> tuple[Bounds, Bounds]:
+    """Bound the difference over what is known, and over every record at its worst."""
+    if corrected is not None:
+        return corrected[0].bounds, corrected[1].bounds
+    bounds = mean_bounds(comparison.differences, _LIMITS, groups=_groups(comparison.units), error=error)
+    if comparison.worst == comparison.differences:
+        return bounds, bounds
+    return bounds, mean_bounds(comparison.worst, _LIMITS, groups=_groups(comparison.worst_units), error=error)
+
+
+def _more_labels(corrected: tuple[Corrected, Corrected] | None, margin: float) -> bool:
+    """Tell whether more labels could still decide."""
+    if corrected is None:
+        return False
+    needed = corrected[0].labels_needed(margin)
+    return needed is not None and corrected[0].labels < needed
+
+
+def _labels_line(corrected: Corrected, margin: float, *, few: bool) -> RuleResult:
+    """Say how many labels the margin asks for, beside the judge as it is."""
+    needed = corrected.labels_needed(margin)
+    text = f"labelled records that show a drop within {margin:g} at 80 % power beside this judge"
+    if needed is None:
+        text = f"{text}: no number of labels does with this holdout; {corrected.drawn_from} records could be labelled"
+    elif corrected.labels < needed and not few:
+        text = f"{text}; the bound decides with fewer"
+    return RuleResult(
+        rule="labelled_records",
+        kind=INFORMS,
+        threshold=needed or corrected.drawn_from,
+        measured=float(corrected.labels),
+        passed=not few,
+        undecided=few,
+        explanation=text,
+    )
+
+
+def _people_text(comparison: Comparison) -> str:
+    """Say whose scores correct the judge, where they do."""
+    if comparison.people is None:
+        return ""
+    labels = comparison.people.labels
+    who = "1 person" if labels.people == 1 else f"{labels.people} people"
+    return f", corrected with the scores that {who} gave {len(labels.differences)} of them"
 
 
 def _nothing_compared(rules: GateRules) -> RuleResult:
@@ -241,6 +303,22 @@ def _nothing_compared(rules: GateRules) -> RuleResult:
         ),
     )
     return accepted_by_a_person(line)
+
+
+def told_apart(line: RuleResult, comparison: Comparison, record: JudgeRecord) -> RuleResult:
+    """Leave the comparison to a person where a judge of whom nothing is known saw no difference in any pair.
+
+    Two answers that differ in every record and deserve the same score in each are rare; a judge that gives everything
+    the same score is not, and would promote anybody.
+    """
+    ended = comparison.outcomes
+    if not line.passed or ended is None or record.agreement is not None or not ended["tie"] or any(comparison.worst):
+        return line
+    text = (
+        f"{line.explanation}; the judge gave both answers the same score in each of {ended['tie']} pairs that differ, "
+        "which a judge does too that tells nothing apart: give known scores in calibration.jsonl to show which"
+    )
+    return accepted_by_a_person(replace(line, passed=False, undecided=True, explanation=text))
 
 
 def _groups(units: Sequence[str]) -> Sequence[str] | None:
@@ -284,17 +362,19 @@ def worse_than_champion(grouped: Mapping[str, Sequence[Measurement]], rules: Gat
     return [explicit_reason("worse_than_champion", text)]
 
 
-def _records_needed(bounds: Bounds, margin: float) -> int:
+def _records_needed(bounds: Bounds, margin: float, error: float) -> int:
     """Give the records that the measured spread asks for, or what the measured drop does where no more was seen."""
-    needed = holdout_records_needed(margin, bounds.spread)
+    needed = holdout_records_needed(margin, bounds.spread, error)
     if -bounds.resampled_low <= margin < -bounds.low and -bounds.mean < margin - ROUNDING:
-        return max(needed, records_that_show(margin, -bounds.mean))
+        return max(needed, records_that_show(margin, -bounds.mean, error))
     return needed
 
 
-def _refused_text(bounds: Bounds, *, worse: bool, needed: int) -> str:
+def _refused_text(bounds: Bounds, *, worse: bool, needed: int, labels: bool) -> str:
     if worse:
         return f"; even the smallest, {-bounds.high:.2f}, is too large"
+    if labels:
+        return "; 'labelled_records' says how many labels could decide it"
     if bounds.records < needed:
         return f"; {needed} records could decide it"
     return "; the records were enough to show it within the limit, and did not"

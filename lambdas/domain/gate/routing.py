@@ -2,26 +2,29 @@
 
 A policy that is chosen on the records that judge it looks good by chance: with a signal that says nothing, the best of
 twenty thresholds passes in a third of the cases and the best of many signals nearly always. So the records of the
-holdout are dealt into two parts by their ids. One proposes, the other, which neither trained the student nor chose the
-policy, tests the one policy that was proposed.
+holdout are dealt into two parts by their groups, as the split deals them. One proposes, the other, which neither
+trained the student nor chose the policy, tests the one policy that was proposed.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-from lambdas.domain.evaluation.contestant_summary import percentile
-from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.evaluation.confidence_bounds import percentile, student_quantile
 from lambdas.domain.evaluation.served_price import request_usd
 from lambdas.domain.gate.cascade import BREAKS_SCHEMA, LOW_CONFIDENCE, TRUNCATED, stated_confidence, was_cut_off
 from lambdas.domain.identity import digest
-from lambdas.domain.prices.price_book import PriceBook
-from lambdas.domain.task.task_definition import CascadeRules
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.measurements import Measurement
+    from lambdas.domain.prices.price_book import PriceBook
+    from lambdas.domain.task.task_definition import CascadeRules
 
 PERMUTATIONS = 2_000
 """Random escalations of as many records, with which the chosen ones are compared."""
@@ -32,13 +35,11 @@ ERROR = 0.05
 SHARE_TOLERANCE = 0.05
 """How far the share of the testing part may be from that of the proposing part."""
 
-FEWEST_RECORDS, FEWEST_ESCALATED = 50, 5
-"""Of the testing part, below which nothing is said."""
+FEWEST_GROUPS, FEWEST_ESCALATED = 50, 5
+"""Groups of the testing part, and those of them with an escalated record, below which nothing is said."""
 
 STEPS = 20
 """Thresholds of the confidence field that are tried: quantiles of what the student said."""
-
-_Z95 = 1.645
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +82,11 @@ class RoutedPair:
         """Judge points that the fallback is better by."""
         return (self.fallback.score or 0) - (self.student.score or 0)
 
+    @property
+    def unit(self) -> str:
+        """Name what is independent of every other: the record's group, or the record where it has none."""
+        return self.student.unit
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgedRule:
@@ -88,6 +94,8 @@ class JudgedRule:
 
     Attributes
     ----------
+    records, groups : int
+        How many, and how many of them are independent of each other.
     share : float
         Escalated, 0 to 1.
     gain : float
@@ -98,6 +106,7 @@ class JudgedRule:
 
     rule: RoutingRule
     records: int
+    groups: int
     share: float
     score: float
     gain: float
@@ -105,8 +114,8 @@ class JudgedRule:
 
     def to_document(self) -> dict[str, Any]:
         """Give it as a map."""
-        figures = {name: getattr(self, name) for name in ("records", "share", "score", "gain", "usd_per_1k_requests")}
-        return {**self.rule.to_document(), **figures}
+        names = ("records", "groups", "share", "score", "gain", "usd_per_1k_requests")
+        return {**self.rule.to_document(), **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +132,41 @@ class AdoptionLimits:
 
     min_gain: float = 0.05
     max_cost_share: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoutingTest:
+    """What is proposed, and on what it is tested.
+
+    Attributes
+    ----------
+    max_share : float
+        Most answers that may be escalated, 0 to 1; also the cap that clients keep.
+    limits : AdoptionLimits or None
+        ``None`` only proposes: the records that test are not looked at.
+    fresh_run : str
+        Later run whose records test what is proposed on all of the champion's own; empty to test on a half of those.
+    """
+
+    max_share: float
+    limits: AdoptionLimits | None = None
+    fresh_run: str = ""
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Self:
+        """Read what a person asks."""
+        known, limits = AdoptionLimits(), None
+        if event.get("adopt"):
+            limits = AdoptionLimits(
+                min_gain=float(event.get("min_gain", known.min_gain)),
+                max_cost_share=float(event.get("max_cost_share", known.max_cost_share)),
+            )
+        return cls(max_share=float(event["route"]), limits=limits, fresh_run=str(event.get("fresh") or ""))
+
+    @property
+    def proven(self) -> str:
+        """What the proof of who adopts it is bound to, beside task and run."""
+        return " ".join([f"{self.max_share:g}", *filter(None, [self.fresh_run])])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,11 +205,16 @@ def pair_up(
 
 
 def dealt(pairs: Sequence[RoutedPair]) -> tuple[list[RoutedPair], list[RoutedPair]]:
-    """Deal records into the part that proposes and the part that tests; a record is always in the same one."""
+    """Deal records into the part that proposes and the part that tests; those of a group are always in the same one."""
     parts: tuple[list[RoutedPair], list[RoutedPair]] = ([], [])
     for pair in pairs:
-        parts[int(digest("routing", pair.student.record_id, length=8), 16) % 2].append(pair)
+        parts[int(digest("routing", pair.unit, length=8), 16) % 2].append(pair)
     return parts
+
+
+def count_groups(pairs: Sequence[RoutedPair]) -> int:
+    """Count what is independent of each other."""
+    return len({pair.unit for pair in pairs})
 
 
 def judged_rule(rule: RoutingRule, pairs: Sequence[RoutedPair]) -> JudgedRule:
@@ -176,6 +225,7 @@ def judged_rule(rule: RoutingRule, pairs: Sequence[RoutedPair]) -> JudgedRule:
     return JudgedRule(
         rule=rule,
         records=len(pairs),
+        groups=count_groups(pairs),
         share=statistics.fmean(escalated),
         score=statistics.fmean((pair.student.score or 0) + gain for pair, gain in zip(pairs, gains, strict=True)),
         gain=statistics.fmean(gains),
@@ -227,15 +277,16 @@ def adoption_lines(
     limits : AdoptionLimits
     """
     escalated = [rule.escalates(pair.student) for pair in pairs]
-    count, records = sum(escalated), len(pairs)
-    if records < FEWEST_RECORDS or count < FEWEST_ESCALATED:
-        text = f"{count} of {records} records of the testing part would be escalated: too few to say anything"
-        few = f"{text}; at least {FEWEST_ESCALATED} of {FEWEST_RECORDS} are needed, so upload more prompts"
+    groups, count = count_groups(pairs), len({pair.unit for pair, asks in zip(pairs, escalated, strict=True) if asks})
+    if groups < FEWEST_GROUPS or count < FEWEST_ESCALATED:
+        text = (
+            f"{count} of {groups} independent groups of records of the testing part would be escalated: too few to say"
+        )
+        few = f"{text} anything; at least {FEWEST_ESCALATED} of {FEWEST_GROUPS} are needed, so upload more prompts"
         return [AdoptionLine(name="records", limit=FEWEST_ESCALATED, measured=count, passed=False, explanation=few)]
-    differences = [pair.difference for pair in pairs]
-    share = count / records
-    gain = statistics.fmean(gained * asks for gained, asks in zip(differences, escalated, strict=True))
-    low, chance = _over_random(escalated, differences)
+    share = statistics.fmean(escalated)
+    gain = statistics.fmean(pair.difference * asks for pair, asks in zip(pairs, escalated, strict=True))
+    low, chance = _over_random(escalated, pairs)
     return [
         AdoptionLine(
             name="gain_over_random",
@@ -258,25 +309,53 @@ def adoption_lines(
             limit=SHARE_TOLERANCE,
             measured=share - expected_share,
             passed=abs(share - expected_share) <= SHARE_TOLERANCE,
-            explanation=f"share escalated of {records} records, {share:.1%}, against the {expected_share:.1%} proposed",
+            explanation=f"share escalated of {len(pairs)} records, {share:.1%}, against {expected_share:.1%} proposed",
         ),
     ]
 
 
-def _over_random(escalated: Sequence[bool], differences: Sequence[int]) -> tuple[float, float]:
+def _over_random(escalated: Sequence[bool], pairs: Sequence[RoutedPair]) -> tuple[float, float]:
     """Bound the gain over random escalation of the same share; give how often chance does as well.
 
-    The bound is that of a covariance by its influence function. The draws hold whatever the number of records: given
-    how many are escalated, each choice of as many is as likely as any other where the signal says nothing.
+    The bound is that of a covariance by its influence function, summed over each group, since its records are not
+    independent (Liang and Zeger 1986). The draws hold whatever the number of groups: what is escalated in a group is
+    given to another one of its size, and each such choice is as likely as any other where the signal says nothing.
     """
-    records, count = len(differences), sum(escalated)
-    share, mean = count / records, statistics.fmean(differences)
-    parts = [(e - share) * (d - mean) for e, d in zip(escalated, differences, strict=True)]
-    low = statistics.fmean(parts) - _Z95 * statistics.stdev(parts) / math.sqrt(records)
-    reached = sum(d for e, d in zip(escalated, differences, strict=True) if e)
-    draws = Random(digest(list(escalated), list(differences)))  # noqa: S311 - equal measurements, equal figures
-    as_good = sum(sum(draws.sample(differences, count)) >= reached for _ in range(PERMUTATIONS))
-    return low, (as_good + 1) / (PERMUTATIONS + 1)
+    records = len(pairs)
+    share, mean = statistics.fmean(escalated), statistics.fmean(pair.difference for pair in pairs)
+    parts = [(asks - share) * (pair.difference - mean) for pair, asks in zip(pairs, escalated, strict=True)]
+    measured = statistics.fmean(parts)
+    sums: dict[str, float] = defaultdict(float)
+    for pair, part in zip(pairs, parts, strict=True):
+        sums[pair.unit] += part - measured
+    groups = len(sums)
+    error = math.sqrt(groups / (groups - 1) * math.fsum(one**2 for one in sums.values())) / records
+    return measured - student_quantile(groups) * error, _by_chance(escalated, pairs)
+
+
+def _by_chance(escalated: Sequence[bool], pairs: Sequence[RoutedPair]) -> float:
+    """Tell how often escalating as many records in other groups gains as much."""
+    together: dict[str, list[tuple[bool, int]]] = defaultdict(list)
+    for pair, asks in zip(pairs, escalated, strict=True):
+        together[pair.unit].append((asks, pair.difference))
+    by_size: dict[int, list[list[tuple[bool, int]]]] = defaultdict(list)
+    for group in together.values():
+        by_size[len(group)].append(group)
+    asked = {size: [one for one in groups if any(asks for asks, _ in one)] for size, groups in by_size.items()}
+    given = {size: [[difference for _, difference in one] for one in groups] for size, groups in by_size.items()}
+    reached = sum(pair.difference for pair, asks in zip(pairs, escalated, strict=True) if asks)
+    draws = Random(digest([[len(one), *map(list, one)] for one in together.values()]))  # noqa: S311 - seeded by the data
+
+    def drawn() -> int:
+        return sum(
+            difference
+            for size, groups in asked.items()
+            for one, other in zip(groups, draws.sample(given[size], len(groups)), strict=True)
+            for (asks, _), difference in zip(one, other, strict=True)
+            if asks
+        )
+
+    return (sum(drawn() >= reached for _ in range(PERMUTATIONS)) + 1) / (PERMUTATIONS + 1)
 
 
 def _cost_line(

@@ -20,9 +20,11 @@ MUST_BE_SHOWN, REFUSED_WHEN_SHOWN, INFORMS = "must_be_shown", "refused_when_show
 MAY_BE_ACCEPTED: Mapping[str, str] = {
     "min_judge_score": "its mean score may lie below the task's floor",
     "slices": "it may be worse on these requests, of which the holdout has too few to tell",
+    "slice_drop": "it is worse than the reference on these requests, though not on the mean of all",
     "recall": "it misses answers of this kind, which callers may need most",
     "min_schema_validity": "callers may meet more answers that break the schema than the task allows",
     "min_latency_reduction": "callers may wait longer than the task allows",
+    "min_cost_reduction": "what bills by the hour may cost more than the teacher does by the token",
     "max_quality_drop": "nothing measured compares it with the reference",
 }
 """Undecided rules that a person may accept with an explicit word, by name before the first dot, and what that person

@@ -4,32 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from lambdas.domain.evaluation.contestant_summary import ContestantSummary
-from lambdas.domain.evaluation.evidence import compared, evidence_of_scores
-from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.evaluation.evidence import Comparison, compared, evidence_of_scores, teacher_ceiling
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
+from lambdas.domain.gate.cost_rule import cost_line, reduction, units_text
 from lambdas.domain.gate.level_rules import latency_bound, validity_line
-from lambdas.domain.gate.quality_rules import JudgeRecord, judge_lines, quality_lines, unbelieved
-from lambdas.domain.gate.rule_result import RuleResult, accepted_by_a_person, at_least, level
-from lambdas.domain.serving.break_even import BreakEven
-from lambdas.domain.task.task_definition import TaskDefinition
+from lambdas.domain.gate.quality_rules import JudgeRecord, judge_lines, quality_lines, told_apart, unbelieved
+from lambdas.domain.gate.rule_result import ROUNDING, RuleResult, accepted_by_a_person, at_least, level
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.contestant_summary import ContestantSummary
+    from lambdas.domain.evaluation.measurements import Measurement
+    from lambdas.domain.serving.break_even import BreakEven
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 FEWEST_TIMED = 10
 """Answers whose latency counts, below which their mean says nothing; all of them where the holdout has fewer."""
 
+SLOWER_TAIL = 1.1
+"""By how much the student's 95th percentile may be above the baseline's: a percentile of some hundred times varies."""
 
-def reduction(new: float, old: float) -> float:
-    """Give by which share ``new`` is lower than ``old``; negative when it is higher.
 
-    Raises
-    ------
-    ValueError
-        When ``old`` is not positive: then nothing can be said.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateResult:
+    """What the gate says of a student, and on what its lines about quality rest.
+
+    Attributes
+    ----------
+    lines : list of RuleResult
+        One a rule.
+    comparison : Comparison
+        The student beside its reference model.
+    scores : str
+        Evidence of the scores against the references.
+    ceiling : float or None
+        Score that the teacher's own second answers reach.
+    look : int
+        Which verdict on these records it is, from 1; each sending of labels is another one.
     """
-    if old <= 0:
-        raise ValueError(f"nothing can be compared with {old}")
-    return 1 - new / old
+
+    lines: list[RuleResult]
+    comparison: Comparison
+    scores: str
+    ceiling: float | None
+    look: int
 
 
 def judge_gate(
@@ -41,7 +61,7 @@ def judge_gate(
     unmeasured: Sequence[Mapping[str, str]] = (),
     trusted: AbstractSet[str] | None = None,
     look: int = 1,
-) -> list[RuleResult]:
+) -> GateResult:
     """Hold the student against every rule of the task.
 
     Parameters
@@ -60,32 +80,29 @@ def judge_gate(
     trusted : set of str, optional
         Ids of the records whose reference is the user's own answer; all of them unless given.
     look : int
-        Which verdict on these records it is, from 1: the later, the surer the comparison must be.
-
-    Returns
-    -------
-    list of RuleResult
-        One line a rule.
+        Which run on these records it is, from 1: the later, the surer the comparison must be.
     """
     rules = task.gate
     student, teacher = summaries["student"], summaries["teacher"]
     ids = {item.record_id for item in grouped["student"]} if trusted is None else trusted
-    comparison, of_scores = compared(grouped, rules, ids), evidence_of_scores(grouped["student"], ids)
+    comparison, of_scores = compared(grouped, rules, ids, judge.labels), evidence_of_scores(grouped["student"], ids)
+    look, ceiling = look + comparison.more_looks, teacher_ceiling(grouped["teacher"], ids)
     of_judge = judge_lines(summaries, rules, judge, comparison.outcomes)
-    quality = quality_lines(grouped, rules, comparison, of_scores, unmeasured, task.output_schema, look)
+    quality = quality_lines(grouped, rules, comparison, of_scores, unmeasured, task.output_schema, look, ceiling)
+    quality = [told_apart(line, comparison, judge) if line.rule == "max_quality_drop" else line for line in quality]
     if not all(line.passed for line in of_judge):
         quality = unbelieved(quality)
     validity = (
         f"share of the student's answers that keep the output schema; after repair {student.validity_after_repair:.1%}"
     )
-    cost, cost_text = _cost_reduction(student, teacher, task, break_even)
-    return [
+    lines = [
         *quality,
         *of_judge,
         validity_line(rules.min_schema_validity, grouped["student"], validity),
-        at_least("min_cost_reduction", rules.min_cost_reduction, cost, cost_text),
+        cost_line(student, teacher, task, break_even),
         _latency_line(grouped, summaries, task),
     ]
+    return GateResult(lines=lines, comparison=comparison, scores=of_scores, ceiling=ceiling, look=look)
 
 
 def needed_approvals(task: TaskDefinition, break_even: BreakEven) -> list[ExplicitReason]:
@@ -100,9 +117,9 @@ def _too_few_units(task: TaskDefinition, break_even: BreakEven) -> list[Explicit
     if needed is None or each is None or needed <= purchased:
         return []
     text = (
-        f"{_units(purchased)} would throttle what is expected: {task.serving.expected_requests_per_month:,} requests a "
-        f"month need {needed}, since one serves {each:,.0f} where the busiest minute has {break_even.peak_to_mean:g} "
-        f"times the mean; set serving.model_units of task.json to {needed}"
+        f"{units_text(purchased)} would throttle what is expected: {task.serving.expected_requests_per_month:,} "
+        f"requests a month need {needed}, since one serves {each:,.0f} where the busiest minute has "
+        f"{break_even.peak_to_mean:g} times the mean; set serving.model_units of task.json to {needed}"
     )
     return [explicit_reason("too_few_units", text)]
 
@@ -119,10 +136,6 @@ def _dearer_than_on_demand(task: TaskDefinition, break_even: BreakEven) -> list[
         f"${provisioned:,.0f} a month against ${on_demand:,.0f} for the same student on demand"
     )
     return [explicit_reason("dearer_than_on_demand", text)]
-
-
-def _units(count: int) -> str:
-    return "1 model unit" if count == 1 else f"{count} model units"
 
 
 def _latency_line(
@@ -143,9 +156,15 @@ def _latency_line(
     text += f"{student.throttled} and {baseline.throttled} throttled answers are kept out"
     if task.serving.mode == "provisioned_throughput":
         text += "; measured on the candidate's on-demand deployment, before any throughput is purchased"
-    high = latency_bound(grouped["student"], grouped["baseline"], fewest)
     measured = reduction(_mean(student), _mean(baseline))
-    return accepted_by_a_person(level("min_latency_reduction", threshold, measured, high, text))
+    missed = measured < threshold - ROUNDING  # what is kept needs no bound, which is half of the gate's work
+    high = latency_bound(grouped["student"], grouped["baseline"], fewest) if missed else None
+    line = level("min_latency_reduction", threshold, measured, high, text)
+    if line.passed and _slowest(student) > _slowest(baseline) * SLOWER_TAIL:
+        # A mean hides that some wait much longer, and a few slow answers of the baseline make any mean look good.
+        tail = f"{text}; the slowest wait longer than with the baseline, which the mean hides"
+        line = replace(line, passed=False, undecided=True, explanation=tail)
+    return accepted_by_a_person(line)
 
 
 def _mean(summary: ContestantSummary) -> float:
@@ -155,32 +174,3 @@ def _mean(summary: ContestantSummary) -> float:
 def _slowest(summary: ContestantSummary) -> float:
     """Give the 95th percentile."""
     return summary.latency.quantiles[-1] if summary.latency else 0.0
-
-
-def _cost_reduction(
-    student: ContestantSummary, teacher: ContestantSummary, task: TaskDefinition, break_even: BreakEven
-) -> tuple[float | None, str]:
-    """Compare with the teacher, in the mode to be promoted at the expected volume where known, else per token."""
-    for summary in (student, teacher):
-        if summary.usd_per_1k_requests <= 0:
-            return None, f"no answer of the {summary.role} has a price: {summary.unanswered} were not given"
-    monthly = break_even.usd_per_month
-    if (
-        task.serving.mode == "provisioned_throughput"
-        and monthly
-        and monthly["student_provisioned_throughput"] is not None
-    ):
-        served = monthly["student_provisioned_throughput"]
-        units = _units(break_even.units_for_volume or task.serving.model_units)
-        text = (
-            f"provisioned throughput of {units} at {task.serving.expected_requests_per_month:,} requests a month, "
-            f"${served:,.0f} against the teacher's ${monthly['teacher']:,.0f}"
-        )
-        return reduction(served, monthly["teacher"] or 0.0), text
-    text = (
-        f"${student.usd_per_1k_requests:.4f} per 1,000 requests on demand against the teacher's "
-        f"${teacher.usd_per_1k_requests:.4f}; the volume or the price of a throughput hour is unknown"
-    )
-    if task.serving.mode == "on_demand":
-        text = text.split(";", maxsplit=1)[0]
-    return reduction(student.usd_per_1k_requests, teacher.usd_per_1k_requests), text

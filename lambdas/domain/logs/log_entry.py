@@ -19,6 +19,9 @@ from lambdas.domain.questions.endings import stop_reason_of
 
 OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
 
+CALLER_METADATA = ("task", "run", "leg", "policy", "variant", "reason")
+"""Keys of the request metadata that the client of this pipeline writes, the task's name first (docs/callers.md)."""
+
 _SILENT = ("cachePoint", "reasoningContent", "thinking", "redacted_thinking")
 """Blocks that say nothing to the student: cache marks, and the reasoning of earlier answers."""
 

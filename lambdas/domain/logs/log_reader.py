@@ -8,13 +8,15 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from lambdas.domain.dataset.line_errors import RejectedLine
 from lambdas.domain.dataset.line_reader import CHUNK_BYTES
 from lambdas.domain.dataset.records import MAX_LINE_BYTES
 from lambdas.domain.logs.log_entry import answer_of, check_entry, conversation_of, is_error, prompt_of
-from lambdas.domain.task.log_request import LogRequest
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.log_request import LogRequest
 
 MAX_ENTRY_BYTES = 1024 * 1024
 """Longest entry, and longest offloaded body, that is looked at. Bedrock keeps bodies of up to 100 KB in the entry."""
@@ -25,6 +27,9 @@ _MISSING = "the object was deleted before it was read, or the policy of its buck
 
 FetchBody = Callable[[str], IO[bytes] | None]
 """Opens the object of ``inputBodyS3Path`` or ``outputBodyS3Path``; ``None`` where it may not be read or is missing."""
+
+Belongs = Callable[[dict[str, Any], object], bool]
+"""Tells of an entry and the body of its request whether the call is of the task that is asked for."""
 
 
 @dataclass(slots=True)
@@ -56,10 +61,12 @@ class LogReader:
         Range and filters.
     fetch : callable
         Opens an offloaded body.
+    belongs : callable, optional
+        Takes the calls of one found task; the others count as filtered.
     """
 
-    def __init__(self, request: LogRequest, fetch: FetchBody) -> None:
-        self._request, self._fetch = request, fetch
+    def __init__(self, request: LogRequest, fetch: FetchBody, belongs: Belongs | None = None) -> None:
+        self._request, self._fetch, self._belongs = request, fetch, belongs
         self.counts = LogCounts()
 
     def read(self, key: str, stream: IO[bytes] | io.RawIOBase) -> Iterator[dict[str, Any]]:
@@ -100,7 +107,7 @@ class LogReader:
         return {"object": key, "line": 0, **self._rejected(_MISSING)}
 
     def _entry(self, raw: bytes) -> dict[str, Any] | None:
-        entry = check_entry(_parsed(raw, "the entry"))
+        entry = parsed_entry(raw)
         if not self._request.takes(entry):
             self.counts.entries += 1
             self.counts.filtered += 1
@@ -109,7 +116,12 @@ class LogReader:
             self.counts.entries += 1
             self.counts.errors += 1
             return None
-        record, exact = prompt_of(self._body(entry, "input"))
+        body = self._body(entry, "input")
+        if self._belongs is not None and not self._belongs(entry, body):
+            self.counts.entries += 1
+            self.counts.filtered += 1
+            return None
+        record, exact = prompt_of(body)
         record["group"] = conversation_of(record, entry, self._request.conversation)
         if len(written(record)) > MAX_LINE_BYTES:
             raise RejectedLine(f"the prompt is too long: at most {MAX_LINE_BYTES} bytes are allowed in a record")
@@ -149,6 +161,43 @@ class LogReader:
         self.counts.entries += 1
         self.counts.rejected += 1
         return {"reason": reason}
+
+
+def parsed_entry(raw: bytes) -> dict[str, Any]:
+    """Parse a line of the log.
+
+    Raises
+    ------
+    RejectedLine
+        It is not an entry; with the reason.
+    """
+    return check_entry(_parsed(raw, "the entry"))
+
+
+def readable_entries(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Give the entries of a log object that can be read, up to where its data are damaged."""
+    lines = bounded_lines(stream)
+    while True:
+        try:
+            raw = next(lines, None)
+            if raw is None:
+                return
+            yield parsed_entry(raw)
+        except RejectedLine:
+            continue
+        except _DAMAGE:
+            return
+
+
+def parsed_body(stream: IO[bytes]) -> Any:  # noqa: ANN401 - any JSON value
+    """Parse a body that lies in an object of its own.
+
+    Raises
+    ------
+    RejectedLine
+        It is damaged, too long or not JSON; with the reason.
+    """
+    return _parsed(_whole(stream), "the offloaded body")
 
 
 def bounded_lines(stream: IO[bytes] | io.RawIOBase) -> Iterator[bytes]:

@@ -12,12 +12,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.dataset.records import Record
-from lambdas.domain.logs.logged_answers import ReusedAnswer
 from lambdas.domain.questions.prompts import student_question
-from lambdas.domain.task.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.logs.logged_answers import ReusedAnswer
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 ENTRIES_AN_OBJECT = 1_000
 """15,000 pairs, the most of a job, lie in 15 objects."""

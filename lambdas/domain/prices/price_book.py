@@ -45,6 +45,7 @@ UNITS = {
     "dashboard": "dashboard month",
     "read_unit": "million units",
     "write_unit": "million units",
+    "scanned": "GB",
 }
 """What a price of each usage is paid for: those of a model first, then those of the services around it."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from lambdas.domain.dataset.records import Turn
 from lambdas.domain.identity import digest
 from lambdas.domain.questions.endings import stop_reason_of
 from lambdas.domain.stored import read_as
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Turn
 
 _BESIDE_A_CALL = {"toolUse", "text", "reasoningContent", "cachePoint"}
 """Content blocks that may lie beside a tool call, the text empty; every other kind is an answer of its own."""

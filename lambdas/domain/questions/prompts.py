@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.dataset.records import Record
 from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.endings import ending_problem
-from lambdas.domain.task.task_definition import TaskDefinition
-from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.domain.text.refusals import is_refusal
 from lambdas.domain.text.text_rules import reserved_word
 from lambdas.domain.text.thoughts import thoughts_tag
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.task.task_definition import TaskDefinition
+    from lambdas.domain.text.output_schema import OutputChecker
 
 
 def inference_parameters(task: TaskDefinition) -> dict[str, float]:

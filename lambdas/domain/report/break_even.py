@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.prices.model_units import pays_up_to_volume
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
-from lambdas.domain.report.comparison import ComparisonRow
 from lambdas.domain.report.figures import axis_usd, count, large_count, number, pick, rows_of, usd
 from lambdas.domain.report.scales import LogScale, Tick
 from lambdas.domain.serving.break_even import advice
+
+if TYPE_CHECKING:
+    from lambdas.domain.report.comparison import ComparisonRow
 
 PLOT_WIDTH, PLOT_HEIGHT = 1000, 300
 """Units of the plot; the height is also its height in pixels."""

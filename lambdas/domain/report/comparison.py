@@ -12,6 +12,7 @@ from lambdas.domain.report.texts import short
 ROLE_NAMES = {
     "student": "Student",
     "undistilled_student": "Undistilled student",
+    "prompted_base": "Prompted base",
     "baseline": "Baseline",
     "teacher": "Teacher",
     "champion": "Present champion",

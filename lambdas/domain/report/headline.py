@@ -91,6 +91,9 @@ def read_headline(report: dict[str, Any]) -> Headline:
         first = meaning
     else:
         first, reasons = _without_repetition(given if isinstance(given, list) else []), reasons[1:]
+    enough = prompting_is_enough(report)
+    if enough and outcome != FAILED:
+        first, reasons = enough, [first, *reasons]
     others = tuple(reason for reason in dict.fromkeys(reasons) if reason != first)
     words = tuple(sentence(short(word, 400)) for word in sentences(explicit_reasons(report)))
     step = _next_step(outcome, report)
@@ -104,6 +107,12 @@ def read_headline(report: dict[str, Any]) -> Headline:
         needs_word=words,
         qualifier="insufficient evidence" if unproven else "",
     )
+
+
+def prompting_is_enough(report: dict[str, Any]) -> str:
+    """Say that nothing has to be distilled, where the run shows it; else nothing."""
+    found = pick(report, "prompting", "sentence")
+    return short(found) if pick(report, "prompting", "enough") is True and isinstance(found, str) else ""
 
 
 def _without_repetition(reasons: list[Any]) -> str:

@@ -84,8 +84,12 @@ def evidence_told(report: dict[str, Any]) -> list[tuple[str, str]]:
             f"{count(pairs.get('flip'))}"
         )
         told.append(("Pairs", ended))
+    told.extend(_labels_told(found.get("labels")))
     scores, claim = (short(found.get(name) or NOT_MEASURED, 200) for name in ("scores", "scores_may_claim"))
     told.append(("Scores rest on", f"{scores}: {claim}"))
+    alone = pick(report, "prompting", "sentence")
+    if isinstance(alone, str) and alone:
+        told.append(("Prompting alone", short(alone, 400)))
     ceiling = found.get("teacher_agrees_with_itself")
     if ceiling is not None:
         told.append(("Ceiling", f"the teacher's own second answers reach {score(ceiling)}"))
@@ -96,6 +100,29 @@ def evidence_told(report: dict[str, Any]) -> list[tuple[str, str]]:
                 f"run {count(found.get('look'))} on these records; {percent(found.get('error_spent'))} error spent",
             )
         )
+    return told
+
+
+def _labels_told(labels: object) -> list[tuple[str, str]]:
+    """Say whose scores of how many records there are, whether they decide, and how far people agree."""
+    if not isinstance(labels, dict):
+        return []
+    people = number(labels.get("people")) or 0
+    said = (
+        f"{count(labels.get('records'))} of {count(labels.get('drawn_from'))} records with two different answers, by "
+    )
+    said += f"{count(people)} {'person' if people == 1 else 'people'}"
+    if (mean := number(labels.get("mean_difference"))) is not None:
+        said += f": the student {mean:+.2f} points"
+    said += "; they correct the judge" if labels.get("drop") is not None else "; they do not decide"
+    if number(labels.get("outdated")):
+        said += f"; {count(labels.get('outdated'))} of other answers do not count"
+    told = [("Labels", said)]
+    if number(labels.get("scored_twice")):
+        apart = number(labels.get("apart"))
+        far = "" if apart is None else f", {apart:.2f} points apart on average"
+        twice = f"{percent(labels.get('agreeing'))} of {count(labels.get('scored_twice'))} answers scored alike{far}"
+        told.append(("Two people", twice))
     return told
 
 

@@ -6,9 +6,8 @@ import base64
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lambdas.domain.report import break_even, cascade, charts, dataset, files, judging, sections, training
@@ -22,6 +21,9 @@ from lambdas.domain.report.resources import resources_left
 from lambdas.domain.report.serving_table import serving_table
 from lambdas.domain.report.texts import short
 from lambdas.domain.report.tiles import key_figures
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MOST_CONTESTANTS = 8
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -116,6 +118,12 @@ def _not_reached(report: dict[str, Any], context: dict[str, Any]) -> list[str]:
 
 def templates_in(folder: Path) -> Environment:
     """Read templates that take every value as text and refuse a name that has none."""
+    from jinja2 import (  # noqa: PLC0415 - a tenth of a Lambda's start, and not every call makes a page
+        Environment,
+        FileSystemLoader,
+        StrictUndefined,
+    )
+
     return Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,

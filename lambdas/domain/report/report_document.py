@@ -13,9 +13,10 @@ from lambdas.domain.caller_identity import Submitter
 from lambdas.domain.evaluation.contestant_document import ContestantDocument
 from lambdas.domain.explicit_reasons import ExplicitReason
 from lambdas.domain.gate.evaluation_document import LeftOut
+from lambdas.domain.gate.prompting_document import PromptingDocument
 from lambdas.domain.gate.rule_result import RuleDocument
 from lambdas.domain.run_facts import Approval, ChampionFact
-from lambdas.domain.stored import check_schema_version
+from lambdas.domain.stored import REPORT_VERSION, check_schema_version
 
 
 class ReportSource(TypedDict, total=False):
@@ -65,6 +66,7 @@ class ReportDocument(TypedDict, total=False):
     training: Mapping[str, Any] | None
     judge: Mapping[str, Any] | None
     evaluation: Mapping[str, Any]
+    prompting: PromptingDocument | None
     contestants: Sequence[ContestantDocument]
     gate: Sequence[RuleDocument]
     explicit_reasons: Sequence[ExplicitReason]
@@ -106,5 +108,5 @@ def read_report(text: bytes, run_id: str) -> ReportDocument:
         When a later version wrote it in another way.
     """
     document = json.loads(text)
-    check_schema_version(document, f"report.json of run '{run_id}'")
+    check_schema_version(document, f"report.json of run '{run_id}'", REPORT_VERSION)
     return cast("ReportDocument", document)

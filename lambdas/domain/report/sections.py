@@ -31,6 +31,7 @@ _RULES: dict[str, tuple[str, Callable[[object], str]]] = {
     "min_cost_reduction": ("Cheaper by at least", percent),
     "min_latency_reduction": ("Faster by at least", percent),
     "holdout_records": ("Holdout records at least", count),
+    "labelled_records": ("Labelled records at least", count),
     "max_judge_failures": ("Answers without a verdict at most", percent),
     "min_judge_agreement": ("Judge within one point at least", percent),
     "min_judge_correlation": ("Judge orders answers at least", score),
@@ -195,7 +196,11 @@ def _gate(report: dict[str, Any]) -> list[RuleRow]:
 def _rule_row(line: dict[str, Any]) -> RuleRow:
     rule = label(line.get("rule"), 200)
     group, _, of_group = rule.partition(".")
-    named = {"slices": f"Slice {of_group} at least", "recall": f"Finds {of_group} in at least"}
+    named = {
+        "slices": f"Slice {of_group} at least",
+        "slice_drop": f"Slice {of_group} below the reference at most",
+        "recall": f"Finds {of_group} in at least",
+    }
     unknown = named.get(group, rule.replace("_", " ")) if of_group else rule.replace("_", " ")
     name, text = _RULES.get(rule, (unknown, _guess(rule)))
     passed = line.get("passed")

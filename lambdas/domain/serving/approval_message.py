@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.explicit_reasons import ExplicitReason, sentences
 from lambdas.domain.serving.break_even import advice, pays_up_to
 from lambdas.domain.serving.notification import subject_line
-from lambdas.domain.task.task_definition import Serving
 from lambdas.domain.text.plain_text import one_line
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.task_definition import Serving
 
 COMMITMENT_DAYS = {"OneMonth": 30, "SixMonths": 180}
 """Days that a commitment binds; Bedrock names the exact end in ``commitmentExpirationTime`` once it is purchased."""
@@ -33,6 +35,8 @@ class ApprovalRequest:
         What a person should know besides, one sentence each.
     expires : str
         ISO 8601 in UTC.
+    prompting : str
+        That prompting alone is enough, where the run shows it.
     """
 
     environment: str
@@ -48,6 +52,7 @@ class ApprovalRequest:
     report_uri: str
     report_sha256: str
     simulated: bool
+    prompting: str = ""
 
     @property
     def usd_per_hour(self) -> float | None:
@@ -70,6 +75,7 @@ def approval_message(request: ApprovalRequest, now: datetime) -> tuple[str, str]
     """Write subject and text of a request for approval. The task token is never part of it."""
     lines = [
         f"Run {request.run_id} of task {request.task} ({request.environment}) asks for approval.",
+        *([f"{request.prompting.rstrip('.')}."] if request.prompting else []),
         f"Verdict: {request.decision}; the student kept all {request.rules_passed} rules of its gate.",
         _consequence(request, now),
         advice(request.break_even),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.evaluation.contestant_summary import ContestantSummary
 from lambdas.domain.prices.model_units import pays_from, requests_a_month, units_needed
 from lambdas.domain.prices.price_book import HOURS_A_MONTH, PriceBook
-from lambdas.domain.task.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from lambdas.domain.evaluation.contestant_summary import ContestantSummary
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

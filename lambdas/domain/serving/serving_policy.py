@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lambdas.domain.identity import digest
-from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.stored import DOCUMENT_VERSION, known_fields
+
+if TYPE_CHECKING:
+    from lambdas.domain.prices.price_book import PriceBook
 
 BY_STUDENT, BY_CASCADE, BY_FALLBACK = "student", "cascade", "fallback"
 SERVING_MODES = (BY_STUDENT, BY_CASCADE, BY_FALLBACK)

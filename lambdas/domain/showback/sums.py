@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from lambdas.domain.focus.charges import Charge, plain
-from lambdas.domain.focus.savings import Saving
+from lambdas.domain.focus.own_services import is_own
 from lambdas.domain.focus.serving import SERVING, STORAGE
 from lambdas.domain.model_ids import model_family
-from lambdas.domain.prices.price_book import PriceBook
+
+if TYPE_CHECKING:
+    from lambdas.domain.focus.savings import Saving
+    from lambdas.domain.prices.price_book import PriceBook
 
 BY = ("task", "team", "environment")
 NO_TEAM, NO_TASK = "(no team)", "(no task)"
@@ -32,6 +37,8 @@ class Shown:
         Hours, tokens and storage; ``idle`` is a part of it.
     idle : Decimal
         Throughput on days on which nobody asked.
+    services : Decimal
+        What the services around Bedrock cost: they serve all tasks, and belong to none.
     saved, low, high : Decimal or None
         Verified savings with their bounds; ``None`` where nothing was measured that they could rest on.
     """
@@ -40,13 +47,19 @@ class Shown:
     runs: Decimal = Decimal()
     serving: Decimal = Decimal()
     idle: Decimal = Decimal()
+    services: Decimal = Decimal()
     saved: Decimal | None = None
     low: Decimal | None = None
     high: Decimal | None = None
 
+    @property
+    def spent(self) -> Decimal:
+        """All of it: runs, serving and services."""
+        return self.runs + self.serving + self.services
+
     def to_document(self) -> dict[str, str | None]:
         """Give it as JSON; dollars are texts, exact."""
-        money = {name: getattr(self, name) for name in ("runs", "serving", "idle", "saved", "low", "high")}
+        money = {name: getattr(self, name) for name in ("runs", "serving", "idle", "services", "saved", "low", "high")}
         return {"name": self.name} | {name: None if usd is None else plain(usd) for name, usd in money.items()}
 
 
@@ -80,7 +93,9 @@ def shown_by(
 
     for charge in charges:
         line = of(charge.task)
-        if charge.stage in (SERVING, STORAGE):
+        if is_own(charge):
+            line.services += charge.usd
+        elif charge.stage in (SERVING, STORAGE):
             line.serving += charge.usd
         else:
             line.runs += charge.usd
@@ -93,7 +108,7 @@ def shown_by(
         # Where one part has no bounds the sum has its plain value there: no bound is made up for it.
         line.low = (line.low or Decimal()) + ((low - saving.paid) if low is not None else saving.saved)
         line.high = (line.high or Decimal()) + ((high - saving.paid) if high is not None else saving.saved)
-    return sorted(found.values(), key=lambda line: (-(line.runs + line.serving), line.name))
+    return sorted(found.values(), key=lambda line: (-line.spent, line.name))
 
 
 def dated_baseline(model: str, prices: PriceBook) -> str:
@@ -121,6 +136,21 @@ def dated_baseline(model: str, prices: PriceBook) -> str:
     return (
         f"The baseline {model} is not its family's cheapest: {', '.join(dict.fromkeys(cheaper))} costs the same or less"
     )
+
+
+def old_baselines(savings: Iterable[Saving]) -> list[str]:
+    """Say which savings rest on a measurement of the baseline that is older than :data:`STALE_AFTER_DAYS`."""
+    last: dict[tuple[str, str], tuple[date, int]] = {}
+    for saving in savings:
+        measured = saving.baseline.measured_on
+        if measured is not None and (saving.day - measured).days > STALE_AFTER_DAYS:
+            key = (saving.task, saving.baseline.run_id)
+            last[key] = max(last.get(key, (measured, 0)), (measured, (saving.day - measured).days))
+    return [
+        f"Savings of {task} rest on what run {run_id} measured on {measured}, {days} days before: its prompts and the "
+        "baseline's prices may be others by now; a new run measures again"
+        for (task, run_id), (measured, days) in sorted(last.items())
+    ]
 
 
 def _bare(model: str) -> str:

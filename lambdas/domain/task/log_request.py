@@ -41,6 +41,7 @@ class LogRequest:
     """A range of time in one log source, and what a call must have to be taken.
 
     ``conversation`` is the key of the request metadata that names the conversation of a call, where there is one.
+    ``rule`` takes the calls of one found task only: see :class:`~lambdas.domain.discovery.task_rule.TaskRule`.
     """
 
     bucket: str
@@ -51,6 +52,7 @@ class LogRequest:
     operations: tuple[str, ...]
     metadata: Mapping[str, str]
     conversation: str | None = None
+    rule: Mapping[str, Any] | None = None
 
     @classmethod
     def from_text(cls, text: bytes) -> Self:
@@ -92,6 +94,7 @@ class LogRequest:
             operations=tuple(checked["operations"]),
             metadata=checked["metadata"],
             conversation=checked.get("conversation"),
+            rule=checked.get("rule"),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -105,6 +108,7 @@ class LogRequest:
             "operations": list(self.operations),
             "metadata": dict(self.metadata),
             **({} if self.conversation is None else {"conversation": self.conversation}),
+            **({} if self.rule is None else {"rule": dict(self.rule)}),
         }
 
     def source(self, allowed: Iterable[LogSource]) -> LogSource:

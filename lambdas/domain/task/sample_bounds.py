@@ -17,9 +17,11 @@ MOST_DISTILLED = 15_000
 MOST_FINE_TUNED = 20_000
 """Most samples that fine-tuning takes (Bedrock user guide, prepare data for fine-tuning Nova)."""
 
+MOST_HELD_OUT = 1 / 3
+"""Largest share of the prompts that is kept apart. Part of the split rule: changing it needs a new ``SPLIT_RULE``."""
+
 _LEAST_FINE_TUNED = {"amazon.nova-2-lite-v1:0": 200}
 """Fewest samples where fine-tuning a student takes more than :data:`LEAST` (dataset validators of AWS's samples)."""
-
 
 COMMON_STUDENT = "amazon.nova-micro-v1:0"
 """The settings' default, by which files are checked where no environment is known."""

@@ -38,6 +38,12 @@ WAITING_TASKS, EVENTS_A_TRY = 3, 3
 """Tasks of the machine itself that wait so (CheckRun, CalibrateJudge, ScoreEvaluation; shards have histories of their
 own), and history events of one try: scheduled, started, failed."""
 
+MOST_LABEL_CALLS = 20
+"""Calls with people's scores that a run takes: each is another look at the same records."""
+
+EVENTS_A_VERDICT = 30
+"""History events of a verdict anew: ScoreEvaluation with a failed try, the choices, the request for approval."""
+
 OF_THE_STACKS = ("permissions_boundary", "vpc")
 """Settings that no Lambda reads: their variables have little room."""
 
@@ -63,6 +69,18 @@ class Vpc:
     subnet_ids: list[str]
     endpoints: bool
     route_table_ids: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiscoverySettings:
+    """How the log sources are read each day; the meaning of each field is in ``schemas/settings.schema.json``."""
+
+    metadata_key: str | None
+    hour_utc: int
+    days: int
+    sample_calls: int
+    offloaded_a_day: int
+    max_scanned_gb: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +132,7 @@ class Settings:
     end_of_life_notice_days: int
     cost_export: str
     derived_factors: dict[str, float]
+    discovery: dict[str, Any] | None
     log_retention_days: int
     run_data_retention_days: int
     answers_retention_days: int
@@ -150,6 +169,8 @@ class Settings:
                 "or lower 'distillation_deadline_hours' or 'endpoint_deadline_minutes'"
             )
             raise InvalidSettings(message)
+        if settings.discovery is not None and not settings.log_sources:
+            raise InvalidSettings("'discovery' reads the buckets of 'log_sources', and there is none: name one")
         check_price_lines(settings.prices, settings.model_units)
         return settings
 
@@ -162,6 +183,10 @@ class Settings:
         """Write what Lambdas read of the settings as one line of JSON, keys in order."""
         read = {key: value for key, value in asdict(self).items() if key not in OF_THE_STACKS}
         return json.dumps(read, sort_keys=True, separators=(",", ":"))
+
+    def discovered(self) -> DiscoverySettings | None:
+        """Give how the log sources are read each day; ``None`` where nobody asked for it."""
+        return DiscoverySettings(**self.discovery) if self.discovery is not None else None
 
     def network(self) -> Vpc | None:
         """Give where Lambdas run; ``None`` outside of any VPC."""
@@ -199,12 +224,12 @@ class Settings:
         -------
         int
             Events of the polls (the teacher's batch, distillation, bake, three loops of endpoints and the rollback of a
-            bake), of the waits for quotas of the day, and 500 for everything else.
+            bake), of the waits for quotas of the day, of verdicts anew after labels, and 500 for everything else.
         """
         bake = self.bake_polls + (self.rollback_polls if self.bake_polls else 0)
         polls = TEACHER_POLL_LIMIT + self.distillation_polls + bake + 3 * self.endpoint_polls
         waits = EVENTS_A_TRY * WAITING_TASKS * self.quota_tries
-        return EVENTS_A_POLL * polls + waits + 500
+        return EVENTS_A_POLL * polls + waits + EVENTS_A_VERDICT * MOST_LABEL_CALLS + 500
 
     @property
     def quota_tries(self) -> int:

@@ -82,7 +82,8 @@ class CascadeRules:
 class TaskDefinition:
     """One task. Every field is optional in the file; see ``schemas/task.schema.json`` for limits and defaults.
 
-    ``max_answer_tokens`` are the most tokens of an answer, whoever is asked.
+    ``max_answer_tokens`` are the most tokens of an answer, whoever is asked. ``measure_prompting`` says whether the
+    student's base model is measured with the long prompt too.
     """
 
     teacher_system_prompt: str | None
@@ -99,6 +100,7 @@ class TaskDefinition:
     cascade: CascadeRules | None = None
     team: str | None = None
     max_answer_tokens: int = ANSWER_TOKENS
+    measure_prompting: bool = True
 
     @classmethod
     def default(cls) -> Self:
@@ -163,6 +165,7 @@ class TaskDefinition:
             team=checked.get("team"),
             cascade=_cascade_rules(checked.get("cascade"), schema),
             max_answer_tokens=checked["max_answer_tokens"],
+            measure_prompting=checked["measure_prompting"],
         )
 
 

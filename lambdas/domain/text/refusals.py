@@ -9,6 +9,7 @@ German, Spanish, French, Italian, Japanese, Korean, Arabic, Chinese, Russian, Hi
 from __future__ import annotations
 
 import re
+from functools import cache
 
 LONGEST_REFUSAL = 600
 """Characters: a longer text says more than no, and is left to the schema and the judge."""
@@ -113,9 +114,13 @@ _LANGUAGES: dict[str, str] = {
         r"(?:לעזור|לענות|לספק|לסייע|להשיב|ליצור|לכתוב|לדון|לשתף|למלא|לבצע)"
     ),
 }
-_BEGINNING = re.compile(
-    r"""["'*\s]*(?:""" + "|".join(f"(?:{form})" for form in _LANGUAGES.values()) + ")", re.IGNORECASE
-)
+
+
+@cache
+def _beginning() -> re.Pattern[str]:
+    """Compile at the first question: most Lambdas start without one, and it takes a thirtieth of a start."""
+    forms = "|".join(f"(?:{form})" for form in _LANGUAGES.values())
+    return re.compile(rf"""["'*\s]*(?:{forms})""", re.IGNORECASE)
 
 
 def is_refusal(text: str) -> bool:
@@ -130,4 +135,4 @@ def is_refusal(text: str) -> bool:
     >>> is_refusal("I can't wait to see it!")
     False
     """
-    return len(text) <= LONGEST_REFUSAL and _BEGINNING.match(text.replace("\u2019", "'")) is not None
+    return len(text) <= LONGEST_REFUSAL and _beginning().match(text.replace("\u2019", "'")) is not None

@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import ModelUnavailable, TeacherDataRefused
-from lambdas.domain.questions.answers import Answer
 from lambdas.domain.questions.prompts import drop_reason, student_prompt
-from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.output_schema import OutputChecker
-from lambdas.domain.training.teacher_data import what_to_do
+from lambdas.domain.training.drop_advice import what_to_do
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.questions.answers import Answer
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 FEWEST = 20
 """Answers of which none can be used before the rest is given up."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from lambdas.domain.dataset.records import Record
+from typing import TYPE_CHECKING
+
 from lambdas.domain.errors import DatasetRefused, InvalidTaskDefinition
 from lambdas.domain.evaluation.sample_sizes import training_records_needed
 from lambdas.domain.task.sample_bounds import LEAST
-from lambdas.domain.task.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 
 def records_to_ask(train: list[Record], holdout: list[Record], task: TaskDefinition) -> list[Record]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import TeacherDataRefused
 from lambdas.domain.evaluation.sample_sizes import records_that_show
 from lambdas.domain.evaluation.task_metric import disagreement
-from lambdas.domain.questions.answers import Asked
-from lambdas.domain.questions.endings import TRUNCATED
 from lambdas.domain.questions.prompts import drop_reason, student_prompt, training_line
 from lambdas.domain.task.sample_bounds import LEAST
-from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.output_schema import OutputChecker
+from lambdas.domain.training.drop_advice import what_to_do
 from lambdas.domain.training.label_modes import labelled_ids
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.questions.answers import Asked
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 SAMPLES_A_REASON, SAMPLED_REASONS = 3, 10
 """Dropped answers of a reason, and reasons, that the report shows."""
@@ -185,31 +188,3 @@ def check_references(collected: Collected, holdout: int, task: TaskDefinition) -
 
 def _most_frequent(reasons: Counter[str]) -> str:
     return ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3)) or "no reasons"
-
-
-_ADVICE = {
-    TRUNCATED: "raise 'max_answer_tokens', which is {limit}, or ask for shorter answers in 'teacher_system_prompt'",
-    "context window exceeded": "shorten the prompts or 'teacher_system_prompt'",
-    "content filtered": "take out the prompts that the model's content filter stops",
-    "guardrail intervened": "look at the guardrail that the account enforces: it blocks or changes answers",
-    "refused": "take out what the teacher refuses, or say in 'teacher_system_prompt' that it may answer it",
-    "malformed": "let the teacher answer in a plainer form, or name another teacher in the settings",
-    "thoughts in <": "tell the teacher in 'teacher_system_prompt' to give the answer alone, without its thoughts",
-    "reserved word": "tell the teacher in 'teacher_system_prompt' not to use that word",
-    "refused: ": "mend or take out the records that the service refuses",
-    "no answer": "retry the run: the service gave no answer",
-}
-"""What to do about each reason, by how it begins; of two that fit the longer one."""
-
-
-def what_to_do(reasons: Counter[str], task: TaskDefinition) -> str:
-    """Say what mends the most frequent reason, and the second one where another thing mends it."""
-    found = dict.fromkeys(_advice(reason, task) for reason, _ in reasons.most_common(2))
-    return f"Training was not started. See dropped.jsonl; {'; '.join(found)}. Then upload the prompts again"
-
-
-def _advice(reason: str, task: TaskDefinition) -> str:
-    known = max((begin for begin in _ADVICE if reason.startswith(begin)), key=len, default=None)
-    if known is None:
-        return "mend 'teacher_system_prompt' or 'output_schema' so that the teacher keeps the schema"
-    return _ADVICE[known].format(limit=task.max_answer_tokens)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.domain.questions.answers import Answer
 from lambdas.gateways.answering.call_scheduler import Bought, Event
 from lambdas.gateways.answering.failure_store import Failure
 
 if TYPE_CHECKING:
+    from lambdas.domain.questions.answers import Answer
     from lambdas.gateways.answering.answer_store import AnswerStore
     from lambdas.gateways.answering.failure_store import FailureStore
     from lambdas.gateways.registry.run_ledger import RunLedger

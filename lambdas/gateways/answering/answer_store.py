@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from lambdas.domain.dataset.records import PARTITIONS, partition_of
 from lambdas.domain.questions.answers import Answer
-from lambdas.gateways.aws.storage import Bucket
+
+if TYPE_CHECKING:
+    from lambdas.gateways.aws.storage import Bucket
 
 ANSWERS_AN_OBJECT = 250
 """About how many answers one object holds: few puts, and no shard reads much that is not its own."""

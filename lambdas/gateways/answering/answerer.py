@@ -8,32 +8,14 @@ from typing import TYPE_CHECKING
 
 from lambdas.domain.costs.prompt_caching import decide
 from lambdas.domain.questions.answers import Answer, Asked, Question
-from lambdas.domain.questions.concurrency_limit import CallLimit
 from lambdas.gateways.answering.answer_recorder import Books, ModelUse, Till
 from lambdas.gateways.answering.call_scheduler import FIRST_BACKOFF_S, HOPELESS_AFTER, Purchase, Request
-from lambdas.gateways.answering.shared_limit import SharedLimit
 from lambdas.gateways.answering.streaming import OpenAsking, settle
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
 
-
-class Limits:
-    """The limit of each model, shared by everything in one process and kept while its Lambda stays warm.
-
-    Parameters
-    ----------
-    most : int
-        Upper bound of the calls in progress at one model.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._limits: dict[str, SharedLimit] = {}
-
-    def of(self, model: str, most: int | None = None) -> SharedLimit:
-        """Give the limit of a model; ``most`` bounds it further where it is met for the first time."""
-        return self._limits.setdefault(model, SharedLimit(CallLimit(min(self._most, most or self._most))))
+    from lambdas.gateways.answering.shared_limit import Limits
 
 
 Unusable = Callable[[Answer], str | None]

@@ -10,17 +10,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lambdas.domain.errors import DailyQuotaUsed, ModelUnavailable, OutOfTime, RetryLater
 from lambdas.domain.questions.answers import Answer, Question
-from lambdas.domain.questions.concurrency_limit import Started
 from lambdas.gateways.answering.converse import Answered, Broken, Outcome, Refused, Throttled, call
-from lambdas.gateways.answering.shared_limit import SharedLimit
 from lambdas.gateways.aws.clients import LONGEST_CALL_S
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+    from lambdas.domain.questions.concurrency_limit import Started
+    from lambdas.gateways.answering.shared_limit import SharedLimit
 
 MAX_BROKEN = 6
 """Tries of one question that end in an error of the service before it is given up."""
@@ -96,16 +97,14 @@ class Try:
     useless: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bought:
+class Bought(NamedTuple):
     """A paid answer; ``usable`` or to be asked for again."""
 
     answer: Answer
     usable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """A question that gets no usable answer."""
 
     question: Question
@@ -115,8 +114,7 @@ class Failed:
 Event = Bought | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(NamedTuple):
     """A call that has ended."""
 
     tried: Try
@@ -124,16 +122,14 @@ class _Ended:
     outcome: Outcome | BaseException
 
 
-@dataclass(frozen=True, slots=True)
-class _Added:
+class _Added(NamedTuple):
     """Questions from another thread; ``known`` are answers that exist already, and show that the model answers."""
 
     questions: tuple[Question, ...] = ()
     known: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Closed:
+class _Closed(NamedTuple):
     """No more questions come; ``abandoned``: and those that nobody has asked yet are not asked."""
 
     abandoned: bool

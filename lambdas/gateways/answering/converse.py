@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -35,16 +34,14 @@ _A_DAY = re.compile(r"\b(per|a|each) day\b|\bdaily\b", re.IGNORECASE)
 """What a throttle says that waiting a minute does not mend: "Too many tokens per day, please wait before ..."."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The service's answer and how long it took on the client's clock, in milliseconds."""
 
     response: dict[str, Any]
     client_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(NamedTuple):
     """Too many calls; ``retry_after`` are the seconds that the service asks to wait, if it says.
 
     ``for_today``: what is used up is a quota of the day.
@@ -55,16 +52,14 @@ class Throttled:
     for_today: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """An error that may go away by itself; ``about_the_request``: another request may well be answered."""
 
     problem: str
     about_the_request: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """The service refuses for good: this ``request``, or else the model or the caller."""
 
     problem: str

@@ -10,9 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from lambdas.domain.stored import read_as
-from lambdas.gateways.aws.storage import Bucket
+
+if TYPE_CHECKING:
+    from lambdas.gateways.aws.storage import Bucket
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

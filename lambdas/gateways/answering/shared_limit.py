@@ -54,3 +54,21 @@ class SharedLimit:
         """Count a throttled call."""
         with self._lock:
             self._limit.throttled(call, time.monotonic(), retry_after)
+
+
+class Limits:
+    """The limit of each model, shared by everything in one process and kept while its Lambda stays warm.
+
+    Parameters
+    ----------
+    most : int
+        Upper bound of the calls in progress at one model.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._limits: dict[str, SharedLimit] = {}
+
+    def of(self, model: str, most: int | None = None) -> SharedLimit:
+        """Give the limit of a model; ``most`` bounds it further where it is met for the first time."""
+        return self._limits.setdefault(model, SharedLimit(CallLimit(min(self._most, most or self._most))))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lambdas.domain.errors import ModelUnavailable, RetryLater
-from lambdas.domain.questions.answers import Answer, Question
-from lambdas.gateways.answering.answer_recorder import Till
-from lambdas.gateways.answering.call_scheduler import Purchase
+
+if TYPE_CHECKING:
+    from lambdas.domain.questions.answers import Answer, Question
+    from lambdas.gateways.answering.answer_recorder import Till
+    from lambdas.gateways.answering.call_scheduler import Purchase
 
 
 def settle(purchase: Purchase, till: Till) -> None:

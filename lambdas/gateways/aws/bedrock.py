@@ -9,9 +9,9 @@ ConflictException in the service model, so a name that is taken is looked up on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -42,6 +42,26 @@ REFUSALS = ("ValidationException", "AccessDeniedException", "ResourceNotFoundExc
 """Answers to a create call that made nothing and never will; a quota is :class:`QuotaTooLow`."""
 
 _NAME_TAKEN = ("ConflictException", "ValidationException")
+
+
+class _ByName(NamedTuple):
+    """An operation that lists, the field of its items, and the fields of an item that name it."""
+
+    operation: str
+    items: str
+    name: str
+    arn: str
+
+
+_JOBS = _ByName("list_model_customization_jobs", "modelCustomizationJobSummaries", "jobName", "jobArn")
+_BATCH_JOBS = _ByName("list_model_invocation_jobs", "invocationJobSummaries", "jobName", "jobArn")
+_MODELS = _ByName("list_custom_models", "modelSummaries", "modelName", "modelArn")
+_DEPLOYMENTS = _ByName(
+    "list_custom_model_deployments", "modelDeploymentSummaries", "customModelDeploymentName", "customModelDeploymentArn"
+)
+_THROUGHPUTS = _ByName(
+    "list_provisioned_model_throughputs", "provisionedModelSummaries", "provisionedModelName", "provisionedModelArn"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +111,7 @@ class BedrockControl:
 
     def find_job(self, name: str) -> Found | None:
         """Find a customization job by its exact name."""
-        arn = self._job_named(name)
+        arn = self._named(_JOBS, name)
         return self.job(arn) if arn else None
 
     def job(self, arn: str) -> Found | None:
@@ -126,7 +146,7 @@ class BedrockControl:
         try:
             return self._create(
                 lambda: self._client.create_model_customization_job(**request)["jobArn"],
-                lambda: self._job_named(request["jobName"]),
+                lambda: self._named(_JOBS, request["jobName"]),
                 request["jobTags"],
             )
         except ClientError as problem:
@@ -140,7 +160,7 @@ class BedrockControl:
 
     def find_batch_job(self, name: str) -> Found | None:
         """Find a batch inference job by its exact name; the service itself knows jobs by ARN only."""
-        arn = self._batch_job_named(name)
+        arn = self._named(_BATCH_JOBS, name)
         return self.batch_job(arn) if arn else None
 
     def batch_job(self, arn: str) -> Found | None:
@@ -172,7 +192,7 @@ class BedrockControl:
         """
         return self._create(
             lambda: self._client.create_model_invocation_job(**request)["jobArn"],
-            lambda: self._batch_job_named(request["jobName"]),
+            lambda: self._named(_BATCH_JOBS, request["jobName"]),
             request["tags"],
         )
 
@@ -182,8 +202,7 @@ class BedrockControl:
 
     def find_model(self, name: str) -> Found | None:
         """Find a custom model by its exact name."""
-        pages = self._client.get_paginator("list_custom_models").paginate(nameContains=name)
-        arn = _first((item for page in pages for item in page.get("modelSummaries", [])), "modelName", "modelArn", name)
+        arn = self._named(_MODELS, name)
         return self.model(arn) if arn else None
 
     def model(self, arn: str) -> Found | None:
@@ -232,9 +251,7 @@ class BedrockControl:
 
     def deployment_named(self, name: str) -> str | None:
         """Look the ARN of a deployment up by its exact name."""
-        pages = self._client.get_paginator("list_custom_model_deployments").paginate(nameContains=name)
-        items = (item for page in pages for item in page.get("modelDeploymentSummaries", []))
-        return _first(items, "customModelDeploymentName", "customModelDeploymentArn", name)
+        return self._named(_DEPLOYMENTS, name)
 
     def point_deployment(self, arn: str, model_arn: str) -> None:
         """Point a deployment at another custom model; its ARN stays."""
@@ -273,9 +290,7 @@ class BedrockControl:
 
     def throughput_named(self, name: str) -> str | None:
         """Look the ARN of a provisioned throughput up by its exact name."""
-        pages = self._client.get_paginator("list_provisioned_model_throughputs").paginate(nameContains=name)
-        items = (item for page in pages for item in page.get("provisionedModelSummaries", []))
-        return _first(items, "provisionedModelName", "provisionedModelArn", name)
+        return self._named(_THROUGHPUTS, name)
 
     def point_throughput(self, arn: str, model_arn: str) -> None:
         """Point a provisioned throughput at another custom model of the same base; it serves on while updating."""
@@ -299,15 +314,14 @@ class BedrockControl:
         answer = self._client.list_tags_for_resource(resourceARN=arn)
         return {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
 
-    def _job_named(self, name: str) -> str | None:
-        pages = self._client.get_paginator("list_model_customization_jobs").paginate(nameContains=name)
-        items = (item for page in pages for item in page.get("modelCustomizationJobSummaries", []))
-        return _first(items, "jobName", "jobArn", name)
-
-    def _batch_job_named(self, name: str) -> str | None:
-        pages = self._client.get_paginator("list_model_invocation_jobs").paginate(nameContains=name)
-        items = (item for page in pages for item in page.get("invocationJobSummaries", []))
-        return _first(items, "jobName", "jobArn", name)
+    def _named(self, listing: _ByName, name: str) -> str | None:
+        """Look an ARN up by an exact name, where the service knows the beginning of names at most."""
+        client: Any = self._client  # its stubs know each operation by a literal
+        for page in client.get_paginator(listing.operation).paginate(nameContains=name):
+            for item in page.get(listing.items, []):
+                if item[listing.name] == name:
+                    return str(item[listing.arn])
+        return None
 
     def _create(self, create: Callable[[], str], lookup: Callable[[], str | None], tags: Tags) -> str:
         try:
@@ -364,7 +378,3 @@ def _found(answer: dict[str, Any], arn: str, name: str, status: str, model_arn: 
     return Found(
         arn=answer[arn], name=answer[name], status=status, model_arn=model_arn, failure=failure, details=answer
     )
-
-
-def _first(items: Iterable[Any], name_field: str, arn_field: str, name: str) -> str | None:
-    return next((str(item[arn_field]) for item in items if item[name_field] == name), None)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.domain.caller_identity import Caller
-from lambdas.domain.caller_proof import CheckedProof
 from lambdas.domain.errors import IdentityUnknown, ProofRefused
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, http_status, passes
+
+if TYPE_CHECKING:
+    from lambdas.domain.caller_identity import Caller
+    from lambdas.domain.caller_proof import CheckedProof
 
 _CREATED = "request-created.sts.GetCallerIdentity"
 _CLIENT_ERRORS = range(400, 500)

@@ -26,6 +26,9 @@ class NewestVersion:
 
 
 _MISSING = ("NoSuchKey", "404", "NoSuchVersion")
+_WRITTEN_MEANWHILE = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+_LONGEST_FIELD = 32 * 1024**2
+"""Characters of one field of a query's result: Athena allows 32 MB in a row (Athena quotas)."""
 
 
 class Bucket:
@@ -134,6 +137,47 @@ class Bucket:
         """Write a JSON object, readable by people."""
         text = json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         self.write(key, text.encode(), "application/json")
+
+    def write_new(self, key: str, content: bytes) -> bool:
+        """Write an object unless it exists; tell whether it was written (conditional writes, S3 user guide)."""
+        try:
+            self._client.put_object(Bucket=self.name, Key=key, Body=content, IfNoneMatch="*")
+        except ClientError as problem:
+            if refusal(problem) in _WRITTEN_MEANWHILE:
+                return False
+            raise
+        return True
+
+    def delete_all(self, prefix: str) -> int:
+        """Delete every object under a prefix, and give how many there were; older versions expire by themselves.
+
+        Raises
+        ------
+        OSError
+            S3 kept some of them; with the first one's key and reason.
+        """
+        deleted = 0
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        for page in pages:
+            found = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+            if not found:
+                continue
+            kept = self._client.delete_objects(Bucket=self.name, Delete={"Objects": found, "Quiet": True}).get("Errors")  # type: ignore[typeddict-item]
+            if kept:
+                first = kept[0]
+                raise OSError(f"S3 did not delete {first.get('Key')}: {first.get('Code')} {first.get('Message')}")
+            deleted += len(found)
+        return deleted
+
+    def table_rows(self, key: str) -> Iterator[dict[str, str]]:
+        """Read a CSV with a header row by row, as Athena writes the result of a query."""
+        import codecs  # noqa: PLC0415 - discovery alone reads tables
+        import csv  # noqa: PLC0415
+
+        body = cast("IO[bytes]", self._client.get_object(Bucket=self.name, Key=key)["Body"])
+        text = codecs.getreader("utf-8")(body)
+        csv.field_size_limit(_LONGEST_FIELD)
+        yield from csv.DictReader(text)
 
     def upload(self, key: str, file: IO[bytes]) -> None:
         """Write an object from a seekable file, from its beginning."""

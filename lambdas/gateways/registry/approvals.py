@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -73,3 +74,13 @@ class Approvals:
     def delete(self, run_id: str) -> None:
         """Forget the request of a run."""
         self._client.delete_item(TableName=self._table, Key=to_values({"run_id": run_id}))
+
+    def delete_replaced(self, pending: PendingApproval) -> None:
+        """Forget a request that another one follows, unless that one has taken its place already."""
+        with contextlib.suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.delete_item(
+                TableName=self._table,
+                Key=to_values({"run_id": pending.run_id}),
+                ConditionExpression="task_token = :token",
+                ExpressionAttributeValues=to_values({":token": pending.task_token}),
+            )

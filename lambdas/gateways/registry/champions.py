@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from lambdas.domain.run_facts import ChampionFact
-from lambdas.domain.serving.serving_policy import ServingChoice
 from lambdas.domain.stored import known_fields
-from lambdas.gateways.registry.items import Item
+
+if TYPE_CHECKING:
+    from lambdas.domain.run_facts import ChampionFact
+    from lambdas.domain.serving.serving_policy import ServingChoice
+    from lambdas.gateways.registry.items import Item
 
 CALLERS_NOTICE = timedelta(hours=1)
 """How long a replaced endpoint is left to callers that have not read the changed pointer yet."""

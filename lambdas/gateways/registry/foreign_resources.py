@@ -9,8 +9,10 @@ import hashlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from lambdas.gateways.registry.table import Table
+if TYPE_CHECKING:
+    from lambdas.gateways.registry.table import Table
 
 SURE_AFTER = timedelta(days=1)
 """What is younger is asked again: tags may be written a moment after the resource."""

@@ -16,11 +16,12 @@ from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.serving.idle_rules import Thing
 from lambdas.gateways.aws.bedrock import BATCH_UNDER_WAY, DEAD, JOB_UNDER_WAY
 from lambdas.gateways.aws.service_errors import refusal
-from lambdas.gateways.registry.foreign_resources import ForeignResources
 from lambdas.gateways.registry.resources import BATCH_JOB, CUSTOM_MODEL, CUSTOMIZATION_JOB, DEPLOYMENT, THROUGHPUT
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
+
+    from lambdas.gateways.registry.foreign_resources import ForeignResources
 
 _logger = logging.getLogger(__name__)
 

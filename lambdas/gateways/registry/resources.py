@@ -7,12 +7,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lambdas.domain.errors import EnvironmentClosed, HourlyLimitExceeded, RetryLater
 from lambdas.domain.stored import known_fields, missing_fields
-from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.table import ConditionFailed, Table
+
+if TYPE_CHECKING:
+    from lambdas.gateways.registry.items import Item
 
 _logger = logging.getLogger(__name__)
 

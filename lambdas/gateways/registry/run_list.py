@@ -17,10 +17,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.table import ConditionFailed, Table
+
+if TYPE_CHECKING:
+    from lambdas.gateways.registry.items import Item
 
 OPEN = "open"
 UNSETTLED_GROUP = "COSTS#OPEN"

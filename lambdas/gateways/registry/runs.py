@@ -7,20 +7,22 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple, Self, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack
 
-from lambdas.domain.caller_identity import Submitter
 from lambdas.domain.costs.ledger import LedgerEntry
-from lambdas.domain.errors import AttemptSuperseded, ItemDamaged, RetryRefused, RunNotFound
+from lambdas.domain.errors import AnswerRefused, AttemptSuperseded, ItemDamaged, RetryRefused, RunNotFound
 from lambdas.domain.identity import Upload
 from lambdas.domain.outcomes import EXPIRED, FAILED, REJECTED, STOPPED
-from lambdas.domain.run_facts import Approval, RunFacts, StopFact
+from lambdas.domain.run_facts import LABELLED_ANSWER, Approval, RunFacts, StopFact
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.stored import known_fields, missing_fields
-from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.resources import LAMBDA_LIFE
 from lambdas.gateways.registry.run_list import OPEN, RunList
 from lambdas.gateways.registry.table import ITEMS_A_PAGE, ConditionFailed, Table
+
+if TYPE_CHECKING:
+    from lambdas.domain.caller_identity import Caller, Submitter
+    from lambdas.gateways.registry.items import Item
 
 QUEUED, RUNNING, ENDED = "QUEUED", "RUNNING", "ENDED"
 RETRYABLE = (FAILED, EXPIRED, STOPPED)
@@ -352,7 +354,9 @@ class Registry:
             self._change(run_id, f"SET facts.{name} = :value", {":value": value})
 
     def claim_answer(self, run_id: str, attempt: int, answer: Approval) -> Approval:
-        """Keep the first answer that an attempt's request for approval gets; a later one changes nothing.
+        """Keep the first answer to the report that is the run's now; a later one changes nothing.
+
+        People's scores take the place of an answer until report and request are replaced.
 
         Returns
         -------
@@ -368,15 +372,36 @@ class Registry:
             self._change(
                 run_id,
                 "SET facts.approval = :answer",
-                {":answer": answer, ":attempt": attempt},
-                "attempt = :attempt AND attribute_not_exists(facts.approval)",
+                {
+                    ":answer": answer,
+                    ":attempt": attempt,
+                    ":hash": answer["report_sha256"],
+                    ":labelled": LABELLED_ANSWER,
+                },
+                "attempt = :attempt AND report_sha256 = :hash AND (attribute_not_exists(facts.approval) OR "
+                "(facts.approval.answer = :labelled AND facts.approval.report_sha256 <> :hash))",
             )
         except ConditionFailed:
-            stands = self.run(run_id).facts.get("approval")
+            found = self.run(run_id)
+            stands = found.facts.get("approval")
+            if found.attempt == attempt and found.report_sha256 != answer["report_sha256"]:
+                message = f"the report of run '{run_id}' was replaced meanwhile; read it again, then answer"
+                raise AnswerRefused(message) from None
             if stands is None:
                 raise AttemptSuperseded(f"attempt {attempt} of run '{run_id}' was superseded meanwhile") from None
             return stands
         return answer
+
+    def add_labeller(self, run_id: str, caller: Caller) -> None:
+        """Note whose scores the run has, once a call.
+
+        Raises
+        ------
+        RunNotFound
+            When the run was forgotten meanwhile.
+        """
+        added = "SET facts.labellers = list_append(if_not_exists(facts.labellers, :none), :one)"
+        self._change(run_id, added, {":none": [], ":one": [caller]})
 
     def record_stop(self, run: Run, stop: StopFact) -> bool:
         """Keep that a person stops an attempt, and why; the first word stands.

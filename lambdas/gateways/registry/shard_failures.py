@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
-from lambdas.domain.run_facts import ShardFailure
 from lambdas.gateways.registry.runs import run_key
 from lambdas.gateways.registry.table import ConditionFailed, Table
+
+if TYPE_CHECKING:
+    from lambdas.domain.run_facts import ShardFailure
 
 AFTER_A_FAILURE = {":release": "ReleaseResources", ":report": "PublishReport"}
 """Stages of a run whose map has failed."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.caller_identity import SaidBy
 from lambdas.domain.errors import ChampionChanged, LeaseTaken, RoutingRefused
 from lambdas.domain.serving.serving_policy import ServingChoice
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState
-from lambdas.gateways.registry.items import Item
 from lambdas.gateways.registry.table import ConditionFailed, Table
+
+if TYPE_CHECKING:
+    from lambdas.domain.caller_identity import SaidBy
+    from lambdas.gateways.registry.items import Item
 
 TASKS_GROUP = "TASKS"
 """State group of every task's item, so that all can be listed."""
@@ -331,18 +333,35 @@ class TaskBook:
                 f"task '{task}' is not served by run {choice.for_run}; look again with 'champions'"
             ) from None
 
-    def claim_routing_test(self, task: str, run_id: str, rule: dict[str, Any]) -> None:
+    def claim_routing_test(self, task: str, run_id: str, rule: dict[str, Any], fresh_run: str = "") -> None:
         """Use up the one test that a run's records have: a policy that was chosen by its result proves nothing.
 
         The same policy may be tested again.
 
+        Parameters
+        ----------
+        task, run_id : str
+            Run of the champion.
+        rule : dict
+        fresh_run : str
+            The later run whose records test; empty for the champion's own.
+
         Raises
         ------
         RoutingRefused
-            When another policy was tested for this run.
+            When these records have tested another policy for this champion.
         """
         claimed = {"for_run": run_id, "rule": rule}
         try:
+            if fresh_run:
+                self._table.update(
+                    pk=f"TASK#{task}",
+                    sk=f"ROUTING_TEST#{run_id}#{fresh_run}",
+                    expression="SET routing_test = :test",
+                    values={":test": claimed},
+                    condition="attribute_not_exists(routing_test) OR routing_test = :test",
+                )
+                return
             self._table.update(
                 **_key(task),
                 expression="SET routing_test = :test",
@@ -354,8 +373,9 @@ class TaskBook:
             )
         except ConditionFailed:
             raise RoutingRefused(
-                f"the records of run {run_id} have tested another policy of task '{task}', and one that is chosen by "
-                "such a result proves nothing: upload more prompts, and test it with the next run"
+                f"the records of run {fresh_run or run_id} have tested another policy of task '{task}', and one that "
+                "is chosen by such a result proves nothing: upload more prompts, and test it on those of their run "
+                "(--fresh)"
             ) from None
 
     def forget_choice(self, task: str, run_id: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lambdas.gateways.registry.table import Table
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lambdas.gateways.registry.table import Table
 
 _KEY = {"pk": "UPLOADS", "sk": "CURSOR"}
 

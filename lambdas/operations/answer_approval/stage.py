@@ -13,16 +13,17 @@ from botocore.exceptions import ClientError
 from lambdas.domain.caller_proof import proof_of
 from lambdas.domain.errors import AnswerRefused
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason, sentences
-from lambdas.domain.run_facts import Approval
 from lambdas.domain.text.plain_text import stated_reason
 from lambdas.gateways.aws.service_errors import refusal
-from lambdas.gateways.registry.approvals import Approvals, PendingApproval
 from lambdas.operations.answer_approval.separation import separation_reasons
 from lambdas.workflow.callers import CallerCheck
 from lambdas.workflow.stage import Pipeline, Result, iso
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+    from lambdas.domain.run_facts import Approval
+    from lambdas.gateways.registry.approvals import Approvals, PendingApproval
 
 APPROVED = "approved"
 ANSWERS = (APPROVED, "rejected")

@@ -7,27 +7,39 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from lambdas.domain.focus.athena_tables import CHARGES, SAVINGS, partition
 from lambdas.domain.focus.charges import BilledAccount
-from lambdas.domain.metrics import MONTH_IDLE_USD, MONTH_RUNS_USD, MONTH_SAVED_USD, MONTH_SERVING_USD, Measured
+from lambdas.domain.metrics import (
+    MONTH_IDLE_USD,
+    MONTH_RUNS_USD,
+    MONTH_SAVED_USD,
+    MONTH_SERVICES_USD,
+    MONTH_SERVING_USD,
+    Measured,
+)
 from lambdas.domain.showback.sums import shown_by
+from lambdas.gateways.aws.own_metrics import OwnMetrics
 from lambdas.gateways.aws.regions import region_name
+from lambdas.gateways.registry.table import BY_STATE
 from lambdas.workflow.money.month import MoneyReader, MonthlyMoney
-from lambdas.workflow.stage import Pipeline, Result
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+
     from lambdas.gateways.aws.endpoint_metrics import Usage
-
-STILL_COMING_DAYS = 5
-"""Days of a month on which the one before is exported too: jobs of its last day end in them."""
+    from lambdas.workflow.stage import Pipeline, Result
 
 
-def export_costs(pipeline: Pipeline, usage: Usage, month: str | None = None) -> Result:
+def export_costs(pipeline: Pipeline, usage: Usage, own: OwnMetrics, month: str | None = None) -> Result:
     """Export a month, or those that are due, and measure the present one.
 
     Parameters
     ----------
     pipeline : Pipeline
     usage : Usage
+    own : OwnMetrics
     month : str, optional
         ``YYYY-MM``.
 
@@ -49,6 +61,7 @@ def export_costs(pipeline: Pipeline, usage: Usage, month: str | None = None) -> 
         tasks=pipeline.tasks,
         resources=pipeline.resources,
         usage=usage,
+        own=own,
         runs=pipeline.runs,
         settings=environment.settings,
         now=pipeline.now,
@@ -56,28 +69,46 @@ def export_costs(pipeline: Pipeline, usage: Usage, month: str | None = None) -> 
     written: Result = {}
     for wanted in [month] if month else months_due(now):
         found = reader.read(wanted)
-        folder = f"focus/billing_period={wanted}/environment={environment.name}"
-        pipeline.runs.write(f"{folder}/charges.csv", found.rows(account).encode())
-        pipeline.runs.write(f"{folder}/savings.csv", found.saved_rows(account).encode())
+        for table, rows in ((CHARGES, found.rows(account)), (SAVINGS, found.saved_rows(account))):
+            pipeline.runs.write(f"{partition(table, wanted, environment.name)}/{table}.csv", rows.encode())
         written[wanted] = len(found.charges)
         if wanted == f"{now:%Y-%m}":
             pipeline.meter.emit_all(list(measure_month(found)))
     return written
 
 
+def own_metrics(
+    pipeline: Pipeline, functions: LambdaClient, dynamodb: DynamoDBClient, cloudwatch: CloudWatchClient
+) -> OwnMetrics:
+    """Give what reads the environment's own services."""
+    environment = pipeline.environment
+    return OwnMetrics(
+        environment=environment.name,
+        functions=functions,
+        dynamodb=dynamodb,
+        cloudwatch=cloudwatch,
+        registry_table=environment.registry_table,
+        registry_index=BY_STATE,
+        buckets=[environment.runs_bucket, environment.uploads_bucket],
+    )
+
+
 def months_due(now: datetime) -> list[str]:
-    """Name the months of which lines may still come."""
+    """Name the months of which lines may still come.
+
+    A line belongs to the month in which its job ended, and a retry may find that job weeks later: the month before is
+    written anew until the present one ends.
+    """
     before = now.replace(day=1) - timedelta(days=1)
-    return [*([f"{before:%Y-%m}"] if now.day <= STILL_COMING_DAYS else []), f"{now:%Y-%m}"]
+    return [f"{before:%Y-%m}", f"{now:%Y-%m}"]
 
 
 def measure_month(month: MonthlyMoney) -> Iterator[Measured]:
     """Measure what a month has come to so far, the same figures as ``showback``."""
     lines = shown_by("environment", "", month.charges, month.served.idle, month.savings, {})
-    sums = {"runs": Decimal(), "serving": Decimal(), "idle": Decimal(), "saved": Decimal()}
-    for line in lines:
-        sums = {name: usd + (getattr(line, name) or Decimal()) for name, usd in sums.items()}
     for metric, name in (
         (MONTH_RUNS_USD, "runs"), (MONTH_SERVING_USD, "serving"), (MONTH_IDLE_USD, "idle"), (MONTH_SAVED_USD, "saved"),
+        (MONTH_SERVICES_USD, "services"),
     ):  # fmt: skip
-        yield Measured(metric=metric, value=float(sums[name]))
+        together = sum((getattr(line, name) or Decimal() for line in lines), Decimal())
+        yield Measured(metric=metric, value=float(together))

@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lambdas.domain.bedrock_names import client_token, content_name, resource_tags
-from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import from_json_lines
 from lambdas.domain.errors import PromotionFailed
 from lambdas.domain.identity import digest
 from lambdas.gateways.aws.bedrock import DEAD
-from lambdas.gateways.registry.champions import Champion
 from lambdas.gateways.registry.resources import DEPLOYMENT, IN_USE, Resource
 from lambdas.workflow.serving.published import publish_champion
 from lambdas.workflow.serving.smoke_test import smoke_test
@@ -19,6 +18,8 @@ from lambdas.workflow.stage import Pipeline, Stage, iso
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+    from lambdas.gateways.registry.champions import Champion
 
 MOVING, MOVED = "MOVING", "MOVED"
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.serving.idle_rules import ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED, Finding, Thing
-from lambdas.gateways.registry.champions import Champion, TaskState
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, THROUGHPUT
 from lambdas.workflow.serving.pointer import read_pointer
 from lambdas.workflow.serving.published import (
@@ -18,6 +17,9 @@ from lambdas.workflow.serving.published import (
     read_policy_document,
 )
 from lambdas.workflow.stage import Pipeline, Stage, iso
+
+if TYPE_CHECKING:
+    from lambdas.gateways.registry.champions import Champion, TaskState
 
 
 @dataclass(frozen=True)

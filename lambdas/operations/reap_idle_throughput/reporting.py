@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lambdas.domain.metrics import IDLE_THROUGHPUTS, IDLE_USD_PER_HOUR, ROUTING_OUT_OF_BOUNDS, Measured
 from lambdas.domain.serving.idle_rules import BILLING, ROUTING_OFF
 from lambdas.domain.serving.notification import idle_message
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.registry.resources import THROUGHPUT
-from lambdas.workflow.stage import Pipeline, Result
+
+if TYPE_CHECKING:
+    from lambdas.workflow.stage import Pipeline, Result
 
 
 def tell(pipeline: Pipeline, result: Result) -> None:

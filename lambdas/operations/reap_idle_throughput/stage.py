@@ -25,11 +25,19 @@ from lambdas.domain.serving.live_share import leaves_bounds
 from lambdas.domain.serving.serving_policy import BY_CASCADE
 from lambdas.domain.task.model_choice import ModelFacts
 from lambdas.gateways.aws.caller_metrics import read_live
-from lambdas.gateways.aws.endpoint_metrics import Usage
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, in_words, passes
 from lambdas.gateways.registry.champions import Champion, TaskState
-from lambdas.gateways.registry.inventory import Inventory
-from lambdas.gateways.registry.resources import DEPLOYMENT, ENDPOINTS, JOBS, KEPT, THROUGHPUT, Resource
+from lambdas.gateways.registry.resources import (
+    CREATED,
+    CUSTOM_MODEL,
+    DEPLOYMENT,
+    ENDPOINTS,
+    JOBS,
+    KEPT,
+    PLANNED,
+    THROUGHPUT,
+    Resource,
+)
 from lambdas.gateways.registry.runs import ENDED
 from lambdas.operations.reap_idle_throughput.move_on_demand import MOVED, move_on_demand
 from lambdas.operations.reap_idle_throughput.outside_changes import OutsideChanges
@@ -41,6 +49,16 @@ from lambdas.workflow.stage import Pipeline, Result, iso, logger
 if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+    from lambdas.gateways.aws.endpoint_metrics import Usage
+    from lambdas.gateways.registry.inventory import Inventory
+
+RELEASE_DECIDES_FOR = timedelta(hours=1)
+"""So long after its run's end, ReleaseResources alone decides about a model that the registry holds open.
+
+The schedule repeats it every five minutes: it may still wait for the model's job, which is being stopped, and it keeps
+what was trained and paid for a retry. An endpoint is never kept, so it is deleted by whoever comes first.
+"""
 
 
 class Reaper:
@@ -153,9 +171,10 @@ class Reaper:
         namesakes = [item for item in written_down if _is_about(item, thing)]
         runs = {thing.run_id} | {item.run_id for item in namesakes}
         kept = any(item.kind == thing.kind and _is_kept(item, now) for item in namesakes)
+        under_way = any(self._is_under_way(run_id) for run_id in runs if run_id)
         return Use(
             by_champion=serving,
-            by_run=any(self._is_under_way(run_id) for run_id in runs if run_id),
+            by_run=under_way or bool(self._in_release(thing, namesakes)),
             kept=kept or any(one.uses(thing.arn, now, name=thing.name) for one in tasks.values()),
             invocations=calls.get(thing.arn),
             champion_run=task.champion.run_id if task.champion else None,
@@ -164,6 +183,15 @@ class Reaper:
     def _is_under_way(self, run_id: str) -> bool:
         run = self._pipeline.registry.find(run_id)
         return run is not None and run.state != ENDED
+
+    def _in_release(self, thing: Thing | Finding, namesakes: list[Resource]) -> list[str]:
+        """Name the runs that have just ended and whose release has not decided about a model yet."""
+        if thing.kind != CUSTOM_MODEL:
+            return []
+        since = iso(self._pipeline.now() - RELEASE_DECIDES_FOR)
+        undecided = {item.run_id for item in namesakes if item.state in (PLANNED, CREATED)}
+        runs = (self._pipeline.registry.find(run_id) for run_id in sorted(undecided))
+        return [run.run_id for run in runs if run is not None and str(run.ended_at or "") > since]
 
     def _due(self, things: list[Thing], tasks: dict[str, TaskState]) -> Iterator[Finding]:
         now = self._pipeline.now()
@@ -286,6 +314,8 @@ class Reaper:
         runs = {finding.run_id, *(item.run_id for item in namesakes)}
         if at_work := sorted(run_id for run_id in runs if run_id and self._is_under_way(run_id)):
             return f"run {at_work[0]} has not ended"
+        if in_release := self._in_release(finding, namesakes):
+            return f"run {in_release[0]} has just ended, and its release decides about it"
         pointer = read_pointer(self._pipeline, task) if task else None
         if pointer and finding.arn in (pointer.get("endpoint_arn"), pointer.get("model_arn")):
             return (

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from lambdas.domain.serving.approval_message import reminder_message
 from lambdas.gateways.aws.messages import send_message
-from lambdas.gateways.registry.runs import Run
-from lambdas.workflow.stage import Pipeline
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
+
+    from lambdas.gateways.registry.runs import Run
+    from lambdas.workflow.stage import Pipeline
 
 
 def remind(pipeline: Pipeline, sns: Callable[[], SNSClient], run: Run) -> bool:

@@ -18,18 +18,19 @@ from lambdas.domain.serving.notification import unknown_run_message
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.aws.service_errors import AWS_ERRORS, refusal
-from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.resources import IN_USE, KEPT, Resource
 from lambdas.gateways.registry.runs import ENDED, RUNNING, Run
 from lambdas.operations.reconcile_runs.missed_uploads import find_missed
 from lambdas.operations.reconcile_runs.reminders import remind
 from lambdas.operations.reconcile_runs.settled_costs import settle_costs
-from lambdas.workflow.run_starter import Starter
 from lambdas.workflow.stage import Pipeline, Result, iso, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_stepfunctions import SFNClient
+
+    from lambdas.gateways.registry.champions import TaskState
+    from lambdas.workflow.run_starter import Starter
 
 ABORTED = "ABORTED"
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.domain.caller_proof import proof_of, rollback_subject, serving_subject
+from lambdas.domain.gate.routing import RoutingTest
 from lambdas.domain.text.plain_text import stated_reason
 from lambdas.workflow.callers import CallerCheck
 from lambdas.workflow.serving.rollback import roll_back
-from lambdas.workflow.serving.routing import ServingWord, adoption_limits, route, serve_as
+from lambdas.workflow.serving.routing import ServingWord, route, serve_as
 from lambdas.workflow.stage import Pipeline, deployed_pipeline, logger
 
 
@@ -17,7 +18,8 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:  # noqa:
     ``{"task", "to"?, "why"?, "proof"}`` brings a rollback one step further; again while it is IN_PROGRESS. What was
     ordered goes on without a proof: ``{"task", "go_on": true}`` begins nothing. ``{"serve": mode, "task", "run_id",
     "why"?, "proof"}`` lets student, cascade or fallback answer. ``{"route": share, "task", "run_id"}`` proposes routing
-    within a share; with ``"adopt": true`` and a proof it is tested and, where it passes, adopted.
+    within a share; with ``"adopt": true`` and a proof it is tested and, where it passes, adopted. With ``"fresh": run``
+    the records of a later run test it.
     """
     pipeline, why = deployed_pipeline(), stated_reason(event.get("why"))
     task, to_run = str(event["task"]), str(event["to"]) if event.get("to") else None
@@ -39,10 +41,10 @@ def _answered_by(pipeline: Pipeline, event: Mapping[str, Any], task: str, why: s
         mode = str(event["serve"])
         person = _verified(pipeline, event, "serve", serving_subject(task, run_id, mode))
         return serve_as(pipeline, task, mode, run_id, ServingWord(why, person))
-    share, limits = float(event["route"]), adoption_limits(event)
-    adopts = limits is not None
-    person = _verified(pipeline, event, "route", serving_subject(task, run_id, f"{share:g}")) if adopts else ""
-    return route(pipeline, task, run_id, share, limits, ServingWord(why, person))
+    test = RoutingTest.of(event)
+    subject = serving_subject(task, run_id, test.proven)
+    person = _verified(pipeline, event, "route", subject) if test.limits else ""
+    return route(pipeline, task, run_id, test, ServingWord(why, person))
 
 
 def _verified(pipeline: Pipeline, event: Mapping[str, Any], verb: str, subject: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import RetryRefused
-from lambdas.gateways.registry.champions import TaskState
 from lambdas.gateways.registry.resources import CREATED, ENDPOINTS, PLANNED, Resource
 from lambdas.gateways.registry.runs import ENDED, Run
+
+if TYPE_CHECKING:
+    from lambdas.gateways.registry.champions import TaskState
 
 RELEASED_EVERY = timedelta(minutes=5)
 """The schedule of ReconcileRuns (stacks/machine/triggers.py)."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from lambdas.domain.caller_identity import Submitter
+from typing import TYPE_CHECKING
+
 from lambdas.domain.caller_proof import proof_of_metadata
 from lambdas.domain.errors import IdentityUnknown, ProofRefused
-from lambdas.domain.identity import Upload
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.workflow.callers import CallerCheck
-from lambdas.workflow.stage import Pipeline
+
+if TYPE_CHECKING:
+    from lambdas.domain.caller_identity import Submitter
+    from lambdas.domain.identity import Upload
+    from lambdas.workflow.stage import Pipeline
 
 SUBMIT = "submit"
 

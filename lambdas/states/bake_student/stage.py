@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import RollbackRefused, StudentRolledBack
 from lambdas.domain.serving.notification import serving_message
@@ -10,10 +11,12 @@ from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.endpoint_metrics import Traffic, read_traffic
 from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
-from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.serving.endpoints import evaluated_p95_ms
 from lambdas.workflow.serving.rollback import ROLLBACK_FAILED, roll_back
 from lambdas.workflow.stage import Result, Stage, logger
+
+if TYPE_CHECKING:
+    from lambdas.gateways.registry.champions import Champion
 
 BAKING, ROLLING_BACK, COMPLETED = "BAKING", "ROLLING_BACK", "COMPLETED"
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lambdas.domain.evaluation.judge import judge_facts
 from lambdas.domain.evaluation.judge_calibration import agreement
 from lambdas.domain.evaluation.judge_error import error_document
-from lambdas.domain.gate.evaluation_document import Evaluation
 from lambdas.domain.gate.quality_rules import JudgeRecord, agreement_lines, calibration_document
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, reasons
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
-from lambdas.workflow.stage import Result, Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.gate.evaluation_document import Evaluation
+    from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from lambdas.domain.costs.prompt_caching import decide
 from lambdas.domain.dataset.records import WHOLE_RANGE, Record
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.evaluation.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.evaluation.judge import verdict_problem
-from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.prompts import teacher_question
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.hopeless import hopeless_after, no_answer_of_use, teacher_refused, useless_to
 from lambdas.gateways.answering.answer_recorder import ModelUse
-from lambdas.gateways.answering.answerer import Answerer
-from lambdas.workflow.stage import Stage
+from lambdas.workflow.answerer_of_run import answerer_of
+
+if TYPE_CHECKING:
+    from lambdas.domain.questions.answers import Answer, Question
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.gateways.answering.answerer import Answerer
+    from lambdas.workflow.stage import Stage
 
 RECORDS = 3
 """Records that a model may refuse before it is the model that refuses: refusals cost nothing, one answer is enough."""
@@ -52,7 +56,7 @@ def ask_chosen(stage: Stage, models: ModelChoice, records: Sequence[Record], ask
         A model is throttled, or a quota of the day is used up.
     """
     refused: Refusals = {}
-    answerer = stage.answerer()
+    answerer = answerer_of(stage)
     for role in ASKED_FIRST:
         model = str(getattr(models, role))
         if (role, model) in asked:
@@ -84,7 +88,7 @@ def check_teacher(stage: Stage, models: ModelChoice, records: Sequence[Record]) 
     RetryLater
         The teacher is throttled.
     """
-    task, answerer, count = stage.task, stage.answerer(), hopeless_after(stage.task)
+    task, answerer, count = stage.task, answerer_of(stage), hopeless_after(stage.task)
     useless = useless_to(records, task)
     first = [teacher_question(record, task) for record in records[:RECORDS]]
     told = answerer.known(first, _first_use(stage, models.teacher), WHOLE_RANGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lambdas.domain.costs.budget import check_budget
 from lambdas.domain.costs.estimate import ChampionToCome, Estimate, RunToCome, estimate_document
@@ -11,8 +12,7 @@ from lambdas.domain.costs.holdout_plan import plan_of_run
 from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.costs.model_quotas import ModelQuota, needs
 from lambdas.domain.costs.plan import Plan
-from lambdas.domain.dataset.builder import from_json_lines
-from lambdas.domain.dataset.records import WHOLE_RANGE, Record
+from lambdas.domain.dataset.records import WHOLE_RANGE, Record, from_json_lines
 from lambdas.domain.errors import InvalidTaskDefinition, QuotaTooLow
 from lambdas.domain.evaluation.judge import judge_question
 from lambdas.domain.evaluation.judge_calibration import read_calibration
@@ -21,11 +21,8 @@ from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.task.ceilings import check_ceilings
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.model_unit_quotas import how_to_ask
 from lambdas.domain.task.sample_bounds import sample_bounds
-from lambdas.domain.task.settings import Settings
-from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.label_modes import check_logged, check_mode
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.aws import clients
@@ -35,7 +32,12 @@ from lambdas.workflow.logs import known_from_logs
 from lambdas.workflow.model_catalog import ModelCatalog
 from lambdas.workflow.serving.pinned_champion import serving_task
 from lambdas.workflow.serving.pointer import MAX_BYTES, longest_pointer
-from lambdas.workflow.stage import Result, Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.domain.task.settings import Settings
+    from lambdas.domain.task.task_definition import TaskDefinition
+    from lambdas.workflow.stage import Result, Stage
 
 Answers = dict[str, Answer]
 """By content key."""
@@ -162,6 +164,8 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
         train = [record for record in train if record.id in logged]
     champion = _champion(stage)
     answers, verdicts, others = _paid(stage, models, champion, holdout[0])
+    summary = runs.read_json(files.dataset("dataset.json"))
+    planned = summary.get("planned_holdout", {})  # an earlier version planned nothing
     free = [*answers.values(), *(item.answer for item in logged.values())]
     return RunToCome(
         train=train,
@@ -170,11 +174,13 @@ def _run_to_come(stage: Stage, models: ModelChoice) -> RunToCome:
         models=models,
         prices=stage.pipeline.prices.at_extended_access(models.extended_access),
         champion=champion,
-        own_holdout=bool(runs.read_json(files.dataset("dataset.json"))["own_holdout"]),
+        own_holdout=bool(summary["own_holdout"]),
+        spread=planned.get("spread") if planned.get("measured_spread") else None,
         cases=() if calibration is None else read_calibration(calibration),
         paid={answer.key: answer.text for answer in [*free, *verdicts.values(), *others.values()]},
         answer_tokens=[answer.output_tokens for answer in free],
         verdict_tokens=[verdict.output_tokens for verdict in verdicts.values()],
+        factors=stage.pipeline.environment.settings.derived_factors,
     )
 
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.costs.training_cost import TrainingVolume
-from lambdas.domain.dataset.builder import from_json_lines
-from lambdas.domain.dataset.records import WHOLE_RANGE, Record
+from lambdas.domain.dataset.records import WHOLE_RANGE, Record, from_json_lines
 from lambdas.domain.logs.log_writer import why_not_logged
 from lambdas.domain.questions.answers import Asked
 from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.task.sample_bounds import sample_bounds
-from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.training.teacher_data import Collected, check_drops, check_references, collect, drop_rate
-from lambdas.domain.training.teacher_data_document import TeacherData
 from lambdas.domain.training.training_file import check_training_file
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.gateways.answering.failure_store import FailureStore
 from lambdas.states.collect_teacher_data.training_log import write_training_log
 from lambdas.workflow.logs import known_from_logs, problems_in_logs
-from lambdas.workflow.stage import Result, Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.task_definition import TaskDefinition
+    from lambdas.domain.training.teacher_data_document import TeacherData
+    from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:

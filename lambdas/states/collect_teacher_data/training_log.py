@@ -6,13 +6,17 @@ on answers that were dropped here. So it is pointed at these objects (decision 0
 
 from __future__ import annotations
 
-from lambdas.domain.dataset.records import Record
+from typing import TYPE_CHECKING
+
 from lambdas.domain.identity import digest
 from lambdas.domain.logs.log_writer import LogPlace, log_entry, log_objects
-from lambdas.domain.logs.logged_answers import ReusedAnswer
-from lambdas.domain.training.teacher_data import Collected
-from lambdas.domain.training.teacher_data_document import InvocationLogs
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.logs.logged_answers import ReusedAnswer
+    from lambdas.domain.training.teacher_data import Collected
+    from lambdas.domain.training.teacher_data_document import InvocationLogs
+    from lambdas.workflow.stage import Stage
 
 
 def write_training_log(

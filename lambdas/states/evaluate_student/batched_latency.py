@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import ModelUnavailable, RetryLater
 from lambdas.domain.evaluation.latency_sample import LATENCY_CALLS, identity_for_timing, records_to_time
 from lambdas.domain.evaluation.measurements import BASELINE, TEACHER
-from lambdas.domain.questions.answers import Answer, Asked
-from lambdas.gateways.answering.answerer import Answerer
-from lambdas.states.evaluate_student.contestants import Contestant
 from lambdas.workflow.stage import logger
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.questions.answers import Answer, Asked
+    from lambdas.gateways.answering.answerer import Answerer
+    from lambdas.states.evaluate_student.contestants import Contestant
 
 TIMED_APART = (TEACHER, BASELINE)
 """Whose answers may have come by batch: the teacher's of this run, and the baseline's where it is or was a teacher."""

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lambdas.domain.costs.ledger import ENDPOINT_CALLS
-from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import ModelUnavailable, RetryLater
-from lambdas.domain.evaluation.measurements import BASELINE, CHAMPION, STUDENT, TEACHER, UNDISTILLED
+from lambdas.domain.evaluation.measurements import (
+    BASELINE,
+    CHAMPION,
+    PROMPTED,
+    STUDENT,
+    TEACHER,
+    UNDISTILLED,
+    left_out_file,
+)
+from lambdas.domain.evaluation.prompted_base import is_measured
 from lambdas.domain.model_ids import custom_model_of, foundation_model_id
 from lambdas.domain.questions.answers import Answer, Asked, Question
 from lambdas.domain.questions.prompts import student_question, teacher_question
 from lambdas.gateways.answering.answer_recorder import ModelUse
-from lambdas.gateways.answering.answerer import Answerer
 from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student, serving_task
 from lambdas.workflow.stage import Stage, logger
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.gateways.answering.answerer import Answerer
 
 CALLS_AT_ONCE = 2
 """Calls at once to a champion's endpoint, a Lambda: it serves callers, who must not be throttled by a comparison."""
@@ -51,6 +64,49 @@ def required_contestants(stage: Stage) -> list[Contestant]:
     ]
 
 
+def prompted_contestant(stage: Stage) -> Contestant | None:
+    """Give the student's base model with the long prompt; ``None`` where it is not measured, or is left out."""
+    models = stage.plan.models
+    if not is_measured(stage.task, models) or stage.pipeline.runs.find(_note_key(stage, PROMPTED)) is not None:
+        return None
+    model = models.student
+    use = ModelUse(stage=stage.name, identity=model, invoke_id=model, price_model=model)
+    return Contestant(role=PROMPTED, use=use, ask=partial(teacher_question, task=stage.task))
+
+
+def ask_prompted(
+    stage: Stage,
+    answerer: Answerer,
+    contestant: Contestant,
+    questions: Sequence[Question],
+    shard: str,
+    then: Callable[[Question, Answer], None],
+    *,
+    after: threading.Event,
+) -> Asked | None:
+    """Ask the base model with the long prompt; ``None`` where it is left out, since no verdict waits for a rival.
+
+    Parameters
+    ----------
+    after : Event
+        That the same model has been asked with the short prompt: it has one quota, and records for which both prompts
+        are the same get one answer.
+
+    Raises
+    ------
+    RetryLater
+        The Lambda's time is over.
+    """
+    after.wait()
+    try:
+        return answerer.ask(questions, contestant.use, shard, then=then)
+    except (ModelUnavailable, RetryLater) as problem:
+        if isinstance(problem, RetryLater) and not problem.busy:
+            raise
+        _leave_out(stage, contestant.use.invoke_id, str(problem), PROMPTED)
+        return None
+
+
 def champion_contestant(stage: Stage) -> Contestant | None:
     """Give the pinned champion as a contestant.
 
@@ -62,7 +118,7 @@ def champion_contestant(stage: Stage) -> Contestant | None:
     champion = pinned_champion(stage)
     if champion is None or serves_this_student(stage, champion):
         return None
-    if stage.pipeline.runs.find(_note_key(stage)) is not None:
+    if stage.pipeline.runs.find(_note_key(stage, CHAMPION)) is not None:
         return None
     task, base = serving_task(stage, champion), foundation_model_id(champion.base_model)
     if task is None:
@@ -128,10 +184,10 @@ def _is_being_replaced(stage: Stage, model_arn: str) -> bool:
     return now.champion is None or now.champion.model_arn != model_arn
 
 
-def _leave_out(stage: Stage, endpoint: str, reason: str) -> None:
-    logger.warning("the champion is left out", extra={"endpoint": endpoint, "reason": reason})
-    stage.pipeline.runs.write_json(_note_key(stage), {"role": CHAMPION, "model_id": endpoint, "reason": reason})
+def _leave_out(stage: Stage, endpoint: str, reason: str, role: str = CHAMPION) -> None:
+    logger.warning("a contestant is left out", extra={"role": role, "endpoint": endpoint, "reason": reason})
+    stage.pipeline.runs.write_json(_note_key(stage, role), {"role": role, "model_id": endpoint, "reason": reason})
 
 
-def _note_key(stage: Stage) -> str:
-    return stage.run.files.evaluation(stage.attempt, "left_out.json")
+def _note_key(stage: Stage, role: str) -> str:
+    return stage.run.files.evaluation(stage.attempt, left_out_file(role))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
 from lambdas.domain.evaluation.pairs import (
     PAIR_CALLS,
     Pair,
@@ -14,10 +14,13 @@ from lambdas.domain.evaluation.pairs import (
     pair_verdict_problem,
     read_pair_verdict,
 )
-from lambdas.domain.questions.answers import Asked
 from lambdas.gateways.answering.answer_recorder import ModelUse
-from lambdas.gateways.answering.answerer import Answerer
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.questions.answers import Asked
+    from lambdas.gateways.answering.answerer import Answerer
+    from lambdas.workflow.stage import Stage
 
 
 def judge_pairs(

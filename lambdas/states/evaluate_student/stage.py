@@ -7,30 +7,36 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from lambdas.domain.dataset.builder import from_json_lines
-from lambdas.domain.dataset.records import Record
-from lambdas.domain.evaluation.evidence import PAIRWISE, TRUSTED, is_trusted, rests_on
+from lambdas.domain.dataset.records import from_json_lines
+from lambdas.domain.evaluation.evidence_kinds import PAIRWISE, is_trusted, rests_on
 from lambdas.domain.evaluation.judge import LOWEST, judge_question, read_verdict, verdict_problem
 from lambdas.domain.evaluation.latency_sample import teacher_sample
-from lambdas.domain.evaluation.measurements import CHAMPION, STUDENT, TEACHER, Measurement
-from lambdas.domain.evaluation.pairs import Pair
-from lambdas.domain.questions.answers import Answer, Asked, Question
+from lambdas.domain.evaluation.measurements import CHAMPION, PROMPTED, STUDENT, TEACHER, UNDISTILLED, Measurement
 from lambdas.domain.text.answer_repair import repaired
 from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.gateways.answering.answer_recorder import ModelUse
-from lambdas.gateways.answering.answerer import Answerer
-from lambdas.gateways.answering.streaming import OpenAsking
 from lambdas.states.evaluate_student.batched_latency import TIMED_APART, time_batched
 from lambdas.states.evaluate_student.contestants import (
     Contestant,
     ask_champion,
+    ask_prompted,
     champion_contestant,
+    prompted_contestant,
     required_contestants,
 )
 from lambdas.states.evaluate_student.pairs import judge_pairs
-from lambdas.workflow.stage import Result, Stage
+from lambdas.workflow.answerer_of_run import answerer_of
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.evaluation.pairs import Pair
+    from lambdas.domain.questions.answers import Answer, Asked, Question
+    from lambdas.gateways.answering.answerer import Answerer
+    from lambdas.gateways.answering.streaming import OpenAsking
+    from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:
@@ -48,7 +54,7 @@ def execute(stage: Stage) -> Result:
     members = from_json_lines(runs.read(files.shard("holdout", shard)))
     references = _references(stage, {record.id for record in members})
     records = [record for record in members if record.id in references.texts]
-    answerer = stage.answerer()
+    answerer = answerer_of(stage)
     measurements = _measure(stage, answerer, records, references, shard) if records else []
     content = "".join(f"{measurement.to_json()}\n" for measurement in measurements).encode()
     runs.write(files.evaluation(stage.attempt, f"{shard}.jsonl"), content)
@@ -68,14 +74,25 @@ class _References:
         Records of all shards.
     pairs : bool
         Whether the comparison with the reference model rests on pairs.
-    of_teacher : set of str or None
-        Records of which the judge is asked about the teacher's own answer; ``None``: about all.
+    trusted : set of str
+        Records whose reference is the user's own answer.
+    own : set of str
+        Some of the others, whose reference is the teacher's answer: there the judge is asked about its second one.
     """
 
     texts: dict[str, str]
     holdout: int
     pairs: bool
-    of_teacher: frozenset[str] | None
+    trusted: frozenset[str]
+    own: frozenset[str]
+
+    def is_judged(self, role: str, record_id: str) -> bool:
+        """Whether the judge is asked about a contestant's answer."""
+        return role != TEACHER or record_id in self.trusted or record_id in self.own
+
+    def is_second(self, role: str, record_id: str) -> bool:
+        """Whether the judge is asked about a second answer, where there is one."""
+        return role == TEACHER and record_id in self.own
 
 
 def _measure(
@@ -86,8 +103,13 @@ def _measure(
     The judge is asked about every contestant's answers, so that its quota is what the evaluation waits for: it must not
     stand idle while contestants answer.
     """
-    champion, rubric = champion_contestant(stage), stage.task.judge_rubric
-    asked = [*required_contestants(stage), *([champion] if champion else [])]
+    rubric, optional = stage.task.judge_rubric, (prompted_contestant(stage), champion_contestant(stage))
+    asked = [*required_contestants(stage), *(one for one in optional if one)]
+    base_asked = threading.Event()
+    may_be_missing: dict[str, Callable[..., Asked | None]] = {
+        CHAMPION: ask_champion,
+        PROMPTED: partial(ask_prompted, after=base_asked),
+    }
     by_id = {record.id: record for record in records}
     timing = {contestant.use.invoke_id: threading.Lock() for contestant in asked}
     judge = stage.plan.models.judge
@@ -96,24 +118,27 @@ def _measure(
     def about(record: Record, answer: str) -> Question:
         return judge_question(record, references.texts[record.id], answer, rubric)
 
-    def judged(question: Question, answer: Answer) -> None:
-        judging.put(about(by_id[question.record_id], answer.text))
+    def judged(role: str, question: Question, answer: Answer) -> None:
+        record_id = question.record_id
+        if references.is_judged(role, record_id) and not references.is_second(role, record_id):
+            judging.put(about(by_id[record_id], answer.text))
 
     def ask(contestant: Contestant) -> _Answered | None:
-        questions = [contestant.ask(record) for record in records]
-        if contestant.role == CHAMPION:
-            found = ask_champion(stage, answerer, contestant, questions, shard, judged)
+        questions, then = [contestant.ask(record) for record in records], partial(judged, contestant.role)
+        if contestant.role in may_be_missing:
+            found = may_be_missing[contestant.role](stage, answerer, contestant, questions, shard, then)
             return None if found is None else _Answered(contestant, found, references.texts, {})
-        sampled = contestant.role == TEACHER and references.of_teacher is not None
-        found = answerer.ask(questions, contestant.use, shard, then=_nothing if sampled else judged)
+        try:
+            found = answerer.ask(questions, contestant.use, shard, then=then)
+        finally:
+            if contestant.role == UNDISTILLED:
+                base_asked.set()
         timed: dict[str, Answer] = {}
         if contestant.role in TIMED_APART:
             with timing[contestant.use.invoke_id]:  # teacher and baseline may be one model
                 timed = time_batched(answerer, contestant, records, found, shard=shard, holdout=references.holdout)
-        for question in questions if sampled else ():
-            record_id = question.record_id
-            if record_id in found.answers and record_id in (references.of_teacher or ()):
-                judged(question, timed.get(record_id, found.answers[record_id]))
+        for record_id, answer in _second_answers(contestant, found, timed, references).items():
+            judging.put(about(by_id[record_id], answer.text))
         return _Answered(contestant, found, references.texts, timed)
 
     with (
@@ -126,22 +151,35 @@ def _measure(
         against = {answered.contestant.role: answered.asked for answered in found}
         reference = stage.task.gate.reference
         pairs = judge_pairs(stage, answerer, records, against[STUDENT], reference, against[reference], shard)
-    reading = _Reading(about, judging, OutputChecker(stage.task.output_schema), pairs, references.of_teacher)
+    reading = _Reading(about, judging, OutputChecker(stage.task.output_schema), pairs, references)
     return [_measurement(answered, record, reading) for answered in found for record in records]
+
+
+def _second_answers(
+    contestant: Contestant, found: Asked, timed: dict[str, Answer], references: _References
+) -> dict[str, Answer]:
+    """Give what is judged once the contestant has been timed: second answers, or first ones where there is no other."""
+    return {
+        record_id: timed.get(record_id, answer)
+        for record_id, answer in found.answers.items()
+        if references.is_second(contestant.role, record_id)
+    }
 
 
 def _references(stage: Stage, record_ids: set[str]) -> _References:
     """Read the references of one shard, line by line: the file has those of all shards."""
-    found, everyone, trusted = {}, [], 0
+    found, trusted, others = {}, set[str](), list[str]()
     for line in stage.pipeline.runs.lines(stage.run.files.teacher_data("references.jsonl")):
         item = json.loads(line)
         if item["record_id"] in record_ids:
             found[item["record_id"]] = item["reference"]
-        everyone.append(item["record_id"])
-        trusted += is_trusted(item)
-    evidence = rests_on(trusted, len(everyone), stage.task.gate)
-    sample = None if evidence == TRUSTED else frozenset(teacher_sample(everyone))
-    return _References(found, len(everyone), evidence == PAIRWISE, sample)
+        if is_trusted(item):
+            trusted.add(item["record_id"])
+        else:
+            others.append(item["record_id"])
+    holdout = len(trusted) + len(others)
+    pairs = rests_on(len(trusted), holdout, stage.task.gate) == PAIRWISE
+    return _References(found, holdout, pairs, frozenset(trusted), frozenset(teacher_sample(others)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,35 +191,21 @@ class _Answered:
     references: dict[str, str]
     timed: dict[str, Answer]
 
-    @property
-    def is_teacher(self) -> bool:
-        """Whether these are the teacher's own answers."""
-        return self.contestant.role == TEACHER
-
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What turns an answer into a measurement; ``pairs`` by record id, ``of_teacher`` as in :class:`_References`."""
+    """What turns an answer into a measurement; ``pairs`` by record id."""
 
     about: Callable[[Record, str], Question]
     judging: OpenAsking
     checker: OutputChecker
     pairs: dict[str, Pair]
-    of_teacher: frozenset[str] | None
+    references: _References
 
     def pair(self, answered: _Answered, record: Record) -> dict[str, Any] | None:
         """Give the pair of a record on the student's measurement."""
         found = self.pairs.get(record.id) if answered.contestant.role == STUDENT else None
         return found.to_document() if found else None
-
-    def is_judged(self, answered: _Answered, record: Record) -> bool:
-        """Whether the judge is asked about a contestant's answer."""
-        of_all = self.of_teacher is None or answered.contestant.role != TEACHER
-        return of_all or record.id in (self.of_teacher or ())
-
-
-def _nothing(_question: Question, _answer: Answer) -> None:
-    """Do nothing about an answer."""
 
 
 def _question(answered: _Answered, record: Record) -> str:
@@ -218,8 +242,10 @@ def _measurement(answered: _Answered, record: Record, reading: _Reading) -> Meas
     answer = answered.asked.answers.get(record.id)
     if answer is None:
         return _unanswered(answered, record, reading)
-    clock, judged = answered.timed.get(record.id, answer), reading.is_judged(answered, record)
-    asked = reading.about(record, (clock if reading.of_teacher and answered.is_teacher else answer).text)
+    role, clock = answered.contestant.role, answered.timed.get(record.id, answer)
+    judged = reading.references.is_judged(role, record.id)
+    second = reading.references.is_second(role, record.id)
+    asked = reading.about(record, (clock if second else answer).text)
     verdict = reading.judging.answer(asked) if judged else None
     read = read_verdict(verdict) if verdict else None
     problem = reading.checker.problem(answer.text)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from lambdas.domain.dataset.builder import from_json_lines
+from typing import TYPE_CHECKING
+
+from lambdas.domain.dataset.records import from_json_lines
 from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.questions.prompts import teacher_question
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.hopeless import hopeless_after, teacher_refused, useless_to
 from lambdas.gateways.answering.answer_recorder import ModelUse
+from lambdas.workflow.answerer_of_run import answerer_of
 from lambdas.workflow.logs import known_from_logs
-from lambdas.workflow.stage import Result, Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:
@@ -27,7 +32,7 @@ def execute(stage: Stage) -> Result:
     shard = str(stage.payload["shard"])
     models = stage.plan.models
     records = from_json_lines(stage.pipeline.runs.read(stage.run.files.shard("teacher", shard)))
-    answerer = stage.answerer()
+    answerer = answerer_of(stage)
     logged = known_from_logs(stage, models.teacher, records)
     questions = [teacher_question(record, stage.task) for record in records if record.id not in logged]
     try:

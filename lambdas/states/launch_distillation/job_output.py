@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lambdas.domain.errors import DistillationFailed
 from lambdas.domain.training.training_output import (
@@ -13,8 +13,10 @@ from lambdas.domain.training.training_output import (
     read_losses,
     training_document,
 )
-from lambdas.gateways.aws.bedrock import Found
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.gateways.aws.bedrock import Found
+    from lambdas.workflow.stage import Stage
 
 _VALIDATION = "/validation"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.bedrock_names import client_token, resource_tags, s3_uri
 from lambdas.domain.costs.estimate import TRAINING_EPOCHS
 from lambdas.domain.logs.log_writer import invocation_logs_config
 from lambdas.domain.model_ids import foundation_model_id
-from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.workflow.stage import Stage
 
 _RECORDS_A_WARMUP_STEP = {"amazon.nova-micro-v1:0": 640, "amazon.nova-lite-v1:0": 160, "amazon.nova-pro-v1:0": 320}
 """The dataset's size divided by it gives the warm-up (Bedrock user guide, Amazon Nova hyperparameters)."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import DistillationFailed
 from lambdas.domain.metrics import JOBS_STALLED
-from lambdas.domain.run_facts import FailedTry
-from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.gateways.aws.bedrock import Found
-from lambdas.workflow.stage import Stage
 from lambdas.workflow.training.customization_job import job_phases, last_progress, record_job
 from lambdas.workflow.training.job_costs import record_costs
+
+if TYPE_CHECKING:
+    from lambdas.domain.run_facts import FailedTry
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.gateways.aws.bedrock import Found
+    from lambdas.workflow.stage import Stage
 
 FIRST_MINUTES = timedelta(minutes=10)
 """Internal errors of so young a job pass by themselves: those that were seen came within 1 to 2.5 minutes."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from lambdas.domain.bedrock_names import content_name
 from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
 from lambdas.domain.identity import digest
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.task.task_definition import ANSWER_TOKENS
 from lambdas.gateways.aws.bedrock import JOB_ENDED, Found, JobRefused
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, CUSTOMIZATION_JOB
@@ -23,15 +21,15 @@ from lambdas.states.launch_distillation.second_try import (
     stop_when_stalled,
 )
 from lambdas.workflow.stage import Result, Stage, seconds_between, waits_for_quota
-from lambdas.workflow.training.customization_job import job_phases, record_job
+from lambdas.workflow.training.customization_job import job_phases, model_may_come, record_job
 from lambdas.workflow.training.job_costs import record_costs
 from lambdas.workflow.training.training_method import explain_error, models_now, take_the_other_way
 
+if TYPE_CHECKING:
+    from lambdas.domain.task.model_choice import ModelChoice
+
 LEFT_FOR_TRAINING = 0.5
 """Share of the deadline that a job must have before it: one that began later would be stopped half-way, and paid."""
-
-MODEL_SEEN_WITHIN = timedelta(minutes=30)
-"""How long a completed job's model may be missing from Bedrock's lists before it counts as lost."""
 
 LONGEST_TRIES = 9
 """Names for one content: a job name is never freed, so a job that failed or was stopped needs the next one."""
@@ -151,7 +149,7 @@ def _take_model(
     if ours:
         record_costs(stage, models, job)
     model = stage.pipeline.bedrock.find_model(job.name)
-    if model.status == "Creating" if model else _model_may_come(stage, job):
+    if model.status == "Creating" if model else model_may_come(stage, job):
         record_job(stage, job, ours=ours)
         stage.progress(job_name=job.name, phase="model")
         return {"status": "IN_PROGRESS", "phase": "model", "job_name": job.name}
@@ -171,17 +169,6 @@ def _take_model(
     if loss is not None:
         _pass_over(stage, job, loss, lossy=lossy)
     return None  # no student to adopt: it lost too many records, or its model has been deleted since
-
-
-def _model_may_come(stage: Stage, job: Found) -> bool:
-    """Tell whether the model of a completed job, whoever started it, is only not listed yet.
-
-    One that the pipeline deleted itself does not come again.
-    """
-    if stage.pipeline.resources.model_deleted_at(job.name):
-        return False
-    ended = job.details.get("endTime") or job.details.get("lastModifiedTime")
-    return isinstance(ended, datetime) and stage.pipeline.now() - ended <= MODEL_SEEN_WITHIN
 
 
 def _refuse_without_model(job: Found, model: Found | None) -> NoReturn:

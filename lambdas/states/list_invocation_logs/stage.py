@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import InvalidUpload
-from lambdas.gateways.aws.log_bucket import LogBucket, LogObject
 from lambdas.workflow.logs import open_source, read_request
-from lambdas.workflow.stage import Result, Stage
+
+if TYPE_CHECKING:
+    from lambdas.gateways.aws.log_bucket import LogBucket, LogObject
+    from lambdas.workflow.stage import Result, Stage
 
 MAX_OBJECTS = 50_000
 MAX_BYTES = 20 * 1024**3

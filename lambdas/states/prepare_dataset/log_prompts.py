@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.dataset.builder import Dataset, build_dataset
 from lambdas.domain.dataset.line_errors import RejectedLine
 from lambdas.domain.dataset.records import Record, RecordParser
 from lambdas.domain.logs.log_reader import LogCounts, written
 from lambdas.domain.logs.logged_answers import LoggedAnswers
-from lambdas.domain.run_files import RunFiles
-from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.secret_scan import secret_kinds
-from lambdas.gateways.aws.storage import Bucket
+
+if TYPE_CHECKING:
+    from lambdas.domain.run_files import RunFiles
+    from lambdas.domain.task.task_definition import TaskDefinition
+    from lambdas.gateways.aws.storage import Bucket
 
 Reject = Callable[[dict[str, Any]], None]
 
@@ -102,7 +104,9 @@ class LogPrompts:
                     yield json.loads(line)
 
 
-def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: TaskDefinition, most: int) -> Dataset:
+def build_from_logs(
+    prompts: LogPrompts, trusted: Iterable[bytes] | None, task: TaskDefinition, most: int, holdout_groups: int
+) -> Dataset:
     """Build the dataset of a run that comes from logs, by the code that builds those of uploads.
 
     Parameters
@@ -113,9 +117,17 @@ def build_from_logs(prompts: LogPrompts, trusted: Iterable[bytes] | None, task: 
     task : TaskDefinition
     most : int
         Most training records.
+    holdout_groups : int
+        Groups to hold out where there is no such file.
     """
     dataset = build_dataset(
-        prompts.lines(), prompts.rejected_line, own_holdout=trusted, task=task, place=prompts.place, most=most
+        prompts.lines(),
+        prompts.rejected_line,
+        own_holdout=trusted,
+        task=task,
+        place=prompts.place,
+        most=most,
+        holdout_groups=holdout_groups,
     )
     dataset.sha256["invocation logs"] = prompts.sha256()
     dataset.counts.lines += prompts.rejected

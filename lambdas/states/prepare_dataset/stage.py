@@ -6,33 +6,31 @@ import hashlib
 import json
 import tempfile
 from dataclasses import replace
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from lambdas.domain.dataset.builder import (
-    Dataset,
-    build_dataset,
-    from_json_lines,
-    rejection_line,
-    to_json_lines,
-)
+from lambdas.domain.dataset.builder import SPLIT_RULE, Dataset, build_dataset, rejection_line
 from lambdas.domain.dataset.line_reader import HashedStream, read_lines
-from lambdas.domain.dataset.records import Record
+from lambdas.domain.dataset.records import from_json_lines, to_json_lines
 from lambdas.domain.dataset.shards import shards
 from lambdas.domain.errors import InvalidUpload
+from lambdas.domain.evaluation.dataset_checks import check_damage, check_secrets, check_sizes
 from lambdas.domain.evaluation.judge_calibration import MOST_BYTES, read_calibration
-from lambdas.domain.evaluation.sample_sizes import check_damage, check_secrets, check_sizes
+from lambdas.domain.evaluation.planned_holdout import planned_split
 from lambdas.domain.logs.logged_answers import FILE as LOGGED_ANSWERS
-from lambdas.domain.run_files import RunFiles
 from lambdas.domain.task.sample_bounds import sample_bounds
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.task.task_files import NO_TASK_FILE, TASK_FILES, said_of_missing
 from lambdas.domain.training.label_modes import records_to_ask
-from lambdas.gateways.aws.storage import Bucket
-from lambdas.gateways.registry.runs import Run
 from lambdas.states.prepare_dataset.log_prompts import LogPrompts, build_from_logs
 from lambdas.workflow.late_files import pin_late_files
-from lambdas.workflow.stage import Result, Stage
 from lambdas.workflow.task_folders import check_folder_owner
+
+if TYPE_CHECKING:
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.run_files import RunFiles
+    from lambdas.gateways.aws.storage import Bucket
+    from lambdas.gateways.registry.runs import Run
+    from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:
@@ -54,14 +52,15 @@ def execute(stage: Stage) -> Result:
             return kept
         _pin_calibration(run, uploads, runs)
         bounds = sample_bounds(stage.pipeline.environment.settings.student_customization_model, task.training)
-        dataset = _build(run, uploads, runs, task, bounds.most)
+        planned = planned_split(task, _spread(stage))
+        dataset = _build(run, uploads, runs, task, bounds.most, planned.records)
         # What arrived while the prompts were read is read too; each of the files can arrive once.
         pinned = pin_late_files(replace(stage, run=run))
         if pinned is run:
             break
         run = pinned
     _write(runs, run.files, dataset)
-    summary = dataset.summary()
+    summary = {**dataset.summary(), "planned_holdout": planned.to_document()}
     summary["missing_files"] = said_of_missing({field: getattr(run, field) for field in TASK_FILES})
     if run.task_version is None:
         summary["warnings"].append(NO_TASK_FILE)
@@ -84,9 +83,21 @@ def _kept_split(stage: Stage, task: TaskDefinition) -> Result | None:
     files = stage.run.files
     names = ("dataset.json", "train.jsonl", "holdout.jsonl")
     text, train, holdout = (stage.pipeline.runs.read_if_kept(files.dataset(name)) for name in names)
-    if text is None or train is None or holdout is None or "near_duplicates" in (summary := json.loads(text)):
+    if text is None or train is None or holdout is None or _is_of_this_rule(summary := json.loads(text)):
         return None
     return _shards_of(stage, summary, from_json_lines(train), from_json_lines(holdout), task)
+
+
+def _is_of_this_rule(summary: dict[str, Any]) -> bool:
+    return "near_duplicates" in summary and (summary["own_holdout"] or summary.get("split_rule") == SPLIT_RULE)
+
+
+def _spread(stage: Stage) -> float | None:
+    """Give the spread of the task's last run; an attempt plans with what the one before it planned with."""
+    before = (stage.pipeline.runs.find_json(stage.run.files.dataset("dataset.json")) or {}).get("planned_holdout")
+    if before is None:
+        return stage.pipeline.looks.spread(stage.run.task)
+    return before["spread"] if before["measured_spread"] else None
 
 
 def _shards_of(
@@ -127,7 +138,7 @@ def _pin_calibration(run: Run, uploads: Bucket, runs: Bucket) -> None:
     runs.write(run.files.dataset("calibration.jsonl"), content)
 
 
-def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition, most: int) -> Dataset:
+def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition, most: int, holdout_groups: int) -> Dataset:
     holdout = _own_holdout(run, uploads)
     with tempfile.TemporaryFile() as rejected:
         digest = hashlib.sha256()
@@ -139,10 +150,12 @@ def _build(run: Run, uploads: Bucket, runs: Bucket, task: TaskDefinition, most: 
 
         trusted = None if holdout is None else read_lines(holdout)
         if run.upload.from_logs:
-            dataset = build_from_logs(LogPrompts(runs, run.files, reject), trusted, task, most)
+            dataset = build_from_logs(LogPrompts(runs, run.files, reject), trusted, task, most, holdout_groups)
         else:
             prompts = _uploaded(run, uploads)
-            dataset = build_dataset(read_lines(prompts), reject, own_holdout=trusted, task=task, most=most)
+            dataset = build_dataset(
+                read_lines(prompts), reject, own_holdout=trusted, task=task, most=most, holdout_groups=holdout_groups
+            )
             dataset.sha256["upload"] = prompts.sha256()
         runs.upload(run.files.dataset("rejected.jsonl"), rejected)
     dataset.sha256["rejected.jsonl"] = digest.hexdigest()

@@ -46,11 +46,12 @@ def execute(stage: Stage) -> Result:
         _take_lease(stage, before)
         model_arn = str(stage.run.facts["custom_model_arn"])
         resource = _endpoint(stage, before, model_arn)
-        found = _find(stage, resource)
-        if found.status != READY[resource.kind] or found.model_arn != model_arn:
-            _check_failed(resource, found)
-            stage.progress(endpoint=found.arn, status=found.status)
-            return {"status": "IN_PROGRESS", "endpoint_arn": found.arn}
+        found = find_endpoint(stage, resource)
+        if found is None or found.status != READY[resource.kind] or found.model_arn != model_arn:
+            _check_failed(resource, found, before)
+            status = found.status if found else "gone"
+            stage.progress(endpoint=str(resource.arn), status=status)
+            return {"status": "IN_PROGRESS", "endpoint_arn": str(resource.arn)}
         champion = _crown(stage, resource, found)
     publish_champion(stage, champion)
     stage.pipeline.registry.record_facts(stage.run.run_id, endpoint_arn=champion.endpoint_arn)
@@ -139,17 +140,16 @@ def _sells_what_was_approved(stage: Stage, found: Found) -> bool:
     return (units, found.details.get("commitmentDuration", "none")) == (serving.model_units, serving.commitment)
 
 
-def _find(stage: Stage, resource: Resource) -> Found:
-    found = find_endpoint(stage, resource)
+def _check_failed(resource: Resource, found: Found | None, before: Champion | None) -> None:
+    """Fail over an endpoint that serves nobody, except the champion's own: the next step creates another one for that.
+
+    It may end between the look that chose it and this one, and when it ended must not decide over the run.
+    """
+    if before is not None and resource.arn == before.endpoint_arn:
+        return
     if found is None:
-        message = (
-            f"endpoint {resource.arn} was deleted while it was being promoted; retry the run: it makes another one"
-        )
-        raise PromotionFailed(message)
-    return found
-
-
-def _check_failed(resource: Resource, found: Found) -> None:
+        message = f"endpoint {resource.arn} was deleted while it was being promoted"
+        raise PromotionFailed(f"{message}; retry the run: it makes another one")
     if found.status == DEAD:
         raise PromotionFailed(f"endpoint {resource.name} failed: {found.failure or 'Bedrock gives no reason'}")
 

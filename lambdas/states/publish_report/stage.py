@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.costs.ledger import total_usd
 from lambdas.domain.dataset.shards import MAP_FAILED, explain_tolerance
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE
 from lambdas.domain.metrics import RUN_SECONDS, RUNS_ENDED, Measured, budget_used, measure_contestants
 from lambdas.domain.outcomes import EXPIRED, PROMOTED, REJECTED, STOPPED
-from lambdas.domain.report.report_document import ReportError
-from lambdas.domain.run_facts import ShardFailure
 from lambdas.domain.serving.notification import outcome_message
 from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.aws import clients
@@ -20,6 +18,10 @@ from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.workflow.report import publish
 from lambdas.workflow.stage import Result, Stage, logger, seconds_between
+
+if TYPE_CHECKING:
+    from lambdas.domain.report.report_document import ReportError
+    from lambdas.domain.run_facts import ShardFailure
 
 _WITHOUT_A_WORD = (
     "a shard ended without a word, as one that is out of memory or time; the log group of its Lambda says more. Retry: "

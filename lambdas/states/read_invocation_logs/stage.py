@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from typing import TYPE_CHECKING
 
+from lambdas.domain.discovery.task_rule import TaskRule
 from lambdas.domain.logs.log_reader import LogReader, shard_line
 from lambdas.workflow.logs import open_source, read_request
-from lambdas.workflow.stage import Result, Stage
+
+if TYPE_CHECKING:
+    from lambdas.workflow.stage import Result, Stage
 
 
 def execute(stage: Stage) -> Result:
@@ -21,7 +25,8 @@ def execute(stage: Stage) -> Result:
     runs, files = stage.pipeline.runs, stage.run.files
     request = read_request(stage)
     source = open_source(stage, request)
-    reader = LogReader(request, source.open_body)
+    rule = None if request.rule is None else TaskRule.from_document(request.rule)
+    reader = LogReader(request, source.open_body, rule.takes if rule else None)
     with tempfile.TemporaryFile() as prompts:
         for key, _etag, _size in runs.read_json(files.logs(f"shards/{shard}.json")):
             stream = source.open(key)

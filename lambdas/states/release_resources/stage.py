@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,11 +11,14 @@ from lambdas.domain.bedrock_names import RUN_TAG
 from lambdas.domain.errors import ChampionChanged, LeaseTaken
 from lambdas.gateways.aws.bedrock import DEAD
 from lambdas.gateways.registry.champions import Champion, RollbackOrder, TaskState, rollback_owner
-from lambdas.gateways.registry.resources import CUSTOM_MODEL, IN_USE, KEPT, RELEASED, Resource
+from lambdas.gateways.registry.resources import CUSTOM_MODEL, IN_USE, KEPT, PLANNED, RELEASED, Resource
 from lambdas.gateways.registry.runs import ENDED
 from lambdas.states.release_resources.abandoned_jobs import record_job_cost
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.stage import Result, Stage, iso
+from lambdas.workflow.training.customization_job import model_may_come
+
+_PENDING, _LEFT = "PENDING", "LEFT"
 
 
 def execute(stage: Stage) -> Result:
@@ -37,36 +40,88 @@ def execute(stage: Stage) -> Result:
         # its lease once more.
         champion_is_back = _champion_is_back(_as_it_is_now(stage), task)
     pending = [] if champion_is_back else ["the previous champion's endpoint"]
-    deleter = Deleter(
-        stage.pipeline.bedrock,
-        stage.pipeline.environment.name,
-        spares=partial(_is_anothers, stage),
-        deleted_model=lambda name: stage.pipeline.resources.note_deleted_model(name, stage.now()),
-    )
+    release = _Release(stage, task, outcome, champion_is_back=champion_is_back)
     released = 0
-    for resource in stage.pipeline.resources.of_run(stage.run.run_id):
-        if resource.state == RELEASED:
-            continue
-        if task.uses(resource.arn, stage.pipeline.now(), name=resource.name):
-            stage.pipeline.resources.mark(resource, IN_USE)
-            continue
-        if resource.kind == CUSTOM_MODEL and not champion_is_back:
-            # The endpoint may still serve it. While it is neither kept nor gone, the schedule comes back to this run.
+    for resource in _models_last(stage.pipeline.resources.of_run(stage.run.run_id)):
+        fate = _LEFT if resource.state == RELEASED else release.of(resource)
+        if fate == _PENDING:
             pending.append(f"{resource.kind} {resource.name}")
-            continue
-        if _is_kept(stage, resource, outcome):
-            continue
-        if _may_still_come(stage, resource) and not deleter.finds(resource):
-            continue  # it stays open, so that the schedule looks its name up again
-        shared = resource.kind == CUSTOM_MODEL and not stage.pipeline.resources.let_go(resource)
-        # A shared model is deleted by the last run that lets go of it.
-        if (shared or deleter.delete(resource)) and record_job_cost(stage, resource):
-            stage.pipeline.resources.released(resource, stage.now())
-            released += 1
-        else:
-            pending.append(f"{resource.kind} {resource.name}")
+        released += fate == RELEASED
     stage.progress(released=released, pending=pending)
     return {"status": "IN_PROGRESS" if pending else "COMPLETED", "released": released, "pending": len(pending)}
+
+
+class _Release:
+    """One call's release of a run's resources, one after the other."""
+
+    def __init__(self, stage: Stage, task: TaskState, outcome: str, *, champion_is_back: bool) -> None:
+        self._stage, self._task, self._outcome, self._champion_is_back = stage, task, outcome, champion_is_back
+        self._fates: dict[str, str] = {}
+        self._deleter = Deleter(
+            stage.pipeline.bedrock,
+            stage.pipeline.environment.name,
+            spares=partial(_is_anothers, stage),
+            deleted_model=lambda name: stage.pipeline.resources.note_deleted_model(name, stage.now()),
+        )
+
+    def of(self, resource: Resource) -> str:
+        """Release a resource where nobody uses it.
+
+        Returns
+        -------
+        str
+            RELEASED, ``_PENDING`` where the release must be called again for it, or ``_LEFT`` as it is.
+        """
+        if self._task.uses(resource.arn, self._stage.pipeline.now(), name=resource.name):
+            self._stage.pipeline.resources.mark(resource, IN_USE)
+            return _LEFT
+        fate = self._of_model(resource) if resource.kind == CUSTOM_MODEL else self._of_other(resource)
+        self._fates[resource.name] = fate
+        return fate
+
+    def _of_model(self, model: Resource) -> str:
+        if not self._champion_is_back:
+            # The endpoint may still serve it. While it is neither kept nor gone, the schedule comes back to this run.
+            return _PENDING
+        awaited = self._awaited(model)
+        if awaited is not None:
+            return awaited
+        if _is_kept(self._stage, model, self._outcome):
+            return _LEFT
+        # A shared model is deleted by the last run that lets go of it.
+        return self._closed(model, gone=not self._stage.pipeline.resources.let_go(model) or self._deleter.delete(model))
+
+    def _awaited(self, model: Resource) -> str | None:
+        """Give the fate of a model that its job may still make; ``None`` where there is nothing to wait for.
+
+        A job may complete while it is being stopped. Were the model closed before its job, one that came after all
+        would be stored and paid, and nobody's.
+        """
+        if model.state != PLANNED:
+            return None
+        of_job = self._fates.get(model.name, RELEASED)
+        if of_job != RELEASED:
+            return of_job
+        job = self._stage.pipeline.bedrock.find_job(model.name)
+        if job is None or job.status != "Completed" or self._deleter.finds(model):
+            return None
+        return _PENDING if model_may_come(self._stage, job) else None
+
+    def _of_other(self, resource: Resource) -> str:
+        if _may_still_come(self._stage, resource) and not self._deleter.finds(resource):
+            return _LEFT  # it stays open, so that the schedule looks its name up again
+        return self._closed(resource, gone=self._deleter.delete(resource))
+
+    def _closed(self, resource: Resource, *, gone: bool) -> str:
+        if gone and record_job_cost(self._stage, resource):
+            self._stage.pipeline.resources.released(resource, self._stage.now())
+            return RELEASED
+        return _PENDING
+
+
+def _models_last(resources: Iterable[Resource]) -> list[Resource]:
+    """Order what is released: whether a model exists is known only after the job that may make it has ended."""
+    return sorted(resources, key=lambda resource: resource.kind == CUSTOM_MODEL)
 
 
 def _may_still_come(stage: Stage, resource: Resource) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from lambdas.domain.explicit_reasons import explicit_reasons, sentences
-from lambdas.domain.gate.evaluation_document import Evaluation
+from lambdas.domain.run_facts import FirstAsked
 from lambdas.domain.serving.approval_message import ApprovalRequest, approval_message
 from lambdas.domain.task.task_files import TASK_FILES, said_of_missing
 from lambdas.gateways.aws import clients
@@ -13,6 +14,9 @@ from lambdas.gateways.aws.messages import send_message
 from lambdas.gateways.aws.service_errors import AWS_ERRORS
 from lambdas.gateways.registry.approvals import Approvals, PendingApproval
 from lambdas.workflow.stage import Result, Stage, iso, logger
+
+if TYPE_CHECKING:
+    from lambdas.domain.gate.evaluation_document import Evaluation
 
 
 def execute(stage: Stage) -> Result:
@@ -34,6 +38,9 @@ def execute(stage: Stage) -> Result:
         expires=int(expires.timestamp()),
     )
     Approvals(clients.dynamodb(), environment.approvals_table).put(pending)
+    if run.facts.get("first_asked", {}).get("attempt") != stage.attempt:
+        first = FirstAsked(attempt=stage.attempt, until=iso(expires))
+        stage.pipeline.registry.record_facts(run.run_id, first_asked=first)
     stage.progress(
         expires=iso(expires),
         report_sha256=run.report_sha256,
@@ -51,6 +58,7 @@ def execute(stage: Stage) -> Result:
 
 def _request(stage: Stage, evaluation: Evaluation, expires: str) -> ApprovalRequest:
     environment, run = stage.pipeline.environment, stage.run
+    prompting = evaluation.get("prompting")
     return ApprovalRequest(
         environment=environment.name,
         run_id=run.run_id,
@@ -68,4 +76,5 @@ def _request(stage: Stage, evaluation: Evaluation, expires: str) -> ApprovalRequ
         report_uri=f"s3://{environment.runs_bucket}/{run.report_key}",
         report_sha256=str(run.report_sha256),
         simulated=environment.settings.simulated,
+        prompting=str(prompting["sentence"]) if prompting and prompting.get("enough") else "",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
@@ -28,7 +29,9 @@ from lambdas.workflow.model_catalog import account_quotas
 from lambdas.workflow.stage import Stage, iso
 from lambdas.workflow.training.batch_harvest import harvest, harvest_unknown
 from lambdas.workflow.training.batch_state import ASKED_ON_DEMAND, BATCH, RUNNING, BatchJob, TeacherBatch
-from lambdas.workflow.training.teacher_questions import Asking
+
+if TYPE_CHECKING:
+    from lambdas.workflow.training.teacher_questions import Asking
 
 LONGEST_TRIES = 5
 """Names for one content: a job that failed keeps its name, so that the next try needs another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -14,10 +14,12 @@ from lambdas.gateways.aws.bedrock import BATCH_ENDED, Found
 from lambdas.gateways.aws.service_errors import in_words, refusal
 from lambdas.gateways.registry.resources import BATCH_JOB
 from lambdas.states.run_teacher_batch.planning import plan_batch
-from lambdas.workflow.stage import Result, Stage
 from lambdas.workflow.training.batch_harvest import NOT_FOUND, harvest, harvest_unknown
 from lambdas.workflow.training.batch_state import ENDED, PLANNED, RUNNING, BatchJob, TeacherBatch
 from lambdas.workflow.training.teacher_questions import Asking
+
+if TYPE_CHECKING:
+    from lambdas.workflow.stage import Result, Stage
 
 DENIED = "AccessDeniedException"
 REFUSED = ("ValidationException", DENIED, "ResourceNotFoundException", "ConflictException")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate.approved_limits import (
@@ -14,13 +15,15 @@ from lambdas.domain.gate.approved_limits import (
     not_shown,
     protected_rules,
 )
-from lambdas.domain.gate.rule_result import RuleResult
 from lambdas.domain.identity import digest
 from lambdas.domain.run_files import RunFiles
-from lambdas.domain.task.task_definition import GateRules
-from lambdas.gateways.registry.champions import Champion
 from lambdas.workflow.serving.pinned_champion import approved_limits
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.gate.rule_result import RuleResult
+    from lambdas.domain.task.task_definition import GateRules
+    from lambdas.gateways.registry.champions import Champion
+    from lambdas.workflow.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)

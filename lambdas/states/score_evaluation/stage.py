@@ -5,39 +5,48 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.costs.prompt_caching import shared_prompt_tokens
 from lambdas.domain.dataset.records import Record
-from lambdas.domain.evaluation.contestant_summary import summarise
-from lambdas.domain.evaluation.evidence import (
-    compared,
-    evidence_document,
-    evidence_of_scores,
-    is_trusted,
-    teacher_ceiling,
-)
+from lambdas.domain.evaluation.contestant_summary import ContestantSummary, summarise
+from lambdas.domain.evaluation.evidence import evidence_document
+from lambdas.domain.evaluation.evidence_kinds import TRUSTED, is_trusted
 from lambdas.domain.evaluation.judge import HIGHEST, judge_facts
 from lambdas.domain.evaluation.judge_calibration import Agreement, drift
-from lambdas.domain.evaluation.measurements import CHAMPION, Measurement, check_complete, worst_answers
+from lambdas.domain.evaluation.measurements import (
+    BASELINE,
+    CHAMPION,
+    OPTIONAL,
+    PROMPTED,
+    TEACHER,
+    Measurement,
+    check_complete,
+    left_out_file,
+    worst_answers,
+)
 from lambdas.domain.evaluation.served_price import cached_prefix, read_share
 from lambdas.domain.explicit_reasons import ExplicitReason, explicit_reason
 from lambdas.domain.gate import cascade
-from lambdas.domain.gate.evaluation_document import Evaluation, LeftOut
+from lambdas.domain.gate.evaluation_document import Evaluation, LeftOut, waits_for_a_person
+from lambdas.domain.gate.prompting import prompting
 from lambdas.domain.gate.quality_rules import JudgeRecord, calibration_document, worse_than_champion
 from lambdas.domain.gate.rule_result import RuleResult, decide, reasons, to_accept
-from lambdas.domain.gate.rules import judge_gate, needed_approvals
+from lambdas.domain.gate.rules import GateResult, judge_gate, needed_approvals
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.stored import read_as
-from lambdas.domain.task.task_definition import GateRules
-from lambdas.gateways.registry.champions import Champion
 from lambdas.states.score_evaluation.protection import Protection
+from lambdas.workflow.answer_labels import labels_of_run
 from lambdas.workflow.judge_calibration import judge_scores, read_cases
 from lambdas.workflow.report import publish
 from lambdas.workflow.serving.pinned_champion import pinned_champion, serves_this_student
 from lambdas.workflow.serving.unseen_records import seen_by
-from lambdas.workflow.stage import Result, Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.task_definition import GateRules, TaskDefinition
+    from lambdas.gateways.registry.champions import Champion
+    from lambdas.workflow.stage import Result, Stage
 
 MAX_REASONS = 5
 
@@ -60,12 +69,14 @@ def execute(stage: Stage) -> Result:
     stage.progress()
     evaluation = _evaluate(stage)
     stage.write_evaluation(evaluation)
+    if (spread := evaluation["evidence"]["spread"]) is not None:
+        stage.pipeline.looks.note_spread(stage.run.task, spread)
     publish(stage, outcome=None, reason=None)
     stage.progress(decision=evaluation["decision"])
     return {
         "decision": evaluation["decision"],
         "reasons": evaluation["reasons"][:MAX_REASONS],
-        "needs_a_person": bool(evaluation["explicit_reasons"]),
+        "needs_a_person": waits_for_a_person("automatic", evaluation),
     }
 
 
@@ -82,20 +93,49 @@ def _evaluate(stage: Stage) -> Evaluation:
     if champion is not None:
         price_models[CHAMPION] = custom_model_of(champion.base_model)
     kept, share = shared_prompt_tokens(task, models), read_share(task.serving.expected_requests_per_month)
-    prefixes = {role: cached_prefix(grouped[role], kept.get(role), share) for role in ("teacher", "baseline")}
+    prefixes = {
+        role: cached_prefix(grouped[role], kept.get(role), share)
+        for role in (TEACHER, BASELINE, PROMPTED)
+        if role in grouped
+    }
     summaries = {
         role: summarise(found, price_models.get(role, models.student), prices, task.output_schema, prefixes.get(role))
         for role, found in grouped.items()
     }
-    judge = _judge_record(stage)
+    labels = labels_of_run(stage, grouped)
+    judge = replace(_judge_record(stage), labels=labels)
     break_even = work_out(summaries, task, prices, models.student)
-    trusted, look = _trusted(stage), _look(stage)
-    unmeasured = _unmeasured(stage, references)
+    trusted = _trusted(stage)
+    look, unmeasured = _look(stage), _unmeasured(stage, references)
+
+    def gate_of(
+        measured: Mapping[str, Sequence[Measurement]],
+        added_up: Mapping[str, ContestantSummary],
+        held: TaskDefinition,
+        believed: JudgeRecord = judge,
+    ) -> GateResult:
+        """Leave the rival out, on which no rule rests."""
+        measured = {role: found for role, found in measured.items() if role != PROMPTED}
+        added_up = {role: found for role, found in added_up.items() if role != PROMPTED}
+        return judge_gate(measured, added_up, held, break_even, believed, unmeasured, trusted, look)
 
     def held_against(rules: GateRules) -> list[RuleResult]:
-        return judge_gate(grouped, summaries, replace(task, gate=rules), break_even, judge, unmeasured, trusted, look)
+        return gate_of(grouped, summaries, replace(task, gate=rules)).lines
 
-    gate = held_against(task.gate)
+    result = gate_of(grouped, summaries, task)
+    gate = result.lines
+    on_demand = replace(task, serving=replace(task.serving, mode="on_demand"))
+    of_trusted = trusted if result.comparison.evidence == TRUSTED else None
+    rival = prompting(
+        grouped,
+        summaries,
+        task,
+        break_even,
+        of_trusted,
+        gate,
+        # People have scored the student's answers, not the rival's.
+        lambda measured, added_up: gate_of(measured, added_up, on_demand, replace(judge, labels=None)).lines,
+    )
     protection = Protection.of(stage, champion, judge.agreement.cases if judge.agreement else 0)
     looser = protection.reasons(held_against)
     return {
@@ -108,12 +148,8 @@ def _evaluate(stage: Stage) -> Evaluation:
             *needed_approvals(task, break_even),
             *to_accept(gate),
         ],
-        "evidence": evidence_document(
-            compared(grouped, task.gate, trusted),
-            evidence_of_scores(grouped["student"], trusted),
-            teacher_ceiling(grouped["teacher"]),
-            look,
-        ),
+        "evidence": evidence_document(result.comparison, result.scores, result.ceiling, result.look, labels),
+        "prompting": rival,
         "contestants": [summary.to_document() for summary in summaries.values()],
         "left_out": left_out,
         "shards": len(shards),
@@ -144,10 +180,9 @@ def _references(stage: Stage) -> dict[str, str]:
 
 
 def _look(stage: Stage) -> int:
-    """Count this run among those that were judged on the same holdout; an attempt of a run is the same look."""
-    summary = stage.pipeline.runs.find_json(stage.run.files.dataset("dataset.json")) or {}
-    holdout = str(summary.get("sha256", {}).get("holdout.jsonl", ""))
-    return stage.pipeline.looks.take(stage.run.task, holdout[:32], stage.run.run_id) if holdout else 1
+    """Count this run among those that were judged on most of these records; an attempt of a run is the same look."""
+    records = map(Record.from_json, stage.pipeline.runs.lines(stage.run.files.dataset("holdout.jsonl")))
+    return stage.pipeline.looks.take(stage.run.task, (record.id for record in records), stage.run.run_id)
 
 
 def _trusted(stage: Stage) -> set[str]:
@@ -201,7 +236,7 @@ def _about_champion(
             return worse_than_champion(unseen, rules)
         why = "it was trained on every record of the holdout, or on near-duplicates of it"
     else:
-        why = "; ".join(item["reason"] for item in left_out) or "it was not measured"
+        why = "; ".join(item["reason"] for item in left_out if item["role"] == CHAMPION) or "it was not measured"
     text = "Nothing shows how the student compares with the champion that it would replace, of run"
     return [explicit_reason("champion_not_compared", f"{text} {champion.run_id}: {why}")]
 
@@ -213,9 +248,9 @@ def _shards(stage: Stage) -> list[str]:
 
 
 def _left_out(stage: Stage) -> list[LeftOut]:
-    """Say who is not compared, and why: the champion, where some shard could not measure it."""
-    note = stage.pipeline.runs.find_json(stage.run.files.evaluation(stage.attempt, "left_out.json"))
-    return [note] if note else []
+    """Say who is not compared, and why: champion and rival, where some shard could not measure them."""
+    keys = (stage.run.files.evaluation(stage.attempt, left_out_file(role)) for role in OPTIONAL)
+    return [note for key in keys if (note := stage.pipeline.runs.find_json(key))]
 
 
 def _judge_record(stage: Stage) -> JudgeRecord:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import DocumentTooNew
 from lambdas.domain.focus.charges import BilledAccount, Charge, as_csv, rows_of_charges
+from lambdas.domain.focus.own_services import own_charges
 from lambdas.domain.focus.savings import COLUMNS as SAVINGS_COLUMNS
 from lambdas.domain.focus.savings import Baseline, Saving, saving_row, savings
 from lambdas.domain.report.report_document import read_report
 from lambdas.workflow.money.ledger_charges import lines_of_month, run_charges
-from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader
+from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader, next_midnight
 
 if TYPE_CHECKING:
     from lambdas.domain.task.settings import Settings
     from lambdas.gateways.aws.endpoint_metrics import Usage
+    from lambdas.gateways.aws.own_metrics import OwnMetrics
     from lambdas.gateways.aws.storage import Bucket
     from lambdas.gateways.registry.resources import ResourceBook
     from lambdas.gateways.registry.runs import Registry, Run
@@ -28,7 +30,7 @@ _PAGE, _DOCUMENT = "report.html", "report.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MonthlyMoney:
-    """What runs cost, what serving cost, and what it saved.
+    """What runs cost, what serving cost, what the pipeline itself cost, and what it saved.
 
     Attributes
     ----------
@@ -36,11 +38,14 @@ class MonthlyMoney:
         Each once.
     served : ServedMonth
     savings : list of Saving
+    unpriced : list of str
+        What exists or was used and has no price, for a person.
     """
 
     charges: list[Charge]
     served: ServedMonth
     savings: list[Saving]
+    unpriced: list[str] = field(default_factory=list)
 
     def rows(self, account: BilledAccount) -> str:
         """Give the rows of FOCUS as CSV."""
@@ -60,6 +65,8 @@ class MoneyReader:
     ----------
     registry, tasks, resources : Registry, TaskBook, ResourceBook
     usage : Usage
+    own : OwnMetrics
+        What the services around Bedrock did.
     runs : Bucket
         The files of runs, with their reports.
     settings : Settings
@@ -70,12 +77,13 @@ class MoneyReader:
     tasks: TaskBook
     resources: ResourceBook
     usage: Usage
+    own: OwnMetrics
     runs: Bucket
     settings: Settings
     now: Callable[[], datetime]
 
     def read(self, month: str, task: str | None = None) -> MonthlyMoney:
-        """Read a month (``YYYY-MM``), of one task or of all."""
+        """Read a month (``YYYY-MM``), of one task or of all; the pipeline's own services belong to no task."""
         lines = list(lines_of_month(self.registry, month))
         serving = ServingReader(
             registry=self.registry,
@@ -87,11 +95,24 @@ class MoneyReader:
             now=self.now,
         )
         served = serving.read(month, lines)
-        charges = [one for one in (*run_charges(lines), *served.charges) if task in (None, one.task)]
+        own, unpriced = self._own(month) if task is None else ([], [])
+        charges = [one for one in (*run_charges(lines), *served.charges, *own) if task in (None, one.task)]
         requests = {key: number for key, number in served.requests.items() if task in (None, key[0])}
         return MonthlyMoney(
-            charges=charges, served=served, savings=savings(requests, self._baselines(charges), charges)
+            charges=charges,
+            served=served,
+            savings=savings(requests, self._baselines(charges), charges),
+            unpriced=[*served.unpriced, *unpriced],
         )
+
+    def _own(self, month: str) -> tuple[list[Charge], list[str]]:
+        """Charge the services around Bedrock; nothing is asked about a month in which the environment did not exist."""
+        begins = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
+        ends = min((begins + timedelta(days=31)).replace(day=1), next_midnight(self.now()))
+        own = self.own.resources()
+        if own.since is None or own.since >= ends or begins >= ends:
+            return [], []
+        return own_charges(month, self.own.by_day(own, begins, ends), own, self.settings.price_book(), self.now())
 
     def _baselines(self, charges: list[Charge]) -> dict[str, Baseline]:
         """Read what a request to the baseline costs from the report of each task's champion, or a former one's."""
@@ -111,6 +132,6 @@ class MoneyReader:
         if text is None:  # it has expired
             return None
         try:
-            return Baseline.of_report(run.run_id, read_report(text, run.run_id))
+            return Baseline.of_report(run.run_id, read_report(text, run.run_id), date.fromisoformat(run.paid_at[:10]))
         except DocumentTooNew:
             return None

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from lambdas.domain.bedrock_names import is_candidate
 from lambdas.domain.costs.ledger import ENDPOINT_CALLS
-from lambdas.domain.focus.charges import Charge
 from lambdas.domain.focus.serving import TOKEN_METRICS, Existing, existence_charges, token_charges, unpriced
 from lambdas.domain.model_ids import foundation_model_id
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, THROUGHPUT, Resource
@@ -17,6 +16,7 @@ from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
     from lambdas.domain.costs.ledger import LedgerEntry
+    from lambdas.domain.focus.charges import Charge
     from lambdas.domain.prices.price_book import PriceBook
     from lambdas.gateways.aws.endpoint_metrics import Usage
     from lambdas.gateways.registry.resources import ResourceBook
@@ -92,7 +92,7 @@ class ServingReader:
             [thing.arn for thing in endpoints],
             ["Invocations", *TOKEN_METRICS],
             begins,
-            min(ends, _next_day(self.now())),
+            min(ends, next_midnight(self.now())),
         )
         for thing in existing:
             if missing := unpriced(thing, self.prices):
@@ -201,5 +201,6 @@ def _until(thing: Existing, ends: datetime) -> Existing:
     return replace(thing, ends=ends)
 
 
-def _next_day(moment: datetime) -> datetime:
+def next_midnight(moment: datetime) -> datetime:
+    """Give the next midnight of UTC: what is read by the day is read to its end."""
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import client_token, resource_tags
 from lambdas.domain.costs.ledger import ENDPOINT_CALLS
-from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import from_json_lines
 from lambdas.domain.errors import HourlyLimitExceeded, PriceMissing, QuotaTooLow
 from lambdas.domain.gate.evaluation_document import student_of
 from lambdas.domain.model_ids import custom_model_of
-from lambdas.domain.questions.answers import Answer
 from lambdas.domain.run_facts import stated_price
 from lambdas.domain.serving.break_even import throughput_usage
 from lambdas.domain.task.model_unit_quotas import how_to_ask
@@ -25,7 +24,10 @@ from lambdas.gateways.aws.service_errors import AWS_ERRORS, refusal
 from lambdas.gateways.registry.resources import DEPLOYMENT, THROUGHPUT, Resource
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.serving.smoke_test import QUESTIONS, Expected, same_answer, smoke_test
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.questions.answers import Answer
+    from lambdas.workflow.stage import Stage
 
 READY = {THROUGHPUT: "InService", DEPLOYMENT: "Active"}
 MODE_KIND = {"provisioned_throughput": THROUGHPUT, "on_demand": DEPLOYMENT}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.errors import InvalidTaskDefinition
 from lambdas.domain.evaluation.judge_calibration import read_calibration
@@ -11,7 +11,9 @@ from lambdas.domain.gate.approved_limits import ApprovedLimits
 from lambdas.domain.run_files import RunFiles
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.gateways.registry.champions import Champion
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.workflow.stage import Stage
 
 
 def pin_champion(stage: Stage) -> None:

@@ -61,16 +61,17 @@ def policy_of(stage: Stage, champion: Champion, fallback: FallbackModel | None) 
     )
 
 
-def fallback_of(stage: Stage) -> FallbackModel | None:
+def fallback_of(stage: Stage, role: str | None = None) -> FallbackModel | None:
     """Give the model that the gate compared the student with; ``None`` where the attempt's plan is not there any more.
 
-    A promotion that is long over may be published again, by a rollback or the janitor: then callers have no fallback.
+    ``role`` asks for ``teacher`` or ``baseline``, whichever the gate compared with. A promotion that is long over may
+    be published again, by a rollback or the janitor: then callers have no fallback.
     """
     plan = stage.find_plan()
     if plan is None:
         logger.warning("no fallback is published: the plan of the run has expired", extra={"run": stage.run.run_id})
         return None
-    role = stage.task.gate.reference
+    role = role or stage.task.gate.reference
     model = plan.models.teacher if role == "teacher" else plan.models.baseline
     prices = stage.pipeline.prices.at_extended_access(plan.models.extended_access)
     return FallbackModel(

@@ -182,6 +182,9 @@ class _Rollback:
         try:
             resource = self._endpoint()
             found = find_endpoint(self._stage, resource)
+            if resource.arn == self._serving.endpoint_arn and (found is None or found.status == DEAD):
+                # It ended since it was chosen, a moment ago: the next step chooses another one, as it would have now.
+                return self._under_way()
             if found is None:
                 raise PromotionFailed(f"endpoint {resource.name} is gone")
             if found.status == DEAD:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import RoutingRefused
 from lambdas.domain.evaluation.confidence_bounds import share_bounds
-from lambdas.domain.evaluation.measurements import Measurement
+from lambdas.domain.evaluation.measurements import STUDENT
 from lambdas.domain.gate.routing import (
-    AdoptionLimits,
     JudgedRule,
     RoutedPair,
+    RoutingTest,
     adoption_lines,
     candidate_rules,
+    count_groups,
     dealt,
     judged_rule,
-    pair_up,
     proposed,
     serving_usd_of_request,
 )
-from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.serving.serving_policy import BY_CASCADE, BY_STUDENT, SERVING_MODES, FallbackModel, ServingChoice
 from lambdas.workflow.serving.published import fallback_of, publish_policy
+from lambdas.workflow.serving.routed_records import fresh_pairs, measured_pairs
 from lambdas.workflow.stage import Stage, iso
 
 if TYPE_CHECKING:
@@ -74,19 +73,14 @@ def serve_as(pipeline: Pipeline, task: str, mode: str, run_id: str, word: Servin
     return _decide(routed, replace(choice, mode=mode, at=iso(pipeline.now()), why=word.why), word)
 
 
-def route(
-    pipeline: Pipeline, task: str, run_id: str, max_share: float, limits: AdoptionLimits | None, word: ServingWord
-) -> Result:
+def route(pipeline: Pipeline, task: str, run_id: str, test: RoutingTest, word: ServingWord) -> Result:
     """Propose a policy and, where limits are given, test and adopt it.
 
     Parameters
     ----------
     pipeline : Pipeline
     task, run_id : str
-    max_share : float
-        Most answers that may be escalated, 0 to 1; also the cap that clients keep.
-    limits : AdoptionLimits or None
-        ``None`` only proposes: the part of the records that tests is not looked at.
+    test : RoutingTest
     word : ServingWord
 
     Returns
@@ -97,10 +91,14 @@ def route(
     Raises
     ------
     RoutingRefused
-        No rule gains within the share, or another policy was tested on these records before.
+        No rule gains within the share, or another policy was tested on these records before, or a later run has no
+        records that say something of this champion and fallback.
     """
-    routed = RoutedTask.of(pipeline, task, run_id)
-    choosing, testing = dealt(routed.pairs)
+    routed, limits, max_share = RoutedTask.of(pipeline, task, run_id), test.limits, test.max_share
+    if test.fresh_run:
+        choosing, testing = routed.pairs, fresh_pairs(routed.stage, routed.champion, routed.fallback(), test.fresh_run)
+    else:
+        choosing, testing = dealt(routed.pairs)
     candidates = candidate_rules(choosing, routed.stage.task.cascade)
     best = proposed(candidates, max_share)
     told: Result = {
@@ -108,6 +106,8 @@ def route(
         "run_id": run_id,
         "fallback": {"model": routed.fallback().model, "role": routed.fallback().role},
         "records": {"proposing": len(choosing), "testing": len(testing)},
+        "groups": {"proposing": count_groups(choosing), "testing": count_groups(testing)},
+        "tested_on": test.fresh_run or run_id,
         "candidates": [one.to_document() for one in candidates],
         "proposal": best.to_document() if best else None,
     }
@@ -118,26 +118,28 @@ def route(
             f"no rule gains anything for run {run_id} within {max_share:.0%} of the answers: nothing is adopted, and "
             "the student goes on alone"
         )
-    pipeline.tasks.claim_routing_test(task, run_id, best.rule.to_document())
+    pipeline.tasks.claim_routing_test(task, run_id, best.rule.to_document(), test.fresh_run)
     serving = serving_usd_of_request(routed.champion.mode, routed.pairs, routed.stage.evaluation().get("break_even"))
     lines = adoption_lines(best.rule, best.share, testing, serving, limits)
     adopted = all(line.passed for line in lines)
     told |= {"lines": [line.to_document() for line in lines], "adopted": adopted}
-    return {**told, **_decide(routed, _adopted(routed, best, max_share, word.why), word)} if adopted else told
+    if not adopted:
+        return told
+    choice = _adopted(routed, judged_rule(best.rule, [*choosing, *testing]), max_share, word.why)
+    return {**told, **_decide(routed, choice, word)}
 
 
-def _adopted(routed: RoutedTask, best: JudgedRule, max_share: float, why: str) -> ServingChoice:
-    whole = judged_rule(best.rule, routed.pairs)
-    low, high = share_bounds(whole.share, whole.records)
+def _adopted(routed: RoutedTask, whole: JudgedRule, max_share: float, why: str) -> ServingChoice:
+    low, high = share_bounds(whole.share, whole.groups)
     expected = {"records": whole.records, "share": whole.share, "share_low": low, "share_high": high}
     return ServingChoice(
         for_run=routed.champion.run_id,
         mode=BY_CASCADE,
         at=iso(routed.stage.pipeline.now()),
         why=why,
-        on=best.rule.on,
-        confidence_field=best.rule.confidence_field,
-        below=best.rule.below,
+        on=whole.rule.on,
+        confidence_field=whole.rule.confidence_field,
+        below=whole.rule.below,
         max_share=max_share,
         expected={**expected, "usd_per_1k_requests": whole.usd_per_1k_requests},
     )
@@ -202,15 +204,7 @@ class RoutedTask:
     @cached_property
     def pairs(self) -> list[RoutedPair]:
         """Student and fallback, record by record."""
-        stage, fallback = self.stage, self.fallback()
-        runs, folder = stage.pipeline.runs, stage.run.files.evaluation(stage.attempt, "")
-        by_role: dict[str, list[Measurement]] = {"student": [], fallback.role: []}
-        for key in (key for key in runs.keys(folder) if key.endswith(".jsonl")):
-            for item in map(Measurement.from_json, runs.read(key).splitlines()):
-                if item.role in by_role:
-                    by_role[item.role].append(item)
-        models = (custom_model_of(self.champion.base_model), fallback.model)
-        pairs = pair_up(by_role["student"], by_role[fallback.role], models, stage.prices)
+        pairs = measured_pairs(self.stage, STUDENT, self.champion, self.fallback())
         if not pairs:
             raise RoutingRefused(f"no measurement of run {self.champion.run_id} is left: upload the prompts again")
         return pairs
@@ -219,14 +213,3 @@ class RoutedTask:
 def _stage_of(pipeline: Pipeline, run_id: str) -> Stage:
     run = pipeline.registry.run(run_id)
     return Stage(name="RollBackChampion", pipeline=pipeline, run=run, attempt=run.attempt)
-
-
-def adoption_limits(event: Mapping[str, Any]) -> AdoptionLimits | None:
-    """Read what a person asks of the test; ``None`` where only a proposal is asked for."""
-    if not event.get("adopt"):
-        return None
-    known = AdoptionLimits()
-    return AdoptionLimits(
-        min_gain=float(event.get("min_gain", known.min_gain)),
-        max_cost_share=float(event.get("max_cost_share", known.max_cost_share)),
-    )

@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lambdas.domain.dataset.records import Record
 from lambdas.domain.errors import PromotionFailed, RetryLater
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.questions.prompts import student_question
-from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.gateways.answering.converse import Answered, Broken, Refused, Throttled, call
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+    from lambdas.domain.dataset.records import Record
+    from lambdas.domain.task.task_definition import TaskDefinition
 
 QUESTIONS = 5
 """Records that are asked; one valid answer of them could be luck, so most must keep the schema."""

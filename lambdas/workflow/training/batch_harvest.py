@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lambdas.domain.bedrock_names import RUN_TAG, s3_uri
 from lambdas.domain.costs.ledger import BatchUse
-from lambdas.domain.questions.answers import Question
 from lambdas.domain.training.batch_inference import BatchOutput
 from lambdas.gateways.aws.bedrock import Found
-from lambdas.workflow.stage import Stage
 from lambdas.workflow.training.job_costs import paid_job
-from lambdas.workflow.training.teacher_questions import Asking
+
+if TYPE_CHECKING:
+    from lambdas.domain.questions.answers import Question
+    from lambdas.workflow.stage import Stage
+    from lambdas.workflow.training.teacher_questions import Asking
 
 MANIFEST = "manifest.json.out"
 OUTPUT_SUFFIX = ".jsonl.out"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.run_facts import JobFact, PhaseFact, RunFacts
-from lambdas.gateways.aws.bedrock import Found
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.gateways.aws.bedrock import Found
+    from lambdas.workflow.stage import Stage
 
 PHASES = {"validationDetails": "validation", "dataProcessingDetails": "data processing", "trainingDetails": "training"}
+
+MODEL_SEEN_WITHIN = timedelta(minutes=30)
+"""How long a completed job's model may be missing from Bedrock's lists before it counts as lost."""
 
 
 def job_phases(job: dict[str, Any]) -> list[PhaseFact]:
@@ -73,6 +78,17 @@ def last_progress(job: dict[str, Any]) -> datetime | None:
 
 def _iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+
+
+def model_may_come(stage: Stage, job: Found) -> bool:
+    """Tell whether the model of a completed job, whoever started it, is only not listed yet.
+
+    One that the pipeline deleted itself does not come again.
+    """
+    if stage.pipeline.resources.model_deleted_at(job.name):
+        return False
+    ended = job.details.get("endTime") or job.details.get("lastModifiedTime")
+    return isinstance(ended, datetime) and stage.pipeline.now() - ended <= MODEL_SEEN_WITHIN
 
 
 def record_job(stage: Stage, job: Found, *, ours: bool) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from lambdas.domain.costs.training_cost import OWN_TEACHER_CALLS, TRAINING, TrainingVolume
+from typing import TYPE_CHECKING
+
+from lambdas.domain.costs.estimate import OWN_TEACHER_CALLS, TRAINING
+from lambdas.domain.costs.training_cost import TrainingVolume
 from lambdas.domain.stored import read_as
-from lambdas.domain.task.model_choice import ModelChoice
 from lambdas.domain.training.label_modes import bedrock_asks_teacher
-from lambdas.gateways.aws.bedrock import Found
 from lambdas.gateways.registry.run_ledger import PaidJob
 from lambdas.workflow.stage import Stage, iso
 from lambdas.workflow.training.customization_job import has_ended, may_have_begun
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.gateways.aws.bedrock import Found
 
 
 def record_costs(stage: Stage, models: ModelChoice, job: Found) -> None:

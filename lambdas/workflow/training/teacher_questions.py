@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from lambdas.domain.dataset.builder import from_json_lines
-from lambdas.domain.dataset.records import WHOLE_RANGE
-from lambdas.domain.questions.answers import Answer, Question
+from lambdas.domain.dataset.records import WHOLE_RANGE, from_json_lines
 from lambdas.domain.questions.prompts import teacher_question
 from lambdas.domain.training.label_modes import records_to_ask
 from lambdas.gateways.answering.answer_store import AnswerStore
 from lambdas.workflow.logs import known_from_logs
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.questions.answers import Answer, Question
+    from lambdas.workflow.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import DistillationFailed
-from lambdas.domain.task.model_choice import ModelChoice
-from lambdas.workflow.stage import Stage
+
+if TYPE_CHECKING:
+    from lambdas.domain.task.model_choice import ModelChoice
+    from lambdas.workflow.stage import Stage
 
 _ABOUT_THE_PAIR = re.compile(
     # No part of a name: those of our bucket, role and jobs may have such words in them.

@@ -105,7 +105,7 @@ class Job:
 
     def details(self, now: datetime) -> dict[str, Any]:
         """Return ``statusDetails`` as of now."""
-        at = min(now, self.ended or self.stop_requested or now)
+        at = min(now, self.stop_requested or self.ended or now)
         return {f"{phase}Details": self._phase(phase, at) for phase in PHASES}
 
     def _phase(self, phase: str, at: datetime) -> dict[str, Any]:

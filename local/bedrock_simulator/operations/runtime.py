@@ -77,7 +77,8 @@ class Runtime:
     def _log(self, call: Call, asked: Params, answer: Params, reply: Reply) -> None:
         entry = self._entry(call, asked)
         tokens = (reply.input_tokens, reply.output_tokens)
-        self._host.invocation_log.add(replace(entry, response=answer, tokens=tokens))
+        cached = (reply.cache.read, reply.cache.write) if reply.cache else (0, 0)
+        self._host.invocation_log.add(replace(entry, response=answer, tokens=tokens, cached=cached))
 
     def _entry(self, call: Call, asked: Params) -> Logged:
         metadata, now = call.params.get("requestMetadata"), self._host.world.clock.now()

@@ -43,6 +43,8 @@ class Logged:
         The body of the answer; ``None`` for a call that failed.
     tokens : tuple of int
         Read and written.
+    cached : tuple of int
+        Read from a cache and written to one; beside ``tokens``.
     metadata : mapping
         ``requestMetadata``.
     error : str or None
@@ -56,6 +58,7 @@ class Logged:
     request: dict[str, Any]
     response: object = None
     tokens: tuple[int, int] = (0, 0)
+    cached: tuple[int, int] = (0, 0)
     metadata: Mapping[str, str] | None = None
     error: str | None = None
 
@@ -154,6 +157,8 @@ class InvocationLog:
             "schemaType": "ModelInvocationLog",
             "schemaVersion": "1.0",
         }
+        read, written = call.cached
+        entry["input"] |= {"cacheReadInputTokenCount": read, "cacheWriteInputTokenCount": written}
         if call.caller:
             entry["identity"] = {"arn": call.caller}
         if call.metadata:

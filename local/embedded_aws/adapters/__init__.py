@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from local.embedded_aws.adapters import (
     access,
+    athena,
     bedrock,
     events,
     executions,
@@ -29,6 +30,8 @@ PINNED_VERSION = "1.5.33"
 ADAPTERS: tuple[Callable[[], None], ...] = (
     access.loopback_counts_as_secure_transport,
     access.simulator_learns_who_holds_an_access_key,
+    athena.queries_run_as_athena_runs_them,
+    athena.state_machines_wait_for_queries,
     bedrock.bedrock_calls_are_refused,
     events.s3_events_carry_the_object_version,
     executions.assigned_variables_see_the_old_values,

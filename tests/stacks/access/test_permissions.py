@@ -51,7 +51,7 @@ def test_no_action_has_a_wildcard_and_nobody_is_an_administrator(deployment: Dep
 def test_every_lambda_has_a_role_of_its_own_without_managed_policies_of_aws(deployment: Deployment) -> None:
     functions = deployment.of_type("AWS::Lambda::Function")
     roles = deployment.of_type("AWS::IAM::Role")
-    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 23
+    assert len({text_of(function["Role"]) for function in functions.values()}) == len(functions) == 24
     for role in roles.values():
         assert not [policy for policy in role.get("ManagedPolicyArns", []) if "Ref" not in policy]
 
@@ -216,7 +216,7 @@ def test_no_role_writes_uploads_so_the_pipeline_cannot_trigger_itself(deployment
             assert not uploads, f"{role} may {action} {uploads}"
 
 
-def test_task_tokens_are_written_by_one_role_and_read_by_one(deployment: Deployment) -> None:
+def test_task_tokens_are_written_by_one_role_and_read_by_two(deployment: Deployment) -> None:
     touching = {
         role.split("Role")[0]: {action for statement in statements for action in listed(statement["Action"])}
         for role, found in deployment.policy_documents().items()
@@ -225,7 +225,15 @@ def test_task_tokens_are_written_by_one_role_and_read_by_one(deployment: Deploym
     assert touching == {
         "RequestApproval": {"dynamodb:PutItem"},
         "AnswerApproval": {"dynamodb:GetItem", "dynamodb:DeleteItem"},
+        "RecordLabels": {"dynamodb:GetItem", "dynamodb:DeleteItem"},
     }
+
+
+def test_who_keeps_peoples_scores_writes_no_verdict_and_no_report(deployment: Deployment) -> None:
+    statements = deployment.role_of("RecordLabels")
+    written = resources(statements_with(statements, "s3:PutObject"))
+    assert [arn.rpartition("/runs/")[2] for arn in written] == ["*/labels/*"]
+    assert not [arn for arn in resources(statements_with(statements, "bedrock:InvokeModel")) if arn]
 
 
 def test_only_the_reconciler_may_reach_another_lambda(deployment: Deployment) -> None:

@@ -11,7 +11,7 @@ from tests.stacks.machine.asl_walk import TaskFailed, Walk, Walker
 from tests.stacks.templates import Deployment, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 NEVER = 10**9
 WAIT_SECONDS = 600
@@ -65,6 +65,7 @@ class Results:
         decision: str = "PROMOTE",
         approval: str = "required",
         answer: str = "approved",
+        answers: Sequence[str] = (),
         needs_a_person: bool = False,
         baking: bool = False,
         polls: dict[str, int] | None = None,
@@ -87,7 +88,7 @@ class Results:
         }
         if baking:
             self._payloads["BakeStudent"] = {"status": "BAKING"}
-        self._answer = answer
+        self._answer, self._answers = answer, list(answers)
 
     def __call__(self, state: str, sent: Json) -> Any:
         if state in self._failing:
@@ -98,7 +99,7 @@ class Results:
         if state.startswith("Each"):
             return ["00-15"]
         if state == "RequestApproval":
-            return {"answer": self._answer}
+            return {"answer": self._answers.pop(0) if self._answers else self._answer}
         if state == "PublishReport":
             return {"StatusCode": 200, "Payload": {"run_id": "run", "outcome": self._registry_says or sent["outcome"]}}
         if state in self._payloads:
@@ -295,6 +296,15 @@ def test_an_approval_that_nobody_gave_expires(walked: Callable[..., Walk]) -> No
     assert walk.last_payload("PublishReport") == {"run_id": "run", "attempt": 1, "outcome": "EXPIRED", "error": None}
     assert walk.status == "SUCCEEDED"
     assert "PromoteStudent" not in walk.path
+
+
+def test_labels_lead_back_to_the_gate_and_to_another_request(walked: Callable[..., Walk]) -> None:
+    # Given people who score twice before somebody approves
+    walk = walked(answers=["labelled", "labelled"])
+    # Then
+    asked = [state for state in walk.path if state in ("ScoreEvaluation", "RequestApproval", "PromoteStudent")]
+    assert asked == ["ScoreEvaluation", "RequestApproval"] * 3 + ["PromoteStudent"]
+    assert walk.last_payload("PublishReport")["outcome"] == "PROMOTED"
 
 
 def test_a_refused_approval_is_a_rejection(walked: Callable[..., Walk]) -> None:

@@ -39,6 +39,7 @@ ANSWERS = {
     "How do I train it again with new prompts?": ["champion", "not paid for again"],
     "A model goes away. What now?": ["student_customization_model", "45 days"],
     "Can I trust the judge?": ["calibration.jsonl", "rank correlation"],
+    "Can people score the answers instead of the judge?": ["waits for approval", "`retry` counts them", "--explicitly"],
     "How many prompts do I need?": ["at least", "100"],
     "Nobody was told. Why?": ["confirmed", "SNS"],
     "A throughput bills on. How do I end it?": ["delete-provisioned-model-throughput"],

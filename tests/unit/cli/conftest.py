@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 from click.testing import CliRunner, Result
 
@@ -33,7 +34,7 @@ class Sent:
         assert isinstance(other, bytes)
         sent = json.loads(other)
         proof = sent.pop("proof", None)
-        proven = bool({"answer", "confirm", "to", "forget", "serve", "adopt"} & self._payload.keys())
+        proven = bool({"answer", "labels", "confirm", "to", "forget", "serve", "adopt"} & self._payload.keys())
         signed = proof is not None and proof["url"].startswith("https://sts.us-east-1.amazonaws.com/?Action=GetCaller")
         return bool(sent == self._payload and proven == signed)
 
@@ -92,7 +93,9 @@ class FakeAws:
         self.stub("lambda").add_response("invoke", response, expected)
 
     def object_in_runs(self, key: str, content: bytes) -> None:
-        self.stub("s3").add_response("get_object", {"Body": io.BytesIO(content)}, {"Bucket": "runs", "Key": key})
+        self.stub("s3").add_response(
+            "get_object", {"Body": StreamingBody(io.BytesIO(content), len(content))}, {"Bucket": "runs", "Key": key}
+        )
 
     def upload_expected(self, key: str, version: str | None) -> None:
         response = {"VersionId": version} if version else {}

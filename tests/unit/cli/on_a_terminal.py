@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,21 @@ def main() -> None:
     """Show every scene."""
     watching._EVERY_SECONDS = 0.05
     for name, (prepare, words) in SCENES.items():
-        print(f"== {name} ==", flush=True)
         aws = FakeAws()
         prepare(aws)
-        try:
-            cli(list(words), obj=Session(aws.deployment, as_json=False), standalone_mode=False)
-        except click.ClickException as problem:
-            problem.show()
-        except (SystemExit, click.exceptions.Exit):
-            pass
-        sys.stdout.flush()
+        show_scene(name, words, Session(aws.deployment, as_json=False))
+
+
+def show_scene(name: str, words: Sequence[str], session: Session) -> None:
+    """Show what one verb prints under a line with the scene's name, its refusal included."""
+    print(f"== {name} ==", flush=True)
+    try:
+        cli(list(words), obj=session, standalone_mode=False)
+    except click.ClickException as problem:
+        problem.show()
+    except (SystemExit, click.exceptions.Exit):
+        pass
+    sys.stdout.flush()
 
 
 def _runs(aws: FakeAws) -> None:

@@ -233,7 +233,7 @@ def test_prices_of_a_custom_model_are_held_against_the_book(
 
 
 def functions(aws: FakeAws, **fields: Any) -> None:
-    names = ("StartRun", "AnswerApproval", "Release", "Reap", "Reconcile")
+    names = ("StartRun", "AnswerApproval", "RecordLabels", "Release", "Reap", "Reconcile")
     aws.outputs["pipeline"] = {f"{name}Function": name for name in names}
     for name in names:
         found = {"FunctionName": name, "Role": f"arn:aws:iam::{ACCOUNT}:role/StartRunRole", "State": "Active",
@@ -338,7 +338,7 @@ def test_the_page_and_the_command_have_the_same_items() -> None:
     rows = {row[1]: row for row in ROW.finditer(text)}
     headings = re.findall(r"^### (\d+a?)\. ", text, re.MULTILINE)
     assert set(rows) == set(headings) == {look.item for look in LOOKS}
-    assert [str(number) for number in range(1, 29)] == [item for item in headings if item.isdigit()]
+    assert [str(number) for number in range(1, 31)] == [item for item in headings if item.isdigit()]
     closed = {item for item, row in rows.items() if row[3] == "closed"}
     assert closed == {look.item for look in LOOKS if look.closed}
     assert sum(row[3] == "open" for row in rows.values()) <= 12

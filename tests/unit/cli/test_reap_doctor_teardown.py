@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from cli.doctor import OK, PROBLEM, WARNING, price_book_check
+from cli.doctor import OK, PROBLEM, WARNING, discovery_check, price_book_check
 from lambdas.domain.task.settings import Settings
 from lambdas.gateways.registry.items import to_values
 from tests.unit.cli.conftest import FakeAws, ended, make_run
@@ -183,6 +183,40 @@ def test_doctor_names_a_region_without_any_price() -> None:
 
     assert check.state == PROBLEM
     assert "'prices'" in check.fix
+
+
+SOURCE = {"bucket": "the-logs", "prefix": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "there", "state", "said"),
+    [
+        ({}, True, WARNING, "still reads the logs every day"),
+        ({"log_sources": [SOURCE], "discovery": {}}, False, WARNING, "there is no stack distillation-dev-discovery"),
+        ({}, False, OK, "no log is read"),
+        ({"log_sources": [SOURCE], "discovery": {"hour_utc": 5}}, True, OK, "the logs are read at 5:00 UTC"),
+    ],
+)
+def test_doctor_holds_the_discovery_stack_against_the_settings(
+    aws: FakeAws, changes: dict[str, Any], there: bool, state: str, said: str
+) -> None:
+    # Given
+    if there:
+        aws.outputs["discovery"] = {"DiscoveryMachineArn": "arn"}
+    else:
+        aws.stub("cloudformation").add_client_error(
+            "describe_stacks", "ValidationError", "Stack with id distillation-dev-discovery does not exist"
+        )
+
+    # When
+    check = discovery_check(aws.deployment(), Settings.from_mapping(changes))
+
+    # Then
+    assert check.state == state
+    assert said in check.found
+    assert ("cloudformation delete-stack --stack-name distillation-dev-discovery" in check.fix) == (
+        state == WARNING and there
+    )
 
 
 def test_doctor_goes_on_where_a_look_is_refused_and_names_who_did_not_confirm(aws: FakeAws, call: Call) -> None:

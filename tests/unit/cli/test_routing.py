@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from lambdas.gateways.registry.items import to_values
-from tests.unit.cli.conftest import FakeAws
+from tests.unit.cli.conftest import FakeAws, make_run
 from tests.unit.cli.test_champions_now import CHAMPION
 
 Call = Callable[..., Result]
@@ -22,7 +22,8 @@ CHOICE = {"for_run": "greetings-1", "mode": "cascade", "at": "2026-11-29T00:00:0
 CANDIDATE = {"on": ["breaks_schema"], "confidence_field": None, "below": None, "records": 135, "share": 0.1,
              "score": 4.5, "gain": 0.2, "usd_per_1k_requests": 0.05}  # fmt: skip
 TOLD = {"task": "greetings", "run_id": "greetings-1", "fallback": {"model": "m", "role": "baseline"},
-        "records": {"proposing": 135, "testing": 134}, "candidates": [CANDIDATE], "proposal": CANDIDATE}  # fmt: skip
+        "records": {"proposing": 135, "testing": 134}, "groups": {"proposing": 120, "testing": 119},
+        "tested_on": "greetings-1", "candidates": [CANDIDATE], "proposal": CANDIDATE}  # fmt: skip
 LINE = {"name": "share", "limit": 0.05, "measured": 0.01, "passed": True, "explanation": "why"}
 
 
@@ -82,6 +83,15 @@ class TestRoute:
         assert words in said.output
         assert ("passed share" in said.output) is passed
 
+    def test_a_later_run_is_named_to_whoever_adopts(self, call: Call, deployed: FakeAws) -> None:
+        served(deployed)
+        deployed.run_in_registry(make_run("greetings-2"))
+        payload = {"route": 0.2, "task": "greetings", "run_id": "greetings-1", "why": "", "fresh": "greetings-2"}
+        deployed.function_answers("roll-back", payload, {**TOLD, "tested_on": "greetings-2"})
+        said = " ".join(call("route", "greetings", "--fresh", "greetings-2").output.split())
+        assert "134 of run greetings-2, in 119, test" in said
+        assert "route greetings --max-share 0.2 --fresh greetings-2 --adopt --why TEXT" in said
+
     def test_nothing_that_gains_is_said(self, call: Call, deployed: FakeAws) -> None:
         served(deployed)
         payload = {"route": 0.2, "task": "greetings", "run_id": "greetings-1", "why": ""}
@@ -92,8 +102,9 @@ class TestRoute:
     def test_a_share_that_is_none_is_a_usage_error(self, call: Call, share: str) -> None:
         assert call("route", "greetings", "--max-share", share).exit_code == 2
 
-    def test_a_status_is_not_adopted(self, call: Call) -> None:
-        assert call("route", "greetings", "--status", "--adopt").exit_code == 2
+    @pytest.mark.parametrize("other", [["--adopt"], ["--fresh", "greetings-2"]])
+    def test_a_status_is_not_adopted(self, call: Call, other: list[str]) -> None:
+        assert call("route", "greetings", "--status", *other).exit_code == 2
 
 
 class TestStatus:

@@ -142,7 +142,7 @@ def test_the_prompts_come_last_and_name_the_run(aws: FakeAws, call: Callable[...
             {"role": "assistant", "content": [{"text": "good day"}]},
         ],
     }
-    lines = [json.dumps(trusted).replace("PROMPT", f"held out {number} apart") for number in range(300)]
+    lines = [json.dumps(trusted).replace("PROMPT", f"ask {number}") for number in range(300)]
     (task_dir / "holdout.jsonl").write_text("\n".join(lines))
     known = {"question": "greet Q", "reference": "good day", "answer": "good day", "expected_score": 5}
     scored = [{**known, "question": f"greet {number}", "expected_score": 1 + number % 5} for number in range(10)]

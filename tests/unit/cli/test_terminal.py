@@ -24,13 +24,13 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 
 
 @cache
-def scenes(width: int, folder: str) -> dict[str, list[str]]:
+def scenes(width: int, folder: str, module: str = "tests.unit.cli.on_a_terminal") -> dict[str, list[str]]:
     """Run every scene in a process whose terminal has so many columns, and give the lines that it wrote."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     with subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "tests.unit.cli.on_a_terminal", folder],
+        [sys.executable, "-m", module, folder],
         cwd=ROOT,
         stdin=follower,
         stdout=follower,
@@ -84,7 +84,7 @@ def test_what_is_pasted_is_never_broken_or_shortened(shown: dict[str, list[str]]
         "costs": [*STAGES, "$1,234", "$0.00012", "$6,172"],
         "champions": ["greetings-1", "20.50"],
         "watch": [f"python -m cli report {RUN_ID}", "a" * 64],
-        "estimate": ["EvaluateStudent", "holdout answers, undistilled student", "Total", "$8.72"],
+        "estimate": ["EvaluateStudent", "holdout answers, undistilled student", "Total", "$10.66"],
         "unknown run": [f"{RUN_ID}0", f"{RUN_ID}1", f"{RUN_ID}2"],
     }
     for name, words in whole.items():

@@ -240,3 +240,31 @@ def test_a_file_of_another_form_is_pointed_to_init_and_not_to_more_prompts(
     assert "the first is line 1: " in said
     assert "Add distinct prompts" not in said
     assert "rejected.jsonl" not in said
+
+
+def test_the_planned_holdout_is_told_with_its_dollars_and_the_cap(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given prompts of which a third is fewer than the whole gate needs, for answers with a schema
+    folder = tmp_path / "greetings"
+    folder.mkdir()
+    prompts(folder, 420)
+    (folder / "task.json").write_text(json.dumps({"output_schema": {"type": "object"}, "budget_usd": 20}))
+
+    # When
+    said = re.sub(r"\s+", " ", call("validate", str(folder)).stdout)
+    plan = json.loads(call("validate", str(folder), "--json").stdout)["holdout_plan"]
+
+    # Then
+    assert "Holdout: 204 holdout records let 89% of the good students through the whole gate" in said
+    assert f"whose evaluation costs about ${plan['usd']:.2f} of the budget of $20.00" in said
+    assert "at most a third of the prompts is held out, so that about 612 are needed for as many" in said
+    assert plan["usd"] > 0
+    assert plan["here"] < plan["records"] == 204
+
+
+def test_more_prompts_hold_out_no_more_than_is_planned(call: Callable[..., Result], tmp_path: Path) -> None:
+    # Given / When
+    document = json.loads(call("validate", prompts(tmp_path, 3_000), "--json").stdout)
+
+    # Then
+    assert document["holdout"] == 100 == document["holdout_plan"]["records"] + 1
+    assert document["train"] == 2_900

@@ -131,14 +131,14 @@ def test_a_report_of_a_later_version_is_not_understood_so_nothing_is_answered(
     aws: FakeAws, call: Callable[..., Result], tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     # Given
-    text = json.dumps({"schema_version": 2, "outcome": "REJECTED"}).encode()
+    text = json.dumps({"schema_version": 3, "outcome": "REJECTED"}).encode()
     aws.run_in_registry(make_run(report_key=f"{KEY}.html", report_sha256=sha256(text)))
     aws.object_in_runs(f"{KEY}.json", text)
     # When
     result = call(*words, *(("--out", str(tmp_path / "out")) if words[0] == "report" else ()))
     # Then
     assert result.exit_code == 1, result.output
-    assert "schema_version 2" in result.stderr
+    assert "schema_version 3" in result.stderr
     assert "Upgrade" in result.stderr
     assert not (tmp_path / "out").exists()
 

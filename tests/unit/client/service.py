@@ -26,9 +26,9 @@ SCHEMA = {
 GOOD, BETTER = '{"a": 1}', '{"a": 2}'
 
 
-def failure(code: str, status: int) -> ClientError:
+def failure(code: str, status: int, message: str = "why") -> ClientError:
     """Make the error that botocore raises for a status."""
-    response: Any = {"Error": {"Code": code, "Message": "why"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, "Converse")
 
 

@@ -331,10 +331,18 @@ class TestThePointer:
         assert service.reads == 2
 
     @pytest.mark.parametrize("reads", [True, False], ids=["pointer can be read", "pointer cannot be read"])
-    def test_an_endpoint_that_is_gone_is_an_outage(self, service: Service, reads: bool) -> None:
+    @pytest.mark.parametrize(
+        "problem",
+        [
+            failure("ResourceNotFoundException", 404),
+            failure("ValidationException", 400, "The provided model identifier is invalid."),
+        ],
+        ids=["404", "400"],
+    )
+    def test_an_endpoint_that_is_gone_is_an_outage(self, service: Service, problem: Exception, reads: bool) -> None:
         student = service.student()
         student.ask("red cats")
-        del service.models[STUDENT_ARN]
+        service.says(problem)
         service.ssm_problem = None if reads else failure("InternalServerError", 500)
         assert student.ask("red cats").leg == "fallback"
 

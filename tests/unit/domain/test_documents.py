@@ -18,7 +18,7 @@ from lambdas.domain.evaluation.judge_calibration import read_calibration
 from lambdas.domain.task.log_request import LogRequest
 from lambdas.domain.task.settings import Settings
 from lambdas.domain.task.task_definition import TaskDefinition
-from stacks.environments import read_context_file, read_environments
+from stacks.context import read_context_file, read_environments
 
 LINE = {"model": "m", "usage": "input", "unit": "million tokens", "source": "a page", "date": "2026-09-01"}
 

@@ -25,7 +25,7 @@ from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.answer_repair import repaired
 from lambdas.domain.text.output_schema import OutputChecker
 from lambdas.workflow.serving.smoke_test import same_answer
-from stacks.environments import read_environments
+from stacks.context import read_environments
 
 SEED = 20_261_129
 LONGEST_SECONDS = 2.0

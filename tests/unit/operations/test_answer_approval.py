@@ -187,7 +187,9 @@ def test_of_two_answers_the_first_is_recorded_and_the_second_is_told_so(workshop
 def test_the_same_answer_again_is_handed_over_where_a_crash_came_before(workshop: Workshop, waiting: Waiting) -> None:
     # Given a Lambda that died between the record and the execution
     run = asked(workshop, waiting)
-    workshop.pipeline.registry.claim_answer(run.run_id, 1, {"answer": "approved", "why": "good", "at": "earlier"})
+    workshop.pipeline.registry.claim_answer(
+        run.run_id, 1, {"answer": "approved", "why": "good", "at": "earlier", "report_sha256": HASH}
+    )
     # When
     say(workshop, waiting, run, why="again")
     # Then

@@ -5,145 +5,31 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import resource_tags
 from lambdas.domain.errors import ChampionChanged
-from lambdas.domain.outcomes import FAILED
-from lambdas.domain.serving.idle_rules import ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED
-from lambdas.gateways.aws.bedrock import BATCH_ENDED, BATCH_UNDER_WAY, JOB_ENDED, JOB_UNDER_WAY
 from lambdas.gateways.registry.champions import RollbackOrder
-from lambdas.gateways.registry.inventory import Inventory
 from lambdas.gateways.registry.resources import (
     BATCH_JOB,
+    CREATED,
     CUSTOM_MODEL,
     CUSTOMIZATION_JOB,
     DEPLOYMENT,
     IN_USE,
     KEPT,
+    PLANNED,
     RELEASED,
     THROUGHPUT,
 )
 from lambdas.gateways.registry.runs import Run
-from lambdas.operations.reap_idle_throughput.stage import Reaper
-from lambdas.workflow.serving.deleter import Deleter
-from lambdas.workflow.stage import iso
-from tests.unit.support.fake_bedrock import MODEL, refuse
-from tests.unit.support.workshop import Workshop
+from lambdas.workflow.stage import Stage, iso
+from tests.unit.support.yard import OUTSIDE, SERVING, Yard, yard
 
-OUTSIDE = (ENDPOINT_MISSING, MODEL_MISSING, POINTER_CHANGED)
-"""What has tests of its own: most champions here serve at an endpoint that nobody made."""
-
-SERVING = "dev-video-old"
-"""Name of the champion's throughput, as the workshop crowns it."""
-
-
-class Calls:
-    """How often each endpoint was called; every other one never."""
-
-    def __init__(self, **counts: float) -> None:
-        self.counts: dict[str, float] = dict(counts)
-
-    def invocations(self, endpoints: list[str], now: Any, hours: int) -> dict[str, float]:
-        del now, hours
-        return {arn: self.counts.get(arn, 0.0) for arn in endpoints}
-
-
-class Lifecycle:
-    """A base model whose life does not end."""
-
-    end: Any = None
-    legacy: Any = None
-    extended: Any = None
-
-    def get_foundation_model(self, modelIdentifier: str) -> dict[str, Any]:  # noqa: N803 - the API's name
-        del modelIdentifier
-        moments = {
-            "endOfLifeTime": self.end,
-            "legacyTime": self.legacy,
-            "publicExtendedAccessTime": self.extended,
-        }
-        lifecycle = {"status": "LEGACY"} if self.legacy else {}
-        lifecycle |= {name: moment for name, moment in moments.items() if moment}
-        return {"modelDetails": {"modelLifecycle": lifecycle}}
-
-
-class Runtime:
-    """Every endpoint answers."""
-
-    def converse(self, **request: Any) -> dict[str, Any]:
-        del request
-        return {
-            "output": {"message": {"content": [{"text": "fine"}]}},
-            "stopReason": "end_turn",
-            "usage": {"inputTokens": 1, "outputTokens": 1},
-            "metrics": {"latencyMs": 1},
-        }
-
-
-class Ssm:
-    """Pointers by name, as the registry says until something else was put."""
-
-    def __init__(self, workshop: Workshop) -> None:
-        self._tasks = workshop.pipeline.tasks
-        self.put: list[dict[str, Any]] = []
-        self.values: dict[str, str | None] = {}
-
-    def put_parameter(self, **request: Any) -> None:
-        self.put.append(request)
-        self.values[request["Name"]] = request["Value"]
-
-    def get_parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803 - the API's name
-        champion = self._tasks.state(Name.split("/")[3]).champion
-        value = self.values.get(Name, json.dumps(champion.to_document()) if champion else None)
-        if value is None:
-            raise ClientError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
-        return {"Parameter": {"Value": value}}
-
-
-class Yard:
-    """A workshop with a janitor."""
-
-    def __init__(self, workshop: Workshop) -> None:
-        self.workshop, self.calls, self.lifecycle, self.ssm = workshop, Calls(), Lifecycle(), Ssm(workshop)
-        self.inventory = Inventory(
-            cast("Any", workshop.client),
-            "dev",
-            workshop.pipeline.prices,
-            "amazon.nova-micro-v1:0",
-            workshop.pipeline.foreign,
-        )
-        self.reaper = Reaper(
-            workshop.pipeline,
-            self.inventory,
-            cast("Any", self.calls),
-            cast("Any", self.lifecycle),
-            cast("Any", Runtime),
-        )
-
-    def throughput(self, run: Run, name: str = "dev-video-ab", **fields: Any) -> str:
-        arn = self.workshop.client.add_throughput(name, "arn:model")
-        self.workshop.client.endpoints[arn] |= fields
-        self.workshop.client.tags[arn] = resource_tags("dev", run.task, run.run_id, "PromoteStudent")
-        return arn
-
-    def end(self, run: Run) -> None:
-        now = self.workshop.now()
-        self.workshop.pipeline.registry.end(run.run_id, run.attempt, FAILED, "killed", now, None)
-
-    def reasons(self, reap: str = "report", **options: Any) -> dict[str, str]:
-        found = self.reaper.reap(reap, **options)["findings"]
-        return {finding["name"]: finding["reason"] for finding in found if finding["reason"] not in OUTSIDE}
-
-
-@pytest.fixture
-def yard(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    yard = Yard(workshop)
-    monkeypatch.setattr("lambdas.gateways.aws.clients.ssm", lambda: yard.ssm)
-    return yard
+__all__ = ["yard"]
 
 
 def test_throughput_of_a_killed_run_that_the_registry_never_heard_of_is_found_and_deleted(yard: Yard) -> None:
@@ -238,6 +124,41 @@ def test_a_model_kept_for_a_retry_stays_until_its_time_is_over(yard: Yard) -> No
     assert yard.reasons("delete_unused") == {"dev-video-model": "UNUSED"}
     assert yard.workshop.client.models == {}
     assert [item.state for item in yard.workshop.pipeline.resources.of_run(run.run_id)] == [RELEASED]
+
+
+@pytest.mark.parametrize("known", [PLANNED, CREATED])
+@pytest.mark.parametrize("minutes", [1, 59])
+def test_a_model_that_the_release_of_an_ended_run_has_not_decided_about_is_left_to_it(
+    yard: Yard, known: str, minutes: int
+) -> None:
+    # Given a run that was stopped, and a model that came while its release waited for the job: it may be kept
+    run, name = yard.workshop.run(), "dev-video-left"
+    arn = leave(yard, run, CUSTOM_MODEL, name)
+    planned = Stage(name="x", pipeline=yard.workshop.pipeline, run=run, attempt=1).resource(CUSTOM_MODEL, name)
+    yard.workshop.pipeline.resources.plan(planned)
+    if known == CREATED:
+        yard.workshop.pipeline.resources.created(planned, arn)
+    yard.end(run)
+    # When the janitor looks before the schedule has come to it again
+    yard.workshop.pass_time(minutes=minutes)
+    # Then
+    assert yard.reasons("delete_unused") == {}
+    assert yard.workshop.client.models
+    # But what the release has not given back within an hour is nobody's
+    yard.workshop.pass_time(minutes=61 - minutes)
+    [found] = yard.reaper.reap("delete_unused")["findings"]
+    assert (found["arn"], found["reason"], found["done"]) == (arn, "UNUSED", "deleted")
+
+
+def test_an_endpoint_that_the_release_of_an_ended_run_has_not_deleted_yet_is_deleted_at_once(yard: Yard) -> None:
+    # Given: it bills by the hour, and no endpoint is kept for a retry
+    run = yard.workshop.run()
+    arn = yard.throughput(run)
+    yard.workshop.made(run, THROUGHPUT, "dev-video-ab", arn)
+    yard.end(run)
+    # When / Then
+    [found] = yard.reaper.reap("delete_unused")["findings"]
+    assert (found["arn"], found["done"]) == (arn, "deleted")
 
 
 def test_a_commitment_is_reported_and_never_deleted(yard: Yard) -> None:
@@ -469,110 +390,6 @@ def test_what_a_service_refuses_is_told_and_keeps_no_other_finding_from_being_de
     assert findings[model]["done"] == "deleted"
 
 
-class TestWhateverItIsCalled:
-    """A throughput that somebody renamed in the console bills on: tags and ARNs tell whose it is, not names."""
-
-    def rename(self, yard: Yard, arn: str, name: str = "my-favourite") -> None:
-        yard.workshop.client.endpoints[arn]["provisionedModelName"] = name
-
-    def test_a_renamed_throughput_that_nobody_uses_is_found_priced_and_deleted(self, yard: Yard) -> None:
-        # Given
-        run = yard.workshop.run()
-        arn = yard.throughput(run)
-        entry = replace(yard.workshop.made(run, THROUGHPUT, "dev-video-ab", None), arn=arn, usd_per_hour=20.5)
-        yard.workshop.pipeline.resources.created(entry, arn)
-        yard.end(run)
-        self.rename(yard, arn)
-        # When
-        (finding,) = yard.reaper.reap("delete_unused")["findings"]
-        # Then
-        assert (finding["name"], finding["done"]) == ("my-favourite", "deleted")
-        assert arn not in yard.workshop.client.endpoints
-        assert [item.state for item in yard.workshop.pipeline.resources.of_run(run.run_id)] == [RELEASED]
-
-    def test_a_renamed_throughput_of_a_run_under_way_or_of_a_champion_stays(self, yard: Yard) -> None:
-        # Given one that serves, and one that a run which adopted it has written down
-        serving, run = yard.workshop.run("1"), yard.workshop.run("2")
-        served = yard.throughput(serving)
-        yard.workshop.crown(serving.run_id, yard.workshop.client.add_model("dev-video-1"), served)
-        adopted = yard.throughput(serving, "dev-video-cd")
-        made = yard.workshop.made(run, THROUGHPUT, "dev-video-cd", None)
-        yard.workshop.pipeline.resources.created(made, adopted)
-        yard.end(serving)
-        yard.calls.counts[served] = 5
-        self.rename(yard, served, "one")
-        self.rename(yard, adopted, "two")
-        # When, Then the champion's model stays too, which has lost the tag with its task
-        assert yard.reasons("delete_unused") == {}
-        assert {served, adopted} <= set(yard.workshop.client.endpoints)
-
-    def test_a_renamed_one_is_deleted_by_its_arn_when_its_run_is_released(self, yard: Yard) -> None:
-        run = yard.workshop.run()
-        arn = yard.throughput(run)
-        entry = replace(yard.workshop.made(run, THROUGHPUT, "dev-video-ab", None), arn=arn)
-        self.rename(yard, arn)
-
-        assert Deleter(yard.workshop.pipeline.bedrock, "dev").delete(entry)
-        assert arn not in yard.workshop.client.endpoints
-
-    def test_the_tags_of_other_peoples_resources_are_not_read_at_each_look(self, yard: Yard) -> None:
-        # Given an account with other people's models, made long ago, and one made just now
-        client, workshop = yard.workshop.client, yard.workshop
-        for number in range(30):
-            client.tags[client.add_model(f"tools-{number}")] = []
-        workshop.pass_time(days=2)
-        client.now = workshop.time
-        client.tags[client.add_model("tools-new")] = []
-        # When
-        read = []
-        for hours in (0, 1, 30):
-            workshop.pass_time(hours=hours)
-            client.calls.clear()
-            assert list(yard.inventory.things()) == []
-            read.append(len(client.called("ListTagsForResource")))
-        # Then all are asked once, then the new one only, and all again when a day is over
-        assert read == [31, 1, 31]
-
-    def test_what_somebody_gives_its_tag_back_is_ours_within_a_day(self, yard: Yard) -> None:
-        # Given
-        run, client = yard.workshop.run(), yard.workshop.client
-        arn = client.add_model("renamed-by-restoring")
-        client.tags[arn] = []
-        yard.workshop.pass_time(days=2)
-        assert list(yard.inventory.things()) == []
-        # When
-        client.tags[arn] = resource_tags("dev", run.task, run.run_id, "LaunchDistillation")
-        yard.workshop.pass_time(hours=24)
-        # Then
-        assert [thing.arn for thing in yard.inventory.things()] == [arn]
-
-    @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
-    def test_a_resource_whose_tags_cannot_be_read_hides_no_other(
-        self, yard: Yard, monkeypatch: pytest.MonkeyPatch, code: str
-    ) -> None:
-        # Given
-        run, client = yard.workshop.run(), yard.workshop.client
-        secret = client.add_model("tools-secret")
-        arn = yard.throughput(run)
-        read = client.list_tags_for_resource
-
-        def refusing(resourceARN: str) -> dict[str, Any]:  # noqa: N803 - the API's name
-            if resourceARN == secret:
-                raise refuse(code, "ListTagsForResource")
-            return read(resourceARN)
-
-        monkeypatch.setattr(client, "list_tags_for_resource", refusing)
-        # When, Then
-        assert [thing.arn for thing in yard.inventory.things()] == [arn]
-
-    def test_the_statuses_that_are_listed_and_those_of_ended_jobs_are_all_that_there_are(self) -> None:
-        for under_way, is_over, shape in (
-            (JOB_UNDER_WAY, JOB_ENDED, "ModelCustomizationJobStatus"),
-            (BATCH_UNDER_WAY, BATCH_ENDED, "ModelInvocationJobStatus"),
-        ):
-            assert sorted((*under_way, *is_over)) == sorted(cast("Any", MODEL.shape_for(shape)).enum)
-
-
 def test_who_is_crowned_while_bedrock_is_listed_is_no_leftover(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a run that ended while the list was read, and whose student was crowned at that moment
     run = yard.workshop.run()
@@ -641,64 +458,6 @@ def test_what_another_team_took_over_meanwhile_stays(yard: Yard, monkeypatch: py
     [finding] = yard.reaper.reap("delete_unused")["findings"]
     # Then
     assert (finding["done"], arn in yard.workshop.client.endpoints) == ("", True)
-
-
-class TestOutsideChanges:
-    """Somebody used the console."""
-
-    def serving(self, yard: Yard) -> tuple[Run, str, str]:
-        run = yard.workshop.run()
-        yard.workshop.bucket.write_json(run.files.task_definition, {})
-        model = yard.workshop.client.add_model("dev-video-model")
-        yard.workshop.client.tags[model] = resource_tags("dev", run.task, run.run_id, "LaunchDistillation")
-        arn = yard.throughput(run)
-        yard.workshop.crown(run.run_id, model, arn)
-        yard.end(run)
-        return run, arn, model
-
-    def test_nothing_is_said_while_everything_is_as_the_registry_says(self, yard: Yard) -> None:
-        self.serving(yard)
-        assert yard.reaper.reap("report")["findings"] == []
-
-    def test_an_endpoint_that_was_deleted_is_told_with_the_way_back(self, yard: Yard) -> None:
-        run, arn, _ = self.serving(yard)
-        del yard.workshop.client.endpoints[arn]
-        [finding] = yard.reaper.reap("report")["findings"]
-        assert finding["reason"] == "ENDPOINT_MISSING"
-        assert f"'python -m cli rollback video --to {run.run_id}'" in finding["explanation"]
-
-    def test_a_model_that_was_deleted_is_told(self, yard: Yard) -> None:
-        _, _, model = self.serving(yard)
-        yard.workshop.client.models.clear()
-        [finding] = yard.reaper.reap("report")["findings"]
-        assert (finding["reason"], finding["arn"]) == ("MODEL_MISSING", model)
-
-    @pytest.mark.parametrize("value", [None, "no JSON", '{"endpoint_arn": "arn:elsewhere"}', "[]"])
-    def test_a_pointer_that_was_changed_is_told_and_published_anew(self, yard: Yard, value: str | None) -> None:
-        # Given
-        _, arn, model = self.serving(yard)
-        yard.ssm.values["/distillation/dev/video/champion"] = value
-        # When somebody only looks
-        [seen] = yard.reaper.reap("report", look_only=True)["findings"]
-        # Then
-        assert (seen["reason"], seen["done"], yard.ssm.put) == ("POINTER_CHANGED", "", [])
-        # When the schedule comes
-        [mended] = yard.reaper.reap("report")["findings"]
-        # Then
-        assert mended["done"] == "published anew"
-        published = json.loads(yard.ssm.put[-1]["Value"])
-        assert (published["endpoint_arn"], published["model_arn"]) == (arn, model)
-        assert yard.reaper.reap("report")["findings"] == []
-
-    def test_what_a_promotion_is_changing_is_not_judged(self, yard: Yard) -> None:
-        # Given a promotion that holds the lease and has moved the pointer already
-        run, _, _ = self.serving(yard)
-        yard.ssm.values["/distillation/dev/video/champion"] = '{"endpoint_arn": "arn:next"}'
-        tasks, now = yard.workshop.pipeline.tasks, yard.workshop.now()
-        tasks.take_lease("video", "next-1", run.run_id, now, iso(yard.workshop.time + timedelta(hours=1)))
-        # When / Then
-        assert yard.reaper.reap("report")["findings"] == []
-        assert yard.ssm.put == []
 
 
 def bare(*_arguments: Any, **_request: Any) -> Any:

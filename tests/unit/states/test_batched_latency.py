@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import from_json_lines
 from lambdas.domain.errors import RetryLater
 from lambdas.domain.evaluation import latency_sample
-from lambdas.domain.evaluation.latency_sample import LATENCY_CALLS
+from lambdas.domain.evaluation.latency_sample import LATENCY_CALLS, TEACHER_JUDGED
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.questions.prompts import teacher_question
@@ -47,7 +48,8 @@ class Models:
                 raise refusal(self.code)
             self.calls[model] += 1
         if model == JUDGE:
-            return judge_answer(request, 4)
+            second = "<answer>asked on demand" in request["messages"][-1]["content"][0]["text"]
+            return judge_answer(request, 3 if second else 5)
         answer = converse_answer("asked on demand")
         answer["metrics"]["latencyMs"] = 2_000 if model == TEACHER else 500
         return answer
@@ -105,6 +107,51 @@ def test_a_sample_is_timed_and_nothing_else_of_it_counts(workshop: Workshop, mod
     assert (summary["timed"], summary["timed_apart"], summary["throttled"]) == (SAMPLE, SAMPLE, 0)
     assert summary["latency_ms"]["p50"] == summary["latency_ms"]["p95"] == 2_000
     assert summary["records"] == RECORDS
+
+
+@pytest.mark.usefixtures("models")
+def test_its_second_answers_show_how_well_the_teacher_agrees_with_itself(workshop: Workshop) -> None:
+    # Given a teacher that says something else the second time, which the judge finds worth three points
+    run = ready(workshop, calibration=False)
+    by_batch(workshop, run)
+
+    # When
+    found = teacher(measured(workshop, run))
+    evaluation = decided(workshop, run)
+
+    # Then its own answers are judged for thirty records at most, and only second ones count
+    assert [item.score for item in found if item.timed_apart] == [3] * SAMPLE
+    assert [item.judged for item in found].count(True) == TEACHER_JUDGED
+    assert evaluation["evidence"]["teacher_agrees_with_itself"] == 3.0
+    [floor] = [line for line in evaluation["gate"] if line["rule"] == "min_judge_score"]
+    assert "the teacher's own second answers reach 3.00" in floor["explanation"]
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize(
+    ("trusted", "ceiling"), [(range(60), None), (range(40), None), (range(20, 60), 3.0), (range(50, 60), 3.0)]
+)
+def test_what_it_scores_against_trusted_answers_is_not_how_well_it_agrees_with_itself(
+    workshop: Workshop, trusted: range, ceiling: float | None
+) -> None:
+    # Given references of which some are the user's own
+    run = ready(workshop, calibration=False)
+    by_batch(workshop, run)
+    key = run.files.teacher_data("references.jsonl")
+    lines = [json.loads(line) for line in workshop.bucket.read(key).splitlines()]
+    marked = [json.dumps({**line, "trusted": number in trusted}) for number, line in enumerate(lines)]
+    workshop.bucket.write(key, "\n".join(marked).encode())
+
+    # When
+    found = teacher(measured(workshop, run))
+    evaluation = decided(workshop, run)
+
+    # Then each trusted one is judged by the first answer, which callers would get, and thirty of the others at most
+    ids = {lines[number]["record_id"] for number in trusted}
+    judged = [item for item in found if item.judged]
+    assert {item.score for item in judged if item.record_id in ids} == {5}
+    assert len(judged) == len(trusted) + min(RECORDS - len(trusted), TEACHER_JUDGED)
+    assert evaluation["evidence"]["teacher_agrees_with_itself"] == ceiling
 
 
 def test_the_ledger_names_the_sample_and_nothing_of_it_is_bought_twice(workshop: Workshop, models: Models) -> None:

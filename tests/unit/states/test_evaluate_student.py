@@ -66,9 +66,9 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Models:
     return found
 
 
-def ready(workshop: Workshop, *, calibration: bool = True, champion: str | None = None) -> Run:
+def ready(workshop: Workshop, *, calibration: bool = True, champion: str | None = None, version: str = "1") -> Run:
     """Leave what earlier stages leave."""
-    run = workshop.run()
+    run = workshop.run(version)
     workshop.plan(run)
     workshop.bucket.write_json(run.files.task_definition, {"approval": "automatic"})
     counts = {"training_records": 900, "labelled_records": 900, "dropped": 0, "drop_reasons": {}, "drop_rate": 0.0}
@@ -225,6 +225,27 @@ def test_a_judge_that_drifts_during_the_evaluation_proves_nothing(workshop: Work
     assert [line["passed"] for line in evaluation["gate"] if line["rule"] == "max_judge_drift"] == [False]
 
 
+def test_the_report_says_in_which_direction_the_judge_errs_and_what_its_set_cannot_show(
+    workshop: Workshop, models: Models
+) -> None:
+    # Given a judge that is a point too kind to a fifth of the answers of which the score is known
+    run = ready(workshop)
+    models.judge = lambda text: min(5, known_scores(text) + ("<question>q" in text and "worth 2" in text))
+    assert calibrate(workshop.stage("CalibrateJudge", run))["believed"]
+    measured(workshop, run)
+
+    # When
+    decided(workshop, run)
+    calibration = workshop.bucket.read_json(run.files.report(1, "report.json"))["judge"]["calibration"]
+
+    # Then
+    [error] = calibration["signed_errors"]
+    assert (error["contestant"], error["cases"], error["mean"]) == ("all", 20, pytest.approx(0.2))
+    assert error["low"] < error["mean"] < error["high"]
+    assert any(text.startswith("20 cases leave the judge's error between") for text in calibration["cannot_show"])
+    assert any("of the student and of the baseline" in text for text in calibration["cannot_show"])
+
+
 def test_a_judge_that_cannot_be_measured_again_proves_nothing(workshop: Workshop, models: Models) -> None:
     # Given a judge that agreed at the beginning and gives no usable score any more when the evaluation is over
     run = ready(workshop)
@@ -266,6 +287,27 @@ def test_a_slice_of_the_holdout_that_the_teacher_never_answered_is_not_passed_ov
     assert evaluation["decision"] == "PROMOTE"
     assert any("slices.language=fi" in sentence for sentence in sentences(explicit_reasons(evaluation)))
     assert models.judge_calls
+
+
+@pytest.mark.usefixtures("models")
+def test_another_run_on_the_same_records_is_another_look_and_the_same_run_is_none(workshop: Workshop) -> None:
+    # Given
+    first = ready(workshop, calibration=False)
+    measured(workshop, first)
+
+    # When
+    once, again = decided(workshop, first)["evidence"], decided(workshop, first)["evidence"]
+    second = ready(workshop, calibration=False, version="2")
+    measured(workshop, second)
+    other = decided(workshop, second)["evidence"]
+
+    # Then
+    assert once == again
+    assert (once["look"], once["error"], once["error_spent"]) == (1, 0.05, pytest.approx(0.05))
+    assert (other["look"], other["error"], other["error_spent"]) == (2, pytest.approx(0.1 / 6), pytest.approx(0.2 / 3))
+
+    # And the next plan knows what the last verdict measured
+    assert workshop.pipeline.looks.spread(second.task) == other["spread"] == 0.0
 
 
 def test_without_known_scores_the_run_goes_on_and_says_so(workshop: Workshop, models: Models) -> None:

@@ -10,7 +10,7 @@ from typing import IO, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.domain.dataset.builder import from_json_lines
+from lambdas.domain.dataset.records import from_json_lines
 from lambdas.domain.errors import InvalidUpload
 from lambdas.domain.identity import Upload
 from lambdas.gateways.aws.log_bucket import LogBucket, LogObject

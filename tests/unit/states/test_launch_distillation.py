@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 from lambdas.domain.errors import DistillationFailed, QuotaTooLow, RetryLater
@@ -144,6 +146,25 @@ def test_a_completed_job_waits_for_its_model_then_pays_for_the_training_once(wor
     training = next(entry for entry in ledger if entry.id.startswith("training"))
     assert training.usage == {"training_tokens": 200_000}
     assert training.kind == "derived"
+
+
+def test_a_training_is_written_down_as_the_bill_has_shown_it(workshop: Workshop) -> None:
+    # Given what 'reconcile --learn' proposed, in the settings
+    run, name = started(workshop)
+    workshop.client.jobs[name]["status"] = "Completed"
+    workshop.client.add_model(name)
+    factors = workshop.pipeline.environment.settings.derived_factors
+
+    # When
+    with mock.patch.dict(factors, {"training": 1.5, "own_teacher_calls": 0.5}):
+        launch(workshop, run)
+
+    # Then
+    own, training = sorted(workshop.pipeline.registry.ledger(run.run_id), key=lambda entry: entry.id)
+    assert training.usage == {"training_tokens": 300_000}
+    assert [part.quantity for part in training.priced] == [300_000]
+    asked = own.usage["input_tokens"] + own.usage["output_tokens"]
+    assert (own.usage["calls"], asked) == (1000, 50_000)
 
 
 def test_a_retry_adopts_the_completed_job_and_pays_nothing(workshop: Workshop) -> None:

@@ -361,3 +361,43 @@ def test_a_run_that_was_split_under_an_earlier_rule_keeps_its_sides_at_a_retry(w
 
 def _order(number: int) -> bytes:
     return json.dumps({"prompt": f"where is order {number} of the blue chairs"}).encode()
+
+
+# The planned holdout
+
+
+def test_so_many_are_held_out_as_the_whole_gate_needs_with_what_the_last_run_measured(workshop: Workshop) -> None:
+    # Given
+    looks, lines = workshop.pipeline.looks, prompts(2_000)
+    first = Intake(workshop, lines, None, output_schema={"type": "object"})
+
+    # When the task has not run yet
+    assumed = first.prepare()
+
+    # Then
+    planned = json.loads(first.written()["dataset.json"])["planned_holdout"]
+    assert assumed["holdout"] == planned["records"] == 204
+    assert (planned["measured_spread"], planned["capped"]) == (False, False)
+
+    # When its last run has measured more spread, and this one is prepared again / Then it keeps its sides
+    looks.note_spread("video", 1.2)
+    assert first.prepare()["holdout"] == 204
+
+    # When another run begins / Then it is planned with that
+    run = workshop.pipeline.registry.claim(Upload("uploads", "video/a.jsonl", "2"), "v1", None, workshop.now())
+    later = execute(workshop.stage("PrepareDataset", run))
+    assert 204 < later["holdout"] <= 600
+    assert later["train"] + later["holdout"] == 2_000
+    document = json.loads(workshop.bucket.read(run.files.dataset("dataset.json")))["planned_holdout"]
+    assert (document["records"], document["spread"], document["measured_spread"]) == (later["holdout"], 1.2, True)
+
+
+def test_a_holdout_of_one_question_with_other_numbers_is_refused_before_anything_is_paid(workshop: Workshop) -> None:
+    # Given
+    own = [trusted(f"where is order {number} of the blue chairs") for number in range(300)]
+
+    # When / Then
+    with pytest.raises(
+        DatasetRefused, match=r"1 groups of independent holdout records \(300 records.*Nothing was paid"
+    ):
+        Intake(workshop, prompts(600), own).prepare()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -99,6 +100,29 @@ def champion(workshop: Workshop) -> tuple[str, str]:
     return found.run_id, workshop.client.endpoints[found.endpoint_arn]["modelArn"]
 
 
+def ends_at_look(workshop: Workshop, arn: str, look: int, how: str) -> None:
+    """Let an endpoint fail, or be deleted by somebody, just before it is looked at for the nth time."""
+    client, looks = workshop.client, itertools.count(1)
+    get = client.get_provisioned_model_throughput
+
+    def looked_at(provisionedModelId: str) -> dict[str, Any]:  # noqa: N803 - the API's name
+        if provisionedModelId == arn and next(looks) == look:
+            if how == "deleted":
+                del client.endpoints[arn]
+            else:
+                client.endpoints[arn].update(status="Failed", failureMessage="internal error")
+        return get(provisionedModelId)
+
+    client.get_provisioned_model_throughput = looked_at  # type: ignore[method-assign]
+
+
+def settle(workshop: Workshop) -> None:
+    """Bring everything that is created or moved to its end."""
+    for endpoint in workshop.client.endpoints.values():
+        if endpoint["status"] in ("Creating", "Updating"):
+            endpoint["status"] = "InService"
+
+
 @pytest.mark.usefixtures("students", "parameters")
 class TestPromotion:
     """One step a call."""
@@ -172,6 +196,29 @@ class TestPromotion:
         assert len(workshop.client.called("UpdateProvisionedModelThroughput")) == 1
         assert champion(workshop) == (first.run_id, model)
 
+    @pytest.mark.parametrize("how", ["failed", "deleted"])
+    @pytest.mark.parametrize("look", [1, 2, 3, 4])
+    def test_a_champion_endpoint_that_ends_under_the_move_is_replaced_whenever_it_ends(
+        self, workshop: Workshop, parameters: Parameters, look: int, how: str
+    ) -> None:
+        # Given a champion whose endpoint ends before the nth look of the next promotion
+        promoted(workshop, "1")
+        arn = parameters.pointer["endpoint_arn"]
+        run = evaluated(workshop, "2")
+        ends_at_look(workshop, arn, look, how)
+        # When
+        results = []
+        for _ in range(4):
+            results.append(promote(workshop, run)["status"])
+            settle(workshop)
+            if results[-1] == "COMPLETED":
+                break
+        # Then another endpoint serves the student, and callers find it by the pointer
+        assert results[-1] == "COMPLETED"
+        assert champion(workshop) == (run.run_id, workshop.client.models["dev-video-2"]["modelArn"])
+        ended_in_time = workshop.client.endpoints.get(arn, {}).get("status") != "InService"
+        assert (parameters.pointer["endpoint_arn"] != arn) == ended_in_time
+
 
 @pytest.mark.usefixtures("students", "parameters")
 class TestRollback:
@@ -180,6 +227,26 @@ class TestRollback:
     def settle(self, workshop: Workshop) -> None:
         for endpoint in workshop.client.endpoints.values():
             endpoint["status"] = "InService"
+
+    @pytest.mark.parametrize("how", ["failed", "deleted"])
+    @pytest.mark.parametrize("look", [1, 2, 3, 4])
+    def test_a_champion_endpoint_that_ends_under_the_rollback_is_replaced_whenever_it_ends(
+        self, workshop: Workshop, parameters: Parameters, look: int, how: str
+    ) -> None:
+        # Given two champions, and the present one's endpoint ends before the nth look of the rollback
+        first, _ = promoted(workshop, "1"), promoted(workshop, "2")
+        arn = parameters.pointer["endpoint_arn"]
+        ends_at_look(workshop, arn, look, how)
+        # When
+        results = []
+        for _ in range(4):
+            results.append(roll_back(workshop.pipeline, "video", first.run_id, ""))
+            settle(workshop)
+            if results[-1]["status"] != "IN_PROGRESS":
+                break
+        # Then the former champion serves
+        assert results[-1]["status"] == "COMPLETED", results
+        assert champion(workshop) == (first.run_id, workshop.client.models["dev-video-1"]["modelArn"])
 
     def test_the_former_champion_comes_back_on_the_same_endpoint(
         self, workshop: Workshop, parameters: Parameters

@@ -162,8 +162,53 @@ def test_a_model_that_never_came_to_be_is_closed(workshop: Workshop) -> None:
     second = release(workshop, run, "FAILED")
 
     # Then
-    assert first == {"status": "COMPLETED", "released": 1, "pending": 0}
-    assert second == {"status": "COMPLETED", "released": 1, "pending": 0}
+    assert first == {"status": "COMPLETED", "released": 0, "pending": 0}
+    assert second == {"status": "COMPLETED", "released": 2, "pending": 0}
+    assert set(states(workshop, run).values()) == {RELEASED}
+
+
+@pytest.mark.parametrize("listed_late", [False, True])
+@pytest.mark.parametrize("outcome", ["STOPPED", "REJECTED"])
+def test_a_model_of_a_job_that_completes_while_it_is_stopped_is_not_forgotten(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, outcome: str, listed_late: bool
+) -> None:
+    # Given a job that is stopped too late
+    run = workshop.run()
+    job = workshop.client.add_job("dev-video-1", "InProgress")
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", None, PLANNED)
+    workshop.made(run, CUSTOMIZATION_JOB, "dev-video-1", job)
+    monkeypatch.setattr(workshop.client, "stop_model_customization_job", lambda jobIdentifier: None)  # noqa: ARG005, N803
+
+    # When it completes after the release has looked, and its model is listed with it or later
+    first = release(workshop, run, outcome)
+    workshop.client.jobs["dev-video-1"].update(status="Completed", endTime=workshop.pipeline.now())
+    results = [first]
+    if listed_late:
+        results.append(release(workshop, run, outcome))
+    workshop.client.add_model("dev-video-1")
+    results.append(release(workshop, run, outcome))
+
+    # Then the run is not done with before, and the model has the fate of every model
+    assert [result["status"] for result in results] == ["IN_PROGRESS"] * (len(results) - 1) + ["COMPLETED"]
+    kept = outcome == "STOPPED"
+    assert states(workshop, run) == {CUSTOM_MODEL: KEPT if kept else RELEASED, CUSTOMIZATION_JOB: RELEASED}
+    assert bool(workshop.client.models) == kept
+
+
+def test_a_completed_job_whose_model_never_came_does_not_hold_the_release_for_ever(workshop: Workshop) -> None:
+    # Given
+    run = workshop.run()
+    job = workshop.client.add_job("dev-video-1", "Completed", endTime=workshop.pipeline.now())
+    workshop.made(run, CUSTOM_MODEL, "dev-video-1", None, PLANNED)
+    workshop.made(run, CUSTOMIZATION_JOB, "dev-video-1", job)
+
+    # When
+    first = release(workshop, run, "FAILED")
+    workshop.pass_time(minutes=31)
+    second = release(workshop, run, "FAILED")
+
+    # Then
+    assert (first["status"], second["status"]) == ("IN_PROGRESS", "COMPLETED")
     assert set(states(workshop, run).values()) == {RELEASED}
 
 

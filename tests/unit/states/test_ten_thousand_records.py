@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.dataset.builder import to_json_lines
-from lambdas.domain.dataset.records import Record
+from lambdas.domain.dataset.records import Record, to_json_lines
 from lambdas.domain.dataset.shards import shards
 from lambdas.domain.evaluation.measurements import BASELINE, REQUIRED, STUDENT, Measurement
 from lambdas.domain.evaluation.pairs import Pair

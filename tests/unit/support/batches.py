@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.dataset.builder import to_json_lines
-from lambdas.domain.dataset.records import WHOLE_RANGE, Record, Turn
+from lambdas.domain.dataset.records import WHOLE_RANGE, Record, Turn, to_json_lines
 from lambdas.domain.questions.answers import Answer, Question
 from lambdas.domain.training.batch_inference import BatchLimits
 from lambdas.gateways.answering.answer_store import AnswerStore

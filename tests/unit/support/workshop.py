@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -50,6 +52,18 @@ class MemoryBucket(Bucket):
     def write(self, key: str, content: bytes, content_type: str = "application/x-ndjson") -> None:
         del content_type
         self.objects[key] = content
+
+    def write_new(self, key: str, content: bytes) -> bool:
+        return self.objects.setdefault(key, content) is content
+
+    def delete_all(self, prefix: str) -> int:
+        gone = list(self.keys(prefix))
+        for key in gone:
+            del self.objects[key]
+        return len(gone)
+
+    def table_rows(self, key: str) -> Iterator[dict[str, str]]:
+        return iter(csv.DictReader(io.StringIO(self.objects[key].decode())))
 
     def metadata(self, key: str, version: str) -> dict[str, str]:
         del key, version

@@ -34,7 +34,7 @@ def solve_stepwise(vocabulary: Vocabulary, questions: Sequence[str], targets: Ma
         step = power / np.maximum((direction * image).sum(axis=0), 1e-300)
         weights += step * direction
         residual -= step * image
-        losses.append(_loss(gram, right, weights, energy, targets.size))
+        losses.append(_loss(right, residual, weights, energy, targets.size))
         following = (residual**2).sum(axis=0)
         if float(following.max(initial=0.0)) < _CONVERGED:
             break
@@ -56,6 +56,7 @@ def solve_by_rows(kernel: Matrix, targets: Matrix) -> Matrix:
     return np.asarray(np.linalg.solve(kernel + _RIDGE * np.eye(len(kernel)), targets), dtype=np.float64)
 
 
-def _loss(gram: Matrix, right: Matrix, weights: Matrix, energy: float, count: int) -> float:
-    squared = float((weights * (gram @ weights)).sum()) - 2 * float((weights * right).sum()) + energy
+def _loss(right: Matrix, residual: Matrix, weights: Matrix, energy: float, count: int) -> float:
+    """Give the mean squared error with the ridge; ``(X'X + ridge) W`` is ``X'Y`` without the residual."""
+    squared = energy - float((weights * (right + residual)).sum())
     return max(0.0, squared / max(1, count))

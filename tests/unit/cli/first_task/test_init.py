@@ -148,7 +148,7 @@ def test_people_s_answers_become_a_trusted_holdout_and_golden_answers(call: Call
     call("init", str(tmp_path / "model"), *words, "--answers-by", "model")
     # Then
     said = json.loads(result.stdout)
-    assert (said["train"], said["holdout"], said["inputs"], said["unusable"]) == (480, 120, 600, [])
+    assert (said["train"], said["holdout"], said["inputs"], said["unusable"]) == (500, 100, 600, [])
     assert all(record.golden for record in written(tmp_path / "trusted", "holdout.jsonl"))
     assert all(record.golden for record in written(tmp_path / "trusted"))
     assert not (tmp_path / "model" / "holdout.jsonl").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -31,6 +32,8 @@ from lambdas.domain.bill.reconciliation import (
     MonthComparison,
     reconcile_month,
 )
+from lambdas.domain.focus.charges import Charge
+from lambdas.domain.prices.priced_parts import PricedPart
 from tests.unit.domain.bill.export_rows import MONTH, TYPES, Row, amount_of, charges, rows
 
 DAYS = 20
@@ -213,9 +216,19 @@ def test_what_is_worked_out_may_be_off_by_less_than_two() -> None:
     assert why(found, UNEXPLAINED) == set()
     assert DERIVED in why(found, "explained")
     # And the bill teaches the factor
-    (factor,) = learn_factors(found, charges(DAYS))
+    (factor,) = learn_factors(found, charges(DAYS), {})
     assert (factor.name, factor.value, factor.days) == ("training", Decimal("1.25"), DAYS)
     assert "times 1.25" in factor.said()
+    # On top of the one that had been set while the lines were written
+    (factor,) = learn_factors(found, charges(DAYS), {"training": 1.2})
+    assert factor.value == Decimal("1.5")
+    assert "multiplied by 1.2" in factor.said()
+
+
+def test_a_factor_that_holds_is_not_proposed_again() -> None:
+    (factor,) = learn_factors(compared(rows(DAYS)), charges(DAYS), {"training": 1.3})
+    assert (factor.changes, factor.value) == (False, Decimal("1.3"))
+    assert "nothing to change, 1.3 holds" in factor.said()
 
 
 def test_usage_that_is_written_down_after_midnight_is_compared_over_both_days() -> None:
@@ -287,3 +300,43 @@ def test_what_a_run_in_progress_has_not_looked_at_yet_is_named_as_that() -> None
         "run video-9 has not looked at its job yet"
     ]
     assert why(ended, "explained") | why(ended, UNEXPLAINED) == {DERIVED}  # twice of what is worked out, and no more
+
+
+def throughput(arn: str, hours: str, day: int = 3) -> Charge:
+    part = PricedPart(usage="throughput", quantity=float(hours), usd_per_unit=2.0)
+    return Charge(
+        day=date(2026, 11, day), task="video", run_id="video-1", stage="Serving", model="amazon.nova-micro-v1:0",
+        part=part, usd=part.usd, evidence="derived", line_id=f"{arn}/{day}", resource=arn,
+    )  # fmt: skip
+
+
+def hours_billed(arn: str, hours: str) -> Row:
+    used = {"line_item_usage_type": "USE1-NovaMicro-ProvisionedThroughput-NoCommit", "line_item_resource_id": arn}
+    line = {**rows(1)[0], **used, "identity_line_item_id": arn}
+    for name in ("line_item_usage_start_date", "line_item_usage_end_date"):
+        line[name] = line[name].replace("2026-11-01", "2026-11-03")
+    amount_of(line, Decimal(hours), Decimal(2))
+    return line
+
+
+@pytest.mark.parametrize(
+    ("billed", "unexplained"),
+    [
+        ({"a": "24", "b": "24"}, set()),
+        ({"a": "12", "b": "36"}, {"a", "b"}),
+        ({"a": "24", "b": "24", "forgotten": "24"}, {"forgotten"}),
+        ({"a": "24"}, {"b"}),
+        ({"x": "48"}, set()),  # named otherwise: compared together
+    ],
+)
+def test_one_throughput_too_much_does_not_hide_one_that_is_missing(
+    billed: dict[str, str], unexplained: set[str]
+) -> None:
+    # Given
+    ours = [throughput("a", "24"), throughput("b", "24")]
+    lines = read_cost_lines([hours_billed(arn, hours) for arn, hours in billed.items()], MONTH)
+    lines = [replace(line, invoice="I1") for line in lines]
+    # When
+    found = reconcile_month(ours, lines, environment="dev", principals="distillation-dev-")
+    # Then
+    assert {one.resource for one in found.findings if one.status == UNEXPLAINED} == unexplained

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.costs.budget import check_budget, ways_to_fit
-from lambdas.domain.costs.estimate import ChampionToCome, RunToCome
+from lambdas.domain.costs.estimate import ChampionToCome, RunToCome, estimate_document
 from lambdas.domain.costs.token_estimate import answer_size, question_tokens
 from lambdas.domain.dataset.records import parse_line
 from lambdas.domain.errors import BudgetExceeded, PriceMissing
@@ -56,6 +56,26 @@ def test_an_estimate_counts_what_bedrock_asks_the_teacher_itself_only_when_it_do
     assert distilled.estimate().usd - tuned.estimate().usd == pytest.approx(own[0].usd)
 
 
+def test_what_the_bill_has_shown_is_in_the_estimate_and_says_so() -> None:
+    # Given
+    plain, factors = to_come().estimate(), {"training": 1.5, "own_teacher_calls": 0.8}
+
+    # When
+    corrected = to_come(changes={"factors": factors}).estimate()
+
+    # Then
+    pairs = [(a, b) for a, b in zip(plain.lines, corrected.lines, strict=True) if a != b]
+    assert [(b.what, b.usd / a.usd, b.low_usd / a.low_usd, b.high_usd / a.high_usd) for a, b in pairs] == [
+        ("Bedrock's own calls to the teacher, times 0.8 as billed", *[pytest.approx(0.8)] * 3),
+        ("training, 2 epochs, times 1.5 as billed", *[pytest.approx(1.5)] * 3),
+    ]
+    assert pairs[0][1].usage["calls"] == pairs[0][0].usage["calls"]
+    assert pairs[1][1].usage["training_tokens"] == pytest.approx(1.5 * pairs[1][0].usage["training_tokens"])
+    said = "tokens of the training times 1.5, as the bill has shown (setting 'derived_factors')"
+    assert estimate_document(corrected)["estimate_method"].endswith(said)
+    assert "derived_factors" not in estimate_document(plain)["estimate_method"]
+
+
 def test_a_calibration_set_is_judged_twice() -> None:
     # Given
     case = CalibrationCase(question="q", reference="r" * 40, answer="a" * 40, expected_score=4, adversarial=False)
@@ -67,15 +87,33 @@ def test_a_calibration_set_is_judged_twice() -> None:
     assert [line.stage for line in lines if "calibration" in line.what] == ["CalibrateJudge", "ScoreEvaluation"]
 
 
-def test_a_champion_is_a_fifth_contestant() -> None:
+def test_a_champion_is_one_contestant_more() -> None:
     # Given / When
     with_it = to_come(changes={"champion": ChampionToCome("arn:champion", TaskDefinition.default())}).estimate()
 
     # Then
     verdicts = next(line for line in with_it.lines if line.what == "verdicts on the holdout")
-    assert verdicts.usage["calls"] == 4 * 150 + 30
+    assert verdicts.usage["calls"] == 5 * 150 + 30
     pairs = next(line for line in with_it.lines if line.what == "verdicts on pairs, in both orders")
     assert pairs.usage["calls"] == 2 * 150
+
+
+@pytest.mark.parametrize(("trusted", "of_teacher"), [(0, 30), (50, 50 + 30), (140, 140 + 10), (150, 150)])
+def test_the_teachers_own_answers_are_judged_for_thirty_references_of_its_own_at_most(
+    trusted: int, of_teacher: int
+) -> None:
+    # Given a holdout of 150 records, some of which bring a trusted answer
+    run = to_come()
+    holdout = [
+        record._replace(golden="yes") if number < trusted else record for number, record in enumerate(run.holdout)
+    ]
+
+    # When
+    lines = replace(run, holdout=holdout).estimate().lines
+
+    # Then
+    [verdicts] = [line for line in lines if line.what == "verdicts on the holdout"]
+    assert verdicts.usage["calls"] == 4 * 150 + of_teacher
 
 
 @pytest.mark.parametrize(
@@ -158,7 +196,7 @@ def test_a_budget_below_the_estimate_stops_the_run_with_what_would_make_it_fit()
     # Given
     run = to_come(changes={"models": models(considered=considered())})
     estimate = run.estimate()
-    tight = replace(run, task=replace(run.task, budget_usd=estimate.usd / 2))
+    tight = replace(run, task=replace(run.task, budget_usd=estimate.usd / 4))
 
     # When
     with pytest.raises(BudgetExceeded) as stopped:
@@ -253,7 +291,7 @@ def test_a_verdict_that_exists_is_not_bought_again_and_one_on_another_answer_is(
     ]
 
     # Then both contestants said the same, so that the verdict on one is that on the other
-    assert counts == [330, 200, 330]
+    assert counts == [430, 300, 430]
 
 
 def test_a_champions_answers_that_exist_are_not_bought_again() -> None:
@@ -268,8 +306,31 @@ def test_a_champions_answers_that_exist_are_not_bought_again() -> None:
         for each in (run, replace(run, paid=paid))
     ]
 
-    # Then student and undistilled student are asked
-    assert counts == [300, 200]
+    # Then the student, and its base with the short and with the long prompt, are asked
+    assert counts == [400, 300]
+
+
+@pytest.mark.parametrize(
+    ("task", "chosen", "asked"),
+    [
+        ({}, {}, True),
+        ({"measure_prompting": False}, {}, False),
+        ({"student_system_prompt": LONG_PROMPT}, {}, False),
+        ({}, {"baseline": f"us.{MICRO}"}, False),
+    ],
+    ids=["usual", "turned off", "one prompt for all", "the baseline is the base"],
+)
+def test_the_base_with_the_long_prompt_is_a_line_unless_another_contestant_is_that_rival(
+    task: dict[str, Any], chosen: dict[str, Any], *, asked: bool
+) -> None:
+    # Given / When
+    run = to_come(200, 100, changes={"models": models(**chosen)}, **task)
+    lines = {line.what: line for line in run.estimate().lines}
+
+    # Then answers and verdicts are counted
+    rival = lines.get("answers to the holdout with the long prompt")
+    assert (rival is not None and rival.usage["calls"] == 100) is asked
+    assert lines["verdicts on the holdout"].usage["calls"] == (430 if asked else 330)
 
 
 def test_what_exists_says_how_long_answers_and_verdicts_are() -> None:
@@ -282,7 +343,7 @@ def test_what_exists_says_how_long_answers_and_verdicts_are() -> None:
 
     # Then
     assert lines["Bedrock's own calls to the teacher"].usage["output_tokens"] == 200 * 500
-    assert lines["verdicts on the holdout"].usage["output_tokens"] == 330 * 30
+    assert lines["verdicts on the holdout"].usage["output_tokens"] == 430 * 30
     assert "exist" in measured.estimate().answer.source
     assert replace(measured, answer_tokens=[400] * 4).estimate().answer == run.estimate().answer
 

@@ -45,6 +45,27 @@ def test_without_a_price_of_the_hour_only_on_demand_is_foreseen() -> None:
     assert (on_demand.low, on_demand.expected, on_demand.high) == pytest.approx((760, 950, 1140))
 
 
+@pytest.mark.parametrize(
+    ("change", "unknown"),
+    [
+        ({"requests_per_month": None}, "volume"),
+        ({"usd_per_unit_hour": None}, "price of an hour"),
+        ({"capacity_known": False}, "requests that a unit serves"),
+    ],
+)
+def test_what_the_gate_will_not_know_of_a_throughput_is_told_and_the_price_by_the_token_is_not_taken_for_it(
+    change: dict[str, Any], unknown: str
+) -> None:
+    # Given a threshold that the student misses by the token
+    costs = {"min_cost_reduction": 0.96, **change}
+
+    # When / Then
+    assert foreseen(mode="provisioned_throughput", requests_per_month=10**9, capacity_known=True).unknown == []
+    assert foreseen(mode="provisioned_throughput", **{"requests_per_month": 10**9, **costs}).unknown == [unknown]
+    assert foreseen(**costs).unknown == []
+    assert not list(foreseen(mode="provisioned_throughput", **{"requests_per_month": 10**9, **costs}).near_misses())
+
+
 def test_a_student_that_costs_more_saves_less_than_nothing_and_earns_nothing_back() -> None:
     found = foreseen(mode="provisioned_throughput")
     saved = found.saved("teacher")

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.dataset.builder import HOLDOUT_SHARE, Dataset, build_dataset, from_json_lines, to_json_lines
+from lambdas.domain.dataset import builder
+from lambdas.domain.dataset.builder import Dataset, build_dataset
 from lambdas.domain.dataset.line_errors import RejectedLine
 from lambdas.domain.dataset.near_duplicates import count_groups, keep_apart, masked
-from lambdas.domain.dataset.records import Record, parse_line
+from lambdas.domain.dataset.records import Record, from_json_lines, parse_line, to_json_lines
+from lambdas.domain.task.sample_bounds import MOST_HELD_OUT
+from lambdas.domain.task.task_definition import TaskDefinition
 
 DAYS = ("Monday", "Tuesday", "Friday", "Sunday")
 THINGS = ("parcel", "invoice", "refund", "ticket", "printer", "laptop", "order", "password", "account", "router")
@@ -106,7 +109,7 @@ def test_other_words_are_another_question(one: str, other: str) -> None:
     assert masked(one) != masked(other)
 
 
-@pytest.mark.parametrize("text", ["17 + 25", "cats 17", "cats number 17", "2024-11-29", "", "三", "\u2800"])
+@pytest.mark.parametrize("text", ["17 + 25", "cats 17", "cats number 17", "2024-11-29", "", "\u2800", "\U0001f600"])
 def test_a_text_that_is_its_numbers_has_no_near_duplicates(text: str) -> None:
     assert masked(text) is None
 
@@ -142,13 +145,13 @@ def test_a_group_is_a_function_of_its_name_and_a_number_is_its_text() -> None:
     assert one.split_position == other.split_position
 
 
-def test_records_without_a_group_keep_the_side_that_they_had() -> None:
-    # Given what the rule before groups said / When
+def test_records_without_a_group_are_split_by_their_own_hash() -> None:
+    # Given / When
     dataset = build([line(f"w{index}") for index in range(500)])
 
     # Then
-    assert all(int(record.id, 16) < HOLDOUT_SHARE * 2**64 for record in dataset.holdout)
-    assert all(int(record.id, 16) >= HOLDOUT_SHARE * 2**64 for record in dataset.train)
+    assert all(int(record.id, 16) < MOST_HELD_OUT * 2**64 for record in dataset.holdout)
+    assert all(int(record.id, 16) >= MOST_HELD_OUT * 2**64 for record in dataset.train)
 
 
 @pytest.mark.parametrize("group", ["", "  ", None, 1.5, True, [], {}, "x" * 257])
@@ -234,8 +237,9 @@ def test_a_planned_number_of_groups_is_held_out_the_first_by_their_hash(groups: 
     later = build_dataset(grown, lambda _: None, holdout_groups=groups)
 
     # Then
-    for found, all_groups in ((dataset, 60), (later, 120)):
-        assert count_groups(found.holdout) == min(groups, all_groups)
+    for found in (dataset, later):
+        below = {record.place for record in (*found.train, *found.holdout) if record.place < MOST_HELD_OUT * 2**64}
+        assert count_groups(found.holdout) == min(groups, len(below))
         last = max(record.place for record in found.holdout)
         assert all(record.place > last for record in found.train)
         assert adds_up(found)
@@ -243,9 +247,65 @@ def test_a_planned_number_of_groups_is_held_out_the_first_by_their_hash(groups: 
     assert {record.id for record in dataset.train}.isdisjoint(record.id for record in later.holdout)
 
 
+_LINES = st.builds(
+    lambda thing, number, group: line(f"where is the {thing} of case {number}", **({"group": group} if group else {})),
+    st.sampled_from([*THINGS, "key", "bag", "hat", "map", "cup", "pen"]),
+    st.integers(0, 3),
+    st.sampled_from(["", "", "", "a", "b", "c"]),
+)
+
+
+@given(st.lists(_LINES, max_size=60), st.lists(_LINES, max_size=40), st.integers(1, 12))
+def test_what_was_trained_on_is_never_held_out_however_the_file_grows(
+    first: list[bytes], more: list[bytes], groups: int
+) -> None:
+    # Given near-duplicates and groups; of two equal texts that name two groups the first one of the file stays
+    grown = [*first, *more]
+
+    # When
+    before = build_dataset(first, lambda _: None, holdout_groups=groups)
+    after = build_dataset(grown, lambda _: None, holdout_groups=groups)
+
+    # Then
+    assert {record.id for record in before.train}.isdisjoint(record.id for record in after.holdout)
+    for found in (before, after):
+        assert adds_up(found)
+        assert all(record.place < MOST_HELD_OUT * 2**64 for record in found.holdout)
+
+
+def test_near_duplicates_do_not_count_as_what_was_planned() -> None:
+    # Given four copies of each question, which differ in numbers
+    lines, _ = planted(Random(7))  # noqa: S311 - the same copies each time
+
+    # When
+    dataset = build_dataset(lines, lambda _: None, holdout_groups=60)
+
+    # Then there are as many independent groups as are planned, of more records
+    assert count_groups(dataset.holdout) == 60 < len(dataset.holdout) < 120
+    assert adds_up(dataset)
+
+
+def test_the_holdout_takes_no_more_records_than_are_paid_for_however_large_its_groups_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given groups of 30 records, of which 100 are held at most
+    monkeypatch.setattr(builder, "MAX_HOLDOUT_RECORDS", 100)
+    lines = [line(f"w{index}", group=f"g{index % 40}") for index in range(1_200)]
+    shuffled = Random(3).sample(lines, k=len(lines))  # noqa: S311 - the same order each time
+
+    # When
+    dataset, turned = (build_dataset(found, lambda _: None, holdout_groups=10) for found in (lines, shuffled))
+
+    # Then whole groups are held out, the first ones, in any order of the file
+    assert len(dataset.holdout) == 90
+    assert count_groups(dataset.holdout) == 3
+    assert [record.id for record in dataset.holdout] == [record.id for record in turned.holdout]
+    assert max(record.place for record in dataset.holdout) < min(record.place for record in dataset.train)
+
+
 def test_one_group_that_is_as_large_as_a_side_is_warned_of() -> None:
     # Given conversations that all begin with the same greeting, and as many that do not
-    greeted = [line(f"w{index}", group="hello") for index in range(30)]
+    greeted = [line(f"w{index}", group="hullo") for index in range(30)]
     others = [line(f"x{index}", group=f"g{index}") for index in range(100)]
 
     # When / Then
@@ -255,3 +315,64 @@ def test_one_group_that_is_as_large_as_a_side_is_warned_of() -> None:
     dataset = build([*greeted, *others])
     dataset.logs = {}
     assert "--conversation names the request metadata that tells them apart" in dataset.warnings()[0]
+
+
+_ASKED = "Where is my order from last Monday, it was 3 chairs"
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "WHERE IS MY ORDER from last monday, it was 3 CHAIRS",
+        "Where is my order from last Fri., it was seventeen chairs",
+        "Where is my order from last Dec, it was XII chairs",
+        "Where is my order from last Monday, it was \u0663 chairs \U0001f64f\U0001f3fd",
+        "Where\u00a0is my or\u200bder \u2014 from last Monday \u2013 it was +\u00bd chairs!!!",
+        "\uff37here is my order from last 21st, it was \uff13\u20ac chairs \u2764\ufe0f",
+    ],
+)
+def test_a_copy_that_looks_the_same_to_a_person_is_a_near_duplicate(copy: str) -> None:
+    assert masked(copy) == masked(_ASKED)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Don't you know where Anna's parcel is", "Don\u2019t you know where Anna\u02bcs parcel is"),
+        ("Don't you know where Anna's parcel is", "Dont you know where Annas parcel is"),
+        ("send the e-mail to the co-op", "send the e\u2011mail to the coop"),
+        ("is the caf\u00e9 na\u00efve", "is the cafe naive"),
+        ("am Sonntag im M\u00e4rz um 8", "am Montag im Mai um 9"),
+        ("refund please", "Refund, please \U0001f44d"),
+        ("wo ist \u0939\u093f\u0928\u094d\u0926\u0940", "wo ist \u0939\u093f\u0928\u094d\u0926\u0940!"),
+    ],
+)
+def test_one_keyboard_s_way_of_writing_makes_no_other_question(one: str, other: str) -> None:
+    assert masked(one) == masked(other) is not None
+
+
+@pytest.mark.parametrize("group", ["Conv 1", " conv 1", "conv  1", "conv\u00a01", "co\u200bnv 1", "\uff43onv 1\n"])
+def test_names_of_groups_that_look_alike_are_one_group(group: str) -> None:
+    assert parse_line(line("x", group=group)).group == parse_line(line("y", group="conv 1")).group
+    with pytest.raises(RejectedLine, match="'group' must be"):
+        parse_line(line("x", group="\u200b \u2060"))
+
+
+def test_the_same_request_about_another_document_is_another_question_where_the_student_sees_the_document() -> None:
+    # Given documents in the system text
+    lines = [
+        conversation("summarise it", system=[{"text": f"The {thing} {deed} {place}"}])
+        for thing in THINGS
+        for deed in DEEDS
+        for place in PLACES
+    ]
+    prompt = TaskDefinition.from_document({"student_system_prompt": "Summarise what you are given."})
+
+    # When
+    seen = build(lines)
+    hidden = build_dataset(lines, lambda _: None, task=prompt)
+
+    # Then
+    assert count_groups(seen.holdout) == len(seen.holdout) > 50
+    assert seen.counts.near_duplicates == 0
+    assert (len(hidden.train) + len(hidden.holdout), hidden.counts.duplicates) == (1, len(lines) - 1)

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import EvaluationIncomplete
-from lambdas.domain.evaluation.contestant_summary import percentile, summarise
+from lambdas.domain.evaluation.confidence_bounds import percentile
+from lambdas.domain.evaluation.contestant_summary import summarise
 from lambdas.domain.evaluation.judge import (
     JUDGE_PROMPT_VERSION,
     judge_facts,

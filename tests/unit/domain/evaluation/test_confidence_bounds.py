@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.evaluation import confidence_bounds
-from lambdas.domain.evaluation.confidence_bounds import binomial, mean_bounds
+from lambdas.domain.evaluation.confidence_bounds import binomial, error_of_look, mean_bounds
 from lambdas.domain.evaluation.sample_sizes import ASSUMED_SPREAD, holdout_records_needed
 
 SIMULATIONS = 800
@@ -40,6 +41,21 @@ def test_equal_values_leave_room_for_what_so_few_need_not_have_shown(value: int,
     assert (bounds.mean, bounds.spread, bounds.resampled_low) == (value, 0, value)
     assert (1 - hidden) ** records == pytest.approx(0.05 if value > -4 else 1.0)
     assert bounds.high - value == pytest.approx((4 - value) * (1 - 0.05 ** (1 / records)))
+
+
+def test_each_later_look_is_bounded_further_out_however_many_there_were() -> None:
+    # Given an error that lies beyond all resamples from about the thirtieth look on
+    random = Random(3)  # noqa: S311 - a simulation
+    values = random.choices([-1, 0, 1], [0.25, 0.6, 0.15], k=300)
+
+    # When
+    bounds = [mean_bounds(values, LIMITS, error=error_of_look(look)) for look in (1, 2, 5, 10, 30, 60, 200)]
+
+    # Then they lie about where the normal distribution has them
+    lows = [found.low for found in bounds]
+    assert all(later < earlier - 0.005 for earlier, later in pairwise(lows))
+    deviation = bounds[0].spread / math.sqrt(len(values))
+    assert (bounds[0].mean - lows[-1]) / deviation == pytest.approx(4.56, rel=0.08)
 
 
 @settings(max_examples=20, deadline=None)

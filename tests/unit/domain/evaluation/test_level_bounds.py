@@ -109,7 +109,7 @@ def test_a_biased_judge_corrected_by_labels_promotes_no_worse_student_too_often(
         human = {f"r{number}": truth + random.gauss(0, 0.8) for number in range(300)}
         judged = {record: value + bias + random.gauss(0, 0.5) for record, value in human.items()}
         labels = {record: human[record] for record in list(human)[:100]}
-        return -labelled_bounds(judged, labels).low <= 0.2
+        return -labelled_bounds(judged, labels).bounds.low <= 0.2
 
     # When
     wrong, right = (sum(passes(truth) for _ in range(600)) / 600 for truth in (-0.2, 0.0))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.evaluation.evidence import FIDELITY, PAIRWISE, TRUSTED, compared, is_trusted, rests_on
+from lambdas.domain.evaluation.evidence import compared
+from lambdas.domain.evaluation.evidence_kinds import FIDELITY, PAIRWISE, TRUSTED, is_trusted, rests_on
 from lambdas.domain.evaluation.judge import InvalidVerdict
 from lambdas.domain.evaluation.pairs import (
     RECORD_SCORES,
@@ -23,7 +24,7 @@ from lambdas.domain.gate.rules import judge_gate
 from lambdas.domain.questions.answers import Answer
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.task.task_definition import TaskDefinition
-from tests.unit.domain.gate.gate_samples import line_of
+from tests.unit.domain.gate.gate_samples import line_of, task_of
 from tests.unit.domain.samples import BOOK, MICRO, grouped, records, summaries
 
 TASK = TaskDefinition.from_document({"teacher_system_prompt": "Route the ticket to a queue."})
@@ -131,11 +132,11 @@ def decided(difference: float | None, evidence: str = "auto", *, pairs: bool = T
     measurements = grouped(student={"score": 4.6})  # nearer to the teacher than the baseline
     pair = {"against": "baseline", "difference": difference, "outcome": "student" if difference else "no_verdict"}
     measurements["student"] = [replace(item, pair=pair if pairs else None) for item in measurements["student"]]
-    task = TaskDefinition.from_document({"gate": {"evidence": evidence}})
+    task = task_of(gate={"evidence": evidence})
     added_up = summaries(measurements)
     lines = judge_gate(
         measurements, added_up, task, work_out(added_up, task, BOOK, MICRO), JudgeRecord(), (), frozenset()
-    )
+    ).lines
     drop = line_of(lines, "max_quality_drop")
     return decide(lines), [reason["name"] for reason in to_accept(lines)], drop
 

@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 
 from lambdas.domain.dataset.builder import Dataset, DatasetCounts
 from lambdas.domain.errors import DatasetRefused, InvalidUpload
-from lambdas.domain.evaluation.sample_sizes import (
-    check_damage,
-    check_minimum,
-    check_sizes,
-    holdout_records_needed,
-    size_warnings,
-    training_records_needed,
-)
+from lambdas.domain.evaluation.dataset_checks import check_damage, check_minimum, check_sizes, size_warnings
+from lambdas.domain.evaluation.sample_sizes import holdout_records_needed, training_records_needed
 from lambdas.domain.task.task_definition import TaskDefinition
 from tests.unit.domain.samples import records
 

@@ -17,6 +17,7 @@ from lambdas.domain.costs.ledger import LedgerEntry, exact_usd
 from lambdas.domain.focus.charges import BilledAccount, Row, as_csv, charges_of_line, row_of, rows_of_charges
 from lambdas.domain.focus.columns import COLUMNS, FOCUS_1_0, OWN, SINCE_1_1, SINCE_1_2
 from lambdas.domain.focus.columns import UNITS as FOCUS_UNITS
+from lambdas.domain.identity import Upload
 from lambdas.domain.prices.price_book import UNITS, PriceBook
 from lambdas.domain.prices.priced_parts import PricedPart
 
@@ -149,3 +150,29 @@ def test_a_row_says_whose_it_is() -> None:
     }  # fmt: skip
     assert (row["x_RunId"], row["x_Simulated"], row["x_Evidence"]) == ("video-1", "true", "actual")
     assert date.fromisoformat(row["ChargePeriodStart"][:10]) == date(2026, 11, 24)
+
+
+@given(
+    folder=st.text(min_size=1, max_size=40).filter(lambda text: text[0] != "/"),
+    day=st.dates(date(2024, 1, 1), date(2030, 12, 31)),
+)
+def test_no_folder_of_a_task_makes_a_cell_that_a_spreadsheet_would_run(folder: str, day: date) -> None:
+    # Given a task whose folder somebody named =cmd(), with commas, quotes, line ends, or in any script
+    upload = Upload("uploads", f"{folder}/a.jsonl", "1")
+    line = entry(part(), at=f"{day}T23:59:59.999Z")
+    # When
+    charges = charges_of_line(upload.task, upload.run_id, line, AT)
+    (row,) = csv.DictReader(io.StringIO(as_csv(rows_of_charges(charges, ACCOUNT)), newline=""))
+    # Then
+    assert [value for value in row.values() if value[:1] in tuple("=+-@\t\r")] == []
+    assert (row["x_Task"], row["x_RunId"]) == (upload.task, upload.run_id)
+    assert row["ChargePeriodStart"][:10] == str(day)
+    assert row["BillingPeriodStart"][:10] == str(day.replace(day=1))
+    assert row["ChargePeriodEnd"] <= row["BillingPeriodEnd"]
+
+
+@pytest.mark.parametrize("usd", [1e-12, 1e-9, 1.23456789012e-7])
+def test_the_smallest_price_is_written_in_digits(usd: float) -> None:
+    (row,) = rows(entry(part(quantity=1, usd_per_unit=usd)))
+    assert "E" not in row["BilledCost"].upper()
+    assert Decimal(row["BilledCost"]) == Decimal(row["PricingQuantity"]) * Decimal(row["ListUnitPrice"]) > 0

@@ -24,16 +24,26 @@ GOOD_JUDGE = Agreement(
 )
 
 
+ON_DEMAND = {"mode": "on_demand"}
+"""Serving whose costs are known without a volume."""
+
+
+def task_of(**document: Any) -> TaskDefinition:
+    """Make a task that is served on demand unless it says otherwise."""
+    return TaskDefinition.from_document({"serving": ON_DEMAND, **document})
+
+
 def gate(
     measurements: dict[str, list[Measurement]],
     *,
     judge: JudgeRecord | None = None,
+    look: int = 1,
     **document: Any,
 ) -> tuple[list[RuleResult], BreakEven]:
-    task = TaskDefinition.from_document(document)
+    task = task_of(**document)
     added_up = summaries(measurements)
     even = work_out(added_up, task, BOOK, MICRO)
-    return judge_gate(measurements, added_up, task, even, judge or JudgeRecord()), even
+    return judge_gate(measurements, added_up, task, even, judge or JudgeRecord(), look=look).lines, even
 
 
 def failed(lines: list[RuleResult]) -> list[str]:

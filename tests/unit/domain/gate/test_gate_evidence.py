@@ -10,8 +10,7 @@ from lambdas.domain.gate.quality_rules import JudgeRecord
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons, to_accept
 from lambdas.domain.gate.rules import judge_gate
 from lambdas.domain.serving.break_even import work_out
-from lambdas.domain.task.task_definition import TaskDefinition
-from tests.unit.domain.gate.gate_samples import GOOD_JUDGE, accepted_alone, failed, gate, line_of
+from tests.unit.domain.gate.gate_samples import GOOD_JUDGE, accepted_alone, failed, gate, line_of, task_of
 from tests.unit.domain.samples import BOOK, MICRO, grouped, summaries
 
 
@@ -105,12 +104,12 @@ def test_a_slice_without_references_or_without_verdicts_does_not_disappear() -> 
         replace(item, score=None if number < 7 else item.score, slices={"language": "de" if number < 7 else "en"})
         for number, item in enumerate(measurements["student"])
     ]
-    task, added_up = TaskDefinition.from_document({"gate": {"slices": {"language": 3.0}}}), summaries(measurements)
+    task, added_up = task_of(gate={"slices": {"language": 3.0}}), summaries(measurements)
     even = work_out(added_up, task, BOOK, MICRO)
 
     # When
     unmeasured = [{"language": "fi"}] * 30 + [{"language": "en"}] * 2 + [{}]
-    lines = judge_gate(measurements, added_up, task, even, JudgeRecord(), unmeasured)
+    lines = judge_gate(measurements, added_up, task, even, JudgeRecord(), unmeasured).lines
 
     # Then
     assert failed(lines) == ["slices.language=de", "slices.language=fi"]

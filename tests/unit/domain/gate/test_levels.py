@@ -11,8 +11,7 @@ from lambdas.domain.gate.quality_rules import JudgeRecord
 from lambdas.domain.gate.rule_result import INFORMS, MAY_BE_ACCEPTED, PROMOTE, REJECT, decide, to_accept
 from lambdas.domain.gate.rules import judge_gate
 from lambdas.domain.serving.break_even import work_out
-from lambdas.domain.task.task_definition import TaskDefinition
-from tests.unit.domain.gate.gate_samples import accepted_alone, failed, gate, line_of
+from tests.unit.domain.gate.gate_samples import accepted_alone, failed, gate, line_of, task_of
 from tests.unit.domain.samples import BOOK, MICRO, grouped, summaries
 
 SCHEMA: dict[str, Any] = {
@@ -99,7 +98,7 @@ def test_five_slices_of_a_small_holdout_do_not_refuse_a_good_student() -> None:
 
 
 def test_a_slice_below_its_floor_is_refused_when_that_is_shown_over_all_slices() -> None:
-    # Given twenty slices, one of them far below its floor and one just a little
+    # Given twenty slices, one of them far below its floor and one by half a point
     measurements = grouped(student={"score": 4.5}, baseline={"score": 4.0})
     measurements["student"] = [
         replace(
@@ -117,8 +116,30 @@ def test_a_slice_below_its_floor_is_refused_when_that_is_shown_over_all_slices()
     far, near = line_of(lines, "slices.kind=k00"), line_of(lines, "slices.kind=k01")
     assert (far.passed, far.undecided) == (False, False)
     assert "shown to be below, by Holm over slices" in far.explanation
-    assert (near.passed, near.acceptable) == (False, near.undecided)
+    assert (near.measured, near.passed) == (3.5, False)
     assert decide(lines) == REJECT
+
+
+@pytest.mark.parametrize(("slices", "shown"), [(1, True), (20, False)])
+def test_the_more_slices_have_a_floor_the_less_chance_refuses_one(slices: int, *, shown: bool) -> None:
+    # Given a slice of twenty records at 3.7, of a floor of 4.0, beside others that are above it
+    measurements = grouped(student={"score": 4.5}, baseline={"score": 4.0})
+    low = [3] * 8 + [4] * 10 + [5] * 2
+    measurements["student"] = [
+        replace(item, slices={"kind": "k00"}, score=low[number])
+        if number < len(low)
+        else replace(item, slices={"kind": f"k{number % (slices - 1) + 1:02}"} if slices > 1 else {})
+        for number, item in enumerate(measurements["student"])
+    ]
+
+    # When
+    lines, _ = gate(measurements, gate={"slices": {"kind": 4.0}, "max_quality_drop": 0.5})
+
+    # Then
+    line = line_of(lines, "slices.kind=k00")
+    assert (line.passed, line.undecided) == (False, not shown)
+    assert decide(lines) == (REJECT if shown else PROMOTE)
+    assert [reason["name"] for reason in to_accept(lines)] == ([] if shown else ["slices.kind=k00"])
 
 
 def test_a_student_that_always_gives_the_majority_answer_needs_a_person_who_knows_it() -> None:
@@ -132,10 +153,10 @@ def test_a_student_that_always_gives_the_majority_answer_needs_a_person_who_know
         )
         for number, item in enumerate(measurements["student"])
     ]
-    task, added_up = TaskDefinition.from_document({"output_schema": SCHEMA}), summaries(measurements)
+    task, added_up = task_of(output_schema=SCHEMA), summaries(measurements)
 
     # When
-    lines = judge_gate(measurements, added_up, task, work_out(added_up, task, BOOK, MICRO), JudgeRecord())
+    lines = judge_gate(measurements, added_up, task, work_out(added_up, task, BOOK, MICRO), JudgeRecord()).lines
 
     # Then
     assert accepted_alone(lines) == ['recall.queue="fraud"', "recall.urgent=true"]

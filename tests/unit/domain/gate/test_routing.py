@@ -56,6 +56,22 @@ def population(records: int, seed: int, signal: float) -> list[RoutedPair]:
     return pairs
 
 
+def conversations(groups: int, seed: int, *, turns: int = 4) -> list[RoutedPair]:
+    """Make conversations whose turns are alike: all are hard or none, and the student is sure of all or of none."""
+    draw, pairs = Random(seed), []  # noqa: S311 - no secret
+    for group in range(groups):
+        score, said = 3 if draw.random() < 0.25 else 5, draw.choice([0.2, 0.8, 0.8, 0.8])
+        for turn in range(turns):
+            number, name = seed * 10_000 + group * turns + turn, f"{seed:08x}{group:08x}"
+            pairs.append(pair(number, score, 5, said, group=name))
+    return pairs
+
+
+def each_for_itself(pairs: list[RoutedPair]) -> list[RoutedPair]:
+    """Forget the groups, as if every record were independent."""
+    return [replace(one, student=replace(one.student, group="")) for one in pairs]
+
+
 def passes(lines: list[routing.AdoptionLine]) -> bool:
     return all(line.passed for line in lines)
 
@@ -78,6 +94,16 @@ class TestWhatIsAdopted:
     def test_a_signal_that_says_nothing_passes_in_at_most_a_twentieth(self, trials: int) -> None:
         limits = AdoptionLimits(min_gain=0.0, max_cost_share=1.0)
         assert sum(adopted(population(270, seed, signal=0.0), limits) for seed in range(trials)) <= trials / 20
+
+    @pytest.mark.parametrize("trials", [80, pytest.param(2_000, marks=pytest.mark.thorough)])
+    def test_conversations_whose_signal_says_nothing_pass_in_at_most_a_twentieth(self, trials: int) -> None:
+        limits = AdoptionLimits(min_gain=0.0, max_cost_share=1.0)
+        assert sum(adopted(conversations(135, seed), limits) for seed in range(trials)) <= trials / 20
+
+    def test_turns_of_a_conversation_taken_for_independent_pass_far_too_often(self) -> None:
+        # Given the fault that the groups prevent: four alike records count as four
+        found = [each_for_itself(conversations(70, seed)) for seed in range(60)]
+        assert sum(lines_of(pairs)["gain_over_random"] for pairs in found) >= 9, "a seventh, where a twentieth may"
 
     def test_chosen_by_the_records_that_judge_it_passes_far_too_often(self) -> None:
         # Given the fault that the two parts prevent: the best of twenty thresholds, judged where it was chosen
@@ -135,6 +161,21 @@ class TestEachLine:
         easy = [pair(number, 5, 5, 0.9) for number in range(200)]
         assert lines_of(easy) == {"records": False}
 
+    def test_few_groups_say_nothing_however_many_records_they_have(self) -> None:
+        few = conversations(40, 1, turns=10)
+        assert lines_of(few) == {"records": False}
+        assert "records" not in lines_of(each_for_itself(few))
+
+    def test_groups_of_different_sizes_are_tested_too(self) -> None:
+        # Given a signal that knows, in conversations of one to five turns
+        pairs = [
+            pair(10 * group + turn, 3 if hard else 5, 5, 0.2 if hard else 0.8, group=f"{group:016x}")
+            for group in range(120)
+            for hard in [group % 6 == 0]
+            for turn in range(1 + group % 5)
+        ]
+        assert lines_of(pairs)["gain_over_random"]
+
 
 @pytest.mark.parametrize(
     ("more", "sure", "reasons"),
@@ -171,6 +212,12 @@ def test_a_record_is_dealt_into_the_same_part_whatever_else_is_there() -> None:
     assert ids(again[0]) <= ids(choosing)
     assert ids(again[1]) <= ids(testing)
     assert not ids(choosing) & ids(testing)
+
+
+def test_a_group_is_dealt_into_one_part() -> None:
+    parts = [{one.unit for one in part} for part in dealt(conversations(100, 1))]
+    assert all(len(part) > 30 for part in parts)
+    assert not parts[0] & parts[1]
 
 
 def test_what_was_not_judged_or_answered_for_both_is_left_out() -> None:

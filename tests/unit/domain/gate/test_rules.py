@@ -9,12 +9,13 @@ import pytest
 
 from lambdas.domain.evaluation.contestant_summary import summarise
 from lambdas.domain.explicit_reasons import sentences
+from lambdas.domain.gate.cost_rule import reduction
 from lambdas.domain.gate.quality_rules import JudgeRecord, worse_than_champion
 from lambdas.domain.gate.rule_result import INSUFFICIENT_EVIDENCE, PROMOTE, REJECT, decide, reasons
-from lambdas.domain.gate.rules import judge_gate, reduction
+from lambdas.domain.gate.rules import judge_gate
 from lambdas.domain.serving.break_even import work_out
 from lambdas.domain.task.task_definition import TaskDefinition
-from tests.unit.domain.gate.gate_samples import accepted_alone, failed, gate, line_of
+from tests.unit.domain.gate.gate_samples import accepted_alone, failed, gate, line_of, task_of
 from tests.unit.domain.samples import BOOK, HAIKU, MICRO, PUBLISHED, grouped, measured, published, summaries
 
 
@@ -30,14 +31,14 @@ from tests.unit.domain.samples import BOOK, HAIKU, MICRO, PUBLISHED, grouped, me
 def test_each_rule_refuses_alone(rule: str, change: dict[str, Any]) -> None:
     # Given the published figures with one of them worse
     measurements = grouped(student=change)
-    task = TaskDefinition.default()
+    task = task_of()
     added_up = summaries(measurements)
     if rule == "min_cost_reduction":
         added_up["student"] = summarise(measurements["student"], HAIKU, BOOK)
 
     # When
     even = work_out(added_up, task, BOOK, MICRO)
-    lines = judge_gate(measurements, added_up, task, even, JudgeRecord())
+    lines = judge_gate(measurements, added_up, task, even, JudgeRecord()).lines
 
     # Then
     assert failed(lines) == [rule]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.report.decision_card import card_lines, command_of, decision_card
+from lambdas.domain.report.headline import read_headline
 from lambdas.domain.report.render import render_report
 from tests.unit.domain.report.page_reader import Page
 
@@ -162,3 +163,33 @@ def test_refused_answers_of_the_teacher_are_shown_three_a_reason_and_escaped(sam
     assert "ask 3" not in page
     assert "<b>no</b>" not in html
     assert page.index("What the teacher answered and was dropped") < page.index("The run did not get to")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "first"),
+    [
+        ("promoted", {}, True),
+        ("measured", {"outcome": None, "decision": "PROMOTE"}, True),
+        ("rejected", {}, True),
+        ("failed", {}, False),
+    ],
+)
+def test_where_prompting_is_enough_page_and_terminal_begin_with_it(
+    sample: Sample, name: str, changes: dict[str, Any], *, first: bool
+) -> None:
+    # Given
+    told = "Prompting is enough: the base model with the long prompt scores 4.50 beside the student's 4.60"
+    report = sample(name) | changes
+    before = read_headline(report)
+
+    # When
+    enough = read_headline({**report, "prompting": {"enough": True, "sentence": told}})
+    dearer = read_headline({**report, "prompting": {"enough": False, "sentence": told}})
+
+    # Then what was said first is said next
+    assert dearer == before
+    if first:
+        assert enough.sentence == f"{told}."
+        assert enough.reasons[0].rstrip(".") == before.sentence.rstrip(".")
+    else:
+        assert enough == before

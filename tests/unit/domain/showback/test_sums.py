@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,7 +16,7 @@ from lambdas.domain.focus.savings import Baseline, Saving, saving_row, savings
 from lambdas.domain.focus.serving import SERVING, STORAGE
 from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.showback.page import showback_page
-from lambdas.domain.showback.sums import BY, NO_TASK, NO_TEAM, Shown, dated_baseline, shown_by
+from lambdas.domain.showback.sums import BY, NO_TASK, NO_TEAM, Shown, dated_baseline, old_baselines, shown_by
 
 DAY = date(2026, 11, 24)
 BASELINE = Baseline(
@@ -121,7 +122,42 @@ def test_a_page_loads_nothing_and_runs_nothing(lines: list[Shown]) -> None:
     assert "of it idle" in page
 
 
+@given(
+    dollars=st.lists(st.decimals(-10_000, 10_000, places=2), min_size=3, max_size=3), idle=st.decimals(0, 500, places=2)
+)
+def test_no_bar_leaves_the_picture(dollars: list[Decimal], idle: Decimal) -> None:
+    low, saved, high = sorted(dollars)
+    line = Shown(name="a", runs=Decimal(1), serving=idle + 2, idle=idle, saved=saved, low=low, high=high)
+    page = showback_page([line], month="2026-11", by="task", environment="dev", notes=[], simulated=False)
+    bars = re.findall(r'style="left:([-\d.]+)%;width:([-\d.]+)%"', page)
+    assert len(bars) >= 4
+    for left, width in bars:
+        assert 0 <= float(left) <= 100
+        assert 0 <= float(width) <= 100.01 - float(left)
+
+
+def test_what_cost_more_than_the_baseline_is_shown_as_that() -> None:
+    lost = Shown(name="a", serving=Decimal(9), saved=Decimal(-5), low=Decimal(-6), high=Decimal(-4))
+    page = showback_page([lost], month="2026-11", by="task", environment="dev", notes=[], simulated=False)
+    assert "cost more than the baseline" in page
+    assert "<td class=minus>\u2212$5.00</td>" in page
+
+
 def test_a_month_without_a_dollar_has_a_page_too() -> None:
     page = showback_page([], month="2026-11", by="team", environment="dev", notes=[], simulated=False)
     assert "Nothing was spent." in page
     assert "simulated" not in page
+
+
+@pytest.mark.parametrize(("days", "said"), [(None, []), (0, []), (180, []), (181, ["video, 181 days"])])
+def test_savings_that_rest_on_an_old_measurement_say_so_once(days: int | None, said: list[str]) -> None:
+    # Given
+    measured = None if days is None else DAY - timedelta(days=days)
+    baseline = replace(BASELINE, measured_on=measured)
+    saved = [
+        Saving(day=DAY - timedelta(days=ago), task="video", requests=5, baseline=baseline, paid=Decimal(1))
+        for ago in range(3)
+    ]
+    # When / Then
+    found = [re.findall(r"Savings of (\w+) .* (\d+ days) before", text) for text in old_baselines(saved)]
+    assert [", ".join(one[0]) for one in found] == said

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from lambdas.domain.dataset.builder import Dataset, build_dataset, rejection_line, to_json_lines
-from lambdas.domain.dataset.records import SCHEMA_VERSION
+from lambdas.domain.dataset.builder import Dataset, build_dataset, rejection_line
+from lambdas.domain.dataset.records import SCHEMA_VERSION, to_json_lines
 from lambdas.domain.errors import InvalidTaskDefinition, SecretsFound
-from lambdas.domain.evaluation.sample_sizes import check_secrets
+from lambdas.domain.evaluation.dataset_checks import check_secrets
 from lambdas.domain.task.task_definition import TaskDefinition
 from lambdas.domain.text.secret_scan import _DETECTORS, _beginnings_of_jwts, _detector, may_hold_secret, secret_kinds
 from tests.unit.domain.text.secret_samples import ENCRYPTED_KEY, HARMLESS, SECRETS

@@ -10,8 +10,9 @@ from lambdas.domain.prices.price_book import PriceBook
 from lambdas.domain.questions.answers import Question
 from lambdas.gateways.answering.answer_recorder import Books, Kept, ModelUse
 from lambdas.gateways.answering.answer_store import AnswerStore
-from lambdas.gateways.answering.answerer import Answerer, Limits
+from lambdas.gateways.answering.answerer import Answerer
 from lambdas.gateways.answering.failure_store import FailureStore
+from lambdas.gateways.answering.shared_limit import Limits
 from lambdas.gateways.registry.run_ledger import RunLedger
 from tests.unit.gateways.fakes import FakeRuntime, MemoryBucket, MemoryLedger, converse_answer
 

@@ -10,8 +10,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from lambdas.domain.errors import DailyQuotaUsed, ModelUnavailable, OutOfTime, RetryLater
 from lambdas.domain.questions import concurrency_limit
-from lambdas.gateways.answering.answerer import Limits
 from lambdas.gateways.answering.call_scheduler import MAX_BROKEN, MAX_STREAK, REFUSALS_OF_THE_MODEL
+from lambdas.gateways.answering.shared_limit import Limits
 from tests.unit.gateways.answering.desk import TEACHER, USE, Desk, good, questions
 from tests.unit.gateways.fakes import FakeRuntime, converse_answer, refusal
 

@@ -1,25 +1,22 @@
-"""The registry table on the embedded AWS, whose conditions, sets, indexes and transactions are DynamoDB's own."""
+"""The registry table in the emulator's DynamoDB, whose conditions, sets, indexes and transactions are DynamoDB's."""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from ministack.services import dynamodb as emulated_dynamodb
 
 from lambdas.gateways.registry.table import BY_STATE, Table
-from local.embedded_aws.lifecycle import EmbeddedAws
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.in_process import emulated_client
 
 NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with EmbeddedAws.start(tmp_path_factory.mktemp("embedded-aws")) as aws:
-        yield aws.client("dynamodb")
+def dynamodb() -> Any:
+    return emulated_client("dynamodb", emulated_dynamodb)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def ended(registry: Registry, outcome: str = FAILED) -> Run:
         lambda registry, run_id: registry.record_facts(run_id, custom_model_arn="arn:model"),
         lambda registry, run_id: registry.record_report(run_id, "report.html", "ab"),
         lambda registry, run_id: registry.claim_reminder(run_id, 1),
-        lambda registry, run_id: registry.claim_answer(run_id, 1, {"answer": "approved"}),
+        lambda registry, run_id: registry.claim_answer(run_id, 1, {"answer": "approved", "report_sha256": "ab"}),
     ],
 )
 def test_a_late_write_finds_no_run_and_makes_none(

@@ -1,0 +1,1 @@
+"""Verbs about what the account's own logs hold: discover, opportunities, opportunity, coverage, distil."""

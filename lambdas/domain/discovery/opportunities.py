@@ -1,0 +1,238 @@
+"""Found tasks with what they cost a year and their levers, the largest saving first: ``opportunities/latest.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from lambdas.domain.discovery.found_task import FoundTask
+from lambdas.domain.discovery.lever import LeverBasis, RankedLever, plain_usd
+from lambdas.domain.discovery.levers import UNMEASURED_COUNTS, rank_levers
+from lambdas.domain.discovery.spend import Spend, UnpricedTraffic, days_of, unpriced_from
+from lambdas.domain.stored import check_schema_version
+
+if TYPE_CHECKING:
+    from lambdas.domain.prices.price_book import PriceBook
+    from lambdas.domain.task.settings import Settings
+
+SCHEMA_VERSION = 1
+LATEST = "discovery/opportunities/latest.json"
+"""Key in the runs bucket; each discovery also keeps its own."""
+
+A_WEEK = 7
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opportunity:
+    """A found task and what could be saved of it.
+
+    Attributes
+    ----------
+    usd : Decimal or None
+        Dollars a year at the book's prices; ``None`` where no call has a known price, never 0.
+    unpriced : tuple of UnpricedTraffic
+        Calls that are in no dollar figure.
+    levers : tuple of RankedLever
+        Best first.
+    """
+
+    task: FoundTask
+    usd: Decimal | None
+    unpriced: tuple[UnpricedTraffic, ...]
+    levers: tuple[RankedLever, ...]
+
+    @property
+    def low_usd(self) -> Decimal:
+        """What all levers together save at least, in dollars a year."""
+        return sum((lever.added_low_usd for lever in self.levers), Decimal())
+
+    @property
+    def high_usd(self) -> Decimal:
+        """What all levers together save at most: no more than is spent."""
+        return sum((lever.added_high_usd for lever in self.levers), Decimal())
+
+    @property
+    def best(self) -> RankedLever:
+        """The lever to pull first; ``nothing`` where none is worth it."""
+        return self.levers[0]
+
+    @property
+    def counts(self) -> Decimal:
+        """The figure by which opportunities are ranked: the middle of the saving, half where nobody has measured it."""
+        return sum(
+            (
+                (lever.added_low_usd + lever.added_high_usd) / 2 * (UNMEASURED_COUNTS if lever.unmeasured else 1)
+                for lever in self.levers
+            ),
+            Decimal(),
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """Give it as JSON has it."""
+        return {
+            "task": self.task.to_document(),
+            "usd": None if self.usd is None else plain_usd(self.usd),
+            "low_usd": plain_usd(self.low_usd),
+            "high_usd": plain_usd(self.high_usd),
+            "unpriced": [asdict(one) for one in self.unpriced],
+            "levers": [lever.to_document() for lever in self.levers],
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_document` gave.
+
+        Raises
+        ------
+        KeyError
+            A field is missing.
+        """
+        return cls(
+            task=FoundTask.from_document(document["task"]),
+            usd=None if document["usd"] is None else Decimal(document["usd"]),
+            unpriced=unpriced_from(document["unpriced"]),
+            levers=tuple(RankedLever.from_document(lever) for lever in document["levers"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opportunities:
+    """What one discovery has found, the largest saving first.
+
+    Attributes
+    ----------
+    day : str
+        When it was ranked, ISO.
+    generation : str
+        Id of the discovery.
+    notes : tuple of str
+        What to know of the figures.
+    simulated : bool
+        Whether prices or calls are made up.
+    """
+
+    day: str
+    generation: str
+    first_day: str
+    last_day: str
+    found: tuple[Opportunity, ...]
+    notes: tuple[str, ...]
+    simulated: bool
+
+    @property
+    def usd(self) -> Decimal:
+        """Dollars a year of everything that has a price."""
+        return sum((one.usd for one in self.found if one.usd is not None), Decimal())
+
+    @property
+    def low_usd(self) -> Decimal:
+        """What could be saved at least."""
+        return sum((one.low_usd for one in self.found), Decimal())
+
+    @property
+    def high_usd(self) -> Decimal:
+        """What could be saved at most."""
+        return sum((one.high_usd for one in self.found), Decimal())
+
+    def named(self, name: str) -> list[Opportunity]:
+        """Find the opportunities whose id is, or else begins with, a name."""
+        exact = [one for one in self.found if one.task.task == name]
+        return exact or [one for one in self.found if name and one.task.task.startswith(name)]
+
+    def to_document(self) -> dict[str, Any]:
+        """Give it as ``latest.json`` has it."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "day": self.day,
+            "generation": self.generation,
+            "first_day": self.first_day,
+            "last_day": self.last_day,
+            "usd": plain_usd(self.usd),
+            "low_usd": plain_usd(self.low_usd),
+            "high_usd": plain_usd(self.high_usd),
+            "opportunities": [one.to_document() for one in self.found],
+            "notes": list(self.notes),
+            "simulated": self.simulated,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_document` gave, in this version or an earlier one.
+
+        Raises
+        ------
+        DocumentTooNew
+            When a later version wrote it in another way.
+        """
+        check_schema_version(document, LATEST)
+        return cls(
+            day=document["day"],
+            generation=document["generation"],
+            first_day=document["first_day"],
+            last_day=document["last_day"],
+            found=tuple(Opportunity.from_document(one) for one in document["opportunities"]),
+            notes=tuple(document["notes"]),
+            simulated=bool(document["simulated"]),
+        )
+
+
+def rank(
+    tasks: Sequence[FoundTask],
+    prices: PriceBook,
+    settings: Settings,
+    today: date,
+    *,
+    generation: str = "",
+    profiles: Mapping[str, str] = MappingProxyType({}),
+) -> Opportunities:
+    """Price found tasks and rank their levers.
+
+    Parameters
+    ----------
+    tasks : sequence of FoundTask
+    prices : PriceBook
+        Of the environment's Region.
+    settings : Settings
+        Its models are those that could answer instead.
+    today : date
+    generation : str
+        Id of the discovery.
+    profiles : mapping of str to str
+        Application inference profiles (ARN or id) and what they were made of.
+    """
+    found = [_opportunity(task, prices, settings, profiles) for task in tasks]
+    found.sort(key=lambda one: (-one.counts, -(one.usd or Decimal()), one.task.task))
+    days = sorted({day for task in tasks for day in (task.first_day, task.last_day)}) or [today.isoformat()]
+    return Opportunities(
+        day=today.isoformat(),
+        generation=generation,
+        first_day=days[0],
+        last_day=days[-1],
+        found=tuple(found),
+        notes=tuple(_notes(found)),
+        simulated=settings.simulated,
+    )
+
+
+def _opportunity(task: FoundTask, prices: PriceBook, settings: Settings, profiles: Mapping[str, str]) -> Opportunity:
+    spend = Spend.of(task, prices, profiles)
+    basis = LeverBasis(task=task, prices=prices, settings=settings)
+    return Opportunity(task=task, usd=spend.usd, unpriced=spend.unpriced, levers=rank_levers(basis, spend.traffic))
+
+
+def _notes(found: Sequence[Opportunity]) -> list[str]:
+    notes = []
+    if found and min(days_of(one.task) for one in found) < A_WEEK:
+        notes.append("Fewer than seven days were read: a year is worked out from them, weekends or not.")
+    unpriced = sum(use.calls for one in found for use in one.unpriced)
+    if unpriced:
+        models = ", ".join(sorted({use.model for one in found for use in one.unpriced}))
+        notes.append(f"{unpriced:,} calls have no known price and are in no figure: {models}")
+    unread = sum(one.task.unread_calls for one in found)
+    if unread:
+        notes.append(f"The bodies of {unread:,} calls lie beside the log and were not read: they count as unassigned.")
+    return notes

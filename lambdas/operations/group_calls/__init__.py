@@ -1,0 +1,1 @@
+"""GroupCalls: a sample of digests becomes rules that say which task a call belongs to."""

@@ -1,0 +1,1 @@
+"""PlanDiscovery: which days are read, how many bytes they have, and the queries that follow."""

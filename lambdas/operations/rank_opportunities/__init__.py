@@ -1,0 +1,1 @@
+"""RankOpportunities: what each found task is worth, lever by lever."""

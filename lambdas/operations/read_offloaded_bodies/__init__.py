@@ -1,0 +1,1 @@
+"""ReadOffloadedBodies: what a query cannot see, because the bodies of long calls lie beside the log."""

@@ -1,0 +1,1 @@
+"""The parts of the discovery stack: what Athena reads, the machine that reads it, and what each may do."""
