@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,12 +37,10 @@ CASES: dict[str, tuple[Options, tuple[Family, ...]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_calls_are_grouped_by_their_task(tmp_path: Path, case: str) -> None:
+def test_calls_are_grouped_by_their_task(tmp_path: Path, discovery_seed: int, case: str) -> None:
     # Given
     options, families = CASES[case]
-    seed = int(os.environ.get("DISCOVERY_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"DISCOVERY_SEED={seed}")
-    account = Account(tmp_path, options, seed, families)
+    account = Account(tmp_path, options, discovery_seed, families)
     account.extract()
     columns = "request_id, principal, tools_digest, called_at, model, operation, json_answer, output_tokens, features"
     query = f"SELECT {columns} FROM logs.calls WHERE features IS NOT NULL ORDER BY md5(request_id)"

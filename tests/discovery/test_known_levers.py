@@ -1,13 +1,11 @@
 """Tasks whose lever is known by construction are ranked by what it saves, as their calls in the log add it up.
 
-The seed is drawn at run time and printed; ``DISCOVERY_SEED`` repeats one.
+The seed is drawn at run time (``conftest.py``).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import random
 from collections import defaultdict
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -88,10 +86,8 @@ def true_savings(logs: KnownLevers) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, dict[str, float]]:
-    seed = int(os.environ.get("DISCOVERY_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"DISCOVERY_SEED={seed}")
-    account = Account(tmp_path_factory.mktemp("logs"), STEADY, seed, (of_way,), logs=KnownLevers)
+def known(tmp_path_factory: pytest.TempPathFactory, discovery_seed: int) -> tuple[Account, dict[str, float]]:
+    account = Account(tmp_path_factory.mktemp("logs"), STEADY, discovery_seed, (of_way,), logs=KnownLevers)
     account.extract()
     account.group(6_000)
     return account, true_savings(account.logs)  # type: ignore[arg-type]

@@ -27,7 +27,8 @@ FIRST_PICKS = 40
 CLOSE = 0.985
 """Lines that tell whether a call has the block are shared by nearly the very calls of its first line."""
 
-TELLING = 12
+TELLING, TELLING_CHARACTERS = 12, 60
+"""Lines that a rule takes at most, and the least length of those that are enough to tell a block, in characters."""
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class Block:
             if (bits & self.calls).bit_count() >= CLOSE * (bits | self.calls).bit_count()
             for feature in features
         ]
-        return telling_first(close or self.features)
+        return telling_first(close if sum(f & WEIGHT_MASK for f in close) >= TELLING_CHARACTERS else self.features)
 
 
 def telling_first(features: Iterable[int]) -> Features:

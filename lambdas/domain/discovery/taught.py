@@ -60,13 +60,20 @@ def _of_caller(rules: Rules, caller: Caller, calls: Sequence[SampledCall]) -> li
         of_rule[rules.rule_of(*caller, call.features)].append(call)
         if call.named_task:
             of_name[call.named_task].append(call)
-    taken = [(_named(rule, of_rule[rule], of_name), of_rule[rule]) for rule in rules.by_caller.get(caller, ())]
+    before = rules.by_caller.get(caller, ())
+    taken = [(_named(rule, of_rule[rule], of_name), of_rule[rule]) for rule in before]
     made = (_rule_for(name, own, calls, taken) for name, own in sorted(of_name.items()) if len(own) >= NAMED_CALLS)
     new = [rule for rule in made if rule is not None]
+    taken = [(_named(rule, _left(of_rule[rule], new), of_name), of_rule[rule]) for rule in before]
     # What has a name is known better than what has none: it goes first where that takes nothing from the others.
     first = [rule for rule, _ in taken if rule.named and _leaves_others(rule, taken)]
     last = [rule for rule, _ in taken if rule not in first]
     return [replace(rule, order=order) for order, rule in enumerate([*new, *first, *last])]
+
+
+def _left(calls: Iterable[SampledCall], new: Sequence[Rule]) -> list[SampledCall]:
+    """Give the calls that rules which go first leave."""
+    return [call for call in calls if not any(rule.takes(frozenset(call.features)) for rule in new)]
 
 
 def _named(rule: Rule, calls: Sequence[SampledCall], of_name: Mapping[str, Sequence[SampledCall]]) -> Rule:
@@ -120,7 +127,7 @@ def _leaves_others(made: Rule, taken: Iterable[Taken]) -> bool:
     for rule, calls in taken:
         named = [call.named_task == made.task for call in calls if call.named_task]
         unnamed = [made.takes(frozenset(call.features)) for call in calls if not call.named_task]
-        if rule.task == made.task or not unnamed:
+        if rule.task == made.task or sum(unnamed) < NAMED_CALLS:
             continue
         share = sum(named) / len(named) if named else 0.0
         if sum(unnamed) / len(unnamed) > FEW_SHARED + 2 * share:

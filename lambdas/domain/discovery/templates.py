@@ -21,7 +21,7 @@ from lambdas.domain.discovery.line_blocks import (
     numbers_of,
     weight_of,
 )
-from lambdas.domain.discovery.masking import PART_BIT
+from lambdas.domain.discovery.masking import PART_BIT, SPLIT_CHARACTERS, WEIGHT_MASK
 
 if TYPE_CHECKING:
     from lambdas.domain.discovery.sampled_call import Manner, SampledCall
@@ -110,7 +110,8 @@ def _templates_among(
             return []
         if not _is_variable(family, manners, under_one=under_one):
             return family
-        values = {id(block) for block in family}
+        # What is long among them is no value: it only stood in for the calls that a line of many prompts left.
+        values = {id(block) for block in family if _is_short(block)} or {id(block) for block in family}
         left = [block for block in left if id(block) not in values]
     return []
 
@@ -124,8 +125,10 @@ def _is_variable(family: list[Block], manners: list[Manner], *, under_one: bool)
 
 
 def _is_short(block: Block) -> bool:
-    lines = [feature for feature in block.features if not feature & PART_BIT]
-    return len(lines) <= 1 or weight_of(lines) <= SHORT_CHARACTERS
+    whole = [feature for feature in block.features if not feature & PART_BIT]
+    # Where each line has a variable, beginnings and ends of lines are all that repeats.
+    ends = [f & WEIGHT_MASK for f in block.features if f & PART_BIT and f & WEIGHT_MASK > SPLIT_CHARACTERS]
+    return max(len(whole), len(ends) // 2) <= 1 or max(weight_of(whole), sum(ends)) <= SHORT_CHARACTERS
 
 
 def difference(groups: Iterable[int], manners: Sequence[Manner]) -> float:

@@ -62,6 +62,19 @@ def test_a_rule_for_something_else_does_not_get_the_name_of_the_few_calls_that_i
     assert taken(rules, SUMMARISE) == taken(rules, SUMMARISE, stock) == "summaries"
 
 
+def test_what_a_taught_rule_leaves_of_an_older_one_does_not_keep_the_name() -> None:
+    # Given a task whose words are in other calls too, one by one, and half of whose calls begin as a few others do
+    start, words = "Country by country, for each company", ["revenue", "quarter", "forecast"]
+    calls = several(60, [start, *words], "reports") + several(60, words, "reports", first=100)
+    calls += [one for n, word in enumerate(words) for one in several(90, [word], first=200 + 100 * n)]
+    calls += several(9, [start], first=500) + several(30, [start, *words], first=600)
+    # When
+    rules = rules_of_calls(calls)
+    # Then
+    assert taken(rules, start, *words) == taken(rules, *words) == "reports"
+    assert taken(rules, start) != "reports"
+
+
 def test_a_taught_rule_takes_no_calls_of_a_prompt_that_nobody_named() -> None:
     # Given a named task whose one line is also in a prompt without a name
     unnamed = [CLASSIFY, *POLICY]

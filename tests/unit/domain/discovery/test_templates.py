@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,29 @@ def test_many_prompts_under_one_frame_are_tasks_and_many_values_are_not() -> Non
     # Then each is a task, and none where nothing but the text differs
     assert len(set(tasks(differing, *prompts))) == 20
     assert len(set(tasks(alike, *prompts))) == 1
+
+
+OWN = (
+    " Sort the message into one of four queues. Name the queue and no other one.",
+    " Work out the refund under our terms. Show how you came to the sum.",
+    " Write a greeting for the group. Keep it to three short sentences.",
+)
+
+
+@pytest.mark.parametrize("variable", ["", " {}"])
+def test_a_line_that_most_prompts_share_parts_none_of_them_from_the_others(variable: str) -> None:
+    # Given three prompts with a line in common, and a fourth of the same house without it, all called alike
+    stock = " Remember that the desk closes at eight in the evening."
+    last = f" Collect the seats that were booked{variable} for the day after tomorrow."
+    last += f" List the rooms that are still free{variable} in the hotels of our group."
+    values = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(600)]
+    prompts = [[FRAME + stock + own for own in OWN] + [FRAME + last.format(value, value)] for value in values]
+    calls = [call(prompts[n][n % 4], float(n), f"Question {n}", "pro") for n in range(600)]
+
+    # Then each is a task
+    found = tasks(calls, *prompts[-1])
+    assert len(set(found)) == 4
+    assert UNASSIGNED not in found
 
 
 def test_a_short_line_that_two_prompts_end_with_gives_them_no_common_name() -> None:
