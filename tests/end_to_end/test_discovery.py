@@ -15,16 +15,18 @@ from cli.main import cli
 from local.bedrock_simulator.rules.video_search_intent import answer
 from local.embedded_aws.deploy import ENVIRONMENTS, deployed, synthesize
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
-from tests.end_to_end.account import Account, example_lines, lenient
+from tests.end_to_end.account import JOB_UNDER_WAY, Account, example_lines, lenient, until
 from tests.end_to_end.conftest import LOG_SOURCE, SIMULATOR, WAIT_SCALE
 from tests.unit.domain.logs.log_samples import converse, log_object
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.thorough]
+pytestmark = pytest.mark.end_to_end
 
 DAY = (datetime.now(UTC) - timedelta(hours=1)).date() - timedelta(days=1)
 PROMPTS = [json.loads(line)["prompt"] for line in example_lines()][:900]
 CANARY = "CANARY-7f3a-quartz"
-POEMS = "You write short poems.\nTake the word that is given, and write four lines on it.\nDo not explain the poem."
+TRIAGE = Path(__file__).parents[2] / "examples" / "ticket-triage"
+TICKETS = [json.loads(line)["messages"] for line in (TRIAGE / "prompts.jsonl").read_text().splitlines()]
+FIRST_TICKETS = [messages[0]["content"][0]["text"] for messages in TICKETS if len(messages) == 1][:200]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,8 @@ def _fill(s3: Any) -> None:
     s3.create_bucket(Bucket=bucket)
     search = str(lenient()["teacher_system_prompt"])
     mine = [_call(prompt, search, "search", number) for number, prompt in enumerate(PROMPTS)]
-    others = [_call(f"the word {prompt.split()[0]}", POEMS, "poems", n) for n, prompt in enumerate(PROMPTS[:200])]
+    triage = str(json.loads((TRIAGE / "task.json").read_text())["teacher_system_prompt"])
+    others = [_call(ticket, triage, "tickets", number) for number, ticket in enumerate(FIRST_TICKETS)]
     chat = [_call(f"{prompt} {CANARY}", "", "chat", number) for number, prompt in enumerate(PROMPTS[:20])]
     root = f"{LOG_SOURCE['prefix']}/AWSLogs/{ACCOUNT}/BedrockModelInvocationLogs/{REGION}/{DAY:%Y/%m/%d}"
     calls = [*mine, *others, *chat]
@@ -56,7 +59,8 @@ def _fill(s3: Any) -> None:
 
 
 def _call(prompt: str, system: str, role: str, number: int) -> dict[str, Any]:
-    moment = f"{DAY}T{8 + number % 4:02d}:{number % 60:02d}:00Z"
+    minute = 0 if role == "tickets" else number % 60  # fifty at once, each hour, as a job of somebody's own makes them
+    moment = f"{DAY}T{8 + number % 4:02d}:{minute:02d}:00Z"
     made = converse(prompt, json.dumps(answer(prompt)), timestamp=moment, requestId=f"{role}-{number}")
     made["modelId"] = "us.amazon.nova-pro-v1:0"
     made["identity"] = {"arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session"}
@@ -65,6 +69,24 @@ def _call(prompt: str, system: str, role: str, number: int) -> dict[str, Any]:
     made["input"]["inputTokenCount"] = 2_000
     made["output"]["outputTokenCount"] = 80
     return made
+
+
+def a_role_for_batch_jobs(account: Account, bucket: str) -> str:
+    """Make the role that a team gives Bedrock for its own batch jobs (user guide, batch-iam-sr)."""
+    roles = account.aws.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "bedrock.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    rights: list[dict[str, Any]] = [
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"},
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{bucket}/batch/*"},
+        {"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": "*"},
+    ]
+    made = roles.create_role(RoleName="team-batch", AssumeRolePolicyDocument=_policy(trust))
+    roles.put_role_policy(RoleName="team-batch", PolicyName="batch", PolicyDocument=_policy(*rights))
+    return str(made["Role"]["Arn"])
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 TYPED: list[str] = []
@@ -83,6 +105,10 @@ def typed(account: Account, *arguments: str, **words: str) -> Any:
     for word, value in {"DAY": f"{DAY}", **words}.items():
         said = said.replace(value, word)
     TYPED.append(f"python -m cli {said}")
+    return asked(account, *arguments)
+
+
+def asked(account: Account, *arguments: str) -> Any:
     place = ["--local-dir", str(account.aws.workdir), "--json"]
     given = CliRunner().invoke(cli, [*place, *arguments])
     assert given.exit_code == 0, (arguments, given.output, given.exception)
@@ -137,4 +163,37 @@ def test_the_first_opportunity_of_the_logs_becomes_a_promoted_student(account: A
     for key in keys:
         body = account.s3.get_object(Bucket=runs, Key=key)["Body"].read()
         assert CANARY.encode() not in body, key
-        assert b"short poems" not in body, key
+        assert b"sort tickets" not in body, key
+
+
+def test_the_batch_lever_of_a_found_task_is_a_job_that_answers_each_record(account: Account, tmp_path: Path) -> None:
+    # Given the tickets of the log, a bucket of the team and its role
+    found = asked(account, "opportunities")["opportunities"]
+    [tickets] = [one["task"]["task"] for one in found if one["task"]["principals"] == [["tickets", 200]]]
+    account.s3.create_bucket(Bucket="team-data")
+    role = a_role_for_batch_jobs(account, "team-data")
+
+    # When the lever is written, and the two commands that it prints are done with the team's names in them
+    path = tmp_path / "tickets.jsonl"
+    written = asked(account, "opportunity", tickets, "--lever", "batch", "--write", str(path))
+    request = json.loads(path.with_name("tickets.job.json").read_text().replace("BUCKET", "team-data"))
+    key = request["inputDataConfig"]["s3InputDataConfig"]["s3Uri"].removeprefix("s3://team-data/")
+    account.s3.put_object(Bucket="team-data", Key=key, Body=path.read_bytes())
+    bedrock = account.aws.client("bedrock")
+    arn = bedrock.create_model_invocation_job(**{**request, "roleArn": role})["jobArn"]
+
+    def done() -> dict[str, Any] | None:
+        job = bedrock.get_model_invocation_job(jobIdentifier=arn)
+        return job if job["status"] not in JOB_UNDER_WAY else None
+
+    job = until(done, "the end of the batch job")
+
+    # Then each record of the log is answered once
+    assert len(written["commands"]) == 2
+    assert (job["status"], job["successRecordCount"], job["errorRecordCount"]) == ("Completed", 200, 0)
+    listed = account.s3.list_objects_v2(Bucket="team-data", Prefix=key.replace("input.jsonl", "output/"))["Contents"]
+    [output] = [item["Key"] for item in listed if item["Key"].endswith(".jsonl.out")]
+    answers = account.s3.get_object(Bucket="team-data", Key=output)["Body"].read().splitlines()
+    answered = [json.loads(line) for line in answers]
+    assert sorted(line["recordId"] for line in answered) == sorted(f"tickets-{number}" for number in range(200))
+    assert all("modelOutput" in line for line in answered)
