@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +30,7 @@ hypothesis.settings.load_profile("any machine")
 gc.set_threshold(50_000, 20, 20)
 
 ROOT = Path(__file__).resolve().parent
-WAITING = "end_to_end"
-"""Folder whose tests wait for half of their time and longer, for what the embedded AWS does."""
-LONGEST_FIRST = (WAITING, "stacks/test_two_clones.py", "faults", "least_privilege", "stacks", "simulator")
+LONGEST_FIRST = ("end_to_end", "stacks/test_two_clones.py", "faults", "least_privilege", "stacks", "simulator")
 """Beginnings of paths whose modules take longest; a worker that gets one of them last would make the others wait."""
 TOGETHER = ("tests/focus/",)
 """Folders whose modules stay on one worker as well: they read one month, which takes half a minute to play."""
@@ -41,7 +38,7 @@ MOST_WORKERS = 8
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers a processor: one for what waits, one for what makes it busy."""
+    """Two workers a processor: a test on the embedded AWS waits half of its time."""
     return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
@@ -59,16 +56,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, and in turn with what waits and what makes a processor busy.
-
-    ``--dist loadfile`` keeps the tests of a module together.
-    """
-    modules = sorted(dict.fromkeys(map(_module, items)), key=_place)
-    waiting = [module for module in modules if module.startswith(WAITING)]
-    busy = [module for module in modules if not module.startswith(WAITING)]
-    in_turn = [module for pair in zip_longest(waiting, busy) for module in pair if module]
-    order = {module: place for place, module in enumerate(in_turn)}
-    items.sort(key=lambda item: order[_module(item)])
+    """Begin with what takes longest; ``--dist loadfile`` keeps the tests of a module together."""
+    items.sort(key=_place)
 
 
 def pytest_collection_finish() -> None:
@@ -81,7 +70,8 @@ def _module(item: pytest.Item) -> str:
     return item.path.relative_to(ROOT).as_posix()
 
 
-def _place(module: str) -> int:
+def _place(item: pytest.Item) -> int:
+    module = _module(item)
     return next((place for place, start in enumerate(LONGEST_FIRST) if module.startswith(start)), len(LONGEST_FIRST))
 
 

@@ -110,7 +110,7 @@ def _templates_among(
             return []
         if not _is_variable(family, manners, under_one=under_one):
             return family
-        # What is long among them is no value: it only stood in for the calls that a line of many prompts left.
+        # Only what is short is a value: a whole prompt was among them for the calls that a line of many prompts left.
         values = {id(block) for block in family if _is_short(block)} or {id(block) for block in family}
         left = [block for block in left if id(block) not in values]
     return []
