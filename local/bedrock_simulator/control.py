@@ -114,13 +114,6 @@ class SimulatorControl:
         """Tell the simulator who holds an access key."""
         self._ask("PUT", f"principals/{quote(access_key, safe='')}", {"arn": principal_arn})
 
-    def know(self, task: dict[str, Any]) -> str:
-        """Make a task known; return where the knowledge of what is right comes from.
-
-        ``task`` is the document of :class:`~local.bedrock_simulator.subjects.TaskFacts`.
-        """
-        return str(self._ask("PUT", f"tasks/{quote(str(task['name']), safe='')}", task)["source"])
-
     def reset(self, *, settings: bool = False) -> None:
         """Forget resources, records and faults, and the settings too if asked."""
         self._ask("POST", "reset", {"settings": settings})
