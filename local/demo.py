@@ -24,7 +24,7 @@ from lambdas.domain.outcomes import PROMOTED
 from lambdas.domain.text.plain_text import one_line
 from lambdas.gateways.registry.runs import Run
 from local.bedrock_simulator.subjects import NothingToLearnError, Subjects, TaskFacts, example_truths
-from local.embedded_aws.deploy import ROOT, SMALLEST_LAMBDAS, deployed, smallest_account
+from local.embedded_aws.deploy import ROOT, SMALLEST_LAMBDAS, SMALLEST_SETTINGS, deployed, smallest_account
 from local.embedded_aws.processes import EmbeddedAwsError
 
 EXAMPLE = ROOT / "examples" / "video-search-intent"
@@ -69,7 +69,11 @@ def main(stay: bool, workdir: Path, task: Path, account: str) -> None:
 
 def _demo(screen: CleanConsole, workdir: Path, task: Path, account: str, *, stay: bool) -> int:
     started, smallest = time.monotonic(), account == "smallest"
-    limits: dict[str, Any] = {"lambdas_at_once": SMALLEST_LAMBDAS, "simulator_settings": smallest_account()}
+    limits: dict[str, Any] = {
+        "lambdas_at_once": SMALLEST_LAMBDAS,
+        "simulator_settings": smallest_account(),
+        "settings": SMALLEST_SETTINGS,
+    }
 
     def say(text: str) -> None:
         screen.say(f"[{time.monotonic() - started:5.1f} s] {text}")

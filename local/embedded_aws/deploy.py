@@ -25,6 +25,13 @@ ENVIRONMENTS = ROOT / "local" / "environments.json"
 _MODEL_UNITS_QUOTA = "L-BE77399C"
 
 
+def local_context(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Give the context of the local environments, each with these settings in place of its own."""
+    environments = parse_document(ENVIRONMENTS.read_bytes(), f"{ENVIRONMENTS.name} is ")
+    changed = {name: {**own, **settings} for name, own in environments.items()}
+    return {"environments": json.dumps(changed, separators=(",", ":"))}
+
+
 def synthesize(assembly: Path, *, app: Path = ROOT, context: Mapping[str, str] | None = None) -> float:
     """Synthesize an app; needs neither credentials nor a running embedded AWS.
 
@@ -47,10 +54,9 @@ def synthesize(assembly: Path, *, app: Path = ROOT, context: Mapping[str, str] |
     EmbeddedAwsError
         If the synthesis fails; with the end of its output.
     """
-    if context is None:
-        environments = parse_document(ENVIRONMENTS.read_bytes(), f"{ENVIRONMENTS.name} is ")
-        context = {"environments": json.dumps(environments, separators=(",", ":"))}
-    arguments = [part for name, value in context.items() for part in ("--context", f"{name}={value}")]
+    arguments = [
+        part for name, value in (context or local_context({})).items() for part in ("--context", f"{name}={value}")
+    ]
     return _cdk(["synth", "--quiet", "--output", str(assembly), *arguments], clean_environment(), app)
 
 
@@ -102,6 +108,9 @@ def simulated_account() -> dict[str, Any]:
 
 SMALLEST_LAMBDAS = 10
 """Lambdas that a new account runs at once (Lambda quotas)."""
+SMALLEST_SETTINGS = {"quota_wait_hours": 96, "distillation_poll_seconds": 120}
+"""The judge of the example takes four days of so small a quota, and CheckRun refuses what would wait for longer.
+The events of so long a wait leave the execution's history room for half of the usual polls."""
 
 
 def smallest_account() -> dict[str, Any]:
@@ -128,6 +137,7 @@ def deployed(
     wait_scale: float = 0.01,
     lambdas_at_once: int | None = None,
     simulator_settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = lambda _step: None,
 ) -> Iterator[EmbeddedAws]:
     """Start an embedded AWS with the stacks of the local environments in it; everything ends with the context.
@@ -145,6 +155,8 @@ def deployed(
         As for :meth:`EmbeddedAws.start`.
     simulator_settings : mapping, optional
         What differs from :func:`simulated_account`, as the simulator's settings name it.
+    settings : mapping, optional
+        What differs in the settings of the local environments, where no assembly is given.
     progress : callable
         Told what is being done, before it is done.
 
@@ -160,17 +172,17 @@ def deployed(
     """
     progress("starting the embedded AWS")
     # Started first, although the synthesis does not need it: it takes the lock on the folder that both write to.
-    settings = json.dumps(simulated_account() | dict(simulator_settings or {}))
+    simulated = json.dumps(simulated_account() | dict(simulator_settings or {}))
     with EmbeddedAws.start(
         workdir,
         wait_scale=wait_scale,
         lambdas_at_once=lambdas_at_once,
-        simulator_options=["--settings", settings],
+        simulator_options=["--settings", simulated],
     ) as aws:
         if assembly is None:
             assembly = aws.workdir / "cdk.out"
             progress("synthesizing the stacks")
-            synthesize(assembly)
+            synthesize(assembly, context=local_context(settings or {}))
         progress("deploying the stacks")
         deploy(aws, assembly)
         yield aws

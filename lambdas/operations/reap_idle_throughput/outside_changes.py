@@ -11,6 +11,7 @@ from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, THROUG
 from lambdas.workflow.serving.pointer import read_pointer
 from lambdas.workflow.serving.published import (
     fallback_of,
+    is_served,
     policy_of,
     publish_champion,
     publish_policy,
@@ -94,7 +95,7 @@ class OutsideChanges:
         wanted = policy_of(stage, champion, fallback)
         if published == wanted:
             return None
-        if mend:
+        if mend and is_served(stage):
             publish_policy(stage, champion)
         if published is None or _who_answers(published) == _who_answers(wanted):
             return None

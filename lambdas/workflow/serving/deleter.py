@@ -113,7 +113,7 @@ class Deleter:
 
     def _delete_model(self, thing: Billable) -> bool:
         model = _by_arn_or_name(thing, self._bedrock.model, self._bedrock.find_model)()
-        if model is None or not self._is_ours(model.arn):
+        if model is None or not self._is_ours(model.arn, self._bedrock.model):
             return True
         if not self._bedrock.delete_model(model.arn):
             return False
@@ -122,13 +122,13 @@ class Deleter:
 
     def _delete_deployment(self, thing: Billable) -> bool:
         arn = thing.arn or self._bedrock.deployment_named(thing.name)
-        if arn is None or not self._is_ours(arn, self._spares):
+        if arn is None or not self._is_ours(arn, self._bedrock.find_deployment, self._spares):
             return True
         return self._gone(arn, self._bedrock.delete_deployment, self._bedrock.find_deployment)
 
     def _delete_throughput(self, thing: Billable) -> bool:
         arn = thing.arn or self._bedrock.throughput_named(thing.name)
-        if arn is None or not self._is_ours(arn, self._spares):
+        if arn is None or not self._is_ours(arn, self._bedrock.find_throughput, self._spares):
             return True
         return self._gone(arn, self._bedrock.delete_throughput, self._bedrock.find_throughput)
 
@@ -142,15 +142,21 @@ class Deleter:
                 raise
         return find(arn) is None
 
-    def _is_ours(self, arn: str, spares: Callable[[Mapping[str, str]], bool] = lambda _tags: False) -> bool:
+    def _is_ours(
+        self,
+        arn: str,
+        find: Callable[[str], object | None],
+        spares: Callable[[Mapping[str, str]], bool] = lambda _tags: False,
+    ) -> bool:
         """Read the resource's own tags, environment and run; what does not exist any more is nobody's.
 
-        An endpoint has one run; a model may have several, which its holders tell.
+        An endpoint has one run; a model may have several, which its holders tell. Tags that are not found do not say
+        that a resource is gone: it bills on while ``find`` has it.
         """
         try:
             tags = self._bedrock.tags(arn)
         except ClientError as problem:
-            if refusal(problem) == "ResourceNotFoundException":
+            if refusal(problem) == "ResourceNotFoundException" and find(arn) is None:
                 return False
             raise
         owner = tags.get(ENVIRONMENT_TAG)
@@ -168,7 +174,7 @@ class Deleter:
         ended: Collection[str],
     ) -> bool:
         job = find()
-        if job is None or job.status in ended or not self._is_ours(job.arn):
+        if job is None or job.status in ended or not self._is_ours(job.arn, lambda _arn: find()):
             return True
         if self._spares(self._bedrock.tags(job.arn)):
             return True

@@ -17,9 +17,22 @@ if TYPE_CHECKING:
 
 
 def publish_champion(stage: Stage, champion: Champion) -> None:
-    """Write policy and pointer anew from the registry."""
-    publish_policy(stage, champion)
-    publish_pointer(stage, champion)
+    """Write policy and pointer anew from the registry; nothing where the task was torn down since it was read."""
+    if is_served(stage):
+        publish_policy(stage, champion)
+        publish_pointer(stage, champion)
+
+
+def is_served(stage: Stage) -> bool:
+    """Look once more whether a task has a champion, before anything is written for its callers.
+
+    ``teardown`` takes the champion from the registry first. It looks for parameters once more after a pause of ten
+    seconds, so that it finds what is written right after this look.
+    """
+    served = stage.pipeline.tasks.state(stage.run.task).champion is not None
+    if not served:
+        logger.warning("nothing is published: the task has been torn down", extra={"task": stage.run.task})
+    return served
 
 
 def publish_policy(stage: Stage, champion: Champion) -> dict[str, Any]:

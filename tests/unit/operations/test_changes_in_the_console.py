@@ -8,13 +8,11 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.domain.bedrock_names import resource_tags
 from lambdas.gateways.aws.bedrock import BATCH_ENDED, BATCH_UNDER_WAY, JOB_ENDED, JOB_UNDER_WAY
-from lambdas.gateways.registry.resources import (
-    RELEASED,
-    THROUGHPUT,
-)
+from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, RELEASED, THROUGHPUT
 from lambdas.gateways.registry.runs import Run
 from lambdas.workflow.serving.deleter import Deleter
 from lambdas.workflow.serving.published import publish_policy
@@ -70,6 +68,22 @@ class TestWhateverItIsCalled:
 
         assert Deleter(yard.workshop.pipeline.bedrock, "dev").delete(entry)
         assert arn not in yard.workshop.client.endpoints
+
+    @pytest.mark.parametrize("kind", [THROUGHPUT, DEPLOYMENT, CUSTOM_MODEL])
+    def test_tags_that_are_not_found_do_not_say_that_it_is_gone(self, yard: Yard, kind: str) -> None:
+        # Given something that exists, whose tags the service does not find
+        run, client = yard.workshop.run(), yard.workshop.client
+        made = {
+            THROUGHPUT: lambda: client.add_throughput("dev-video-ab", "arn:model"),
+            DEPLOYMENT: lambda: client.add_deployment("dev-video-ab", "arn:model"),
+            CUSTOM_MODEL: lambda: client.add_model("dev-video-ab"),
+        }
+        arn = made[kind]()
+        client.refuses["ListTagsForResource"] = "ResourceNotFoundException"
+        entry = replace(yard.workshop.made(run, kind, "dev-video-ab", None), arn=arn)
+        # Then it is not taken for gone
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            Deleter(yard.workshop.pipeline.bedrock, "dev").delete(entry)
 
     def test_the_tags_of_other_peoples_resources_are_not_read_at_each_look(self, yard: Yard) -> None:
         # Given an account with other people's models, made long ago, and one made just now

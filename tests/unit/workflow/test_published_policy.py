@@ -148,6 +148,18 @@ def test_a_teardown_and_a_forgotten_run_take_the_choice_away(workshop: Workshop)
     assert workshop.pipeline.tasks.state("video").choice is None
 
 
+def test_nothing_is_published_of_a_task_that_was_torn_down_after_its_champion_was_read(
+    workshop: Workshop, parameters: FakeParameters
+) -> None:
+    # Given a promotion that has read its champion, and a teardown of the environment
+    run, one = champion(workshop)
+    workshop.pipeline.tasks.tear_down("video", workshop.now())
+    # When it goes on
+    publish_champion(workshop.stage("PromoteStudent", run), one)
+    # Then no caller is told of an endpoint that is gone
+    assert parameters.values == {}
+
+
 FALLBACK = FallbackModel(model="m", role="teacher", prompt="p", parameters={}, usd_per_million_tokens=None)
 shares = st.floats(0, 1)
 choices = st.builds(
