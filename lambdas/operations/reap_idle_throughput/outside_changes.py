@@ -11,7 +11,6 @@ from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, THROUG
 from lambdas.workflow.serving.pointer import read_pointer
 from lambdas.workflow.serving.published import (
     fallback_of,
-    is_served,
     policy_of,
     publish_champion,
     publish_policy,
@@ -95,7 +94,7 @@ class OutsideChanges:
         wanted = policy_of(stage, champion, fallback)
         if published == wanted:
             return None
-        if mend and is_served(stage):
+        if mend:
             publish_policy(stage, champion)
         if published is None or _who_answers(published) == _who_answers(wanted):
             return None

@@ -174,9 +174,7 @@ class Deleter:
         ended: Collection[str],
     ) -> bool:
         job = find()
-        if job is None or job.status in ended or not self._is_ours(job.arn, lambda _arn: find()):
-            return True
-        if self._spares(self._bedrock.tags(job.arn)):
+        if job is None or job.status in ended or not self._is_ours(job.arn, lambda _arn: find(), self._spares):
             return True
         stop(job.arn)
         after = find()

@@ -13,6 +13,7 @@ from lambdas.domain.serving.serving_policy import CLIENT_REQUIREMENT
 from lambdas.domain.stored import DOCUMENT_VERSION
 from lambdas.gateways.aws import clients
 from lambdas.gateways.aws.service_errors import refusal
+from lambdas.workflow.stage import logger
 
 if TYPE_CHECKING:
     from lambdas.domain.task.task_definition import TaskDefinition
@@ -48,19 +49,32 @@ def read_parameter(name: str) -> dict[str, Any] | None:
 
 def publish_pointer(stage: Stage, champion: Champion) -> None:
     """Write everything that a caller needs: endpoint, system prompt, inference parameters and output schema."""
-    clients.ssm().put_parameter(
-        Name=stage.pipeline.environment.champion_parameter(stage.run.task),
-        Description=f"Where the champion of task {stage.run.task} is served and how it is asked",
-        Value=pointer_text(
+    write_parameter(
+        stage,
+        stage.pipeline.environment.champion_parameter(stage.run.task),
+        f"Where the champion of task {stage.run.task} is served and how it is asked",
+        pointer_text(
             stage.task,
             endpoint_arn=champion.endpoint_arn,
             model_arn=champion.model_arn,
             run_id=champion.run_id,
             promoted_at=champion.promoted_at,
         ),
-        Type="String",
-        Tier="Intelligent-Tiering",
-        Overwrite=True,
+    )
+
+
+def write_parameter(stage: Stage, name: str, about: str, text: str) -> None:
+    """Write a parameter for callers; nothing where the task was torn down since its champion was read.
+
+    ``teardown`` takes the champion from the registry first. It looks for parameters once more after a pause of ten
+    seconds, so that it finds what is written right after this look.
+    """
+    task = stage.run.task
+    if stage.pipeline.tasks.state(task).champion is None:
+        logger.warning("nothing is published: the task has been torn down", extra={"task": task, "parameter": name})
+        return
+    clients.ssm().put_parameter(
+        Name=name, Description=about, Value=text, Type="String", Tier="Intelligent-Tiering", Overwrite=True
     )
 
 

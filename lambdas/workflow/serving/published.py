@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.questions.prompts import inference_parameters
 from lambdas.domain.serving.serving_policy import FallbackModel, policy_document, prices_of, prompt_key
-from lambdas.gateways.aws import clients
-from lambdas.workflow.serving.pointer import parameter_text, publish_pointer, read_parameter
+from lambdas.workflow.serving.pointer import parameter_text, publish_pointer, read_parameter, write_parameter
 from lambdas.workflow.stage import logger
 
 if TYPE_CHECKING:
@@ -17,22 +16,9 @@ if TYPE_CHECKING:
 
 
 def publish_champion(stage: Stage, champion: Champion) -> None:
-    """Write policy and pointer anew from the registry; nothing where the task was torn down since it was read."""
-    if is_served(stage):
-        publish_policy(stage, champion)
-        publish_pointer(stage, champion)
-
-
-def is_served(stage: Stage) -> bool:
-    """Look once more whether a task has a champion, before anything is written for its callers.
-
-    ``teardown`` takes the champion from the registry first. It looks for parameters once more after a pause of ten
-    seconds, so that it finds what is written right after this look.
-    """
-    served = stage.pipeline.tasks.state(stage.run.task).champion is not None
-    if not served:
-        logger.warning("nothing is published: the task has been torn down", extra={"task": stage.run.task})
-    return served
+    """Write policy and pointer anew from the registry."""
+    publish_policy(stage, champion)
+    publish_pointer(stage, champion)
 
 
 def publish_policy(stage: Stage, champion: Champion) -> dict[str, Any]:
@@ -49,14 +35,8 @@ def publish_policy(stage: Stage, champion: Champion) -> dict[str, Any]:
         key = prompt_key(task, champion.run_id, fallback.prompt_sha256)
         pipeline.runs.write(key, fallback.prompt.encode(), "text/plain; charset=utf-8")
     document = policy_of(stage, champion, fallback)
-    clients.ssm().put_parameter(
-        Name=pipeline.environment.policy_parameter(task),
-        Description=f"Who answers callers of task {task} where its champion does not",
-        Value=parameter_text(document),
-        Type="String",
-        Tier="Intelligent-Tiering",
-        Overwrite=True,
-    )
+    about = f"Who answers callers of task {task} where its champion does not"
+    write_parameter(stage, pipeline.environment.policy_parameter(task), about, parameter_text(document))
     return document
 
 
