@@ -28,6 +28,12 @@ def of_bedrock(*actions: str, on: Sequence[str], to: str) -> Permission:
     return allow(*actions, on=on, to=to, because=BEDROCK_IDS)
 
 
+def send_answer(to: str) -> Permission:
+    """Allow an answer to an execution that waits."""
+    because = f"{NO_RESOURCE} What can be answered is bounded by the token, which only two roles may read."
+    return allow("states:SendTaskSuccess", on=["*"], to=to, because=because)
+
+
 def without_resource(*actions: str, to: str) -> Permission:
     """Allow actions that know no resource."""
     return allow(*actions, on=["*"], to=to, because=NO_RESOURCE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacks.access.permission_parts import NO_RESOURCE, RUN_KEYS, PermissionParts, of_bedrock, without_resource
+from stacks.access.permission_parts import RUN_KEYS, PermissionParts, of_bedrock, send_answer, without_resource
 from stacks.access.permissions import Permission, allow
 
 
@@ -208,12 +208,7 @@ class StagePermissions(PermissionParts):
         """Find the task token and answer with it."""
         return [
             self._approvals("GetItem", "DeleteItem"),
-            allow(
-                "states:SendTaskSuccess",
-                on=["*"],
-                to="answer the execution that waits",
-                because=f"{NO_RESOURCE} What can be answered is bounded by the token, which only two roles may read.",
-            ),
+            send_answer(to="answer the execution that waits"),
             *self._record_in_runs(),
             # Who serves the task now, and whether a proof of identity was used before.
             self._registry_items(["TASK#*", "PROOF#*"], "GetItem"),
@@ -225,12 +220,7 @@ class StagePermissions(PermissionParts):
         scores = f"{self._data.runs_bucket_arn}/runs/*/labels/*"
         return [
             self._approvals("GetItem", "DeleteItem"),
-            allow(
-                "states:SendTaskSuccess",
-                on=["*"],
-                to="let the execution that waits go back to its gate",
-                because=f"{NO_RESOURCE} What can be answered is bounded by the token, which only two roles may read.",
-            ),
+            send_answer(to="let the execution that waits go back to its gate"),
             self._runs("s3:GetObject"),
             self._list_runs_bucket("runs/*"),
             # Neither a verdict nor a report: those are ScoreEvaluation's.

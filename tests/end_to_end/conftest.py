@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local.embedded_aws.deploy import ENVIRONMENTS, deployed, synthesize
+from local.embedded_aws.deploy import deployed, local_context, synthesize
 from tests.end_to_end.account import Account
 from tests.workers import folder_of_the_run, made_once
 
@@ -26,10 +25,7 @@ WAIT_SCALE = 0.001
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cloud assembly of the present code, made once for all workers."""
-    environments = json.loads(ENVIRONMENTS.read_text())
-    for settings in environments.values():
-        settings["log_sources"] = [LOG_SOURCE]
-    context = {"environments": json.dumps(environments)}
+    context = local_context({"log_sources": [LOG_SOURCE]})
     return made_once(
         folder_of_the_run(tmp_path_factory), "assembly", lambda folder: synthesize(folder, context=context)
     )

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from cli.main import cli
 from local.bedrock_simulator.rules.video_search_intent import answer
-from local.embedded_aws.deploy import ENVIRONMENTS, deployed, synthesize
+from local.embedded_aws.deploy import deployed
 from local.embedded_aws.lifecycle import ACCOUNT, REGION
 from tests.end_to_end.account import JOB_UNDER_WAY, Account, example_lines, lenient, until
 from tests.end_to_end.conftest import LOG_SOURCE, SIMULATOR, WAIT_SCALE
@@ -32,13 +32,9 @@ FIRST_TICKETS = [messages[0]["content"][0]["text"] for messages in TICKETS if le
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """Deploy an environment with discovery, whose log has a day of two tasks and of calls that are none."""
-    environments = json.loads(ENVIRONMENTS.read_text())
-    for settings in environments.values():
-        settings |= {"log_sources": [LOG_SOURCE], "discovery": {"days": 1, "sample_calls": 1_000}}
-    assembly = tmp_path_factory.mktemp("assembly")
-    synthesize(assembly, context={"environments": json.dumps(environments)})
     workdir = tmp_path_factory.mktemp("embedded-aws")
-    with deployed(workdir, assembly=assembly, wait_scale=WAIT_SCALE, simulator_settings=SIMULATOR) as aws:
+    settings = {"log_sources": [LOG_SOURCE], "discovery": {"days": 1, "sample_calls": 1_000}}
+    with deployed(workdir, wait_scale=WAIT_SCALE, simulator_settings=SIMULATOR, settings=settings) as aws:
         found = Account(aws)
         _fill(found.s3)
         yield found

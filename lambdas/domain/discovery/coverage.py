@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lambdas.domain.bill.cost_lines import USAGE, BillLine
 from lambdas.domain.bill.reconciliation import model_of_bill
+from lambdas.domain.discovery.found_task import ModelTraffic
 from lambdas.domain.discovery.spend import Flow, priced_name
 from lambdas.domain.errors import PriceMissing
 from lambdas.domain.prices.price_book import TIERS, TOKEN_USAGES, PriceBook
@@ -35,16 +36,10 @@ _CODES = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LoggedDay:
+class LoggedDay(ModelTraffic):
     """What the log holds of one model on one day; ``hours`` are those (UTC) in which there are lines."""
 
     day: date
-    model: str
-    calls: int
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
     hours: frozenset[int]
 
     @classmethod
@@ -66,16 +61,8 @@ class LoggedDay:
 
     def usd(self, prices: PriceBook, name: str) -> Decimal | None:
         """Price it; ``None`` where a price is missing."""
-        flow = Flow(
-            model=name,
-            calls=float(self.calls),
-            input_tokens=float(self.input_tokens),
-            cache_read_tokens=float(self.cache_read_tokens),
-            cache_write_tokens=float(self.cache_write_tokens),
-            output_tokens=float(self.output_tokens),
-        )
         try:
-            return flow.usd(prices)
+            return Flow.of(name, self).usd(prices)
         except PriceMissing:
             return None
 

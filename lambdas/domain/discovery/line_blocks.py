@@ -47,7 +47,7 @@ class Block:
     def add(self, features: list[int], bits: int) -> None:
         """Add lines that the very same calls have."""
         self.groups.append((bits, features))
-        self.weight += sum(feature & WEIGHT_MASK for feature in features)
+        self.weight += length_of(features)
 
     def settle(self) -> None:
         """Find the calls that have most of the lines."""
@@ -75,7 +75,7 @@ class Block:
             if (bits & self.calls).bit_count() >= CLOSE * (bits | self.calls).bit_count()
             for feature in features
         ]
-        return telling_first(close if sum(f & WEIGHT_MASK for f in close) >= TELLING_CHARACTERS else self.features)
+        return telling_first(close if length_of(close) >= TELLING_CHARACTERS else self.features)
 
 
 def telling_first(features: Iterable[int]) -> Features:
@@ -93,6 +93,11 @@ def core_of(blocks: Iterable[Block]) -> Block | None:
         for bits, features in block.groups:
             core.add(features, bits)
     return core
+
+
+def length_of(features: Iterable[int]) -> int:
+    """Sum the lengths of lines and of parts of lines: where each line has a variable, parts are all there is."""
+    return sum(feature & WEIGHT_MASK for feature in features)
 
 
 def weight_of(features: Iterable[int], *, system_only: bool = False) -> int:

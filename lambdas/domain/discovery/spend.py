@@ -74,6 +74,18 @@ class Flow:
     output_tokens: float
     way: str = ON_DEMAND_WAY
 
+    @classmethod
+    def of(cls, model: str, use: ModelTraffic) -> Self:
+        """Give what was logged, paid on demand, under the name by which the book prices the model."""
+        return cls(
+            model=model,
+            calls=float(use.calls),
+            input_tokens=float(use.input_tokens),
+            cache_read_tokens=float(use.cache_read_tokens),
+            cache_write_tokens=float(use.cache_write_tokens),
+            output_tokens=float(use.output_tokens),
+        )
+
     @property
     def sent(self) -> float:
         """All tokens of the requests."""
@@ -193,14 +205,7 @@ def _priced(use: ModelTraffic, factor: float, prices: PriceBook, profiles: Mappi
     name = priced_name(use.model, profiles)
     if name is None:
         return _NO_MODEL if "application-inference-profile" in use.model else _BY_THE_HOUR
-    flow = Flow(
-        model=name,
-        calls=float(use.calls),
-        input_tokens=float(use.input_tokens),
-        cache_read_tokens=float(use.cache_read_tokens),
-        cache_write_tokens=float(use.cache_write_tokens),
-        output_tokens=float(use.output_tokens),
-    ).times(factor)
+    flow = Flow.of(name, use).times(factor)
     try:
         flow.usd(prices)
     except PriceMissing as missing:

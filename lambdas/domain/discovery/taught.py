@@ -10,8 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lambdas.domain.discovery.line_blocks import CLOSE, FEW_SHARED, telling_first
-from lambdas.domain.discovery.masking import WEIGHT_MASK
+from lambdas.domain.discovery.line_blocks import CLOSE, FEW_SHARED, length_of, telling_first
 from lambdas.domain.discovery.rules import Rule, Rules
 from lambdas.domain.discovery.sampled_call import SampledCall
 
@@ -83,7 +82,7 @@ def _named(rule: Rule, calls: Sequence[SampledCall], of_name: Mapping[str, Seque
     if not name or most < max(NAMED_CALLS, NAMED_SHARE * names.total(), NAMED_PART * len(of_name[name])):
         return rule
     usual = telling_first(_common(of_name[name]))
-    if _length(usual) >= TOLD_CHARACTERS:
+    if length_of(usual) >= TOLD_CHARACTERS:
         has_them = replace(rule, parts=(usual,))
         unnamed = [has_them.takes(frozenset(call.features)) for call in calls if not call.named_task]
         if sum(unnamed) < len(unnamed) / 2:
@@ -99,15 +98,10 @@ def _rule_for(
     if right >= RIGHT_SHARE * len(own):
         return None
     lines = _telling(own, [call for call in calls if call.named_task not in (None, name)])
-    if _length(lines) < TOLD_CHARACTERS:
+    if length_of(lines) < TOLD_CHARACTERS:
         return None
     made = Rule(own[0].principal, own[0].tools, 0, name, named=True, parts=(telling_first(lines),))
     return made if _leaves_others(made, taken) else None
-
-
-def _length(features: Iterable[int]) -> int:
-    """Sum the lengths of lines and of parts of lines: where each line has a variable, parts are all there is."""
-    return sum(feature & WEIGHT_MASK for feature in features)
 
 
 def _common(calls: Sequence[SampledCall]) -> list[int]:
