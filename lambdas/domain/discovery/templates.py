@@ -35,8 +35,9 @@ NEARLY_ALL, MOST_CALLS, ENOUGH_CALLS = 0.95, 0.9, 0.3
 MAX_ALTERNATIVES = 12
 """More alternatives than these under a common text are a variable, unless the calls differ by them."""
 
-SHORT_CHARACTERS = 40
-"""Alternatives of one line, or of no more text than this, are a variable, unless the calls differ by them."""
+SHORT_CHARACTERS, OWN_PARTS = 40, 2
+"""Alternatives of no more text than this are a variable, unless the calls differ by them; so is one longer line of
+which fewer parts are its own: both its ends, or an end and the words with which the text begins."""
 
 DIFFERENT, NOISE = 0.1, 1.5
 """How much the calls' models, operations, answers or hours must differ by alternative, of 1, and how many times the
@@ -126,6 +127,9 @@ def _is_variable(family: list[Block], manners: list[Manner], *, under_one: bool)
 
 def _is_short(block: Block) -> bool:
     whole = [feature for feature in block.features if not feature & PART_BIT]
+    # A value stands within a line whose ends are the same for all; an instruction has a line of its own.
+    if weight_of(whole) > SHORT_CHARACTERS and len(block.features) - len(whole) >= OWN_PARTS:
+        return False
     # Where each line has a variable, beginnings and ends of lines are all that repeats.
     ends = [f & WEIGHT_MASK for f in block.features if f & PART_BIT and f & WEIGHT_MASK > SPLIT_CHARACTERS]
     return max(len(whole), len(ends) // 2) <= 1 or max(weight_of(whole), sum(ends)) <= SHORT_CHARACTERS

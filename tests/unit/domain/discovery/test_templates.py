@@ -44,6 +44,49 @@ def test_a_line_with_few_values_parts_no_task() -> None:
     assert tasks(calls, LANGUAGES[0]) != [UNASSIGNED]
 
 
+BEGINS_THE_TURN = (
+    "Classify the complaint below under the luggage and hand luggage rules of the policy.",
+    "Score the draft below for the delays and cancelled journeys rules of the policy.",
+)
+ENDS_THE_SYSTEM_TEXT = (
+    "Classify the complaint of the customer under our rules of luggage.",
+    "Score the draft of an answer by the tone that our house is known for.",
+)
+
+
+@pytest.mark.parametrize("in_user", [True, False], ids=["begins the turn of the user", "ends the system text"])
+def test_an_instruction_of_one_line_is_a_task_however_alike_the_calls_are(in_user: bool) -> None:
+    # Given one policy, asked of one model in two ways that differ in a single line
+    def asked(n: int) -> SampledCall:
+        if in_user:
+            return call(FRAME, float(n), f"{BEGINS_THE_TURN[n % 2]}\n\nLetter {n}", "pro")
+        return call(f"{FRAME} {ENDS_THE_SYSTEM_TEXT[n % 2]}", float(n), f"Letter {n}", "pro")
+
+    calls = [asked(n) for n in range(300)]
+
+    # Then each is a task
+    rules = rules_of_calls(calls)
+    found = [rules.task_of(one) for one in calls[:2]]
+    assert len(set(found)) == 2
+    assert UNASSIGNED not in found
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Write in the manner of {} when you answer a customer of this house",
+        "When you answer a customer of this house write in the manner of a {}",
+    ],
+)
+def test_a_value_within_a_long_line_parts_no_task(value: str) -> None:
+    # Given one long line that differs in a word, within it or at its end
+    values = [f"{FRAME} {value.format(name)}." for name in ("butlers", "pilots", "sailors")]
+    calls = [call(values[n % 3], float(n), f"Question {n}", "pro") for n in range(300)]
+
+    # Then they are one task
+    assert len(set(tasks(calls, *values))) == 1
+
+
 def test_one_line_parts_tasks_where_the_calls_differ_by_it() -> None:
     """The very same texts, asked of another model for each: what changes with a line is another piece of work."""
     calls = [call(LANGUAGES[n % 3], float(n), f"Question {n}", ("pro", "lite", "lite")[n % 3]) for n in range(300)]
