@@ -19,6 +19,7 @@ from lambdas.domain.task.settings import Settings
 from tests.discovery.account import Account, known_calls, offloaded_of
 from tests.discovery.account_logs import ADHOC, FAMILIES, Options
 from tests.discovery.drawn import Drawn
+from tests.discovery.everyday_prompts import EVERYDAY_FAMILIES
 from tests.discovery.other_styles import OTHER_FAMILIES
 from tests.discovery.scores import pairwise
 
@@ -47,7 +48,7 @@ class Found:
     """One account, read once for all tests of this module."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self.account = Account(folder, HARD, seed, FAMILIES + OTHER_FAMILIES)
+        self.account = Account(folder, HARD, seed, FAMILIES + OTHER_FAMILIES + EVERYDAY_FAMILIES)
         self.account.extract()
         self.rows = self.account.calls()
         self.status = {row["request_id"]: row["status"] for row in self.rows}

@@ -10,6 +10,7 @@ import pytest
 from lambdas.domain.discovery.grouping import rules_of_calls
 from tests.discovery.account import Account, known_calls
 from tests.discovery.account_logs import ADHOC, FAMILIES, Options
+from tests.discovery.everyday_prompts import EVERYDAY_FAMILIES
 from tests.discovery.other_styles import OTHER_FAMILIES
 from tests.discovery.scores import pairwise
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.thorough
 SAMPLE = 20_000
 GATEWAY = Options(calls=20_000, one_role=True)
 HARD = dataclasses.replace(GATEWAY, tasks=50, variable_words=True, user_instructions=True, versions=True, adhoc=0.06)
+EVERYTHING = FAMILIES + OTHER_FAMILIES + EVERYDAY_FAMILIES
 CASES: dict[str, tuple[Options, tuple[Family, ...]]] = {
     "many roles": (Options(calls=20_000), FAMILIES),
     "one role": (GATEWAY, FAMILIES),
@@ -31,8 +33,9 @@ CASES: dict[str, tuple[Options, tuple[Family, ...]]] = {
     "versions": (dataclasses.replace(GATEWAY, versions=True), FAMILIES),
     "nearly all lines shared": (dataclasses.replace(GATEWAY, shared_lines=0.85), FAMILIES),
     "other styles": (GATEWAY, OTHER_FAMILIES),
-    "everything": (HARD, FAMILIES + OTHER_FAMILIES),
-    "everything, 200,000 calls": (dataclasses.replace(HARD, calls=200_000), FAMILIES + OTHER_FAMILIES),
+    "everyday prompts": (dataclasses.replace(GATEWAY, adhoc=0.05), EVERYDAY_FAMILIES),
+    "everything": (HARD, EVERYTHING),
+    "everything, 200,000 calls": (dataclasses.replace(HARD, calls=200_000), EVERYTHING),
 }
 
 

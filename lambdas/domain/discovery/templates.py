@@ -21,7 +21,7 @@ from lambdas.domain.discovery.line_blocks import (
     numbers_of,
     weight_of,
 )
-from lambdas.domain.discovery.masking import PART_BIT, SPLIT_CHARACTERS, WEIGHT_MASK
+from lambdas.domain.discovery.masking import PART_BIT, SPLIT_CHARACTERS, USER_BIT, WEIGHT_MASK
 
 if TYPE_CHECKING:
     from lambdas.domain.discovery.sampled_call import Manner, SampledCall
@@ -42,6 +42,9 @@ which fewer parts are its own: both its ends, or an end and the words with which
 DIFFERENT, NOISE = 0.1, 1.5
 """How much the calls' models, operations, answers or hours must differ by alternative, of 1, and how many times the
 difference that chance would make is taken off before."""
+
+CLEARLY_DIFFERENT = 0.2
+"""How much the manner of the calls with one block must differ from that of all, less what chance would make."""
 
 Template = tuple[Block, ...]
 """Blocks of lines from what many calls share to what only the template's have; the last one is its own."""
@@ -96,7 +99,9 @@ def _family(calls: list[SampledCall], blocks: list[Block], *, one_template: bool
     family = _templates_among(to_try, manners, least, 16 if one_template else 40, under_one=one_template)
     if not family and system_core:
         # One system text, and several instructions in the turn of the user.
-        return _templates_among(rare, manners, NEARLY_ALL, 24, under_one=True)
+        family = _templates_among(rare, manners, NEARLY_ALL, 24, under_one=True)
+    if not family and one_template and any(not feature & USER_BIT for feature in features[0]):
+        return _prompts_beside_free_text(rare, manners)
     return family
 
 
@@ -115,6 +120,29 @@ def _templates_among(
         values = {id(block) for block in family if _is_short(block)} or {id(block) for block in family}
         left = [block for block in left if id(block) not in values]
     return []
+
+
+def _prompts_beside_free_text(blocks: list[Block], manners: list[Manner]) -> list[Block]:
+    """Give the blocks that are prompts for certain, where the other calls of one system text ask freely."""
+    count = len(manners)
+    least = max(2 * MIN_CALLS, count // 50)
+    certain = [b for b in blocks if least <= b.count and (_begins_the_turn(b) or _called_apart(b, manners))]
+    family, _ = exclusive_family(certain, count, least, SHORT_CHARACTERS)
+    return family
+
+
+def _begins_the_turn(block: Block) -> bool:
+    """Tell whether the block has a long line, and the four and eight words with which the turn of the user begins."""
+    lengths = [f & WEIGHT_MASK for f in block.features if f & PART_BIT and f & USER_BIT]
+    begins = sum(length != SPLIT_CHARACTERS + 1 for length in lengths) >= OWN_PARTS
+    return begins and weight_of(block.features) > SHORT_CHARACTERS
+
+
+def _called_apart(block: Block, manners: Sequence[Manner]) -> bool:
+    """Tell whether calls with the block are clearly made in another manner than those of all."""
+    own = [manners[n] for n in numbers_of(block.calls)]
+    aspects = zip(zip(*own, strict=True), zip(*manners, strict=True), strict=True)
+    return any(_distance(Counter(of_own), Counter(of_all)) >= CLEARLY_DIFFERENT for of_own, of_all in aspects)
 
 
 def _is_variable(family: list[Block], manners: list[Manner], *, under_one: bool) -> bool:

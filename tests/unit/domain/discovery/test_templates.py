@@ -71,6 +71,26 @@ def test_an_instruction_of_one_line_is_a_task_however_alike_the_calls_are(in_use
     assert UNASSIGNED not in found
 
 
+def test_instructions_are_tasks_beside_chat_under_the_same_assistant() -> None:
+    # Given one short system text, under which most calls are chat and some have an instruction
+    system = "You are the helpful assistant of a travel agency. Answer truthfully."
+    words = [chr(97 + n % 26) * 3 + chr(97 + n // 26) * 3 for n in range(400)]
+    turns = (
+        "{0} talk with {0}",
+        "{0} more of {0}",
+        "Summarize the complaint of the following letter in three points:\n\n{0}",
+        "{0} night\n\nName the queue to which the message above belongs and no other.",
+    )
+    models = ("pro", "pro", "pro", "lite")
+    calls = [call(system, float(n), turns[n % 4].format(words[n]), models[n % 4]) for n in range(400)]
+
+    # Then what begins the turn, and what is asked in another manner, is a task of its own, and the chat is one
+    rules = rules_of_calls(calls)
+    found = [rules.task_of(one) for one in calls[:4]]
+    assert found[0] == found[1] != UNASSIGNED
+    assert len(set(found)) == 3
+
+
 @pytest.mark.parametrize(
     "value",
     [
