@@ -20,6 +20,9 @@ _DESTINATION = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([A-Za-z0-9_.=
 _MAX_KEY = 256
 _PLACE = re.compile(r"<<([a-z_]+)>>")
 
+CALLERS_LEAST = 64
+"""Calls in the sample that a caller should have: twice as many as are looked through for templates."""
+
 LINES_PREFIX = "lines_"
 """Tables of the log sources: ``lines_0``, ``lines_1``, in the order of the settings."""
 
@@ -76,6 +79,8 @@ def stage_one(database: str, source: int, region: str, day: date, destination: s
 def sample(database: str, sources: Sequence[int], first: date, last: date, calls: int, generation: str) -> str:
     """Write the SELECT of a random sample of calls, the same for each repetition of one generation.
 
+    A caller, which is a role with a list of tools, has about :data:`CALLERS_LEAST` calls in it if it made that many.
+
     Parameters
     ----------
     database, sources, first, last
@@ -93,7 +98,8 @@ def sample(database: str, sources: Sequence[int], first: date, last: date, calls
     return _filled(
         "sample.sql",
         **_range(database, sources, first, last),
-        calls=str(_number("calls", calls)),
+        calls=_number("calls", calls),
+        least=str(CALLERS_LEAST),
         generation=literal(_checked("generation", generation, GENERATION)),
     )
 

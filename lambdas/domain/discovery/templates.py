@@ -65,7 +65,7 @@ def templates_of(calls: list[SampledCall], path: Template = ()) -> list[tuple[Te
     """Part calls of one principal and tool list into templates; what fits none is left out."""
     count = len(calls)
     if count < 4 * MIN_CALLS or len(path) > MAX_DEPTH:
-        return [(path, calls)] if path else []
+        return [(path, calls)] if path else _one_template(calls)
     features = [call.features for call in calls]
     blocks = blocks_of(features, max(MIN_CALLS, count // 200))
     core = core_of(block for block in blocks if block.count >= COMMON * count)
@@ -85,6 +85,16 @@ def templates_of(calls: list[SampledCall], path: Template = ()) -> list[tuple[Te
     if rest and len(rest) < count:
         found += templates_of(rest, here)
     return found
+
+
+def _one_template(calls: list[SampledCall]) -> list[tuple[Template, list[SampledCall]]]:
+    """Take calls that are too few to be parted for one template, where they have a text in common."""
+    if len(calls) < MIN_CALLS:
+        return []
+    core = core_of(
+        block for block in blocks_of([call.features for call in calls], MIN_CALLS) if block.count >= COMMON * len(calls)
+    )
+    return [((core,), calls)] if core and core.weight >= CORE_CHARACTERS else []
 
 
 def _family(calls: list[SampledCall], blocks: list[Block], *, one_template: bool, system_core: bool) -> list[Block]:

@@ -159,6 +159,20 @@ def test_a_short_line_that_two_prompts_end_with_gives_them_no_common_name() -> N
     assert len(set(tasks(calls, *prompts))) == 4
 
 
+def test_a_caller_of_few_calls_has_a_task_where_they_share_a_text() -> None:
+    # Given an application with ten calls of one prompt, and another whose ten calls share nothing
+    words = [chr(97 + n) * 9 for n in range(10)]
+    alike = [call(FRAME + ROUTE, float(n), f"{word} asks {word}") for n, word in enumerate(words)]
+    other = [replace(call("", float(n), f"{word} and {word} again"), principal="lab") for n, word in enumerate(words)]
+
+    # Then the first has a task
+    rules = rules_of_calls([*alike, *other])
+    assert len({rules.task_of(one) for one in alike} - {UNASSIGNED}) == 1
+    assert {rules.task_of(one) for one in other} == {UNASSIGNED}
+    # And seven calls are an accident
+    assert {rules_of_calls(alike[:7]).task_of(one) for one in alike} == {UNASSIGNED}
+
+
 def test_a_twin_that_was_there_all_the_time_is_no_version() -> None:
     # Given a task whose prompt changes in the middle, and one that shares its frame and stays
     later = f"{FRAME.replace('brief', 'friendly')} Name our office in the capital.{ROUTE}"
