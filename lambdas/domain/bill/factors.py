@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lambdas.domain.bill.reconciliation import DERIVED, MATCHED, WITHIN, MonthComparison, model_of_bill
-from lambdas.domain.bill.service_lines import SERVICES
 from lambdas.domain.costs.estimate import OWN_TEACHER_CALLS, TRAINING
+from lambdas.domain.prices.price_book import UNITS
 
 if TYPE_CHECKING:
     from lambdas.domain.focus.charges import Charge
@@ -63,19 +63,20 @@ def learn_factors(
     """Work out what derived lines should be multiplied by, where setting ``derived_factors`` was ``set_now`` all month.
 
     Only days on which a difference was explained by what is derived, or matched, say something; the rest of such a day
-    is what the service reported.
+    is what the service reported. Tokens alone teach: hours of throughput and months of storage are derived too, but no
+    factor is set for them.
     """
     days = {
         (one.model, one.usage, one.day): one
         for one in comparison.findings
-        if one.why == DERIVED or one.status == MATCHED
+        if (one.why == DERIVED or one.status == MATCHED) and UNITS.get(one.usage) == "million tokens"
     }
     worked_out: dict[str, Decimal] = {}
     billed: dict[str, Decimal] = {}
     counted: dict[str, set[object]] = {}
     cells: dict[tuple[str, str, object], list[Charge]] = {}
     for charge in charges:
-        if charge.part is not None and charge.model not in SERVICES:
+        if charge.part is not None:
             cells.setdefault((model_of_bill(charge.model), charge.part.usage, charge.day), []).append(charge)
     for key, found in days.items():
         mine = cells.get(key, [])

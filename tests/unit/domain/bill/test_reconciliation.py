@@ -340,3 +340,29 @@ def test_one_throughput_too_much_does_not_hide_one_that_is_missing(
     found = reconcile_month(ours, lines, environment="dev", principals="distillation-dev-")
     # Then
     assert {one.resource for one in found.findings if one.status == UNEXPLAINED} == unexplained
+
+
+def test_hours_and_storage_teach_no_factor() -> None:
+    # Given throughputs and tokens of a training that are worked out, on the same days
+    ours = [*charges(DAYS), *(throughput(arn, "24") for arn in ("a", "b"))]
+    lines = read_cost_lines([*rows(DAYS), *(hours_billed(arn, "24") for arn in ("a", "b"))], MONTH)
+    # When
+    found = reconcile_month(ours, lines, environment="dev", principals="distillation-dev-")
+    (factor,) = learn_factors(found, ours, {})
+    # Then
+    assert {one.status for one in found.findings} == {MATCHED}
+    assert (factor.name, factor.value, factor.days) == ("training", 1, DAYS)
+
+
+def test_own_calls_to_two_models_on_one_day_are_one_day_of_the_factor() -> None:
+    # Given
+    ours = [replace(one, evidence="derived") for one in charges(2) if one.part and one.part.usage != "training"]
+    bill = [one for one in rows(2) if "Training" not in one["line_item_usage_type"]]
+    for line in bill:
+        amount_of(line, Decimal(line["line_item_usage_amount"]) * Decimal("1.5"))
+    # When
+    lines = read_cost_lines(bill, MONTH)
+    found = reconcile_month(ours, lines, environment="dev", principals="distillation-dev-")
+    (factor,) = learn_factors(found, ours, {})
+    # Then
+    assert (factor.name, factor.value, factor.days) == ("own_teacher_calls", Decimal("1.5"), 2)
