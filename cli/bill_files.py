@@ -37,7 +37,7 @@ def read_bill(deployment: Deployment, files: tuple[Path, ...], month: str) -> li
     found: list[BillLine] = []
     for name, rows in _exports(deployment, files, month):
         try:
-            found += read_cost_lines(rows, month)
+            found += read_cost_lines(rows, month, name)
         except (NoCostExportError, *_UNREADABLE) as problem:
             raise CliError(f"{name} cannot be read as an export of the bill: {problem}.", CHECK_FAILED) from None
     if not any(line.of_bedrock for line in found):

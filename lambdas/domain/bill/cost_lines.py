@@ -40,7 +40,8 @@ class NoCostExportError(ValueError):
 class BillLine:
     """One line of the export.
 
-    ``model`` is a model or a service around Bedrock; with ``usage`` it is empty where neither is known.
+    ``model`` is a model or a service around Bedrock; with ``usage`` it is empty where neither is known. ``number`` is
+    that of the line in ``file``, of which the name may be empty.
     """
 
     number: int
@@ -64,6 +65,7 @@ class BillLine:
     month: str
     product: str = PRODUCT
     description: str = ""
+    file: str = ""
 
     @property
     def of_bedrock(self) -> bool:
@@ -76,8 +78,8 @@ class BillLine:
         return not self.of_bedrock and is_not_counted(self.product, self.usage_type)
 
     @classmethod
-    def from_row(cls, number: int, row: Mapping[str, str]) -> BillLine:
-        """Read a row.
+    def from_row(cls, number: int, row: Mapping[str, str], file: str = "") -> BillLine:
+        """Read a row of a file.
 
         Raises
         ------
@@ -114,6 +116,7 @@ class BillLine:
                 month=row["bill_billing_period_start_date"][:7],
                 product=product,
                 description=row.get("line_item_line_item_description", "") or "",
+                file=file,
             )
         except KeyError as missing:
             raise NoCostExportError(f"it has no column {missing}; CUR 2.0 with {', '.join(NEEDED)} is needed") from None
@@ -121,7 +124,7 @@ class BillLine:
             raise NoCostExportError(f"line {number}: {problem}") from None
 
 
-def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[BillLine]:
+def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str, file: str = "") -> list[BillLine]:
     """Read the lines of a month about Bedrock, and those of the services around it that have an environment's tag.
 
     Other people use these services too, and nothing but the tag tells which of them is the pipeline's.
@@ -132,6 +135,8 @@ def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[BillL
         Texts by column.
     month : str
         ``YYYY-MM``.
+    file : str
+        Name of the file: each one's lines are counted from its own first.
 
     Raises
     ------
@@ -142,7 +147,7 @@ def read_cost_lines(rows: Iterable[Mapping[str, str]], month: str) -> list[BillL
         _check_whole(number, row)
         product = row.get("line_item_product_code")
         if product == PRODUCT or (product in PRODUCTS and _tag(row.get("resource_tags", ""), ENVIRONMENT_TAG)):
-            line = BillLine.from_row(number, row)
+            line = BillLine.from_row(number, row, file)
             if line.month == month:
                 found.append(line)
         elif "line_item_product_code" not in row:

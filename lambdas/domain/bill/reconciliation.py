@@ -141,11 +141,11 @@ def reconcile_month(
     """
     comparison = MonthComparison()
     wrong = list(flaws(lines))
-    flawed = {line.number for line, _ in wrong}
+    flawed = {id(line) for line, _ in wrong}  # numbers begin anew in each file
     comparison.findings += _flaw_findings(wrong)
     cells = _cells_of(charges, comparison)
     for line in lines:
-        if line.number in flawed:
+        if id(line) in flawed:
             continue
         if line.kind not in USAGE:
             comparison.findings.append(_beside(line))
@@ -325,7 +325,7 @@ def _explained(key: Key, cell: _Cell, within: Decimal, until: datetime | None, *
         return _finding(key, cell, UNEXPLAINED, OURS_ONLY, _lines_of(cell.charges))
     if not cell.charges:
         resources = ", ".join(sorted({one.resource for one in cell.lines if one.resource})[:3])
-        return _finding(key, cell, UNEXPLAINED, THEIRS_ONLY, f"lines {_numbers(cell.lines)}: {resources}")
+        return _finding(key, cell, UNEXPLAINED, THEIRS_ONLY, f"{_places(cell.lines)}: {resources}")
     if not _near(cell.our_quantity, cell.their_quantity, within):
         return _quantity(key, cell, until, closed=closed)
     return _price(key, cell, within)
@@ -338,7 +338,7 @@ def _price(key: Key, cell: _Cell, within: Decimal) -> BillFinding:
         cell.theirs + sum((x.amount for x in free), Decimal()) * cell.ours / cell.our_quantity, cell.ours, within
     ):
         said = free[0].description or "no dollars"
-        return _finding(key, cell, EXPLAINED, FREE, f"lines {_numbers(free)}: {said}")
+        return _finding(key, cell, EXPLAINED, FREE, f"{_places(free)}: {said}")
     rate, public = _rates(cell.lines)
     if (
         public is not None
@@ -374,9 +374,7 @@ def _quantity(key: Key, cell: _Cell, until: datetime | None, *, closed: bool) ->
         if derived and (low * derived <= left <= high * derived or (AT_MOST in kinds and 0 <= left <= derived)):
             evidence = f"{derived:f} of {ours:f} are worked out, not reported by the service; the bill has {left:f}"
             return _finding(key, cell, EXPLAINED, DERIVED, evidence)
-    return _finding(
-        key, cell, UNEXPLAINED, QUANTITY, f"{_lines_of(cell.charges)}; lines {_numbers(cell.lines)} of the bill"
-    )
+    return _finding(key, cell, UNEXPLAINED, QUANTITY, f"{_lines_of(cell.charges)}; {_places(cell.lines)} of the bill")
 
 
 def _clock_hours(usage: str) -> Decimal:
@@ -417,22 +415,22 @@ def _finding(key: Key, cell: _Cell, status: str, why: str, evidence: str = "") -
 def _flaw_findings(wrong: Iterable[tuple[BillLine, str]]) -> Iterator[BillFinding]:
     by_line: dict[int, tuple[BillLine, list[str]]] = {}
     for line, said in wrong:
-        by_line.setdefault(line.number, (line, []))[1].append(said)
+        by_line.setdefault(id(line), (line, []))[1].append(said)
     for line, texts in by_line.values():
-        yield _about(line, UNEXPLAINED, FLAW, f"line {line.number}: {'; '.join(texts)}")
+        yield _about(line, UNEXPLAINED, FLAW, f"{_places([line])}: {'; '.join(texts)}")
 
 
 def _beside(line: BillLine) -> BillFinding:
-    return _about(line, EXPLAINED, BESIDE, f"{line.kind}, line {line.number}: no usage of ours")
+    return _about(line, EXPLAINED, BESIDE, f"{line.kind}, {_places([line])}: no usage of ours")
 
 
 def _not_counted(line: BillLine) -> BillFinding:
-    return _about(line, EXPLAINED, NOT_COUNTED, f"line {line.number}: no row of ours has {line.usage_type}")
+    return _about(line, EXPLAINED, NOT_COUNTED, f"{_places([line])}: no row of ours has {line.usage_type}")
 
 
 def _of_others(line: BillLine) -> BillFinding:
     who = line.principal or line.resource
-    return _about(line, EXPLAINED, OTHERS, f"line {line.number}: {who} is not of this environment")
+    return _about(line, EXPLAINED, OTHERS, f"{_places([line])}: {who} is not of this environment")
 
 
 def _about(line: BillLine, status: str, why: str, evidence: str) -> BillFinding:
@@ -480,6 +478,14 @@ def _lines_of(charges: Sequence[Charge]) -> str:
     return f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"  # noqa: PLR2004 - three are named
 
 
-def _numbers(lines: Sequence[BillLine]) -> str:
-    numbers = [str(one.number) for one in lines]
-    return f"{', '.join(numbers[:5])}{' …' if len(numbers) > 5 else ''}"  # noqa: PLR2004 - five are named
+def _places(lines: Sequence[BillLine]) -> str:
+    """Say where lines stand: their numbers, and of which file where it is known."""
+    by_file: dict[str, list[str]] = {}
+    for line in lines:
+        by_file.setdefault(line.file, []).append(str(line.number))
+    return ", ".join(f"{_numbers(numbers)}{f' of {file}' if file else ''}" for file, numbers in by_file.items())
+
+
+def _numbers(numbers: Sequence[str]) -> str:
+    named = f"{', '.join(numbers[:5])}{' …' if len(numbers) > 5 else ''}"  # noqa: PLR2004 - five are named
+    return f"{'line' if len(numbers) == 1 else 'lines'} {named}"

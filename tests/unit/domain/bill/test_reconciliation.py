@@ -351,7 +351,7 @@ def test_hours_and_storage_teach_no_factor() -> None:
     (factor,) = learn_factors(found, ours, {})
     # Then
     assert {one.status for one in found.findings} == {MATCHED}
-    assert (factor.name, factor.value, factor.days) == ("training", 1, DAYS)
+    assert (factor.name, factor.value, factor.days) == ("training", Decimal(1), DAYS)
 
 
 def test_own_calls_to_two_models_on_one_day_are_one_day_of_the_factor() -> None:
@@ -366,3 +366,33 @@ def test_own_calls_to_two_models_on_one_day_are_one_day_of_the_factor() -> None:
     (factor,) = learn_factors(found, ours, {})
     # Then
     assert (factor.name, factor.value, factor.days) == ("own_teacher_calls", Decimal("1.5"), 2)
+
+
+def test_a_flaw_in_one_file_is_about_that_files_line_alone() -> None:
+    # Given the bill in two files, whose lines are counted from 2 in each, with one flaw at the same place of both
+    halves = {"part-1.csv": rows(DAYS)[:60], "part-2.csv": rows(DAYS)[60:]}
+    lines, wrong = [], set()
+    for file, half in halves.items():
+        half[3]["line_item_currency_code"] = "EUR"
+        wrong.add(half[3]["identity_line_item_id"])
+        lines += read_cost_lines(half, MONTH, file)
+    # When
+    found = reconcile_month(charges(DAYS), lines, environment="dev", principals="distillation-dev-")
+    # Then
+    assert sorted(one.evidence.partition(":")[0] for one in found.findings if one.why == FLAW) == [
+        "line 5 of part-1.csv", "line 5 of part-2.csv",
+    ]  # fmt: skip
+    unbilled = [one for one in found.findings if one.why == OURS_ONLY]
+    assert len(unbilled) == len(wrong)
+    assert len([one for one in found.findings if one.status == MATCHED]) == len(charges(DAYS)) - len(wrong)
+
+
+def test_lines_of_several_files_are_named_with_theirs() -> None:
+    # Given two lines of each file about a usage that nobody of ours had
+    more = [{**rows(1)[0], "line_item_usage_type": "USE1-NovaPremier-input-tokens", "identity_line_item_id": n}
+            for n in "abcd"]  # fmt: skip
+    lines = [*read_cost_lines(more[:2], MONTH, "one.csv"), *read_cost_lines(more[2:], MONTH, "two.csv")]
+    # When
+    (found,) = reconcile_month([], lines, environment="dev", principals="distillation-dev-").findings
+    # Then
+    assert found.evidence.startswith("lines 2, 3 of one.csv, lines 2, 3 of two.csv: ")
