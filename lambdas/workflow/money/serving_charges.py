@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lambdas.domain.bedrock_names import is_candidate
 from lambdas.domain.costs.ledger import ENDPOINT_CALLS
+from lambdas.domain.documents import load_schema
 from lambdas.domain.focus.serving import TOKEN_METRICS, Existing, existence_charges, token_charges, unpriced
 from lambdas.domain.model_ids import foundation_model_id
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, THROUGHPUT, Resource
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from lambdas.workflow.money.ledger_charges import Line
 
 KINDS = {THROUGHPUT: "throughput", DEPLOYMENT: "deployment", CUSTOM_MODEL: "model"}
-LOOKED_BACK = timedelta(days=60)
-"""How long before a month a run may have ended whose model was kept into it (setting 'keep_unused_models_days')."""
+LOOKED_BACK = timedelta(
+    days=load_schema("settings.schema.json")["properties"]["keep_unused_models_days"]["maximum"] + 31
+)
+"""How long before a month a run may have ended whose model was kept into it: the most that the setting allows, whatever
+it is now, and a month for a release that comes late."""
 
 
 @dataclass(kw_only=True, slots=True)

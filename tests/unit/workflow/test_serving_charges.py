@@ -1,0 +1,65 @@
+"""What existed and was asked in a month: from the registry of resources, the ledgers and CloudWatch's counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, cast
+
+from lambdas.domain.outcomes import FAILED
+from lambdas.gateways.aws.endpoint_metrics import Usage
+from lambdas.gateways.registry.resources import CUSTOM_MODEL
+from lambdas.workflow.money.ledger_charges import Line
+from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader
+from lambdas.workflow.stage import iso
+from tests.unit.support.workshop import Workshop
+
+MODEL = "arn:aws:bedrock:us-east-1:000000000000:custom-model/amazon.nova-micro-v1:0:128k/m"
+
+Counts = Mapping[tuple[str, date], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class CountedCalls:
+    """CloudWatch's sums, by endpoint and day."""
+
+    counts: Counts = field(default_factory=dict)
+
+    def sums_by_day(self, endpoints: list[str], *_: object) -> Counts:
+        return {key: values for key, values in self.counts.items() if key[0] in endpoints}
+
+
+def reader(workshop: Workshop, counts: Counts | None = None) -> ServingReader:
+    pipeline = workshop.pipeline
+    return ServingReader(
+        registry=pipeline.registry, tasks=pipeline.tasks, resources=pipeline.resources,
+        usage=cast("Usage", cast("Any", CountedCalls(counts or {}))), prices=pipeline.prices,
+        student_model=pipeline.environment.settings.student_model, now=lambda: workshop.time,
+    )  # fmt: skip
+
+
+def served(workshop: Workshop, month: str, counts: Counts | None = None, lines: Iterable[Line] = ()) -> ServedMonth:
+    return reader(workshop, counts).read(month, lines)
+
+
+def at(workshop: Workshop, day: str) -> str:
+    """Set the clock; give it as the registry keeps it."""
+    workshop.time = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return iso(workshop.time)
+
+
+def test_a_model_that_was_kept_as_long_as_the_setting_allows_is_charged_until_its_release(workshop: Workshop) -> None:
+    # Given the model of a failed run, kept for 90 days and released since
+    at(workshop, "2026-07-30")
+    run = workshop.run()
+    model = workshop.made(run, CUSTOM_MODEL, "dev-video-m", MODEL)
+    registry = workshop.pipeline.registry
+    registry.end(run.run_id, run.attempt, FAILED, "why", at(workshop, "2026-07-31"), None)
+    registry.free_slot(run.run_id)
+    workshop.pipeline.resources.released(model, at(workshop, "2026-10-29"))
+    at(workshop, "2026-11-25")
+    # When
+    days = [charge.day for charge in served(workshop, "2026-10").charges]
+    # Then
+    assert days == [date(2026, 10, number) for number in range(1, 29)]
