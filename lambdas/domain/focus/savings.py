@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -92,7 +92,9 @@ class Saving:
 
 
 def savings(
-    requests: Mapping[tuple[str, date], int], baselines: Mapping[str, Baseline], charges: Iterable[Charge]
+    requests: Mapping[tuple[str, date], int],
+    baseline_of: Callable[[str, date], Baseline | None],
+    charges: Iterable[Charge],
 ) -> list[Saving]:
     """Hold what was asked against what was paid.
 
@@ -100,8 +102,8 @@ def savings(
     ----------
     requests : mapping of (str, date) to int
         Answered requests of a task's endpoints on a day, the pipeline's own left out.
-    baselines : mapping of str to Baseline
-        By task. A task without one has no verified saving.
+    baseline_of : callable
+        Gives the baseline of a task on a day. Without one there is no verified saving.
     charges : iterable of Charge
         Of serving and storage; those of runs are left out: they are what a saving has to earn back.
     """
@@ -112,11 +114,11 @@ def savings(
             paid[key] = paid.get(key, Decimal()) + charge.usd
     return [
         Saving(
-            day=day, task=task, requests=requests.get((task, day), 0), baseline=baselines[task],
+            day=day, task=task, requests=requests.get((task, day), 0), baseline=baseline,
             paid=paid.get((task, day), Decimal()),
         )
         for task, day in sorted({*requests, *paid})
-        if task in baselines
+        if (baseline := baseline_of(task, day)) is not None
     ]  # fmt: skip
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lambdas.domain.errors import DocumentTooNew
 from lambdas.domain.focus.charges import BilledAccount, Charge, as_csv, rows_of_charges
 from lambdas.domain.focus.own_services import own_charges
 from lambdas.domain.focus.savings import COLUMNS as SAVINGS_COLUMNS
-from lambdas.domain.focus.savings import Baseline, Saving, saving_row, savings
-from lambdas.domain.report.report_document import read_report
+from lambdas.domain.focus.savings import Saving, saving_row, savings
+from lambdas.workflow.money.baselines import BaselineReader
 from lambdas.workflow.money.ledger_charges import lines_of_month, run_charges
 from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader, next_midnight
 
@@ -22,10 +21,8 @@ if TYPE_CHECKING:
     from lambdas.gateways.aws.own_metrics import OwnMetrics
     from lambdas.gateways.aws.storage import Bucket
     from lambdas.gateways.registry.resources import ResourceBook
-    from lambdas.gateways.registry.runs import Registry, Run
+    from lambdas.gateways.registry.runs import Registry
     from lambdas.gateways.registry.tasks import TaskBook
-
-_PAGE, _DOCUMENT = "report.html", "report.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,10 +95,11 @@ class MoneyReader:
         own, unpriced = self._own(month) if task is None else ([], [])
         charges = [one for one in (*run_charges(lines), *served.charges, *own) if task in (None, one.task)]
         requests = {key: number for key, number in served.requests.items() if task in (None, key[0])}
+        baselines = BaselineReader(self.registry, self.tasks, self.runs, charges)
         return MonthlyMoney(
             charges=charges,
             served=served,
-            savings=savings(requests, self._baselines(charges), charges),
+            savings=savings(requests, baselines.of_day, charges),
             unpriced=[*served.unpriced, *unpriced],
         )
 
@@ -113,25 +111,3 @@ class MoneyReader:
         if own.since is None or own.since >= ends or begins >= ends:
             return [], []
         return own_charges(month, self.own.by_day(own, begins, ends), own, self.settings.price_book(), self.now())
-
-    def _baselines(self, charges: list[Charge]) -> dict[str, Baseline]:
-        """Read what a request to the baseline costs from the report of each task's champion, or a former one's."""
-        found: dict[str, Baseline] = {}
-        for task in sorted({one.task for one in charges}):
-            state = self.tasks.state(task)
-            champions = [one for one in (state.champion, *state.former) if one is not None]
-            runs = (self.registry.find(champion.run_id) for champion in champions)
-            baselines = (self._baseline(run) for run in runs if run is not None)
-            baseline = next((one for one in baselines if one is not None), None)
-            if baseline is not None:
-                found[task] = baseline
-        return found
-
-    def _baseline(self, run: Run) -> Baseline | None:
-        text = self.runs.find(run.report_key.removesuffix(_PAGE) + _DOCUMENT) if run.report_key else None
-        if text is None:  # it has expired
-            return None
-        try:
-            return Baseline.of_report(run.run_id, read_report(text, run.run_id), date.fromisoformat(run.paid_at[:10]))
-        except DocumentTooNew:
-            return None
