@@ -283,7 +283,7 @@ class Stage:
         if left and self.run.state == RUNNING:
             self.pipeline.meter.emit(STAGE_SECONDS, seconds_between(left.since, now), left.name)
 
-    def resource(self, kind: str, name: str, *, arn: str | None = None, usd_per_hour: float | None = None) -> Resource:
+    def resource(self, kind: str, name: str, *, arn: str | None = None) -> Resource:
         """Describe a billable thing of this attempt: planned, or created where its ARN is known."""
         return Resource(
             run_id=self.run.run_id,
@@ -294,7 +294,6 @@ class Stage:
             state=PLANNED if arn is None else CREATED,
             created_at=self.now(),
             arn=arn,
-            usd_per_hour=usd_per_hour,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,6 +12,8 @@ from lambdas.domain.focus.charges import Charge
 from lambdas.domain.model_ids import custom_model_of
 from lambdas.domain.prices.price_book import HOURS_A_MONTH
 from lambdas.domain.prices.priced_parts import PricedPart
+from lambdas.domain.serving.break_even import throughput_usage
+from lambdas.domain.serving.serving_costs import COMMITMENTS
 
 if TYPE_CHECKING:
     from lambdas.domain.prices.price_book import PriceBook
@@ -45,6 +48,9 @@ class Existing:
         The present where it still exists.
     usd_per_hour : float or None
         Of a throughput, all its units.
+    model_units, commitment : int or None, str or None
+        Of a throughput: how many units it has, and ``none``, ``OneMonth`` or ``SixMonths``; ``None`` where nobody wrote
+        them down.
     """
 
     kind: str
@@ -55,6 +61,8 @@ class Existing:
     begins: datetime
     ends: datetime
     usd_per_hour: float | None = None
+    model_units: int | None = None
+    commitment: str | None = None
 
     def seconds_by_day(self, month: str) -> Iterator[tuple[date, float]]:
         """Give the seconds for which it existed on each day of a month (``YYYY-MM``), of UTC."""
@@ -122,12 +130,23 @@ def _hour_or_month(thing: Existing, prices: PriceBook) -> tuple[str, float, floa
     if thing.kind == "model":
         line = prices.find(thing.base_model, "storage")
         return (line.usage, line.usd, 1.0, line.simulated) if line else None
-    line = prices.find(thing.base_model, "throughput")
+    usage = throughput_usage(thing.commitment or "none")
+    line = prices.find(thing.base_model, usage)
     if thing.usd_per_hour is None:
-        return (line.usage, line.usd, 1.0, line.simulated) if line else None
-    if line and line.usd and abs(thing.usd_per_hour / line.usd - round(thing.usd_per_hour / line.usd)) < 1e-9:  # noqa: PLR2004 - rounding
-        return line.usage, line.usd, float(round(thing.usd_per_hour / line.usd)), line.simulated
-    return "throughput", thing.usd_per_hour, 1.0, False  # a commitment's price, or a person's word
+        return (line.usage, line.usd, float(thing.model_units or 1), line.simulated) if line else None
+    if thing.model_units:
+        usd = thing.usd_per_hour / thing.model_units
+        return usage, usd, float(thing.model_units), bool(line and line.simulated and math.isclose(line.usd, usd))
+    return _of_the_book(thing.base_model, thing.usd_per_hour, prices) or (usage, thing.usd_per_hour, 1.0, False)
+
+
+def _of_the_book(model: str, usd_per_hour: float, prices: PriceBook) -> tuple[str, float, float, bool] | None:
+    """Find the price of which some units cost so much, where an earlier version did not write them down."""
+    for line in (prices.find(model, throughput_usage(commitment)) for commitment in COMMITMENTS):
+        units = round(usd_per_hour / line.usd) if line and line.usd else 0
+        if line and units and abs(usd_per_hour / line.usd - units) < 1e-9:  # noqa: PLR2004 - rounding
+            return line.usage, line.usd, float(units), line.simulated
+    return None
 
 
 def _charge(thing: Existing, day: date, part: PricedPart, evidence: str, usage: str) -> Charge:

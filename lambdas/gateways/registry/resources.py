@@ -52,6 +52,9 @@ class Resource:
         PLANNED, CREATED, IN_USE (serves a task), KEPT (until ``keep_until``) or RELEASED.
     usd_per_hour : float or None
         What it bills while it exists; ``None`` where unknown or nothing by the hour.
+    model_units, commitment : int or None, str or None
+        Of a throughput: of how many units that price is, and for how long they are committed, as the task says it;
+        ``None`` where an earlier version wrote it down.
     """
 
     run_id: str
@@ -65,6 +68,8 @@ class Resource:
     usd_per_hour: float | None = None
     keep_until: str | None = None
     released_at: str | None = None
+    model_units: int | None = None
+    commitment: str | None = None
 
     @classmethod
     def from_item(cls, item: Item) -> Self:

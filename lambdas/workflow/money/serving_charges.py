@@ -122,8 +122,8 @@ class ServingReader:
                     known = found.get(thing.arn)  # a model that another run adopted has an item of each
                     if known is None or (thing.begins, thing.run_id) < (known.begins, known.run_id):
                         found[thing.arn] = thing
-                    if known and thing.ends > found[thing.arn].ends:
-                        found[thing.arn] = _until(found[thing.arn], thing.ends)
+                    if known is not None:
+                        found[thing.arn] = _joined(found[thing.arn], known, thing)
         return sorted(found.values(), key=lambda thing: thing.arn)
 
     def _thing(self, resource: Resource, bases: dict[str, str]) -> Existing:
@@ -137,6 +137,8 @@ class ServingReader:
             begins=datetime.fromisoformat(resource.created_at),
             ends=ends,
             usd_per_hour=resource.usd_per_hour,
+            model_units=resource.model_units,
+            commitment=resource.commitment,
         )
 
     def _bases(self) -> dict[str, str]:
@@ -201,8 +203,14 @@ def _tokens(entries: Sequence[LedgerEntry]) -> dict[str, float]:
     return sums
 
 
-def _until(thing: Existing, ends: datetime) -> Existing:
-    return replace(thing, ends=ends)
+def _joined(first: Existing, *both: Existing) -> Existing:
+    """Complete what is known of one thing from what two runs wrote down of it."""
+    told = next((one for one in both if one.model_units), first) if first.model_units is None else first
+    price = next((one.usd_per_hour for one in (first, *both) if one.usd_per_hour is not None), None)
+    return replace(
+        first, ends=max(one.ends for one in both), usd_per_hour=price, model_units=told.model_units,
+        commitment=told.commitment,
+    )  # fmt: skip
 
 
 def next_midnight(moment: datetime) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -34,15 +35,20 @@ MODE_KIND = {"provisioned_throughput": THROUGHPUT, "on_demand": DEPLOYMENT}
 
 
 def endpoint_resource(stage: Stage, kind: str, name: str, *, arn: str | None = None) -> Resource:
-    """Describe an endpoint with what it costs an hour.
+    """Describe an endpoint; a throughput with its units, their commitment and what they cost an hour.
 
     Raises
     ------
     PriceMissing
         When neither the price book nor the person who approved knows the price of a throughput hour.
     """
-    price = usd_per_hour(stage) if kind == THROUGHPUT else None
-    return stage.resource(kind, name, arn=arn, usd_per_hour=price)
+    resource = stage.resource(kind, name, arn=arn)
+    if kind != THROUGHPUT:
+        return resource
+    serving = stage.task.serving
+    return replace(
+        resource, usd_per_hour=usd_per_hour(stage), model_units=serving.model_units, commitment=serving.commitment
+    )
 
 
 def usd_per_hour(stage: Stage) -> float:

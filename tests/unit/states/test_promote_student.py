@@ -139,6 +139,12 @@ class TestPromotion:
             promote(workshop, run)
         assert workshop.client.called("CreateProvisionedModelThroughput") == []
 
+    def test_a_throughput_is_written_down_with_its_units_and_their_commitment(self, workshop: Workshop) -> None:
+        run = evaluated(workshop, "1", price=8.0, model_units=2)
+        promote(workshop, run)
+        (made,) = [one for one in workshop.pipeline.resources.of_run(run.run_id) if one.kind == THROUGHPUT]
+        assert (made.usd_per_hour, made.model_units, made.commitment) == (16.0, 2, "none")
+
     def test_a_quota_of_zero_names_the_quota_and_the_request(self, workshop: Workshop) -> None:
         run = evaluated(workshop, "1")
         workshop.client.refuses["CreateProvisionedModelThroughput"] = "ServiceQuotaExceededException"

@@ -9,13 +9,14 @@ from typing import Any, cast
 
 from lambdas.domain.outcomes import FAILED
 from lambdas.gateways.aws.endpoint_metrics import Usage
-from lambdas.gateways.registry.resources import CUSTOM_MODEL
+from lambdas.gateways.registry.resources import CREATED, CUSTOM_MODEL, THROUGHPUT, Resource
 from lambdas.workflow.money.ledger_charges import Line
 from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader
 from lambdas.workflow.stage import iso
 from tests.unit.support.workshop import Workshop
 
 MODEL = "arn:aws:bedrock:us-east-1:000000000000:custom-model/amazon.nova-micro-v1:0:128k/m"
+SERVES = "arn:aws:bedrock:us-east-1:000000000000:provisioned-model/x"
 
 Counts = Mapping[tuple[str, date], dict[str, float]]
 
@@ -63,3 +64,22 @@ def test_a_model_that_was_kept_as_long_as_the_setting_allows_is_charged_until_it
     days = [charge.day for charge in served(workshop, "2026-10").charges]
     # Then
     assert days == [date(2026, 10, number) for number in range(1, 29)]
+
+
+def test_units_that_a_later_run_wrote_down_are_those_of_the_throughput_that_it_took_over(workshop: Workshop) -> None:
+    # Given a throughput of an earlier version's run, and the run of this version that moved it to its own model
+    at(workshop, "2026-11-03")
+    for version, more in (("1", {}), ("2", {"model_units": 2, "commitment": "OneMonth"})):
+        run = workshop.run(version)
+        created = Resource(
+            run_id=run.run_id, attempt=1, task="video", kind=THROUGHPUT, name="dev-video-x", state=CREATED,
+            created_at=workshop.now(), arn=SERVES, usd_per_hour=160.0, **cast("Any", more),
+        )  # fmt: skip
+        workshop.pipeline.resources.plan(created)
+        workshop.pass_time(hours=12)
+    at(workshop, "2026-11-04")
+    # When
+    (charge,) = served(workshop, "2026-11").charges
+    # Then
+    assert charge.part is not None
+    assert (charge.part.usage, charge.part.quantity, charge.part.usd_per_unit) == ("throughput_OneMonth", 48.0, 80.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -19,12 +20,17 @@ PRICES = PriceBook.shipped().with_lines([HOURLY])
 
 
 def existing(
-    kind: str = "throughput", begins_h: float = 0, ends_h: float = 48, usd_per_hour: float | None = 4.0
+    kind: str = "throughput",
+    begins_h: float = 0,
+    ends_h: float = 48,
+    usd_per_hour: float | None = 4.0,
+    units: int | None = None,
+    commitment: str | None = None,
 ) -> Existing:
     return Existing(
         kind=kind, task="video", run_id="video-1", arn="arn:aws:bedrock:us-east-1:1:provisioned-model/x",
         base_model=MICRO, begins=NOVEMBER + timedelta(hours=begins_h), ends=NOVEMBER + timedelta(hours=ends_h),
-        usd_per_hour=usd_per_hour,
+        usd_per_hour=usd_per_hour, model_units=units, commitment=commitment,
     )  # fmt: skip
 
 
@@ -49,6 +55,35 @@ def test_a_throughput_is_charged_by_its_units_and_hours() -> None:
 def test_a_price_that_a_person_stated_is_charged_as_it_was_stated() -> None:
     (charge, _) = existence_charges(existing(usd_per_hour=3.1), PRICES, "2026-11")
     assert charge.usd == Decimal("74.4")
+
+
+@pytest.mark.parametrize(
+    ("commitment", "usage"),
+    [("none", "throughput"), ("OneMonth", "throughput_OneMonth"), ("SixMonths", "throughput_SixMonths")],
+)
+def test_a_throughput_is_charged_by_the_unit_hour_of_its_commitment_at_the_price_that_was_recorded(
+    commitment: str, usage: str
+) -> None:
+    thing = existing(usd_per_hour=160.0, units=2, commitment=commitment)
+    (charge, _) = existence_charges(thing, PRICES, "2026-11")
+    assert charge.part is not None
+    assert (charge.part.usage, charge.part.quantity, charge.part.usd_per_unit) == (usage, 48.0, 80.0)
+    assert (charge.usd, charge.simulated) == (Decimal(3840), False)
+
+
+def test_units_without_a_recorded_price_cost_what_the_book_says_of_their_commitment() -> None:
+    committed = replace(HOURLY, usage="throughput_OneMonth", usd=1.5, simulated=True)
+    thing = existing(usd_per_hour=None, units=3, commitment="OneMonth")
+    (charge, _) = existence_charges(thing, PRICES.with_lines([committed]), "2026-11")
+    assert (charge.usd, charge.simulated) == (Decimal(108), True)
+    assert unpriced(thing, PRICES) == f"throughput of {MICRO}"
+
+
+def test_what_was_written_down_without_units_is_read_by_the_price_of_which_they_are_a_multiple() -> None:
+    committed = replace(HOURLY, usage="throughput_SixMonths", usd=1.1)
+    (charge, _) = existence_charges(existing(usd_per_hour=3.3), PRICES.with_lines([committed]), "2026-11")
+    assert charge.part is not None
+    assert (charge.part.usage, charge.part.quantity) == ("throughput_SixMonths", 72.0)
 
 
 def test_a_model_is_stored_by_the_month_of_730_hours() -> None:
