@@ -24,13 +24,13 @@ SERVING, STORAGE = "Serving", "Storage"
 MEASURED, DERIVED = "actual", "derived"
 
 _DAY_S = 86_400
-_TOKENS = {
+USAGE_OF_METRIC = {
     "InputTokenCount": "input", "OutputTokenCount": "output", "CacheReadInputTokenCount": "cache_read",
     "CacheWriteInputTokenCount": "cache_write",
 }  # fmt: skip
 """CloudWatch's token metrics by the usage of the price book (Amazon Bedrock user guide, runtime metrics)."""
 
-TOKEN_METRICS = tuple(_TOKENS)
+TOKEN_METRICS = tuple(USAGE_OF_METRIC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +108,7 @@ def token_charges(
     prices : PriceBook
     """
     model = custom_model_of(thing.base_model)
-    for metric, usage in _TOKENS.items():
+    for metric, usage in USAGE_OF_METRIC.items():
         quantity = max(0.0, tokens.get(metric, 0.0) - already_paid.get(usage, 0.0))
         priced_as = usage if prices.find(model, usage) else "input"
         if quantity and prices.find(model, priced_as):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING
 from lambdas.domain.bedrock_names import is_candidate
 from lambdas.domain.costs.ledger import ENDPOINT_CALLS
 from lambdas.domain.documents import load_schema
-from lambdas.domain.focus.serving import TOKEN_METRICS, Existing, existence_charges, token_charges, unpriced
+from lambdas.domain.focus.serving import (
+    TOKEN_METRICS,
+    USAGE_OF_METRIC,
+    Existing,
+    existence_charges,
+    token_charges,
+    unpriced,
+)
 from lambdas.domain.model_ids import foundation_model_id
 from lambdas.gateways.registry.resources import CUSTOM_MODEL, DEPLOYMENT, THROUGHPUT, Resource
 from lambdas.gateways.registry.runs import ENDED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
-    from lambdas.domain.costs.ledger import LedgerEntry
     from lambdas.domain.focus.charges import Charge
     from lambdas.domain.prices.price_book import PriceBook
     from lambdas.gateways.aws.endpoint_metrics import Usage
@@ -170,37 +176,45 @@ class ServingReader:
         self,
         thing: Existing,
         counted: dict[tuple[str, date], dict[str, float]],
-        paid: dict[tuple[str, date], list[LedgerEntry]],
+        paid: dict[tuple[str, date], dict[str, float]],
         served: ServedMonth,
     ) -> None:
-        """Count an endpoint's requests, and a deployment's tokens, day by day."""
+        """Count an endpoint's requests, and a deployment's tokens, day by day.
+
+        What ``paid`` has of the pipeline's own is taken off, at most what was counted here: no line says which of
+        several deployments of a task it asked, so that the rest is left for the next one.
+        """
         for (arn, day), values in counted.items():
             if arn != thing.arn:
                 continue
-            own = paid.pop((thing.task, day), []) if thing.kind == "deployment" else []
-            calls = sum(entry.usage[ENDPOINT_CALLS] for entry in own)
-            key = (thing.task, day)
-            served.requests[key] = served.requests.get(key, 0) + max(0, round(values.get("Invocations", 0) - calls))
+            calls = 0.0
             if thing.kind == "deployment":
-                tokens = _tokens(own)
-                served.charges.extend(token_charges(thing, day, values, tokens, self.prices))
+                own = paid.get((thing.task, day), {})
+                calls = _take(own, ENDPOINT_CALLS, values.get("Invocations", 0.0))
+                taken = {usage: _take(own, usage, values.get(name, 0.0)) for name, usage in USAGE_OF_METRIC.items()}
+                served.charges.extend(token_charges(thing, day, values, taken, self.prices))
+            key = (thing.task, day)
+            served.requests[key] = served.requests.get(key, 0) + round(values.get("Invocations", 0.0) - calls)
 
 
-def _own_questions(lines: Iterable[Line]) -> dict[tuple[str, date], list[LedgerEntry]]:
-    """Give the ledger lines of the pipeline's own questions to endpoints, by task and day."""
-    found: dict[tuple[str, date], list[LedgerEntry]] = {}
+def _own_questions(lines: Iterable[Line]) -> dict[tuple[str, date], dict[str, float]]:
+    """Add up what ledgers have of the pipeline's own questions to deployments, by task and day: calls and tokens."""
+    found: dict[tuple[str, date], dict[str, float]] = {}
     for run, entry in lines:
-        if entry.usage.get(ENDPOINT_CALLS):
-            found.setdefault((run.task, date.fromisoformat((entry.at or run.paid_at)[:10])), []).append(entry)
+        if not entry.usage.get(ENDPOINT_CALLS):
+            continue
+        sums = found.setdefault((run.task, date.fromisoformat((entry.at or run.paid_at)[:10])), {})
+        counts = ((ENDPOINT_CALLS, entry.usage[ENDPOINT_CALLS]), *((one.usage, one.quantity) for one in entry.priced))
+        for name, quantity in counts:
+            sums[name] = sums.get(name, 0.0) + quantity
     return found
 
 
-def _tokens(entries: Sequence[LedgerEntry]) -> dict[str, float]:
-    sums: dict[str, float] = {}
-    for entry in entries:
-        for part in entry.priced:
-            sums[part.usage] = sums.get(part.usage, 0.0) + part.quantity
-    return sums
+def _take(own: dict[str, float], name: str, most: float) -> float:
+    """Take a count away, at most so many; give how many."""
+    taken = min(own.get(name, 0.0), most)
+    own[name] = own.get(name, 0.0) - taken
+    return taken
 
 
 def _joined(first: Existing, *both: Existing) -> Existing:

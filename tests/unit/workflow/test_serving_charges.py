@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
+import pytest
+
+from lambdas.domain.costs.ledger import ENDPOINT_CALLS, LedgerEntry
 from lambdas.domain.outcomes import FAILED
+from lambdas.domain.prices.priced_parts import PricedPart
 from lambdas.gateways.aws.endpoint_metrics import Usage
-from lambdas.gateways.registry.resources import CREATED, CUSTOM_MODEL, THROUGHPUT, Resource
+from lambdas.gateways.registry.resources import CREATED, CUSTOM_MODEL, DEPLOYMENT, THROUGHPUT, Resource
 from lambdas.workflow.money.ledger_charges import Line
 from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader
 from lambdas.workflow.stage import iso
@@ -83,3 +87,42 @@ def test_units_that_a_later_run_wrote_down_are_those_of_the_throughput_that_it_t
     # Then
     assert charge.part is not None
     assert (charge.part.usage, charge.part.quantity, charge.part.usd_per_unit) == ("throughput_OneMonth", 48.0, 80.0)
+
+
+@pytest.mark.parametrize("arns", [("a", "b"), ("b", "a")], ids=["the old one first", "the new one first"])
+def test_own_questions_are_taken_off_each_deployment_of_a_day_and_never_more_than_it_counted(
+    workshop: Workshop, arns: tuple[str, str]
+) -> None:
+    # Given a champion that a run's evaluation asked, its successor that the smoke test asked, and callers of both
+    at(workshop, "2026-11-10")
+    old, new = (f"arn:aws:bedrock:us-east-1:000000000000:custom-model-deployment/{name}" for name in arns)
+    for version, arn in (("1", old), ("2", new)):
+        run = workshop.run(version)
+        workshop.made(run, DEPLOYMENT, arn[-1], arn)
+
+    def counted(calls: int) -> dict[str, float]:
+        return {"Invocations": calls, "InputTokenCount": 1_000 * calls, "OutputTokenCount": 100 * calls}
+
+    def asked(calls: int) -> Line:
+        prices, model = workshop.pipeline.prices, "custom:amazon.nova-micro-v1:0"
+        parts = [
+            PricedPart.of(prices, model, "input", 1_000 * calls),
+            PricedPart.of(prices, model, "output", 100 * calls),
+        ]
+        return run, LedgerEntry(
+            id=str(calls), stage="s", model=model, kind="actual", usage={ENDPOINT_CALLS: calls}, priced=parts,
+            at=workshop.now(),
+        )  # fmt: skip
+
+    day = date(2026, 11, 10)
+    # When
+    found = served(
+        workshop, "2026-11", {(old, day): counted(300 + 40), (new, day): counted(5 + 7)}, [asked(300), asked(5)]
+    )
+    # Then
+    tokens = dict.fromkeys(("input", "output"), 0.0)
+    for charge in found.charges:
+        assert charge.part is not None
+        tokens[charge.part.usage] += charge.part.quantity
+    assert found.requests == {("video", day): 47}
+    assert tokens == {"input": 47_000.0, "output": 4_700.0}
