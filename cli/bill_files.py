@@ -26,8 +26,8 @@ _UNREADABLE = (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, csv.E
 """What a file that was cut off, or is something else than its name says, raises while it is read."""
 
 
-def read_bill(deployment: Deployment, files: tuple[Path, ...], month: str) -> list[BillLine]:
-    """Read a month's lines: of the files that were given, of the setting's export, or of the simulator's own.
+def read_bill(deployment: Deployment, files: tuple[Path, ...], month: str, account: str = "") -> list[BillLine]:
+    """Read a month's lines of an account: of the files that were given, of the setting's export, or of the simulator's.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def read_bill(deployment: Deployment, files: tuple[Path, ...], month: str) -> li
     found: list[BillLine] = []
     for name, rows in _exports(deployment, files, month):
         try:
-            found += read_cost_lines(rows, month, name)
+            found += read_cost_lines(rows, month, name, account)
         except (NoCostExportError, *_UNREADABLE) as problem:
             raise CliError(f"{name} cannot be read as an export of the bill: {problem}.", CHECK_FAILED) from None
     if not any(line.of_bedrock for line in found):

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.domain.prices.price_book import UNITS
-from lambdas.domain.prices.usage_types import meaning_of
+from lambdas.domain.prices.usage_types import TOKENS_A_UNIT, meaning_of
 
-_TOKENS_A_UNIT = {"1k tokens": 1_000, "1000 tokens": 1_000, "1m tokens": 1_000_000, "tokens": 1, "token": 1}
 _PLAIN_UNITS = {
     "storage": ("model/month", "model month", "month", "models-mo"),
     "throughput": ("hour", "hours", "hrs", "model unit/hour"),
@@ -145,9 +144,9 @@ def _price(terms: list[Any], usage: str, published: str) -> tuple[float, str]:
     [(usd, unit)] = found
     date = str((latest or {}).get("effectiveDate", ""))[:10] or published
     if UNITS[usage] == "million tokens":
-        if unit not in _TOKENS_A_UNIT:
+        if unit not in TOKENS_A_UNIT:
             raise ValueError(f"its unit is '{unit}', which is no count of tokens")
-        return round(usd * 1_000_000 / _TOKENS_A_UNIT[unit], 9), date
+        return round(usd * 1_000_000 / TOKENS_A_UNIT[unit], 9), date
     if unit not in _PLAIN_UNITS["storage" if usage == "storage" else "throughput"]:
         raise ValueError(f"its unit is '{unit}', expected was a {UNITS[usage]}")
     return usd, date

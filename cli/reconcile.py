@@ -11,7 +11,7 @@ import click
 from cli.bill_files import read_bill
 from cli.errors import CHECK_FAILED
 from cli.fitting_table import TableColumn, print_table
-from cli.focus_export import read_month
+from cli.focus_export import account_of, read_month
 from cli.months import month_option, this_month
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
@@ -47,7 +47,7 @@ def reconcile(session: Session, month: str | None, files: tuple[Path, ...], with
     """
     deployment, wanted = session.deployment, month or this_month()
     charges = read_month(deployment, wanted).charges
-    lines = read_bill(deployment, files, wanted)
+    lines = read_bill(deployment, files, wanted, account_of(deployment).account_id)
     found = reconcile_month(
         charges,
         lines,

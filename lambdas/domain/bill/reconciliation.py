@@ -140,7 +140,8 @@ def reconcile_month(
         Share within which quantities and dollars match.
     """
     comparison = MonthComparison()
-    wrong = list(flaws(lines))
+    unread = (line for line in lines if line.unread and not _is_others(line, environment, principals))
+    wrong = [*flaws(lines), *((line, f"what usage type '{line.usage_type}' counts is not known") for line in unread)]
     flawed = {id(line) for line, _ in wrong}  # numbers begin anew in each file
     comparison.findings += _flaw_findings(wrong)
     cells = _cells_of(charges, comparison)
@@ -434,7 +435,7 @@ def _of_others(line: BillLine) -> BillFinding:
 
 
 def _about(line: BillLine, status: str, why: str, evidence: str) -> BillFinding:
-    usage = line.usage or (line.usage_type if line.not_counted else line.kind)
+    usage = line.usage or (line.usage_type if line.not_counted or line.unread else line.kind)
     return BillFinding(
         status=status, why=why, model=line.model, usage=usage, day=line.day, ours=Decimal(), theirs=line.cost,
         their_quantity=line.amount, evidence=evidence,

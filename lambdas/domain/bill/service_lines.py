@@ -42,7 +42,8 @@ NOT_COUNTED = {
 PRODUCTS = frozenset({*COUNTED, *NOT_COUNTED})
 SERVICES = frozenset(service for service, _ in COUNTED.values())
 
-_REGION = re.compile(r"^(?:[A-Z]{2,4}[0-9]|[a-z]{2}(?:-[a-z]+)+-[0-9])-")
+# eu-west-1 is "EU", without a number.
+_REGION = re.compile(r"^(?:[A-Z]{2,4}[0-9]|EU|[a-z]{2}(?:-[a-z]+)+-[0-9])-")
 
 
 def meaning_of_service(product: str, usage_type: str) -> tuple[str, str]:

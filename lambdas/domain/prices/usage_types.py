@@ -27,10 +27,18 @@ FAMILIES = {
 
 ON_THE_BILL = {
     "ClaudeHaiku4.5": "anthropic.claude-haiku-4-5-20251001-v1:0",
+    "Claude4.5Haiku": "anthropic.claude-haiku-4-5-20251001-v1:0",
     "ClaudeSonnet4.6": "anthropic.claude-sonnet-4-6",
+    "Claude4.6Sonnet": "anthropic.claude-sonnet-4-6",
 }
 """The same for models of another offer than Bedrock's own: their usage types are to be confirmed on a real bill
 (docs/real-account.md), and no price is read by them."""
+
+TOKENS_A_UNIT = {
+    "1k tokens": 1_000, "1000 tokens": 1_000, "1m tokens": 1_000_000, "1000000 tokens": 1_000_000, "tokens": 1,
+    "token": 1,
+}  # fmt: skip
+"""How many tokens a unit of a price or of an amount is, in small letters."""
 
 _TOKENS = {
     "input-tokens": "input",

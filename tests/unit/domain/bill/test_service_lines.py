@@ -205,4 +205,5 @@ def test_an_hour_on_either_side_is_the_clocks() -> None:
 def test_a_usage_type_is_read_in_any_region_and_never_guessed() -> None:
     assert meaning_of_service("awskms", "eu-central-1-KMS-Keys") == ("AWS KMS", "key")
     assert meaning_of_service("AWSLambda", "APN1-Request-ARM") == ("AWS Lambda", "request")
+    assert meaning_of_service("AmazonS3", "EU-TimedStorage-ByteHrs") == ("Amazon S3", "stored")
     assert meaning_of_service("AWSLambda", "Request-ARM-Edge") == ("AWS Lambda", "")
