@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lambdas.domain.bedrock_names import ENVIRONMENT_TAG
-from lambdas.domain.bill.cost_lines import USAGE, BillLine, flaws
+from lambdas.domain.bill.cost_lines import PRODUCT, USAGE, BillLine, flaws
 from lambdas.domain.bill.service_lines import SERVICES
 from lambdas.domain.costs.ledger import AT_MOST
 from lambdas.domain.model_ids import CUSTOM, foundation_model_id
@@ -156,10 +156,11 @@ def reconcile_month(
             comparison.findings.append(_of_others(line))
         else:
             _cell(cells, (line.model, line.usage), line.day).lines.append(line)
-    until = max((line.ends for line in lines if line.kind in USAGE), default=None)
+    reached = _reached(lines)
     closed = any(line.invoice for line in lines)
     tagged = any(line.environment and not line.of_bedrock for line in lines)
     for key, days in sorted(cells.items()):
+        until = reached.get(key[0] if key[0] in SERVICES else PRODUCT) or max(reached.values(), default=None)
         if key[0] in SERVICES:
             comparison.findings += _compare_service(key, days, within, until, closed=closed, tagged=tagged)
             continue
@@ -168,6 +169,16 @@ def reconcile_month(
                 key, _settled(key, one, running, within, comparison), within, until, closed=closed
             )
     return comparison
+
+
+def _reached(lines: Iterable[BillLine]) -> dict[str, datetime]:
+    """Say up to when the export has each product: Bedrock's lines come later than those of other services."""
+    found: dict[str, datetime] = {}
+    for line in lines:
+        if line.kind in USAGE:
+            product = PRODUCT if line.of_bedrock else line.model
+            found[product] = max(line.ends, found.get(product, line.ends))
+    return found
 
 
 def _cells_of(charges: Iterable[Charge], comparison: MonthComparison) -> dict[Key, dict[date, _Cell]]:

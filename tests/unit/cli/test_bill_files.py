@@ -109,3 +109,12 @@ def test_of_an_export_that_keeps_its_versions_the_newest_is_the_bill() -> None:
 def test_an_export_in_another_format_is_named() -> None:
     with pytest.raises(CliError, match="has 2026-11 as parquet, and 'reconcile' reads CSV"):
         lines_in({f"cur/data/BILLING_PERIOD={MONTH}/part.snappy.parquet": (b"PAR1", 1)})
+
+
+def test_a_bill_with_the_services_around_bedrock_alone_is_an_idle_month(tmp_path: Path) -> None:
+    key = {**rows(1)[0], "line_item_product_code": "awskms", "line_item_usage_type": "us-east-1-KMS-Keys"}
+    (tmp_path / "idle.csv").write_bytes(text_of([key]))
+    assert lines_of(tmp_path / "idle.csv") == 1
+    (tmp_path / "of-nobody.csv").write_bytes(text_of([{**key, "resource_tags": "{}"}]))
+    with pytest.raises(CliError, match="no line about Bedrock in 2026-11, nor one of the services around it"):
+        lines_of(tmp_path / "of-nobody.csv")

@@ -190,6 +190,24 @@ def test_what_no_row_has_is_named_and_what_is_late_is_delay() -> None:
     assert {one.why for one in found.findings} == {"", DELAY, NOT_COUNTED}
 
 
+def test_a_product_that_is_behind_the_others_is_late_by_its_own_lines() -> None:
+    # Given an export that has the key for all days, and DynamoDB up to the nineteenth
+    rows = [one for one in bill() if one["line_item_product_code"] != "AmazonDynamoDB"]
+    rows += [
+        one for one in bill()
+        if one["line_item_product_code"] == "AmazonDynamoDB" and one["line_item_usage_start_date"] < "2026-11-20"
+    ]  # fmt: skip
+    # When
+    found = compared(rows)
+    # Then
+    assert [one for one in found.findings if one.status == UNEXPLAINED] == []
+    assert why(found, "Amazon DynamoDB", "read_unit") == {MATCHED, DELAY}
+    assert why(found, "AWS KMS", "key") == {MATCHED}
+    # But not where the bill has no line of it at all, and others go on
+    without = [one for one in rows if one["line_item_product_code"] != "AmazonDynamoDB"]
+    assert why(compared(without), "Amazon DynamoDB", "read_unit") == {OURS_ONLY}
+
+
 def test_an_hour_on_either_side_is_the_clocks() -> None:
     # Given an environment of two days, whose key is billed from half an hour after the registry was made
     first = date(2026, 11, 2)
