@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cli.clean_console import CleanConsole
 from cli.errors import UNKNOWN_RUN, CliError
+from cli.file_to_write import FileToWrite
 from cli.fitting_table import TableColumn, print_table
 from cli.focus_export import show_tables, write_focus
 from cli.months import month_option, this_month
@@ -34,7 +35,7 @@ RunCosts = tuple[str, Mapping[str, Decimal]]
 @click.option("--task", help="Only this task's.")
 @click.option("--focus", is_flag=True, help="Write a month as rows of FOCUS (CSV) instead; needs --out.")
 @month_option
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="With --focus: the file to write.")
+@click.option("--out", type=FileToWrite(), help="With --focus: the file to write.")
 @click.option("--tables", is_flag=True, help="With --focus: print tables of Athena over the daily export instead.")
 @pass_session
 def costs(
@@ -51,15 +52,14 @@ def costs(
     if focus:
         if out is None:
             raise click.UsageError("--focus needs --out FILE, or --tables.")
+        _check_task(task, tasks_of_runs(session.deployment.registry) if task is not None else ())
         write_focus(session, month or this_month(), out, task)
         return
     if month or out or tables:
         raise click.UsageError("--month, --out and --tables belong to --focus.")
     known = list(costs_of_runs(session.deployment.registry))
     runs = [one for one in known if task in (None, one[0])]
-    if task is not None and known and not runs:
-        names = ", ".join(sorted({one[0] for one in known}))
-        raise CliError(f"No run is of a task '{task}'. There are runs of: {names}.", UNKNOWN_RUN)
+    _check_task(task, (one[0] for one in known))
     found = by_task(runs)
     if session.as_json:
         session.show({"usd": found, "runs": len(runs)})
@@ -72,6 +72,19 @@ def costs(
         session.screen.say(f"There is no run yet. '{session.command} submit TASK_DIR' starts one.")
     if session.deployment.local:
         session.screen.say(SIMULATED)
+
+
+def _check_task(task: str | None, tasks: Iterable[str]) -> None:
+    """Refuse a task of which there is no run, where there are runs of others."""
+    known = sorted(set(tasks))
+    if task is not None and known and task not in known:
+        raise CliError(f"No run is of a task '{task}'. There are runs of: {', '.join(known)}.", UNKNOWN_RUN)
+
+
+def tasks_of_runs(registry: Registry) -> Iterator[str]:
+    """Name the task of each run."""
+    runs = registry.listed.all() if registry.listed.is_complete() else each_run(registry)
+    yield from (run.task for run in runs)
 
 
 def costs_of_runs(registry: Registry) -> Iterator[RunCosts]:

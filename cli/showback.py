@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from botocore.exceptions import ClientError
 
+from cli.file_to_write import FileToWrite
 from cli.fitting_table import TableColumn, print_table
 from cli.focus_export import account_of, read_month
 from cli.months import month_option, this_month
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--by", type=click.Choice(BY), default="task", show_default=True, help="Whom it is shown to.")
 @month_option
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page (HTML).")
+@click.option("--out", type=FileToWrite(), help="Also write a page (HTML).")
 @pass_session
 def showback(session: Session, by: str, month: str | None, out: Path | None) -> None:
     """Show spend, serving, verified savings and idle dollars of a month.

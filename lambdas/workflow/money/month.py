@@ -100,7 +100,10 @@ class MoneyReader:
             charges=charges,
             served=served,
             savings=savings(requests, baselines.of_day, charges),
-            unpriced=[*served.unpriced, *unpriced],
+            unpriced=[
+                *(said for key, all_of in served.unpriced.items() if task in (None, key) for said in all_of),
+                *unpriced,
+            ],
         )
 
     def _own(self, month: str) -> tuple[list[Charge], list[str]]:

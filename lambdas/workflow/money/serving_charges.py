@@ -50,14 +50,14 @@ class ServedMonth:
         Answered requests by task and day, without the pipeline's own.
     idle : list of Charge
         Of ``charges``: of a throughput, on days on which nobody asked it.
-    unpriced : list of str
-        What exists and has no price, for a person.
+    unpriced : dict of str to list of str
+        What exists and has no price, by task, for a person.
     """
 
     charges: list[Charge] = field(default_factory=list)
     requests: dict[tuple[str, date], int] = field(default_factory=dict)
     idle: list[Charge] = field(default_factory=list)
-    unpriced: list[str] = field(default_factory=list)
+    unpriced: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +106,8 @@ class ServingReader:
         )
         for thing in existing:
             if missing := unpriced(thing, self.prices):
-                served.unpriced.append(f"{thing.arn}: the price book has no price for {missing}")
+                said = f"{thing.arn}: the price book has no price for {missing}"
+                served.unpriced.setdefault(thing.task, []).append(said)
             if thing.kind == "deployment":
                 continue
             for charge in existence_charges(thing, self.prices, month):

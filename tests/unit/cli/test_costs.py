@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -45,14 +46,16 @@ def test_without_a_run_nothing_has_cost_anything(registry: Registry, call: Call)
 
 
 def test_a_task_that_no_run_is_of_is_said_with_those_that_there_are(
-    registry: Registry, table: Table, call: Call
+    registry: Registry, table: Table, call: Call, tmp_path: Path
 ) -> None:
     for task in ("a", "b"):
         write(table, make_run(f"{task}-1", task=task))
     assert registry.listed.is_complete() is False
-    result = call("costs", "--task", "c")
-    assert result.exit_code == 4
-    assert "No run is of a task 'c'. There are runs of: a, b." in result.output
+    for more in ((), ("--focus", "--month", "2026-11", "--out", str(tmp_path / "month.csv"))):
+        result = call("costs", "--task", "c", *more)
+        assert result.exit_code == 4
+        assert "No run is of a task 'c'. There are runs of: a, b." in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_runs_that_paid_nothing_are_not_taken_for_none(registry: Registry, table: Table, call: Call) -> None:

@@ -19,6 +19,8 @@ Call = Callable[..., Result]
         (("costs", "--month", "2026-11"), "belong to --focus"),
         (("costs", "--out", "x.csv"), "belong to --focus"),
         (("costs", "--focus", "--month", "2026-13", "--out", "x.csv"), "'2026-13' is not a month. Write it as 2026-11"),
+        (("costs", "--focus", "--out", "nowhere/x.csv"), "There is no folder 'nowhere'"),
+        (("showback", "--out", "nowhere/x.html"), "There is no folder 'nowhere'"),
         (("showback", "--month", "November"), "is not a month"),
         (("showback", "--by", "colour"), "'task', 'team', 'environment'"),
         (("reconcile", "--export", "nowhere.csv"), "nowhere.csv"),

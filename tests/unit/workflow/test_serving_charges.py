@@ -13,8 +13,10 @@ from lambdas.domain.costs.ledger import ENDPOINT_CALLS, LedgerEntry
 from lambdas.domain.outcomes import FAILED
 from lambdas.domain.prices.priced_parts import PricedPart
 from lambdas.gateways.aws.endpoint_metrics import Usage
+from lambdas.gateways.aws.own_metrics import OwnMetrics
 from lambdas.gateways.registry.resources import CREATED, CUSTOM_MODEL, DEPLOYMENT, THROUGHPUT, Resource
 from lambdas.workflow.money.ledger_charges import Line
+from lambdas.workflow.money.month import MoneyReader
 from lambdas.workflow.money.serving_charges import ServedMonth, ServingReader
 from lambdas.workflow.stage import iso
 from tests.unit.support.workshop import Workshop
@@ -126,3 +128,18 @@ def test_own_questions_are_taken_off_each_deployment_of_a_day_and_never_more_tha
         tokens[charge.part.usage] += charge.part.quantity
     assert found.requests == {("video", day): 47}
     assert tokens == {"input": 47_000.0, "output": 4_700.0}
+
+
+def test_what_has_no_price_is_told_of_the_task_that_was_asked_for_alone(workshop: Workshop) -> None:
+    # Given a throughput whose price nobody knows
+    at(workshop, "2026-11-10")
+    workshop.made(workshop.run(), THROUGHPUT, "dev-video-x", SERVES)
+    pipeline = workshop.pipeline
+    money = MoneyReader(
+        registry=pipeline.registry, tasks=pipeline.tasks, resources=pipeline.resources,
+        usage=cast("Usage", cast("Any", CountedCalls())), own=cast("OwnMetrics", cast("Any", None)),
+        runs=workshop.bucket, settings=pipeline.environment.settings, now=lambda: workshop.time,
+    )  # fmt: skip
+    # Then
+    assert [said.split(": ")[0] for said in money.read("2026-11", "video").unpriced] == [SERVES]
+    assert money.read("2026-11", "another").unpriced == []
