@@ -14,6 +14,7 @@ import pytest
 
 from cli.bill_files import read_bill
 from cli.errors import CliError
+from lambdas.domain.bill.cost_lines import BillLine
 from tests.unit.domain.bill.export_rows import MONTH, rows
 
 
@@ -54,9 +55,13 @@ def lines_in(objects: dict[str, tuple[bytes, int]], place: str = "s3://exports/c
     return len(read_bill(deployment, (), MONTH))
 
 
-def lines_of(path: Path) -> int:
+def lines_of(*paths: Path, account: str = "") -> int:
+    return len(read_from(*paths, account=account))
+
+
+def read_from(*paths: Path, account: str = "") -> list[BillLine]:
     nowhere: Any = SimpleNamespace(settings=SimpleNamespace(cost_export=""), simulator="")
-    return len(read_bill(nowhere, (path,), MONTH))
+    return read_bill(nowhere, paths, MONTH, account)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +123,15 @@ def test_a_bill_with_the_services_around_bedrock_alone_is_an_idle_month(tmp_path
     (tmp_path / "of-nobody.csv").write_bytes(text_of([{**key, "resource_tags": "{}"}]))
     with pytest.raises(CliError, match="no line about Bedrock in 2026-11, nor one of the services around it"):
         lines_of(tmp_path / "of-nobody.csv")
+
+
+def test_each_line_knows_its_file_and_other_accounts_lines_are_left_out(tmp_path: Path) -> None:
+    # Given two files, the second of two accounts
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_bytes(WHOLE)
+    of_two = [{**row, "line_item_usage_account_id": f"{number % 2}" * 12} for number, row in enumerate(rows(3))]
+    second.write_bytes(text_of(of_two))
+    # When
+    found = read_from(first, second, account="1" * 12)
+    # Then
+    assert [line.file for line in found] == [str(first)] * len(rows(3)) + [str(second)] * (len(rows(3)) // 2)
