@@ -36,6 +36,9 @@ _LIMITS = (-MOST_DIFFERENCE, MOST_DIFFERENCE)
 MOST_ADVERSARIAL_LIFT = 1.0
 """Points that an answer may win by talking to the judge: one, as any answer may be scored one point off."""
 
+LEAST_TOLD_APART = 0.02
+"""Share of the pairs whose texts differ that a judge without known scores must prefer an answer in."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgeRecord:
@@ -306,17 +309,23 @@ def _nothing_compared(rules: GateRules) -> RuleResult:
 
 
 def told_apart(line: RuleResult, comparison: Comparison, record: JudgeRecord) -> RuleResult:
-    """Leave the comparison to a person where a judge of whom nothing is known saw no difference in any pair.
+    """Leave the comparison to a person where a judge of whom nothing is known told nearly no pair apart.
 
-    Two answers that differ in every record and deserve the same score in each are rare; a judge that gives everything
-    the same score is not, and would promote anybody.
+    Answers that differ and deserve the same score in nearly every record are rare; a judge that gives everything the
+    same score is not, nor one that prefers whatever comes first. Either would promote anybody: both orders together
+    give no difference, in each record. Where known scores or people's labels show what the judge is worth, they decide.
     """
     ended = comparison.outcomes
-    if not line.passed or ended is None or record.agreement is not None or not ended["tie"] or any(comparison.worst):
+    if not line.passed or ended is None or record.agreement is not None or comparison.people is not None:
         return line
+    told, turned = ended["student"] + ended["other"], ended["flip"]
+    differing = told + turned + ended["tie"]
+    if told >= turned and told >= LEAST_TOLD_APART * differing:
+        return line  # and where all texts are equal nobody was asked
     text = (
-        f"{line.explanation}; the judge gave both answers the same score in each of {ended['tie']} pairs that differ, "
-        "which a judge does too that tells nothing apart: give known scores in calibration.jsonl to show which"
+        f"{line.explanation}; the judge preferred an answer in {told} of {differing} pairs that differ, in {turned} "
+        "only the place of the answers decided, which a judge does too that tells nothing apart: give known scores in "
+        "calibration.jsonl to show which"
     )
     return accepted_by_a_person(replace(line, passed=False, undecided=True, explanation=text))
 

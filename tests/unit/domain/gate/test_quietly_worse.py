@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.evaluation.measurements import Measurement
-from lambdas.domain.evaluation.pairs import judged_pair
+from lambdas.domain.evaluation.pairs import Pair, judged_pair
 from lambdas.domain.gate.quality_rules import JudgeRecord
 from lambdas.domain.gate.rule_result import PROMOTE, RuleResult, decide, to_accept
 from lambdas.domain.gate.rules import judge_gate
@@ -213,6 +213,46 @@ def test_a_judge_that_gives_everything_a_five_promotes_nobody_by_itself() -> Non
     assert "which a judge does too that tells nothing apart" in line_of(unknown, "max_quality_drop").explanation
     # And a judge that told known scores apart is believed
     assert asked(known) == []
+
+
+TIE, FIRST, STUDENT, OTHER = (
+    judged_pair("baseline", *orders)
+    for orders in (((5, 5), (5, 5)), ((5, 2), (5, 2)), ((5, 4), (4, 5)), ((4, 5), (5, 4)))
+)
+NO_ANSWER = Pair(against="baseline", difference=None, outcome="unanswered")
+
+
+def ended(pairs: Callable[[int], Pair]) -> dict[str, list[Measurement]]:
+    return changed(equal(), lambda number, item: replace(item, pair=pairs(number).to_document()))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param(lambda _: FIRST, id="the first answer is always preferred"),
+        pytest.param(
+            lambda number: FIRST if number % 2 else TIE, id="the first answer is preferred in every second pair"
+        ),
+        pytest.param(lambda number: TIE if number else NO_ANSWER, id="ties but for a record that was not answered"),
+        pytest.param(lambda number: TIE if number else STUDENT, id="ties but for one"),
+    ],
+)
+def test_a_judge_that_prefers_hardly_any_answer_promotes_nobody_by_itself(pairs: Callable[[int], Pair]) -> None:
+    # Given / When
+    unknown = held_against(ended(pairs), trusted=False)
+    known = held_against(ended(pairs), trusted=False, judge=JudgeRecord(agreement=GOOD_JUDGE, drift=0.0))
+
+    # Then
+    assert asked(unknown) == ["max_quality_drop"]
+    assert asked(known) == []
+
+
+def test_a_judge_that_prefers_an_answer_now_and_then_promotes_an_equal_student() -> None:
+    # Given nine of ten pairs that tie, as those of two good models do
+    pairs = ended(lambda number: TIE if number % 10 else (STUDENT if number % 20 else OTHER))
+
+    # When / Then
+    assert asked(held_against(pairs, trusted=False)) == []
 
 
 # Copies of a wrong teacher
