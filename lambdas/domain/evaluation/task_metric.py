@@ -12,19 +12,17 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lambdas.domain.dataset.normalization import normalise
-from lambdas.domain.text.answer_repair import read_object
-
-Kind = Literal["number", "choice"]
-Path = tuple[str, ...]
+from lambdas.domain.evaluation.schema_fields import ITEMS, Kind, Path, fields_of
+from lambdas.domain.text.answer_repair import read_object, repaired
 
 MOST_TEXTS, LONGEST_TEXT, FEWEST_OF_A_TEXT = 20, 40, 5
 """Different references, their characters, and records for each of them on average, by which texts are values."""
 
-MOST_DEPTH = 8
-"""Objects nested deeper than this are not measured."""
+_ABSENT = object()
+"""Says that an answer does not have a field, which ``None`` does not: an enumeration may have ``null``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class TaskMetric:
 
 def measured_fields(schema: dict[str, Any] | None) -> dict[Path, Kind]:
     """List the fields of an output schema that can be compared, also within nested objects (not within arrays)."""
-    return dict(_fields(schema, (), MOST_DEPTH)) if schema else {}
+    return {path: kind for path, kind in fields_of(schema) if path and ITEMS not in path} if schema else {}
 
 
 def field_differences(
@@ -95,7 +93,10 @@ def field_differences(
         One for each measured field that the reference has. ``None`` where the answer or the reference is not JSON
         object, or where the schema has nothing to measure: then nothing can be said.
     """
-    fields = measured_fields(schema)
+    return _differences(measured_fields(schema), answer_text, reference_text)
+
+
+def _differences(fields: dict[Path, Kind], answer_text: str, reference_text: str) -> list[FieldDifference] | None:
     reference = read_object(reference_text)
     answer = read_object(answer_text)
     if not fields or reference is None or answer is None:
@@ -124,7 +125,7 @@ def measure_task(schema: dict[str, Any] | None, pairs: Iterable[tuple[str, str]]
     differences: dict[str, list[FieldDifference]] = {".".join(path): [] for path in fields}
     unreadable, lost = 0, Counter[str]()
     for answer, reference in pairs:
-        found, wanted = field_differences(schema, answer, reference), read_object(reference)
+        found, wanted = _differences(fields, answer, reference), read_object(reference)
         if found is None and wanted is not None:
             unreadable += 1
             lost.update(".".join(path) for path in fields if _at(wanted, path) is not None)
@@ -170,25 +171,56 @@ class ClassRecall:
 def class_recalls(schema: dict[str, Any] | None, pairs: Iterable[tuple[str, str]]) -> list[ClassRecall]:
     """Count, for each value of each choice of the schema, how often the answers find it; fields and values in order.
 
+    Of an array each different member is a value. ``null`` is one where the reference says so.
+
     Parameters
     ----------
     schema : dict or None
     pairs : iterable of tuple
         Answer and reference; an answer that cannot be read finds nothing.
     """
-    choices = [path for path, kind in measured_fields(schema).items() if kind == "choice"]
+    choices = [path for path, kind in fields_of(schema or {}) if kind == "choice"]
     records, found = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for answer_text, reference_text in pairs if choices else ():
-        wanted, given = read_object(reference_text), read_object(answer_text)
+        wanted, given = _read_both_ways(reference_text), _read_both_ways(answer_text)
         for path in choices:
-            value = _at(wanted, path)
-            if value is None:
-                continue
-            name = ".".join(path), json.dumps(value, ensure_ascii=False, sort_keys=True)
-            other = _at(given, path)
-            records[name] += 1
-            found[name] += other == value and type(other) is type(value)
+            whole = path[:1] in ((), (ITEMS,))
+            values, others = _said(wanted[whole], path), _said(given[whole], path)
+            field = ".".join(step for step in path if step != ITEMS) or "answer"
+            records.update((field, value) for value in values)
+            found.update((field, value) for value in values & others)
     return [ClassRecall(*name, count, found[name]) for name, count in sorted(records.items())]
+
+
+def _read_both_ways(text: str) -> tuple[object, object]:
+    """Give the object of an answer after repair, and the whole value, which need not be an object."""
+    for candidate in (text, repaired(text)):
+        try:
+            return read_object(text), json.loads(candidate)
+        except (ValueError, RecursionError):
+            continue
+    return None, _ABSENT
+
+
+def _said(value: object, path: Path) -> set[str]:
+    """Give the values, as JSON, that stand at a path: one at most unless it leads through an array."""
+    found = [value]
+    for name in path:
+        found = [inner for one in found for inner in _one_deeper(one, name)]
+    return {said for one in found if one is not _ABSENT and (said := _as_json(one)) is not None}
+
+
+def _one_deeper(value: object, name: str) -> list[object]:
+    if isinstance(value, list):
+        return value if name == ITEMS else []
+    return [value[name]] if isinstance(value, dict) and name in value else []
+
+
+def _as_json(value: object) -> str | None:
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    except RecursionError:
+        return None
 
 
 def text_recalls(pairs: Sequence[tuple[str, str]]) -> list[ClassRecall]:
@@ -209,29 +241,6 @@ def text_recalls(pairs: Sequence[tuple[str, str]]) -> list[ClassRecall]:
     records = Counter(wanted)
     found = Counter(value for value, (answer, _) in zip(wanted, pairs, strict=True) if normalise(answer) == value)
     return [ClassRecall("answer", shown[value], count, found[value]) for value, count in sorted(records.items())]
-
-
-def _fields(schema: dict[str, Any], path: Path, depth: int) -> Iterable[tuple[Path, Kind]]:
-    properties = schema.get("properties")
-    for name, inner in properties.items() if isinstance(properties, dict) and depth else ():
-        if not isinstance(inner, dict):
-            continue
-        kind = _kind(inner)
-        if kind:
-            yield (*path, name), kind
-        else:
-            yield from _fields(inner, (*path, name), depth - 1)
-
-
-def _kind(schema: dict[str, Any]) -> Kind | None:
-    if "enum" in schema or "const" in schema:
-        return "choice"
-    named = schema.get("type")
-    types = {named} if isinstance(named, str) else set(named if isinstance(named, list) else ())
-    types.discard("null")
-    if types and types <= {"number", "integer"}:
-        return "number"
-    return "choice" if types == {"boolean"} else None
 
 
 def _at(value: object, path: Path) -> object:

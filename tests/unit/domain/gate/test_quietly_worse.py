@@ -145,6 +145,16 @@ def test_the_majority_answer_needs_a_word_for_the_class_that_it_never_finds() ->
     assert asked(lines) == ['recall.queue="fraud"']
 
 
+def test_a_lost_class_behind_a_reference_needs_the_same_word() -> None:
+    # Given the schema as a generator writes it
+    measurements = labelled(["billing"] * 194 + ["fraud"] * 6, lambda _: "billing", form=True)
+    queue = {"$ref": "#/$defs/Queue"}
+    schema = {"type": "object", "properties": {"queue": queue}, "$defs": {"Queue": {"enum": ["billing", "fraud"]}}}
+
+    # When / Then
+    assert asked(held_against(measurements, schema=schema)) == ['recall.queue="fraud"']
+
+
 def test_classes_that_are_too_rare_to_tell_alone_are_lost_together() -> None:
     # Given three classes of two records each
     rare = {3: "fraud", 40: "fraud", 7: "loss", 50: "loss", 9: "theft", 60: "theft"}
