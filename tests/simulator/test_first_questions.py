@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -233,6 +234,36 @@ def test_a_teacher_that_is_always_cut_off_is_given_up_before_a_batch_is_paid(
     with pytest.raises(TeacherDataRefused):
         checked(stages, run)
     assert len(account.control.calls(operation="Converse")) == len(calls)
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_holdout_with_golden_answers_is_no_proof_of_a_teacher_that_is_always_cut_off(
+    account: Account, stages: TeacherStages, *, needed: bool
+) -> None:
+    # Given golden answers to the whole holdout, and none to the training or all of them
+    account.control.order("bad_ending", fraction=1.0, model="nova-pro", reason="max_tokens")
+    golden = [trusted(f"golden {prompt} of another kind") for prompt in PROMPTS]
+    stages.pipeline.uploads.write("video/holdout.jsonl", b"".join(golden))
+    run = stages.prepare(PROMPTS, TASK)
+    if not needed:
+        file = run.files.dataset("train.jsonl")
+        lines = [json.loads(line) | {"golden": "right"} for line in stages.pipeline.runs.read(file).splitlines()]
+        stages.pipeline.runs.write(file, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+    # When / Then the teacher is given up where somebody learns from it
+    if needed:
+        with pytest.raises(TeacherDataRefused, match="truncated"):
+            checked(stages, run)
+    else:
+        checked(stages, run)
+    calls = [call.params["modelId"] for call in account.control.calls(operation="Converse")]
+    assert (FEWEST <= calls.count(MODELS.teacher) < 2 * FEWEST) is needed
+
+
+def trusted(prompt: str) -> bytes:
+    """Write a prompt with the answer that is right."""
+    turns = [{"role": role, "content": [{"text": text}]} for role, text in (("user", prompt), ("assistant", "right"))]
+    return json.dumps({"schemaVersion": "bedrock-conversation-2024", "messages": turns}).encode() + b"\n"
 
 
 @pytest.mark.parametrize("reason", ["max_tokens", "thoughts", "refusal"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lambdas.domain.errors import ModelUnavailable, TeacherDataRefused
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FEWEST = 20
 """Answers of which none can be used before the rest is given up."""
 
+SAYS_NOTHING = ""
+"""Stands for the reason of an answer that shows neither that others are of use nor that they are not."""
+
 _ERROR = 1e-6
 """How often a teacher that is as bad as the task allows may be given up by chance."""
 
@@ -34,15 +37,34 @@ def hopeless_after(task: TaskDefinition) -> int:
     return max(FEWEST, math.ceil(math.log(_ERROR) / math.log(allowed))) if allowed > 0 else FEWEST
 
 
-def useless_to(records: Iterable[Record], task: TaskDefinition) -> Callable[[Answer], str | None]:
-    """Say of answers to records why nothing can be learnt from them; a record with a golden answer needs none."""
-    checker = OutputChecker(task.output_schema)
-    prompts = {record.id: student_prompt(record, task) for record in records if record.golden is None}
+def is_teacher_needed(records: Sequence[Record], task: TaskDefinition) -> bool:
+    """Tell whether more records lack an answer of their own than may be dropped."""
+    lacking = sum(record.golden is None for record in records)
+    return lacking > task.teacher_data.max_drop_rate * len(records)
+
+
+def useless_to(
+    records: Sequence[Record], task: TaskDefinition, *, golden_too: bool = False
+) -> Callable[[Answer], str | None]:
+    """Say of answers to records why nothing can be learnt from them.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    task : TaskDefinition
+    golden_too : bool
+        Whether answers to records with a golden answer count as any other. Nothing need be learnt from them, so that
+        one that cannot be used says nothing; nor does any where the records hardly need the teacher.
+    """
+    checker, needed = OutputChecker(task.output_schema), golden_too or is_teacher_needed(records, task)
+    prompts = {record.id: student_prompt(record, task) for record in records}
+    counting = {record.id for record in records if needed and (golden_too or record.golden is None)}
 
     def useless(answer: Answer) -> str | None:
         if answer.record_id not in prompts:
-            return None
-        return drop_reason(answer, checker, prompts[answer.record_id])
+            return SAYS_NOTHING
+        reason = drop_reason(answer, checker, prompts[answer.record_id])
+        return reason if reason is None or answer.record_id in counting else SAYS_NOTHING
 
     return useless
 

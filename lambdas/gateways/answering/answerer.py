@@ -98,7 +98,7 @@ class Answerer:
         cache_point : bool, optional
             Whether requests carry a cache point; decided by how many share a prompt unless said.
         useless : callable
-            Says why an answer that is kept is of no use all the same, or ``None``.
+            Says why an answer that is kept is of no use all the same, or ``None``; an empty text where it says nothing.
         hopeless_after : int
             Answers that are unusable or of no use, and none of use, after which no more are paid for.
 

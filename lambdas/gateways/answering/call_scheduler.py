@@ -68,7 +68,7 @@ class Request:
     then : callable
         Told each usable answer as it comes.
     useless : callable
-        Says why an answer that is kept is of no use all the same, or ``None``.
+        Says why an answer that is kept is of no use all the same, or ``None``; an empty text where it says nothing.
     hopeless_after : int
         Answers of no use, and none of use, after which no more are paid for.
     """

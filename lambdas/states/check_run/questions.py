@@ -16,7 +16,13 @@ from lambdas.domain.errors import ModelUnavailable
 from lambdas.domain.evaluation.first_questions import ASKED_FIRST, first_question
 from lambdas.domain.evaluation.judge import verdict_problem
 from lambdas.domain.questions.prompts import teacher_question
-from lambdas.domain.training.hopeless import hopeless_after, no_answer_of_use, teacher_refused, useless_to
+from lambdas.domain.training.hopeless import (
+    hopeless_after,
+    is_teacher_needed,
+    no_answer_of_use,
+    teacher_refused,
+    useless_to,
+)
 from lambdas.gateways.answering.answer_recorder import ModelUse
 from lambdas.workflow.answerer_of_run import answerer_of
 
@@ -68,11 +74,12 @@ def ask_chosen(stage: Stage, models: ModelChoice, records: Sequence[Record], ask
     return refused
 
 
-def check_teacher(stage: Stage, models: ModelChoice, records: Sequence[Record]) -> None:
+def check_teacher(stage: Stage, models: ModelChoice, records: Sequence[Record], train: Sequence[Record] = ()) -> None:
     """Stop where nothing can be learnt from the teacher's answers, before a batch is paid for all of them.
 
     The answer to the first question tells, where it is of use. If not, as many records of the holdout are asked as it
-    takes; their answers are kept, and no later stage pays for them again.
+    takes; their answers are kept, and no later stage pays for them again. A golden answer of such a record is no proof
+    that the teacher is of use to the others.
 
     Parameters
     ----------
@@ -80,6 +87,8 @@ def check_teacher(stage: Stage, models: ModelChoice, records: Sequence[Record]) 
     models : ModelChoice
     records : sequence of Record
         Of the holdout.
+    train : sequence of Record
+        Those of the training that learn from the teacher, unless they bring an answer of their own.
 
     Raises
     ------
@@ -89,7 +98,9 @@ def check_teacher(stage: Stage, models: ModelChoice, records: Sequence[Record]) 
         The teacher is throttled.
     """
     task, answerer, count = stage.task, answerer_of(stage), hopeless_after(stage.task)
-    useless = useless_to(records, task)
+    if not is_teacher_needed([*train, *records], task):
+        return
+    useless = useless_to(records, task, golden_too=True)
     first = [teacher_question(record, task) for record in records[:RECORDS]]
     told = answerer.known(first, _first_use(stage, models.teacher), WHOLE_RANGE)
     if any(useless(answer) is None for answer in told.values()):
@@ -101,8 +112,9 @@ def check_teacher(stage: Stage, models: ModelChoice, records: Sequence[Record]) 
     except ModelUnavailable as given_up:
         raise teacher_refused(given_up, task) from given_up
     # Where a Lambda is tried again, or the run, all are known and none is asked.
-    reasons = Counter(useless(answer) or "" for answer in found.answers.values())
-    if reasons.total() >= count and not reasons[""]:
+    said = [useless(answer) for answer in found.answers.values()]
+    reasons = Counter(reason for reason in said if reason)
+    if reasons.total() >= count and None not in said:
         raise no_answer_of_use(models.teacher, reasons, task)
 
 

@@ -87,7 +87,7 @@ def execute(stage: Stage) -> Result:
         if not found:
             break
         refused |= found  # the next of each list is chosen, priced and asked
-    check_teacher(stage, models, to_come.holdout)
+    check_teacher(stage, models, to_come.holdout, [] if task.teacher_data.mode == "logged" else to_come.train)
     stage.progress(estimate_usd=round(estimate.usd, 2), holdout_plan=plan_of_run(to_come, estimate)["text"])
     return {
         "teacher": models.teacher,

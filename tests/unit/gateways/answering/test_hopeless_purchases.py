@@ -60,6 +60,26 @@ def test_one_answer_of_use_is_enough_to_go_on() -> None:
     assert len(found.answers) == len(runtime.calls) == 60
 
 
+def test_answers_that_say_nothing_neither_end_a_purchase_nor_keep_it_going() -> None:
+    # Given answers of use to nobody, of which the first ten show nothing
+    silent, others = questions(10), questions(100, first=10)
+    ids = {question.record_id for question in silent}
+
+    def useless(answer: Answer) -> str | None:
+        return "" if answer.record_id in ids else problem(answer)
+
+    runtime = FakeRuntime(truncated)
+
+    # When / Then
+    with pytest.raises(ModelUnavailable, match=r"gave 2\d answers and none.*truncated"):
+        Desk().answerer(runtime, AT_ONCE).ask([*silent, *others], USE, "00-63", useless=useless)
+    assert len(silent) + HOPELESS_AFTER <= len(runtime.calls) < len(silent) + HOPELESS_AFTER + AT_ONCE
+
+    # When every answer says nothing / Then all are asked for
+    found = Desk().answerer(FakeRuntime(truncated), AT_ONCE).ask(others, USE, "00-63", useless=lambda _: "")
+    assert len(found.answers) == len(others)
+
+
 def test_answers_that_are_not_kept_end_a_purchase_with_no_more_tries_than_answers() -> None:
     # Given
     desk, runtime = Desk(), FakeRuntime(truncated)
