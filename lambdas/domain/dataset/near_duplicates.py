@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from lambdas.domain.dataset.normalization import without_unseen
+from lambdas.domain.dataset.normalization import normal_bytes, prompt_identity, without_unseen
 
 if TYPE_CHECKING:
     from lambdas.domain.dataset.records import Record
@@ -158,21 +158,27 @@ def kin(record: Record, *, own_system: bool = True) -> Kin:
     identity, system, turns, _, _, group = record
     own = (identity,) if group is None else (identity, group)
     context = (masked(system) or system) if system and own_system else None
+    first = masked(turns[0].text)
     if len(turns) == 1:
-        form = masked(turns[0].text)
-        return Kin(own if form is None else (*own, hash(form if context is None else (context, form))))
-    parts: list[int] = []
-    said: list[str] = [] if context is None else [context]
-    alone = len(said) + 1
-    enough = False
-    for turn in turns:
+        if system is None and first is None:
+            return Kin((*own, identity))  # which is the same hash of its text
+        return Kin((*own, _alone(turns[0].text, first, context)))
+    parts = [_alone(turns[0].text, first, context)]
+    said = [] if context is None else [context]
+    said.append(turns[0].text.casefold() if first is None else first)
+    for turn in turns[1:]:
         form = masked(turn.text)
-        enough = enough or form is not None
         said.append(turn.text.casefold() if form is None else form)
-        if enough and turn.role == "user":
-            # The first turn alone is named as a single question is.
-            parts.append(hash(said[0] if len(said) == alone == 1 else tuple(said)))
+        if turn.role == "user":
+            parts.append(hash(tuple(said)))
     return Kin((*own, *parts[-1:]), tuple(parts[:-1]))
+
+
+def _alone(text: str, form: str | None, context: str | None) -> int:
+    """Name a first turn as a single question is named: by its very text, as a record is, where nothing else is left."""
+    if context is not None:
+        return hash((context, text.casefold() if form is None else form))
+    return prompt_identity(normal_bytes(text)) if form is None else hash(form)
 
 
 def keep_apart(

@@ -35,8 +35,11 @@ def conversation(*turns: str, **more: Any) -> bytes:
     return json.dumps({"schemaVersion": "bedrock-conversation-2024", "messages": messages, **more}).encode()
 
 
-def build(lines: list[bytes], own_holdout: list[bytes] | None = None) -> Dataset:
-    return build_dataset(lines, lambda _: None, own_holdout=own_holdout)
+PLAIN = TaskDefinition.from_document({})
+
+
+def build(lines: list[bytes], own_holdout: list[bytes] | None = None, task: TaskDefinition = PLAIN) -> Dataset:
+    return build_dataset(lines, lambda _: None, own_holdout=own_holdout, task=task)
 
 
 def adds_up(dataset: Dataset) -> bool:
@@ -209,6 +212,29 @@ def test_one_conversation_is_one_question_however_far_it_was_recorded() -> None:
     # Then
     assert dataset.counts.near_duplicates == 2
     assert len(dataset.train) == 2
+
+
+@pytest.mark.parametrize("first", ["Order 40017", "17 + 25", "\U0001f600", "cats number 17"])
+@pytest.mark.parametrize("task", [PLAIN, TaskDefinition.from_document({"student_system_prompt": "classify"})])
+def test_a_conversation_that_begins_with_little_but_a_number_is_one_question(first: str, task: TaskDefinition) -> None:
+    # Given one that was recorded as it grew, another system text where the student does not see it, and another one
+    turns = (first, "Which question is it about?", "When does it come", "Soon", "2")
+    systems = {} if not task.student_system_prompt else {"system": [{"text": "another instruction for this one"}]}
+    grown = [conversation(*turns[:1]), conversation(*turns[:3], **systems), conversation(*turns)]
+    other = conversation(first.replace("17", "18") + "1", *turns[1:3])
+
+    # When each of them is held out
+    for held_out in range(3):
+        asked = [found for index, found in enumerate(grown) if index != held_out]
+        golden = conversation(*(*turns[: 2 * held_out + 1], "the answer"))
+        dataset = build([*asked, other], [golden], task)
+
+        # Then
+        assert dataset.counts.near_duplicates == 2
+        assert len(dataset.train) == 1
+        # And these are one group
+        records = [parse_line(text) for text in [*grown, other]]
+        assert count_groups(keep_apart([], records, own_system=not task.student_system_prompt)[1]) == 2
 
 
 def test_a_grouped_name_depends_on_the_members_alone() -> None:
