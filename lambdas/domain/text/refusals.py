@@ -21,11 +21,18 @@ _PAUSE = r"[\s,.;:!،，。！、।]{0,4}"
 _LANGUAGES: dict[str, str] = {
     "English": (
         r"(?:(?:i'm|i am|we're)?\s*(?:very|so|really|truly)?\s*sorry[,.!]?\s+(?:but\s+)?"
-        r"|unfortunately,?\s+|i apologi[sz]e[,.!]?\s+(?:but\s+)?|as an? (?:ai|language) [^.]{0,60}?,\s+){0,3}"
-        r"i(?:'m| am| must| have to)?\s*"
-        r"(?:can't|cannot|can not|won't|will not|unable to|not able to|decline to)\s+"
+        r"|unfortunately,?\s+|(?:i apologi[sz]e|(?:my )?apologies)[,.!]?\s+(?:but\s+)?|(?:i'm|i am) afraid,?\s+(?:that\s+)?"
+        r"|as an? (?:ai|language)\b[^.]{0,60}?,\s+){0,3}"
+        r"(?:i(?:'m| am| must| have to)?\s*(?:respectfully\s+)?"
+        r"(?:(?:can't|cannot|can not)(?:,? and (?:won't|will not),?)?|(?:won't|will not)(?: be able to)?|unable to|not able to|decline to)\s+"
         r"(?:help|assist|provide|comply|answer|fulfil|do (?:that|this)|create|generate|write|discuss"
         r"|engage|share|respond|process|complete|continue|offer|give|support|participate)"
+        r"|i(?: must| have to)? (?:respectfully )?decline (?:this|that) (?:request|question|prompt|task)\b"
+        r"|i(?:(?: don't| do not) feel|'m not| am not) comfortable (?:with )?"
+        r"(?:help|assist|provid|answer|creat|generat|writ|discuss|engag|shar|respond|continu|comply)\w*(?! (?:my|our|me|us)\b)\b"
+        r"|it(?:'s| is) (?:not possible|impossible) for me to (?:help|assist|provide|comply|answer|create|generate|discuss|respond))"
+        r"|as an? (?:ai|language)\b[^.]{0,60}?,\s+i (?:don't|do not) have the (?:ability|capability) to\b"
+        r"|(?:the generated text|(?:this|your) (?:request|prompt|response)) (?:has been|was|is) blocked by our (?:content )?filters"
     ),
     "German": (
         r"(?:(?:(?:es )?tut mir (?:sehr |wirklich )?leid|leider|entschuldigung|entschuldigen sie|ich bedau[e]?re|bedauerlicherweise"
@@ -33,7 +40,7 @@ _LANGUAGES: dict[str, str] = {
         r"(?:ich (?:kann|darf|werde|bin)|(?:da\w*\s+|das\s+|hier\w*\s+)?(?:kann|darf|werde|bin) ich)\b[^.!?\n]{0,80}?\b(?:nicht|keine?[nrs]?)\b"
         r"(?:[^.!?\n]{0,80}?\b|\s+)"
         r"(?:(?:weiter|aus)?helfen|be?antworten|bereitstellen|geben|unterstützen|erstellen|schreiben|generieren"
-        r"|diskutieren|nachkommen|liefern|anbieten|erfüllen|in der lage)"
+        r"|diskutieren|nachkommen|liefern|anbieten|erfüllen|in der lage|behilflich)"
     ),
     "Spanish": (
         r"(?:(?:lo siento(?: mucho)?|lamento(?: mucho)?|disculp[ae]s?(?:me)?|perd[oó]n|desafortunadamente|lamentablemente"
