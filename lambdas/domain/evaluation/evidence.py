@@ -137,11 +137,13 @@ def compared(
     people = _beside_people(grouped, rules, labels)
     if people is None or not people.suffices or found.evidence == TRUSTED:
         return found
+    slices = {item.record_id: item.slices for item in grouped[STUDENT]}
     return replace(
         found,
         evidence=LABELLED,
         differences=list(people.known.values()),
         units=[people.units[record] for record in people.known],
+        slices=[slices[record] for record in people.known],
         worst=list(people.worst.values()),
         worst_units=[people.units[record] for record in people.worst],
         unknown=len(people.worst) - len(people.known),

@@ -101,6 +101,35 @@ def test_labels_make_a_comparison_where_nothing_else_does() -> None:
     assert (line.evidence, line.passed) == ("labelled", True)
 
 
+def test_labels_hide_no_slice_that_is_lost_where_nothing_else_compares() -> None:
+    # Given a judge and people who see a student that is three points worse in one of twenty records, a language
+    found = measurements()
+    rare = {item.record_id for item in found["student"][::20]}
+    student = [
+        replace(
+            item,
+            pair=None,
+            answer=f"of {item.record_id}",
+            score=1 if item.record_id in rare else 4,
+            slices={"language": "de" if item.record_id in rare else "en"},
+        )
+        for item in found["student"]
+    ]
+    baseline = [replace(item, answer=f"by {item.record_id}", score=4) for item in found["baseline"]]
+    seen = {item.record_id: -3.0 if item.record_id in rare else 0.0 for item in student}
+    labels = replace(people(found, RECORDS), differences=seen)
+    task = TaskDefinition.from_document(
+        {**TASK, "gate": {**TASK["gate"], "min_judge_score": 1, "max_quality_drop": 0.5}}
+    )
+
+    # When
+    lines = verdict({**found, "student": student, "baseline": baseline}, task, "fidelity", JudgeRecord(labels=labels))
+
+    # Then
+    assert line_of(lines, "max_quality_drop").passed
+    assert line_of(lines, "slice_drop.language=de").undecided
+
+
 @pytest.mark.parametrize("human", [-4.0, 4.0])
 def test_labels_change_nothing_that_trusted_answers_say(human: float) -> None:
     # Given
