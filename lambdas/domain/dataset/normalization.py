@@ -34,14 +34,18 @@ def normal_bytes(text: str) -> bytes:
     """Give the normal form in UTF-8: Unicode NFKC, case folded, letters, digits and symbols that are seen only.
 
     ASCII text, on which NFKC does nothing and folding is lower case, needs no more than a table of bytes. Of other text
-    only the characters that are not ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character.
+    only the characters that are not ASCII are looked at one by one: no byte of their UTF-8 is an ASCII character. What
+    nobody sees goes before NFKC, which else would not join a letter and its accent; it is looked for where some
+    character is not known to stay as it is.
     """
     if text.isascii():
         return text.encode().translate(_LOWER, _REMOVED)
-    text = unicodedata.normalize("NFKC", text)
-    coded = text.encode("utf-8", "surrogatepass")
+    joined = unicodedata.normalize("NFKC", text)
+    coded = joined.encode("utf-8", "surrogatepass")
     if not _LEFT_ALONE.issuperset(_others(coded)):
-        coded = text.casefold().encode("utf-8", "surrogatepass")
+        if _UNSEEN.search(text):
+            joined = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
+        coded = joined.casefold().encode("utf-8", "surrogatepass")
         for character in set(_others(coded)) - _LEFT_ALONE:
             coded = coded.replace(_LEFT_OUT.get(character) or _learned(character), b"")
     return coded.translate(_LOWER, _REMOVED)

@@ -24,6 +24,7 @@ UNSEEN = {
 
 
 def by_definition(text: str) -> str:
+    text = "".join(character for character in text if ord(character) not in UNSEEN)
     folded = unicodedata.normalize("NFKC", text).casefold()
     seen = (character for character in folded if ord(character) not in UNSEEN)
     return "".join(character for character in seen if unicodedata.category(character)[0] not in "PZC")
@@ -48,6 +49,25 @@ def test_what_nobody_sees_makes_no_new_record_and_alone_is_empty() -> None:
         assert parse_line(json.dumps({"prompt": f"red{unseen} cats{unseen}"}).encode()).id == plain
         with pytest.raises(RejectedLine, match="has no letter or digit"):
             parse_line(json.dumps({"prompt": unseen * 3}, ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize("unseen", ["\u034f", "\u200b", "\u2060", "\ufe0f"])
+@pytest.mark.parametrize(("letter", "mark"), [("e", "\u0301"), ("A", "\u030a"), ("\u1112", "\u1161"), ("か", "\u3099")])
+def test_what_nobody_sees_does_not_part_a_letter_from_its_mark(letter: str, mark: str, unseen: str) -> None:
+    # Given / When / Then
+    assert normalise(f"x{letter}{unseen}{mark}y") == normalise(f"x{letter}{mark}y")
+    assert len(normalise(f"{letter}{unseen}{mark}")) == 1
+
+
+@given(st.text(st.sampled_from("aAäÄe\u0301é ß“”…½🙂\u200d👩💻❤\ufe0fहिन्दी\u200cक्षمی日本한글")))
+def test_ordinary_texts_keep_the_normal_form_that_they_had(text: str) -> None:
+    # Given letters, emoji joined by what nobody sees, and scripts that use such joiners between letters
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    seen = (character for character in folded if ord(character) not in UNSEEN)
+
+    # When / Then nothing changes but where an accent stands behind a joiner
+    before = "".join(character for character in seen if unicodedata.category(character)[0] not in "PZC")
+    assert unicodedata.normalize("NFKC", normalise(text)) == unicodedata.normalize("NFKC", before)
 
 
 @given(st.text(), st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text()), min_size=1, max_size=4))
