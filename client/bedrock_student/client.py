@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
 
 from bedrock_student.breaker import Breaker, Budget
 from bedrock_student.cached import Cached
@@ -54,6 +55,8 @@ _PASSING = (408, 424, 425, 429)
 """Statuses below 500 that say nothing against the request (timed out, model error, too early, throttled)."""
 _GONE, _NO_SUCH_MODEL = 404, "provided model identifier is invalid"
 _CALLERS_OWN = ("validation", "accessdenied")
+_OUT_OF_REACH = (HTTPClientError, NotConnected)
+"""No answer came over the network: botocore's errors of a connection that was made, and of one that was not."""
 _STUDENTS: weakref.WeakSet[Student] = weakref.WeakSet()
 _log = logging.getLogger("bedrock_student")
 
@@ -281,7 +284,7 @@ class Student:
         try:
             yield call
             ok = True
-        except (ClientError, HTTPClientError) as problem:
+        except (ClientError, *_OUT_OF_REACH) as problem:
             if not _is_outage(problem):
                 raise
             ok, call.problem = False, problem

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 from botocore import session as botocore_session
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProxyConnectionError,
+    SSLError,
+)
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +46,10 @@ OUTAGES = [
     failure("502", 502),
     failure("ServiceUnavailableException", 503),
     timeout(),
+    EndpointConnectionError(endpoint_url="https://bedrock-runtime", error="refused"),
+    ConnectTimeoutError(endpoint_url="https://bedrock-runtime", error="silent"),
+    SSLError(endpoint_url="https://bedrock-runtime", error=OSError("broken")),
+    ProxyConnectionError(proxy_url="http://proxy", error="refused"),
 ]
 
 
@@ -80,6 +91,23 @@ class TestWhoAnswers:
         assert service.requests[-1]["system"] == [{"text": PROMPT}]
         assert [call.leg for call in answer.calls] == ["student", "fallback"]
         assert answer.usd == pytest.approx((100 * 10 + 10 * 20) / 1e6)
+
+    @pytest.mark.parametrize("problem", OUTAGES, ids=str)
+    def test_an_outage_opens_the_breaker_and_is_tried_again_where_there_is_no_fallback(
+        self, service: Service, problem: Exception
+    ) -> None:
+        # Given
+        service.publish(pointer())
+        tries = iter([problem, said(GOOD), problem, problem, problem, problem])
+        service.models[STUDENT_ARN] = lambda _: next(tries)
+        student = service.student()
+        # Then one failure is got over
+        assert student.ask("red cats").leg == "student"
+        # And more of them open the breaker
+        for _ in range(2):
+            with pytest.raises(StudentError):
+                student.ask("red cats")
+        assert student._breakers[STUDENT_ARN].is_open
 
     @pytest.mark.parametrize(
         "problem",
