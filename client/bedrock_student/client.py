@@ -224,10 +224,11 @@ class Student:
         if late or (reason != BY_POLICY and not self._budget.take(kind, policy.share(reason))):
             capped.append(kind)
             return self._answer(policy, first, first, calls)
-        second = self._try(fallback, asked, policy, calls, why=reason, must=first.text is None)
-        if second.text is None and second.reason == UNANSWERED and first.text is None and time.monotonic() < ends:
+        spare = first.text is not None
+        second = self._try(fallback, asked, policy, calls, why=reason, must=not spare, spare=spare)
+        if second.text is None and second.reason == UNANSWERED and not spare and time.monotonic() < ends:
             second = self._try(fallback, asked, policy, calls, why=reason)
-        is_better = second.text is not None and (second.reason is None or first.text is None)
+        is_better = second.text is not None and (second.reason is None or not spare)
         return self._answer(policy, second if is_better else first, first, calls)
 
     def _ask_student(self, policy: Policy, asked: _Asked, calls: list[Call]) -> tuple[Policy, _Tried]:
@@ -244,10 +245,21 @@ class Student:
         return policy, tried
 
     def _try(
-        self, leg: Leg, asked: _Asked, policy: Policy, calls: list[Call], *, why: str | None = None, must: bool = False
+        self,
+        leg: Leg,
+        asked: _Asked,
+        policy: Policy,
+        calls: list[Call],
+        *,
+        why: str | None = None,
+        must: bool = False,
+        spare: bool = False,
     ) -> _Tried:
-        """Ask one model once; ``must`` asks where its breaker is open too, because nobody else could answer."""
-        with self._watched(leg, calls, must=must) as call:
+        """Ask one model once; ``must`` asks where its breaker is open too, because nobody else could answer.
+
+        ``spare`` says that there is an answer already: then no error is raised.
+        """
+        with self._watched(leg, calls, must=must, spare=spare) as call:
             if call is None:
                 return _Tried(leg.name, reason=BREAKER_OPEN)
             given = self._client("bedrock-runtime").converse(**self._request(leg, asked, policy, why))
@@ -272,7 +284,7 @@ class Student:
             raise self._error(f"the stream broke off ({_name(call.problem)})", calls) from call.problem
 
     @contextlib.contextmanager
-    def _watched(self, leg: Leg, calls: list[Call], *, must: bool) -> Iterator[_Watched | None]:
+    def _watched(self, leg: Leg, calls: list[Call], *, must: bool, spare: bool = False) -> Iterator[_Watched | None]:
         """Watch a call: its breaker and the books are told of it, and an outage ends here. ``None``: do not call."""
         breaker = self._breakers.setdefault(leg.model, Breaker())
         ticket = breaker.ticket()
@@ -284,10 +296,14 @@ class Student:
         try:
             yield call
             ok = True
-        except (ClientError, *_OUT_OF_REACH) as problem:
-            if not _is_outage(problem):
+        except (BotoCoreError, ClientError) as problem:
+            call.problem = problem
+            if _is_outage(problem):
+                ok = False
+            elif not spare:
                 raise
-            ok, call.problem = False, problem
+            else:
+                _log.warning("task %s keeps its student's answer: %s of the %s", self._task, _name(problem), leg.name)
         finally:
             breaker.record(ticket or 0, ok=call.ok if ok is None else ok)
         tokens = _tokens(call.usage)
@@ -410,7 +426,9 @@ def _is_gone(problem: Exception) -> bool:
 
 def _is_outage(problem: Exception) -> bool:
     """Tell whether the model could not answer, rather than that the request is wrong or not allowed."""
-    if not isinstance(problem, ClientError) or _is_gone(problem):
+    if not isinstance(problem, ClientError):
+        return isinstance(problem, _OUT_OF_REACH)
+    if _is_gone(problem):
         return True
     status = _status(problem)
     if status is None or status < 400:  # noqa: PLR2004 - an error within a stream, whose status was 200

@@ -188,6 +188,33 @@ class TestWhoAnswers:
         answer = service.student().ask("red cats")
         assert (answer.text, answer.leg, answer.valid, len(answer.calls)) == ("no JSON", "student", False, 2)
 
+    @pytest.mark.parametrize(
+        "problem",
+        [failure("ValidationException", 400, "temperature and top_p"), failure("AccessDeniedException", 403)],
+        ids=str,
+    )
+    @pytest.mark.parametrize(("text", "valid"), [('{"a": 1, "sure": 0.1}', True), ("no JSON", False)])
+    def test_a_fallback_that_refuses_leaves_the_students_answer_in_hand(
+        self, service: Service, caplog: pytest.LogCaptureFixture, problem: Exception, text: str, valid: bool
+    ) -> None:
+        # Given
+        rules = policy("cascade", on=["low_confidence", "breaks_schema"], confidence_field="sure", below=0.7)
+        service.publish(pointer(), rules)
+        service.says(text)
+        service.says(problem, FALLBACK_MODEL)
+        # When
+        answer = service.student().ask("red cats")
+        # Then
+        assert (answer.text, answer.leg, answer.valid) == (text, "student", valid)
+        assert answer.reason == ("low_confidence" if valid else "breaks_schema")
+        code = problem.response["Error"]["Code"] if isinstance(problem, ClientError) else ""
+        assert [call.error for call in answer.calls] == [None, code]
+        assert f"keeps its student's answer: {code} of the fallback" in caplog.text
+        # But where there is none it is raised
+        service.says(timeout())
+        with pytest.raises(ClientError):
+            service.student().ask("red cats")
+
     def test_where_nobody_answers_the_error_has_the_calls(self, service: Service) -> None:
         service.says(timeout())
         service.says(failure("ServiceUnavailableException", 503), FALLBACK_MODEL)
