@@ -7,12 +7,13 @@ import contextlib
 import functools
 import hashlib
 import logging
+import math
 import os
 import re
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
+from urllib3.exceptions import HTTPError
 
 from bedrock_student.breaker import Breaker, Budget
 from bedrock_student.cached import Cached
@@ -55,8 +57,9 @@ _PASSING = (408, 424, 425, 429)
 """Statuses below 500 that say nothing against the request (timed out, model error, too early, throttled)."""
 _GONE, _NO_SUCH_MODEL = 404, "provided model identifier is invalid"
 _CALLERS_OWN = ("validation", "accessdenied")
-_OUT_OF_REACH = (HTTPClientError, NotConnected)
-"""No answer came over the network: botocore's errors of a connection that was made, and of one that was not."""
+_OUT_OF_REACH = (HTTPClientError, NotConnected, HTTPError)
+"""No answer came over the network: botocore's errors of a connection that was made, of one that was not, and those of
+urllib3, which come as they are where a stream is read."""
 _STUDENTS: weakref.WeakSet[Student] = weakref.WeakSet()
 _log = logging.getLogger("bedrock_student")
 
@@ -83,11 +86,20 @@ class _Tried:
 
 @dataclass
 class _Watched:
-    """A call in progress: its tokens, whether anything came, and the outage that ended it."""
+    """A call in progress: its tokens, whether a piece of it was shown, and the error that ended it."""
 
     usage: Mapping[str, int] = field(default_factory=dict)
-    ok: bool | None = None
+    shown: bool = False
     problem: Exception | None = None
+
+
+@dataclass
+class _Streamed:
+    """A stream in progress: its calls, what kept it from the fallback, and once known what is told of its answer."""
+
+    calls: list[Call] = field(default_factory=list)
+    capped: list[str] = field(default_factory=list)
+    given: tuple[Policy, _Tried, _Tried] | None = None
 
 
 class Student:
@@ -174,29 +186,23 @@ class Student:
     def stream(self, text: Messages, *, system: str = "", tags: Mapping[str, str] | None = None) -> Iterator[str]:
         """Give the answer's text as it comes.
 
-        What was shown cannot be taken back: the fallback is asked only where the student fails before its first
-        piece, and nothing is checked against the schema.
+        What was shown cannot be taken back: the fallback is asked only where the student gives not one piece, and
+        nothing else is checked against the schema.
 
         Raises
         ------
         StudentError, botocore.exceptions.ClientError
             As :meth:`ask`, also in the middle.
         """
-        asked, begun, policy = self._asked(text, system, tags), time.perf_counter(), self._pointer.get()
-        calls: list[Call] = []
-        by_policy = policy.variant == FALLBACK
-        for leg, reason in ((None if by_policy else policy.student, None), (policy.fallback, UNANSWERED)):
-            if leg is None or (reason and not by_policy and not self._budget.take("outage", policy.outage_share)):
-                continue
-            why = BY_POLICY if by_policy else reason
-            for piece in (pieces := self._streamed(leg, asked, policy, calls, why)):
-                yield piece
-                yield from pieces
-                answer = Answer("", leg.name, why, True, False, tuple(calls), *_about(policy))
-                self._metrics.answered(self._task, answer, time.perf_counter() - begun, capped=False)
-                return
-        self._metrics.answered(self._task, None, time.perf_counter() - begun, capped=False)
-        raise self._error("nobody answered", calls)
+        begun, told = time.perf_counter(), _Streamed()
+        try:
+            yield from self._pieces(self._asked(text, system, tags), told)
+        except Exception:
+            told.given = None  # whatever was shown, it is not an answer
+            raise
+        finally:  # also where the caller has heard enough
+            answer = self._answer(*told.given, told.calls) if told.given else None
+            self._metrics.answered(self._task, answer, time.perf_counter() - begun, capped=bool(told.capped))
 
     def after_fork(self) -> None:
         """Begin anew in a child process: connections and locks of the parent are not its own."""
@@ -216,33 +222,44 @@ class Student:
             first = _Tried(STUDENT, reason=BY_POLICY)
         else:
             policy, first = self._ask_student(policy, asked, calls)
+        fallback, why = self._next(policy, first, capped, ends), first.reason
+        if fallback is None:
+            return self._answer(policy, first, first, calls)
+        spare = first.text is not None
+        second = self._try(fallback, asked, policy, calls, why=why, must=not spare, spare=spare)
+        if second.text is None and second.reason == UNANSWERED and not spare and time.monotonic() < ends:
+            second = self._try(fallback, asked, policy, calls, why=why)
+        return self._answer(policy, _better(first, second), first, calls)
+
+    def _next(self, policy: Policy, first: _Tried, capped: list[str], ends: float = math.inf) -> Leg | None:
+        """Give the fallback where it is to be asked; the budget is told in any case."""
         reason, fallback = first.reason, policy.fallback
         if reason is None or fallback is None or not policy.escalates(reason):
             self._budget.pass_by()
-            return self._answer(policy, first, first, calls)
+            return None
         kind, late = ("outage" if reason in OUTAGE else "quality"), time.monotonic() >= ends
         if late or (reason != BY_POLICY and not self._budget.take(kind, policy.share(reason))):
             capped.append(kind)
-            return self._answer(policy, first, first, calls)
-        spare = first.text is not None
-        second = self._try(fallback, asked, policy, calls, why=reason, must=not spare, spare=spare)
-        if second.text is None and second.reason == UNANSWERED and not spare and time.monotonic() < ends:
-            second = self._try(fallback, asked, policy, calls, why=reason)
-        is_better = second.text is not None and (second.reason is None or not spare)
-        return self._answer(policy, second if is_better else first, first, calls)
+            return None
+        return fallback
 
     def _ask_student(self, policy: Policy, asked: _Asked, calls: list[Call]) -> tuple[Policy, _Tried]:
         """Ask the student; where its endpoint is gone, read the pointer again, once."""
         alone = policy.fallback is None
         tried = self._try(policy.student, asked, policy, calls, must=alone)
         if tried.gone:
-            with contextlib.suppress(BotoCoreError, ClientError, StudentError):
-                was, policy = policy.student.model, self._pointer.reread()
-                if policy.student.model != was:
-                    tried = self._try(policy.student, asked, policy, calls, must=True)
+            was, policy = policy.student.model, self._reread(policy)
+            if policy.student.model != was:
+                tried = self._try(policy.student, asked, policy, calls, must=True)
         elif tried.text is None and alone:
             tried = self._try(policy.student, asked, policy, calls, must=True)
         return policy, tried
+
+    def _reread(self, policy: Policy) -> Policy:
+        """Read the pointer again; what is known where that fails."""
+        with contextlib.suppress(BotoCoreError, ClientError, StudentError):
+            return self._pointer.reread()
+        return policy
 
     def _try(
         self,
@@ -269,19 +286,50 @@ class Student:
         text = "".join(block.get("text", "") for block in given["output"]["message"]["content"])
         return _Tried(leg.name, *policy.judged(text, given["stopReason"], leg=leg.name))
 
-    def _streamed(self, leg: Leg, asked: _Asked, policy: Policy, calls: list[Call], why: str | None) -> Iterator[str]:
-        """Give one model's pieces; none at all where it fails before the first."""
-        with self._watched(leg, calls, must=leg.name == FALLBACK or policy.fallback is None) as call:
+    def _pieces(self, asked: _Asked, told: _Streamed) -> Iterator[str]:
+        """Give the pieces of who answers; whoever has shown one is asked to the end, and nobody else."""
+        policy, first = self._pointer.get(), _Tried(STUDENT, reason=BY_POLICY)
+        if policy.variant != FALLBACK:
+            alone = policy.fallback is None
+            first = yield from self._streamed(policy.student, asked, policy, told, must=alone)
+            if first.gone:
+                was, policy = policy.student.model, self._reread(policy)
+                if policy.student.model != was:
+                    first = yield from self._streamed(policy.student, asked, policy, told, must=True)
+        if told.given:
+            return
+        given = first
+        if fallback := self._next(policy, first, told.capped):
+            second = yield from self._streamed(fallback, asked, policy, told, first, must=first.text is None)
+            given = _better(first, second)
+        if given.text is None:
+            raise self._error(f"nobody answered ({first.reason})", told.calls)
+        told.given = (policy, given, first)
+
+    def _streamed(
+        self, leg: Leg, asked: _Asked, policy: Policy, told: _Streamed, first: _Tried | None = None, *, must: bool
+    ) -> Generator[str, None, _Tried]:
+        """Give one model's pieces; ``first`` is what the student gave, where the fallback is asked."""
+        given, stopped = _Tried(leg.name, ""), ""
+        spare = first is not None and first.text is not None
+        with self._watched(leg, told.calls, must=must, spare=spare) as call:
             if call is None:
-                return
-            request = self._request(leg, asked, policy, why)
+                return _Tried(leg.name, reason=BREAKER_OPEN)
+            request = self._request(leg, asked, policy, first.reason if first else None)
             for event in self._client("bedrock-runtime").converse_stream(**request)["stream"]:
-                call.ok = True
                 call.usage = event.get("metadata", {}).get("usage", call.usage)
+                stopped = event.get("messageStop", {}).get("stopReason", stopped)
                 if piece := event.get("contentBlockDelta", {}).get("delta", {}).get("text"):
+                    if not call.shown:
+                        call.shown, told.given = True, (policy, given, first or given)
+                        if first is None:
+                            self._budget.pass_by()
                     yield piece
-        if call.problem and call.ok:
-            raise self._error(f"the stream broke off ({_name(call.problem)})", calls) from call.problem
+        if call.problem and call.shown:
+            raise self._error(f"the stream broke off ({_name(call.problem)})", told.calls) from call.problem
+        if call.problem:
+            return _Tried(leg.name, reason=UNANSWERED, gone=_is_gone(call.problem))
+        return given if call.shown else _Tried(leg.name, *policy.judged("", stopped, leg=leg.name))
 
     @contextlib.contextmanager
     def _watched(self, leg: Leg, calls: list[Call], *, must: bool, spare: bool = False) -> Iterator[_Watched | None]:
@@ -296,16 +344,19 @@ class Student:
         try:
             yield call
             ok = True
-        except (BotoCoreError, ClientError) as problem:
+        except (BotoCoreError, ClientError, HTTPError) as problem:
             call.problem = problem
             if _is_outage(problem):
                 ok = False
-            elif not spare:
+            elif call.shown or not spare:
                 raise
             else:
                 _log.warning("task %s keeps its student's answer: %s of the %s", self._task, _name(problem), leg.name)
+        except GeneratorExit:  # the caller has heard enough, and nobody says any more what it costs
+            calls.append(Call(leg.name, leg.model, 1000 * (time.perf_counter() - begun), usd=None))
+            raise
         finally:
-            breaker.record(ticket or 0, ok=call.ok if ok is None else ok)
+            breaker.record(ticket or 0, ok=(call.shown or None) if ok is None else ok)
         tokens = _tokens(call.usage)
         usd, error = (0.0, _name(call.problem)) if call.problem else (leg.usd(*tokens), None)
         calls.append(Call(leg.name, leg.model, 1000 * (time.perf_counter() - begun), *tokens, usd, error))
@@ -380,6 +431,11 @@ class Student:
                     session: Any = self._session or boto3.Session()
                     self._made[service] = session.client(service, config=config)
         return self._made[service]
+
+
+def _better(first: _Tried, second: _Tried) -> _Tried:
+    """Choose between what the student and then the fallback gave."""
+    return second if second.text is not None and (second.reason is None or first.text is None) else first
 
 
 def _about(policy: Policy) -> tuple[str, str, str]:

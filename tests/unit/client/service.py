@@ -93,6 +93,7 @@ class Service:
         self.requests: list[dict[str, Any]] = []
         self.reads = 0
         self.ssm_problem: Exception | None = None
+        self.stream_problem: Exception = failure("modelStreamErrorException", 200)
         self.in_flight: dict[str, int] = {}
         self.most_in_flight: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -144,7 +145,7 @@ class Service:
                 self.in_flight[model] -= 1
 
     def converse_stream(self, **request: Any) -> dict[str, Any]:
-        """Give the same text word by word; a list's error comes in the middle."""
+        """Give the same text piece by piece; where a piece is BREAKS an error comes in its place."""
         answer = self.converse(**request)
         text = answer["output"]["message"]["content"][0]["text"]
 
@@ -152,7 +153,7 @@ class Service:
             yield {"messageStart": {"role": "assistant"}}
             for piece in text.split("|"):
                 if piece == "BREAKS":
-                    raise failure("modelStreamErrorException", 200)
+                    raise self.stream_problem
                 yield {"contentBlockDelta": {"delta": {"text": piece}}}
             yield {"messageStop": {"stopReason": answer["stopReason"]}}
             yield {"metadata": {"usage": answer["usage"]}}

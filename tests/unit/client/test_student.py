@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,9 +22,11 @@ from botocore.exceptions import (
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from urllib3.exceptions import HTTPError, ProtocolError
 
-from bedrock_student import StudentError
+from bedrock_student import Answer, Metrics, StudentError
 from bedrock_student.breaker import Breaker
+from bedrock_student.policy import Call
 from tests.unit.client.service import (
     BETTER,
     FALLBACK_MODEL,
@@ -51,6 +54,24 @@ OUTAGES = [
     SSLError(endpoint_url="https://bedrock-runtime", error=OSError("broken")),
     ProxyConnectionError(proxy_url="http://proxy", error="refused"),
 ]
+
+
+class Told(Metrics):
+    """What figures are told of questions and calls."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[str | None, bool, bool]] = []
+        self.calls: list[tuple[str, str | None]] = []
+        self.usd: list[float | None] = []
+
+    def called(self, task: str, call: Call) -> None:
+        assert task == "video"
+        self.calls.append((call.leg, call.error))
+
+    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: bool) -> None:
+        assert (task, seconds >= 0) == ("video", True)
+        self.answers.append((answer.leg, answer.valid, bool(capped)) if answer else (None, False, bool(capped)))
+        self.usd.append(answer.usd if answer else None)
 
 
 @pytest.fixture
@@ -459,6 +480,100 @@ class TestStreams:
         with pytest.raises(StudentError, match="broke off"):
             next(pieces)
         assert service.asked(FALLBACK_MODEL) == 0
+
+    @pytest.mark.parametrize(
+        "problem",
+        [
+            ProtocolError("Response ended prematurely"),
+            HTTPError("Read timed out."),
+            failure("throttlingException", 200),
+        ],
+        ids=str,
+    )
+    def test_a_stream_that_breaks_before_its_first_piece_is_an_outage(
+        self, service: Service, problem: Exception
+    ) -> None:
+        # Given a stream that has begun and has shown nothing
+        service.says("BREAKS")
+        service.stream_problem = problem
+        told = Told()
+        student = service.student(metrics=told)
+        # When
+        texts = {"".join(student.stream("x")) for _ in range(3)}
+        # Then
+        assert texts == {BETTER}
+        name = problem.response["Error"]["Code"] if isinstance(problem, ClientError) else type(problem).__name__
+        assert told.calls == [("student", name), ("fallback", None)] * 3
+        assert student._breakers[STUDENT_ARN].is_open
+        # And one that breaks in its text is an error
+        service.says("red |BREAKS")
+        student.after_fork()
+        with pytest.raises(StudentError, match=f"broke off .{name}."):
+            list(student.stream("x"))
+
+    @pytest.mark.parametrize("rules", [policy(), None], ids=["a fallback", "none"])
+    def test_a_stream_finds_an_endpoint_that_was_replaced(self, service: Service, rules: object) -> None:
+        # Given
+        service.publish(pointer(), rules)
+        student = service.student()
+        student.ask("red cats")
+        other = f"{STUDENT_ARN[:-12]}mnopqrstuvwx"
+        service.models = {other: lambda _: said("new"), FALLBACK_MODEL: service.models[FALLBACK_MODEL]}
+        service.publish(pointer(endpoint_arn=other), rules)
+        # Then
+        assert "".join(student.stream("x")) == "new"
+        assert service.reads == 2
+
+    def test_a_student_that_says_nothing_has_answered(self, service: Service) -> None:
+        # Given
+        service.says("")
+        told = Told()
+        student = service.student(metrics=told)
+        # Then it is its own answer, and no outage
+        assert [list(student.stream("x")) for _ in range(4)] == [[]] * 4
+        assert told.answers == [("student", False, False)] * 4
+        assert (service.asked(), service.asked(FALLBACK_MODEL)) == (4, 0)
+        # But where such answers are passed on, this one is
+        service.publish(pointer(), policy("cascade", on=["breaks_schema"]))
+        assert "".join(service.student().stream("x")) == BETTER
+
+    def test_a_stream_is_told_once_however_it_ends(self, service: Service) -> None:
+        told = Told()
+        student = service.student(metrics=told)
+        # When it is read to its end
+        list(student.stream("x"))
+        # When the caller stops listening
+        service.says("red |cats")
+        pieces = student.stream("x")
+        assert isinstance(pieces, Generator)
+        next(pieces)
+        pieces.close()
+        # When it breaks off
+        service.says("red |BREAKS")
+        with pytest.raises(StudentError):
+            list(student.stream("x"))
+        # When the request is wrong, before its text or in it
+        service.stream_problem = failure("validationException", 200)
+        for text in ("BREAKS", "red |BREAKS"):
+            service.says(text)
+            with pytest.raises(ClientError):
+                list(student.stream("x"))
+        # Then
+        assert told.answers == [("student", True, False)] * 2 + [(None, False, False)] * 3
+        assert told.usd[0] == pytest.approx((100 * 1 + 10 * 2) / 1e6)
+        assert told.usd[1] is None, "what a stream costs that was not read is not known"
+
+    def test_streams_of_the_student_make_room_for_outages(self, service: Service) -> None:
+        # Given a share of outages that a fresh client has no room for
+        service.publish(pointer(), policy(outage_share=0.01))
+        student = service.student()
+        for _ in range(200):
+            list(student.stream("x"))
+        # Then two of two hundred and more answers may be passed on, and no third one
+        service.says(timeout())
+        assert ["".join(student.stream("x")) for _ in range(2)] == [BETTER] * 2
+        with pytest.raises(StudentError):
+            list(student.stream("x"))
 
     def test_the_callers_own_mistake_is_raised(self, service: Service) -> None:
         service.says(failure("ValidationException", 400))
