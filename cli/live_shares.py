@@ -42,6 +42,7 @@ def live_status(session: Session, task: str, state: TaskState) -> None:
         "reasons": dict(live.escalated),
         "unanswered": live.unanswered,
         "capped": live.capped,
+        "capped_in_outage": live.capped_in_outage,
         "usd": live.usd,
         "expected": expected,
         "wrong": wrong,
@@ -77,7 +78,8 @@ def _rows(live: LiveTraffic, expected: dict[str, Any]) -> list[tuple[str, str, s
         ("questions", f"{live.requests:,}", ""),
         ("escalated for quality", met, foreseen),
         *((f"  {reason.replace('_', ' ')}", f"{count:,}", "") for reason, count in live.escalated.items() if count),
-        ("kept back by a cap", f"{live.capped:,}", ""),
+        ("kept back by the cap of quality", f"{live.capped:,}", ""),
+        ("kept back by the cap of outages", f"{live.capped_in_outage:,}", ""),
         ("unanswered", f"{live.unanswered:,}", "0"),
         ("dollars by token per 1,000", per_1k, f"{expected['usd_per_1k_requests']:.4f}" if expected else ""),
     ]

@@ -175,7 +175,7 @@ class Student:
         try:
             answer = self._answered(self._asked(text, system, tags), capped)
         finally:
-            self._metrics.answered(self._task, answer, time.perf_counter() - begun, capped=bool(capped))
+            self._metrics.answered(self._task, answer, time.perf_counter() - begun, capped="".join(capped))
         return answer
 
     async def aask(self, text: Messages, *, system: str = "", tags: Mapping[str, str] | None = None) -> Answer:
@@ -202,7 +202,7 @@ class Student:
             raise
         finally:  # also where the caller has heard enough
             answer = self._answer(*told.given, told.calls) if told.given else None
-            self._metrics.answered(self._task, answer, time.perf_counter() - begun, capped=bool(told.capped))
+            self._metrics.answered(self._task, answer, time.perf_counter() - begun, capped="".join(told.capped))
 
     def after_fork(self) -> None:
         """Begin anew in a child process: connections and locks of the parent are not its own."""
@@ -366,7 +366,9 @@ class Student:
         if given.text is None:
             raise self._error(f"not answered ({first.reason})", calls)
         is_valid = given.reason is None or given.reason == LOW_CONFIDENCE
-        return Answer(given.text, given.leg, first.reason, is_valid, given.repaired, tuple(calls), *_about(policy))
+        escalated = first.reason is not None and policy.escalates(first.reason)
+        about = policy.run_id, policy.version, policy.variant, escalated
+        return Answer(given.text, given.leg, first.reason, is_valid, given.repaired, tuple(calls), *about)
 
     def _error(self, text: str, calls: Sequence[Call]) -> StudentError:
         tried = ", ".join(f"{call.leg} {call.error}" for call in calls) or "every circuit breaker is open"
@@ -436,10 +438,6 @@ class Student:
 def _better(first: _Tried, second: _Tried) -> _Tried:
     """Choose between what the student and then the fallback gave."""
     return second if second.text is not None and (second.reason is None or first.text is None) else first
-
-
-def _about(policy: Policy) -> tuple[str, str, str]:
-    return policy.run_id, policy.version, policy.variant
 
 
 def _pairs(tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -9,8 +9,6 @@ import time
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
-from bedrock_student.policy import FALLBACK
-
 if TYPE_CHECKING:
     from bedrock_student.policy import Answer, Call
 
@@ -28,8 +26,18 @@ class Metrics:
     def called(self, task: str, call: Call) -> None:
         """Note one call of a model."""
 
-    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: bool) -> None:
-        """Note one question: its answer, ``None`` where there is none, and whether a cap kept it from the fallback."""
+    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: str) -> None:
+        """Note one question.
+
+        Parameters
+        ----------
+        task : str
+        answer : Answer or None
+            ``None`` where there is none.
+        seconds : float
+        capped : str
+            Whose cap kept it from the fallback, that of ``quality`` or ``outage``; empty where none did.
+        """
 
 
 class Emf(Metrics):
@@ -41,19 +49,21 @@ class Emf(Metrics):
     def __init__(self, environment: str, out: IO[str] | None = None) -> None:
         self._environment, self._out = environment, out
 
-    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: bool) -> None:
+    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: str) -> None:
         """Write a line."""
         usd = answer.usd if answer else None
+        escalated = answer is not None and answer.escalated and not capped  # the fallback may have done no better
         values: dict[str, float] = {
             "Requests": 1,
-            "Escalated": int(answer is not None and answer.leg == FALLBACK),
+            "Escalated": int(escalated),
             "Invalid": int(answer is not None and not answer.valid),
             "Unanswered": int(answer is None),
-            "Capped": int(capped),
             "Milliseconds": round(1000 * seconds, 3),
             **({} if usd is None else {"Usd": usd}),
         }
-        if answer is not None and answer.leg == FALLBACK and answer.reason:
+        if capped:
+            values[f"Capped{capped.title()}"] = 1
+        if answer is not None and answer.reason and escalated:
             values[f"Escalated{answer.reason.title().replace('_', '')}"] = 1
         units = {"Milliseconds": "Milliseconds", "Usd": "None"}
         metrics = [{"Name": name, "Unit": units.get(name, "Count")} for name in values]
@@ -94,13 +104,14 @@ class Otel(Metrics):
         for kind, tokens in (("input", call.input_tokens), ("output", call.output_tokens)):
             self._tokens.record(tokens, {**about, "gen_ai.token.type": kind})
 
-    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: bool) -> None:
+    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: str) -> None:
         """Count the question by who answered it and why."""
         del seconds  # the application's own span has it
         leg, reason = (answer.leg, answer.reason or "none") if answer else ("none", "unanswered")
         about = {"bedrock_student.task": task, "bedrock_student.leg": leg, "bedrock_student.reason": reason}
         valid = bool(answer and answer.valid)
-        self._requests.add(1, {**about, "bedrock_student.valid": valid, "bedrock_student.capped": capped})
+        about["bedrock_student.capped"] = capped or "none"
+        self._requests.add(1, {**about, "bedrock_student.valid": valid})
 
 
 def chosen_metrics(environment: str) -> Metrics:

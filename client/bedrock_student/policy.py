@@ -62,6 +62,8 @@ class Answer:
     run_id, policy_version, variant : str
         Run of the student, version of the policy, and how it served: ``student``, ``cascade``, ``fallback``,
         ``no_policy`` or ``policy_of_another_run``.
+    escalated : bool
+        Whether the policy asks the fallback for that reason, whoever answered in the end.
     """
 
     text: str
@@ -73,6 +75,7 @@ class Answer:
     run_id: str
     policy_version: str
     variant: str
+    escalated: bool = False
 
     @functools.cached_property
     def json(self) -> Any:  # noqa: ANN401 - whatever the schema allows

@@ -72,7 +72,7 @@ def routed() -> Iterator[Routed]:
 
 
 def live(answers: list[Answer]) -> LiveTraffic:
-    reasons = [answer.reason for answer in answers if answer.leg == "fallback"]
+    reasons = [answer.reason for answer in answers if answer.escalated]
     usd = sum(answer.usd or 0.0 for answer in answers)
     return LiveTraffic(
         requests=len(answers), escalated={str(reason): reasons.count(reason) for reason in reasons}, usd=usd

@@ -24,9 +24,11 @@ class LiveTraffic:
     requests : int
         Questions, answered or not.
     escalated : mapping of str to int
-        Answers of the fallback, by reason.
-    unanswered, capped : int
-        Questions that nobody answered, and those that a cap kept from the fallback.
+        Questions for which the fallback was asked, by reason, whoever answered in the end.
+    unanswered : int
+        Questions that nobody answered.
+    capped, capped_in_outage : int
+        Questions that a cap kept from the fallback: for quality, and in an outage.
     usd : float
         US dollars by token, as far as clients know prices.
     """
@@ -35,11 +37,12 @@ class LiveTraffic:
     escalated: Mapping[str, int]
     unanswered: int = 0
     capped: int = 0
+    capped_in_outage: int = 0
     usd: float = 0.0
 
     @property
     def share(self) -> float | None:
-        """Share of questions that were escalated for quality, 0 to 1; ``None`` without traffic."""
+        """Share of questions whose answer met a rule of quality, 0 to 1, as foreseen; ``None`` without traffic."""
         return self._wanted / self.requests if self.requests else None
 
     @property

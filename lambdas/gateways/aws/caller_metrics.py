@@ -17,14 +17,16 @@ CALLERS_NAMESPACE = "BedrockStudent"
 def read_live(client: CloudWatchClient, environment: str, task: str, since: datetime, until: datetime) -> LiveTraffic:
     """Add up what was counted in a span of time."""
     reasons = {reason: f"Escalated{reason.title().replace('_', '')}" for reason in (*QUALITY_REASONS, *OUTAGE_REASONS)}
-    names = ("Requests", "Unanswered", "Capped", "Usd", *reasons.values())
+    # ``Capped`` is what earlier clients wrote, which did not say whose cap it was.
+    names = ("Requests", "Unanswered", "Capped", "CappedQuality", "CappedOutage", "Usd", *reasons.values())
     values = read_values(client, (_query(name, environment, task) for name in names), since, until)
     total = {name: sum(values[f"m{name}"]) for name in names}
     return LiveTraffic(
         requests=round(total["Requests"]),
         escalated={reason: round(total[name]) for reason, name in reasons.items()},
         unanswered=round(total["Unanswered"]),
-        capped=round(total["Capped"]),
+        capped=round(total["Capped"] + total["CappedQuality"]),
+        capped_in_outage=round(total["CappedOutage"]),
         usd=total["Usd"],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -130,11 +131,14 @@ class TestStatus:
 
     def test_one_within_them_is_shown_beside_what_was_foreseen(self, call: Call, deployed: FakeAws) -> None:
         served(deployed, serving_choice=CHOICE)
-        self.counted(deployed, Requests=1000, EscalatedBreaksSchema=90, Capped=5, Usd=0.05)
+        kept_back = {"Capped": 2, "CappedQuality": 3, "CappedOutage": 400}
+        self.counted(deployed, Requests=1000, EscalatedBreaksSchema=90, **kept_back, Usd=0.05)
         said = call("route", "greetings", "--status").output
         assert "9.5% (7.8% to 11.5%)" in said
         assert "10.0% (7.0% to 14.0%)" in said
         assert "Out of bounds" not in said
+        assert re.search(r"cap of quality +\D* 5\b", said)
+        assert re.search(r"cap of outages +\D* 400\b", said)
 
     def test_callers_that_nobody_sees_are_said(self, call: Call, deployed: FakeAws) -> None:
         served(deployed)

@@ -14,7 +14,7 @@ import pytest
 
 from bedrock_student import Emf, Metrics, Otel, StudentError
 from bedrock_student.metrics import VARIABLE, chosen_metrics
-from tests.unit.client.service import FALLBACK_MODEL, STUDENT_ARN, Service, pointer, policy, timeout
+from tests.unit.client.service import FALLBACK_MODEL, GOOD, STUDENT_ARN, Service, pointer, policy, timeout
 
 CLIENT = Path(__file__).resolve().parents[3] / "client"
 SECRET = "my credit card"
@@ -74,11 +74,39 @@ def test_a_question_without_an_answer_is_counted_too() -> None:
     assert (line["Requests"], line["Unanswered"], line["Escalated"]) == (1, 1, 0)
 
 
-def test_a_cap_that_held_is_told() -> None:
+def test_a_cap_that_held_is_told_with_what_it_caps() -> None:
+    # Given a share of quality that leaves no room
     service = Service()
     service.publish(pointer(), policy("cascade", on=["breaks_schema"], max_share=0.0))
     service.says("no JSON")
-    assert [(line["Capped"], line["Invalid"]) for line in lines(service)] == [(1, 1)] * 3
+    # Then
+    told = lines(service)
+    assert [(line["CappedQuality"], line["Invalid"], line["Escalated"]) for line in told] == [(1, 1, 0)] * 3
+    assert not any("CappedOutage" in line or "EscalatedBreaksSchema" in line for line in told)
+    # Given one of outages that leaves none
+    service.publish(pointer(), policy(outage_share=0.0))
+    service.says(timeout())
+    out = io.StringIO()
+    with pytest.raises(StudentError):
+        service.student(metrics=Emf("dev", out)).ask(SECRET)
+    # Then
+    [line] = map(json.loads, out.getvalue().splitlines())
+    assert (line["CappedOutage"], "CappedQuality" in line) == (1, False)
+    assert {one["Name"] for one in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} >= {"CappedOutage"}
+
+
+def test_a_question_that_met_a_rule_is_counted_whoever_answered() -> None:
+    # Given a fallback that is cut off too, and then one whose breaker is open
+    service = Service()
+    service.publish(pointer(), policy("cascade", on=["truncated"], max_share=1.0))
+    service.says(GOOD, stop_reason="max_tokens")
+    service.says(GOOD, FALLBACK_MODEL, stop_reason="max_tokens")
+    told = lines(service)
+    service.says(timeout(), FALLBACK_MODEL)
+    told += lines(service, 5)
+    # Then
+    assert [(line["Leg"], line["Escalated"], line["EscalatedTruncated"]) for line in told] == [("student", 1, 1)] * 8
+    assert service.asked(FALLBACK_MODEL) < 8
 
 
 def test_opentelemetry_is_told_by_its_conventions() -> None:

@@ -68,7 +68,7 @@ class Told(Metrics):
         assert task == "video"
         self.calls.append((call.leg, call.error))
 
-    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: bool) -> None:
+    def answered(self, task: str, answer: Answer | None, seconds: float, *, capped: str) -> None:
         assert (task, seconds >= 0) == ("video", True)
         self.answers.append((answer.leg, answer.valid, bool(capped)) if answer else (None, False, bool(capped)))
         self.usd.append(answer.usd if answer else None)
