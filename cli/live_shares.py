@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cli.fitting_table import TableColumn, print_table
 from cli.screen import SIMULATED
-from lambdas.domain.serving.live_share import FEWEST_REQUESTS, LiveTraffic, leaves_bounds
+from lambdas.domain.serving.live_share import FEWEST_REQUESTS, LiveTraffic, counted_since, leaves_bounds
 from lambdas.gateways.aws.caller_metrics import read_live
-from lambdas.workflow.stage import utc_now
+from lambdas.workflow.stage import iso, utc_now
 
 if TYPE_CHECKING:
     from cli.session import Session
     from lambdas.gateways.registry.champions import TaskState
 
-DAYS = 1
-
-_COLUMNS = (
-    TableColumn("In the last day"),
-    TableColumn("Callers met", right=True),
-    TableColumn("Foreseen", rank=1, right=True),
-)
-
 
 def live_status(session: Session, task: str, state: TaskState) -> None:
-    """Show shares, reasons and dollars of the last day."""
-    now, deployment = utc_now(), session.deployment
-    live = read_live(deployment.client("cloudwatch"), deployment.environment, task, now - timedelta(days=DAYS), now)
-    champion = state.champion
+    """Show shares, reasons and dollars of the last day, or since the present way to serve was chosen."""
+    now, deployment, champion = utc_now(), session.deployment, state.champion
     mine = state.choice if state.choice and champion and state.choice.for_run == champion.run_id else None
+    since = counted_since(now, mine.at if mine else None)
+    live = read_live(deployment.client("cloudwatch"), deployment.environment, task, since, now)
     expected = dict(mine.expected) if mine else {}
     wrong = leaves_bounds(expected, live) if mine and mine.mode == "cascade" else None
     document: dict[str, Any] = {
         "task": task,
         "run_id": champion.run_id if champion else None,
         "mode": mine.mode if mine else "student",
+        "since": iso(since),
         "requests": live.requests,
         "share": live.share,
         "share_bounds": live.bounds,
@@ -51,10 +44,16 @@ def live_status(session: Session, task: str, state: TaskState) -> None:
         session.show(document)
         return
     session.screen.print(f"{task} is served by the {document['mode']} of run {document['run_id']}.", soft_wrap=True)
-    print_table(session.screen, _COLUMNS, _rows(live, expected))
+    span = f"Since {iso(since)[:16]}Z" if mine and since == datetime.fromisoformat(mine.at) else "In the last day"
+    columns = (
+        TableColumn(span),
+        TableColumn("Callers met", right=True),
+        TableColumn("Foreseen", rank=1, right=True),
+    )
+    print_table(session.screen, columns, _rows(live, expected))
     if live.requests < FEWEST_REQUESTS:
         session.screen.print(
-            f"Fewer than {FEWEST_REQUESTS} questions were counted in the last day: callers whose clients write no "
+            f"Fewer than {FEWEST_REQUESTS} questions were counted: callers whose clients write no "
             "embedded metrics are not seen here (docs/callers.md).",
             soft_wrap=True,
         )

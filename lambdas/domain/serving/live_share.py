@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from lambdas.domain.evaluation.confidence_bounds import share_bounds
@@ -53,6 +54,13 @@ class LiveTraffic:
     @property
     def _wanted(self) -> int:
         return min(self.requests, sum(self.escalated.get(reason, 0) for reason in QUALITY_REASONS) + self.capped)
+
+
+def counted_since(now: datetime, chosen_at: str | None) -> datetime:
+    """Say from when on callers are counted: for a day, and not before the present way to serve was chosen."""
+    day_ago = now - timedelta(days=1)
+    chosen = datetime.fromisoformat(chosen_at) if chosen_at else day_ago
+    return chosen if day_ago < chosen < now else day_ago
 
 
 def leaves_bounds(expected: Mapping[str, Any], live: LiveTraffic) -> str | None:

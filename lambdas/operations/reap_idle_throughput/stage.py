@@ -21,7 +21,7 @@ from lambdas.domain.serving.idle_rules import (
     review_due,
     usd_per_hour,
 )
-from lambdas.domain.serving.live_share import leaves_bounds
+from lambdas.domain.serving.live_share import counted_since, leaves_bounds
 from lambdas.domain.serving.serving_policy import BY_CASCADE
 from lambdas.domain.task.model_choice import ModelFacts
 from lambdas.gateways.aws.caller_metrics import read_live
@@ -130,7 +130,7 @@ class Reaper:
             champion, choice = state.champion, state.choice
             if not champion or not choice or (choice.mode, choice.for_run) != (BY_CASCADE, champion.run_id):
                 continue
-            since = max(now - timedelta(days=1), datetime.fromisoformat(choice.at))
+            since = counted_since(now, choice.at)
             live = read_live(self._usage.client, self._pipeline.environment.name, task, since, now)
             said = leaves_bounds(choice.expected, live)
             if said is not None:

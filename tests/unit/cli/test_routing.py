@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.stub import ANY
 from click.testing import Result
 
 from lambdas.gateways.registry.items import to_values
@@ -111,12 +112,16 @@ class TestRoute:
 class TestStatus:
     """What callers met beside what was foreseen."""
 
-    def counted(self, aws: FakeAws, **values: float) -> None:
+    def counted(self, aws: FakeAws, since: object = ANY, **values: float) -> None:
         results = [
             {"Id": f"m{name}", "Values": [value], "Timestamps": [datetime.now(UTC)], "StatusCode": "Complete"}
             for name, value in values.items()
         ]
-        aws.stub("cloudwatch").add_response("get_metric_data", {"MetricDataResults": results})
+        aws.stub("cloudwatch").add_response(
+            "get_metric_data",
+            {"MetricDataResults": results},
+            {"MetricDataQueries": ANY, "StartTime": since, "EndTime": ANY},
+        )
 
     def test_a_share_that_leaves_its_bounds_is_said(self, call: Call, deployed: FakeAws) -> None:
         served(deployed, serving_choice=CHOICE)
@@ -139,6 +144,17 @@ class TestStatus:
         assert "Out of bounds" not in said
         assert re.search(r"cap of quality +\D* 5\b", said)
         assert re.search(r"cap of outages +\D* 400\b", said)
+
+    def test_what_callers_met_before_the_choice_is_not_counted(self, call: Call, deployed: FakeAws) -> None:
+        # Given routing that was adopted an hour ago
+        at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+        served(deployed, serving_choice={**CHOICE, "at": at.isoformat()})
+        self.counted(deployed, since=at, Requests=1000, EscalatedBreaksSchema=100)
+        # Then
+        said = call("route", "greetings", "--status")
+        assert said.exit_code == 0, said.output
+        assert f"Since {at.isoformat()[:16]}Z" in said.output
+        assert "Out of bounds" not in said.output
 
     def test_callers_that_nobody_sees_are_said(self, call: Call, deployed: FakeAws) -> None:
         served(deployed)
