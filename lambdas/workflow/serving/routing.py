@@ -125,8 +125,13 @@ def route(pipeline: Pipeline, task: str, run_id: str, test: RoutingTest, word: S
     told |= {"lines": [line.to_document() for line in lines], "adopted": adopted}
     if not adopted:
         return told
-    choice = _adopted(routed, judged_rule(best.rule, [*choosing, *testing]), max_share, word.why)
+    choice = _adopted(routed, judged_rule(best.rule, _as_counted(routed, [*choosing, *testing])), max_share, word.why)
     return {**told, **_decide(routed, choice, word)}
+
+
+def _as_counted(routed: RoutedTask, pairs: list[RoutedPair]) -> list[RoutedPair]:
+    """Price the student as callers do: the tokens of a throughput cost nothing beside its hours."""
+    return [replace(pair, student_usd=0.0) for pair in pairs] if routed.champion.on_throughput else pairs
 
 
 def _adopted(routed: RoutedTask, whole: JudgedRule, max_share: float, why: str) -> ServingChoice:

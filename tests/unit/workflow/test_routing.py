@@ -40,8 +40,10 @@ def parameters(monkeypatch: pytest.MonkeyPatch) -> FakeParameters:
     return made
 
 
-def serving(workshop: Workshop, pairs: list[RoutedPair], version: str = "1", **task: Any) -> Run:
-    """Leave what a promotion leaves: plan, measurements, a champion on demand."""
+def serving(
+    workshop: Workshop, pairs: list[RoutedPair], version: str = "1", mode: str = "on_demand", **task: Any
+) -> Run:
+    """Leave what a promotion leaves: plan, measurements, a champion."""
     run = workshop.run(version)
     workshop.plan(run)
     workshop.bucket.write_json(run.files.task_definition, {**TASK, **task})
@@ -50,7 +52,7 @@ def serving(workshop: Workshop, pairs: list[RoutedPair], version: str = "1", **t
     workshop.bucket.write(run.files.evaluation(1, "00-15.jsonl"), lines.encode())
     workshop.bucket.write_json(run.files.evaluation(1, "evaluation.json"), {"break_even": None})
     crowned = workshop.crown(run.run_id, f"arn:model{version}", f"arn:endpoint{version}")
-    champion = replace(crowned, mode="on_demand").to_document()
+    champion = replace(crowned, mode=mode).to_document()
     workshop.pipeline.tasks._table.update("TASK#video", "TASK", "SET champion = :one", {":one": champion})
     return run
 
@@ -83,6 +85,28 @@ def test_a_good_policy_is_adopted_and_published_with_what_was_foreseen(
     assert policy["decided"]["why"] == "it gains"
     # And again, with the same result
     assert route(workshop.pipeline, "video", run.run_id, TESTED, ServingWord("it gains", "arn:me"))["adopted"]
+
+
+@pytest.mark.parametrize("mode", ["on_demand", "provisioned_throughput"])
+def test_foreseen_dollars_are_those_that_callers_count(
+    workshop: Workshop, parameters: FakeParameters, mode: str
+) -> None:
+    # Given a champion in a mode, and a volume that makes a throughput cheap enough
+    pairs = population(270, 1, 1.0)
+    run = serving(workshop, pairs, mode=mode)
+    costs = {"usd_per_month": {"student_provisioned_throughput": 0.1}, "expected_requests_per_month": 1_000_000}
+    workshop.bucket.write_json(run.files.evaluation(1, "evaluation.json"), {"break_even": costs})
+    told = route(workshop.pipeline, "video", run.run_id, TESTED, WORD)
+    assert told["adopted"], told["lines"]
+    # When a caller prices the same records by the policy
+    policy, asked = published(parameters), 0.0
+    prices = policy["fallback"]["usd_per_million_tokens"], policy["student"]["usd_per_million_tokens"]
+    for pair in pairs:
+        answers = [pair.student] if pair.student.score == 5 else [pair.student, pair.fallback]
+        for answer, usd in zip(answers, reversed(prices), strict=False):
+            asked += (answer.input_tokens * usd["input"] + answer.output_tokens * usd["output"]) / 1e6
+    # Then
+    assert policy["expected"]["usd_per_1k_requests"] == pytest.approx(1000 * asked / len(pairs))
 
 
 def test_a_policy_that_says_nothing_is_not_adopted(workshop: Workshop, parameters: FakeParameters) -> None:
