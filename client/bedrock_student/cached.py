@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -44,14 +45,16 @@ class Cached(Generic[T]):
         clocks: Callable[[], tuple[float, ...]] = _clocks,
     ) -> None:
         self._read, self._ttl, self._stale, self._pause, self._clocks = read, ttl, stale, pause, clocks
-        self._kept: tuple[T, tuple[float, ...], float] | None = None  # value, when it was read, its own time to live
+        self._order = itertools.count()
+        # Value, when it was asked for, its own time to live, and its place in the order of reads.
+        self._kept: tuple[T, tuple[float, ...], float, int] | None = None
         self._failed: tuple[tuple[float, ...], Exception] | None = None
         self.reads = 0
         self.after_fork()
 
     def after_fork(self) -> None:
         """Make the locks anew: a thread that held one does not live in the child."""
-        self._waiting, self._refreshing = threading.Lock(), threading.Lock()
+        self._waiting, self._refreshing, self._keeping = threading.Lock(), threading.Lock(), threading.Lock()
 
     def get(self) -> T:
         """Give the value: at once where one is known, even if it is stale.
@@ -62,7 +65,7 @@ class Cached(Generic[T]):
             What ``read`` raises, where no value is known or it has been out of reach for too long.
         """
         if self._kept is not None:
-            value, at, ttl = self._kept
+            value, at, ttl, _ = self._kept
             age = self._since(at)
             if age < ttl:
                 return value
@@ -78,15 +81,19 @@ class Cached(Generic[T]):
             return self.reread()
 
     def reread(self) -> T:
-        """Read the value now; what was known stays where that fails."""
+        """Read the value now; what was known stays where that fails, or where somebody has asked for it since."""
+        asked, order = self._clocks(), next(self._order)  # a Lambda may be frozen for hours before the answer is seen
         try:
             value = self._read()
         except Exception as problem:
             self._failed = (self._clocks(), problem)
             raise
-        self.reads, self._failed = self.reads + 1, None
-        self._kept = (value, self._clocks(), self._ttl * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
-        return value
+        ttl = self._ttl * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+        with self._keeping:
+            self.reads, self._failed = self.reads + 1, None
+            if self._kept is None or self._kept[3] < order:
+                self._kept = (value, asked, ttl, order)
+            return self._kept[0]
 
     def _refresh(self, held: threading.Lock) -> None:
         try:

@@ -114,6 +114,42 @@ def test_a_frozen_lambda_knows_how_long_it_was_away(which: int) -> None:
     assert cached.get() == 2
 
 
+def test_a_value_is_as_old_as_its_question() -> None:
+    # Given a Lambda that is frozen for three hours between the answer and the next line
+    source = Source()
+    read = source.cached._read
+
+    def frozen() -> int:
+        value = read()
+        source.now += 10_800
+        return value
+
+    source.cached._read = frozen
+    source.cached.get()
+    # When it goes on
+    source.cached._read = read
+    # Then the value is too old to be given
+    assert source.cached.get() == 2
+
+
+def test_a_slow_read_does_not_replace_what_was_read_since() -> None:
+    # Given a read whose answer is on its way when somebody reads again
+    source = Source()
+    read = source.cached._read
+
+    def slow() -> int:
+        value = read()
+        source.cached._read = read
+        assert source.cached.reread() == 2
+        return value
+
+    source.cached._read = slow
+    # Then the newer value is given to both, and kept
+    assert source.cached.reread() == 2
+    assert source.cached.get() == 2
+    assert source.reads == 2
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_is_not_held_up_by_a_lock_of_its_parent() -> None:
