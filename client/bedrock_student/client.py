@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import functools
 import hashlib
 import logging
@@ -180,7 +181,8 @@ class Student:
 
     async def aask(self, text: Messages, *, system: str = "", tags: Mapping[str, str] | None = None) -> Answer:
         """Ask without blocking the event loop; see :meth:`ask`."""
-        asked = functools.partial(self.ask, text, system=system, tags=tags)
+        run = contextvars.copy_context().run  # the caller's span goes along
+        asked = functools.partial(run, self.ask, text, system=system, tags=tags)
         return await asyncio.get_running_loop().run_in_executor(self._pool, asked)
 
     def stream(self, text: Messages, *, system: str = "", tags: Mapping[str, str] | None = None) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import threading
 from collections.abc import Generator
@@ -638,6 +639,27 @@ def test_a_loop_asks_many_at_once(service: Service) -> None:
         return await asyncio.gather(*(student.aask("red cats") for _ in range(8)))
 
     assert [answer.text for answer in asyncio.run(ask())] == [GOOD] * 8
+
+
+def test_a_loops_question_keeps_the_context_of_who_asks(service: Service) -> None:
+    # Given a span, as tracing keeps it
+    span: contextvars.ContextVar[str] = contextvars.ContextVar("span", default="none")
+    seen = []
+
+    def model(_request: Any) -> Any:
+        seen.append(span.get())
+        return said(GOOD)
+
+    service.models[STUDENT_ARN] = model
+
+    async def ask() -> None:
+        span.set("the caller's")
+        await service.student().aask("red cats")
+
+    # When
+    asyncio.run(ask())
+    # Then
+    assert seen == ["the caller's"]
 
 
 def test_messages_and_the_callers_own_system_text_go_as_they_are(service: Service) -> None:
