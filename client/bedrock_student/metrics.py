@@ -81,11 +81,11 @@ class Otel(Metrics):
     Parameters
     ----------
     meter : opentelemetry.metrics.Meter
-    calls : bool
-        Whether calls are measured here; not where an instrumentation of botocore measures the same ones.
+    calls : bool, optional
+        Whether calls are measured here; unless given, where no instrumentation of botocore measures the same ones.
     """
 
-    def __init__(self, meter: Any, *, calls: bool = True) -> None:  # noqa: ANN401 - the package may not be there
+    def __init__(self, meter: Any, *, calls: bool | None = None) -> None:  # noqa: ANN401 - the package may not be there
         self._calls = calls
         self._seconds = meter.create_histogram("gen_ai.client.operation.duration", "s")
         self._tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}")
@@ -93,7 +93,7 @@ class Otel(Metrics):
 
     def called(self, task: str, call: Call) -> None:
         """Record duration and tokens."""
-        if not self._calls:
+        if not (self._calls if self._calls is not None else not _botocore_is_instrumented()):
             return
         about = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": PROVIDER, "gen_ai.request.model": call.model}
         about |= {"bedrock_student.task": task, "bedrock_student.leg": call.leg}
@@ -120,12 +120,17 @@ def chosen_metrics(environment: str) -> Metrics:
     if wanted == "otel" or (not wanted and find_spec("opentelemetry") and find_spec("opentelemetry.metrics")):
         from opentelemetry import metrics  # noqa: PLC0415 - an extra
 
-        return Otel(metrics.get_meter("bedrock_student"), calls=not _botocore_is_instrumented())
+        return Otel(metrics.get_meter("bedrock_student"))
     if wanted == "emf" or (not wanted and "AWS_LAMBDA_FUNCTION_NAME" in os.environ):
         return Emf(environment)
     return Metrics()
 
 
 def _botocore_is_instrumented() -> bool:
+    """Look at each call: an application may instrument after it has made its student, or stop.
+
+    The instrumentor is its class's only instance, and is not made here: that would take its hooks from it.
+    """
     module = sys.modules.get("opentelemetry.instrumentation.botocore")
-    return bool(module and module.BotocoreInstrumentor().is_instrumented_by_opentelemetry)
+    one = getattr(getattr(module, "BotocoreInstrumentor", None), "_instance", None)
+    return bool(one and one.is_instrumented_by_opentelemetry)

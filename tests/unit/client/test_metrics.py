@@ -154,19 +154,23 @@ def test_one_way_is_chosen(monkeypatch: pytest.MonkeyPatch, variables: dict[str,
 
 
 def test_opentelemetry_is_taken_where_it_is(tmp_path: Path) -> None:
-    # Given a package that looks like OpenTelemetry's API, and an instrumentation of botocore that is at work
+    # Given a package that looks like OpenTelemetry's API, and an instrumentation of botocore
     for name, code in {
-        "opentelemetry/metrics.py": "class M:\n def create_histogram(s, *a): return a\n"
-        " create_counter = create_histogram\ndef get_meter(name): return M()",
-        "opentelemetry/instrumentation/botocore.py": "class BotocoreInstrumentor:\n"
-        " is_instrumented_by_opentelemetry = True",
+        "opentelemetry/metrics.py": "class H:\n def __init__(s, name, *a): s.name = name\n"
+        " def record(s, *a): print(s.name)\nclass M:\n create_histogram = create_counter = H\n"
+        "def get_meter(name): return M()",
+        "opentelemetry/instrumentation/botocore.py": "class BotocoreInstrumentor:\n _instance = None\n"
+        " is_instrumented_by_opentelemetry = False\n def __init__(s): type(s)._instance = s; s.hook = None",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(code)
     code = (
-        "from bedrock_student.metrics import chosen_metrics\n"
-        "print(type(chosen_metrics('dev')).__name__, chosen_metrics('dev')._calls)\n"
-        "import opentelemetry.instrumentation.botocore\nprint(chosen_metrics('dev')._calls)"
+        "from bedrock_student.metrics import chosen_metrics\nfrom bedrock_student.policy import Call\n"
+        "one, call = chosen_metrics('dev'), Call('student', 'arn', 1.0, error='Why')\n"
+        "print(type(one).__name__)\none.called('t', call)\n"
+        "from opentelemetry.instrumentation.botocore import BotocoreInstrumentor\none.called('t', call)\n"
+        "made = BotocoreInstrumentor()\nmade.hook, made.is_instrumented_by_opentelemetry = 'kept', True\n"
+        "one.called('t', call)\nprint(made.hook)"
     )
     environment = {**os.environ, "PYTHONPATH": f"{CLIENT}:{tmp_path}", "AWS_LAMBDA_FUNCTION_NAME": "f"}
     environment.pop(VARIABLE, None)
@@ -174,5 +178,6 @@ def test_opentelemetry_is_taken_where_it_is(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603 - Python itself, with code of this file
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    # Then
-    assert done.stdout.split() == ["Otel", "True", "False"]
+    # Then a call is measured until the application instruments botocore, which is left as it is
+    duration = "gen_ai.client.operation.duration"
+    assert done.stdout.split() == ["Otel", duration, duration, "kept"]
