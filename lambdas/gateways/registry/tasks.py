@@ -352,25 +352,25 @@ class TaskBook:
             When these records have tested another policy for this champion.
         """
         claimed = {"for_run": run_id, "rule": rule}
+        claim = self._table.update_request(
+            pk=f"TASK#{task}",
+            sk=f"ROUTING_TEST#{run_id}#{fresh_run or run_id}",
+            expression="SET routing_test = :test",
+            values={":test": claimed},
+            condition="attribute_not_exists(routing_test) OR routing_test = :test",
+        )
+        # The task's own item has the last claim alone, which was all that earlier versions wrote.
+        last = self._table.update_request(
+            **_key(task),
+            expression="SET routing_test = :test",
+            values={":test": claimed, ":run": run_id},
+            condition=(
+                "champion_run = :run AND (attribute_not_exists(routing_test) OR routing_test.for_run <> :run "
+                "OR routing_test = :test)"
+            ),
+        )
         try:
-            if fresh_run:
-                self._table.update(
-                    pk=f"TASK#{task}",
-                    sk=f"ROUTING_TEST#{run_id}#{fresh_run}",
-                    expression="SET routing_test = :test",
-                    values={":test": claimed},
-                    condition="attribute_not_exists(routing_test) OR routing_test = :test",
-                )
-                return
-            self._table.update(
-                **_key(task),
-                expression="SET routing_test = :test",
-                values={":test": claimed, ":run": run_id},
-                condition=(
-                    "champion_run = :run AND (attribute_not_exists(routing_test) OR routing_test.for_run <> :run "
-                    "OR routing_test = :test)"
-                ),
-            )
+            self._table.update_together(claim, *([] if fresh_run else [last]))
         except ConditionFailed:
             raise RoutingRefused(
                 f"the records of run {fresh_run or run_id} have tested another policy of task '{task}', and one that "

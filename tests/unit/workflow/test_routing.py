@@ -133,6 +133,34 @@ def test_the_records_of_a_run_test_one_policy(workshop: Workshop, parameters: Fa
     assert published(parameters)["for_run"] == second.run_id
 
 
+@pytest.mark.usefixtures("parameters")
+def test_the_records_of_a_run_that_comes_back_test_no_second_policy(workshop: Workshop) -> None:
+    # Given a policy that the first run tested, and one that the second tested
+    pairs, tasks = population(270, 1, 0.6), workshop.pipeline.tasks
+    first = serving(workshop, pairs)
+    tasks.claim_routing_test("video", first.run_id, {"on": ["truncated"]})
+    second = serving(workshop, population(270, 2, 0.6), "2")
+    tasks.claim_routing_test("video", second.run_id, {"on": ["truncated"]})
+    # When the first serves again
+    serving(workshop, pairs)
+    # Then no other policy is tested, and the same one may be again
+    with pytest.raises(RoutingRefused, match="have tested another policy"):
+        tasks.claim_routing_test("video", first.run_id, {"on": ["breaks_schema"]})
+    tasks.claim_routing_test("video", first.run_id, {"on": ["truncated"]})
+
+
+@pytest.mark.usefixtures("parameters")
+def test_a_claim_of_an_earlier_version_is_kept(workshop: Workshop) -> None:
+    # Given what that version wrote: one claim, in the task's own item
+    run, tasks = serving(workshop, population(270, 1, 0.6)), workshop.pipeline.tasks
+    claimed = {"for_run": run.run_id, "rule": {"on": ["truncated"]}}
+    tasks._table.update("TASK#video", "TASK", "SET routing_test = :one", {":one": claimed})
+    # Then
+    with pytest.raises(RoutingRefused, match="have tested another policy"):
+        tasks.claim_routing_test("video", run.run_id, {"on": ["breaks_schema"]})
+    tasks.claim_routing_test("video", run.run_id, {"on": ["truncated"]})
+
+
 def uploaded_later(workshop: Workshop, champion: str, pairs: list[RoutedPair], version: str = "2", **task: Any) -> Run:
     """Leave what a later run leaves that was compared with the champion, whoever serves in the end."""
     run = workshop.run(version)
