@@ -122,6 +122,7 @@ def policy_document(
     fallback: FallbackModel | None,
     student_usd: Mapping[str, float] | None,
     choice: ServingChoice | None,
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Make the policy that goes with a champion.
 
@@ -131,20 +132,24 @@ def policy_document(
     bucket : str
         Where the fallback's prompt lies.
     fallback : FallbackModel or None
-        ``None`` where it is not known any more; then nothing is escalated.
+        ``None`` where it is not known any more; then that of ``before`` is kept.
     student_usd : mapping of str to float, or None
         US dollars of a million tokens of the student; zero on provisioned throughput, whose hours bill.
     choice : ServingChoice or None
         What a person decided; one for another run is left out.
+    before : mapping, optional
+        The policy as it is published. Its fallback is this champion's where it is of the same run; without any fallback
+        nothing is escalated.
     """
-    decided = choice if choice is not None and choice.for_run == run_id and fallback is not None else None
+    asked = _fallback(task, run_id, bucket, fallback) if fallback else _kept(run_id, before)
+    decided = choice if choice is not None and choice.for_run == run_id and asked is not None else None
     document: dict[str, Any] = {
         "schema_version": DOCUMENT_VERSION,
         "client": CLIENT_REQUIREMENT,
         "for_run": run_id,
         "mode": decided.mode if decided else BY_STUDENT,
         "student": {"usd_per_million_tokens": student_usd},
-        "fallback": _fallback(task, run_id, bucket, fallback) if fallback else None,
+        "fallback": asked,
         "escalate": {
             "on": list(decided.on) if decided else [],
             "confidence_field": decided.confidence_field if decided else None,
@@ -168,6 +173,11 @@ def choice_in(document: Mapping[str, Any] | None) -> ServingChoice | None:
         return ServingChoice.from_item({**(document or {}), **escalate, **decided})
     except (KeyError, TypeError):
         return None
+
+
+def _kept(run_id: str, before: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    found = before.get("fallback") if before and before.get("for_run") == run_id else None
+    return dict(found) if isinstance(found, Mapping) else None
 
 
 def _fallback(task: str, run_id: str, bucket: str, fallback: FallbackModel) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from lambdas.domain.errors import PromotionFailed
 from lambdas.domain.identity import digest
 from lambdas.gateways.aws.bedrock import DEAD
 from lambdas.gateways.registry.resources import DEPLOYMENT, IN_USE, Resource
-from lambdas.workflow.serving.published import publish_champion
+from lambdas.workflow.serving.published import publish_champion, read_policy_document
 from lambdas.workflow.serving.smoke_test import smoke_test
 from lambdas.workflow.stage import Pipeline, Stage, iso
 
@@ -68,7 +68,7 @@ def move_on_demand(pipeline: Pipeline, runtime: BedrockRuntimeClient, task: str,
     moved = replace(champion, endpoint_arn=arn, endpoint_name=deployment.name, mode=ON_DEMAND_MODE)
     # The pointer goes first: a crash before the registry's word leaves callers on an endpoint that exists and is tried
     # again, while the other way round the old endpoint could go with callers still on it.
-    publish_champion(stage, moved)
+    publish_champion(stage, moved, read_policy_document(pipeline, task))
     pipeline.resources.mark(deployment, IN_USE)
     pipeline.tasks.finish_move(task, owner, moved, champion.endpoint_arn, stage.now(), why)
     pipeline.tasks.drop_lease(task, owner)

@@ -79,7 +79,7 @@ class OutsideChanges:
         text = f"the pointer of task {task} {leads}, and the registry says {champion.endpoint_arn}"
         stage = self._stage(champion) if mend else None
         if stage is not None:
-            publish_champion(stage, champion)
+            publish_champion(stage, champion, read_policy_document(self.pipeline, task))
         return _about(POINTER_CHANGED, task, champion, text, done="published anew" if stage else "")
 
     def _policy(self, task: str, champion: Champion, *, mend: bool) -> Finding | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lambdas.domain.model_ids import custom_model_of
@@ -15,14 +16,21 @@ if TYPE_CHECKING:
     from lambdas.workflow.stage import Pipeline, Stage
 
 
-def publish_champion(stage: Stage, champion: Champion) -> None:
-    """Write policy and pointer anew from the registry."""
-    publish_policy(stage, champion)
+def publish_champion(stage: Stage, champion: Champion, before: Mapping[str, Any] | None = None) -> None:
+    """Write policy and pointer anew from the registry; for ``before`` see :func:`publish_policy`."""
+    publish_policy(stage, champion, before)
     publish_pointer(stage, champion)
 
 
-def publish_policy(stage: Stage, champion: Champion) -> dict[str, Any]:
+def publish_policy(stage: Stage, champion: Champion, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Write the policy that goes with a champion, and the prompt of its fallback where callers can read it.
+
+    Parameters
+    ----------
+    stage : Stage
+    champion : Champion
+    before : mapping, optional
+        The policy as it is published, from whoever may read it: where the run's plan has expired its fallback is kept.
 
     Returns
     -------
@@ -34,13 +42,15 @@ def publish_policy(stage: Stage, champion: Champion) -> dict[str, Any]:
     if fallback is not None and fallback.prompt:
         key = prompt_key(task, champion.run_id, fallback.prompt_sha256)
         pipeline.runs.write(key, fallback.prompt.encode(), "text/plain; charset=utf-8")
-    document = policy_of(stage, champion, fallback)
+    document = policy_of(stage, champion, fallback, before)
     about = f"Who answers callers of task {task} where its champion does not"
     write_parameter(stage, pipeline.environment.policy_parameter(task), about, parameter_text(document))
     return document
 
 
-def policy_of(stage: Stage, champion: Champion, fallback: FallbackModel | None) -> dict[str, Any]:
+def policy_of(
+    stage: Stage, champion: Champion, fallback: FallbackModel | None, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Make a champion's policy of what the registry says."""
     pipeline, task = stage.pipeline, stage.run.task
     per_token = prices_of(pipeline.prices, custom_model_of(champion.base_model))
@@ -51,6 +61,7 @@ def policy_of(stage: Stage, champion: Champion, fallback: FallbackModel | None) 
         fallback,
         {"input": 0.0, "output": 0.0} if champion.on_throughput else per_token,
         pipeline.tasks.state(task).choice,
+        before,
     )
 
 
@@ -58,11 +69,13 @@ def fallback_of(stage: Stage, role: str | None = None) -> FallbackModel | None:
     """Give the model that the gate compared the student with; ``None`` where the attempt's plan is not there any more.
 
     ``role`` asks for ``teacher`` or ``baseline``, whichever the gate compared with. A promotion that is long over may
-    be published again, by a rollback or the janitor: then callers have no fallback.
+    be published again, by a rollback or the janitor: then callers keep the fallback that they had, or have none.
     """
     plan = stage.find_plan()
     if plan is None:
-        logger.warning("no fallback is published: the plan of the run has expired", extra={"run": stage.run.run_id})
+        logger.warning(
+            "the fallback is not known any more: the plan of the run has expired", extra={"run": stage.run.run_id}
+        )
         return None
     role = role or stage.task.gate.reference
     model = plan.models.teacher if role == "teacher" else plan.models.baseline

@@ -225,6 +225,21 @@ class TestOutsideChanges:
         assert json.loads(yard.ssm.values[name] or "") == wanted
         assert yard.reaper.reap("report")["findings"] == []
 
+    def test_a_pointer_that_is_mended_leaves_the_fallback_of_a_run_whose_plan_has_expired(self, yard: Yard) -> None:
+        # Given
+        run, _, _ = self.serving(yard)
+        yard.workshop.plan(run)
+        champion = yard.workshop.pipeline.tasks.state("video").champion
+        assert champion is not None
+        published = publish_policy(yard.workshop.stage("PromoteStudent", run), champion)
+        del yard.workshop.bucket.objects[run.files.plan(1)]
+        yard.ssm.values["/distillation/dev/video/champion"] = '{"endpoint_arn": "arn:another"}'
+        # When
+        [finding] = yard.reaper.reap("report")["findings"]
+        # Then
+        assert finding["done"] == "published anew"
+        assert json.loads(yard.ssm.values["/distillation/dev/video/policy"] or "") == published
+
     def test_what_a_promotion_is_changing_is_not_judged(self, yard: Yard) -> None:
         # Given a promotion that holds the lease and has moved the pointer already
         run, _, _ = self.serving(yard)

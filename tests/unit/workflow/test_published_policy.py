@@ -106,6 +106,25 @@ def test_without_its_plan_a_champion_is_published_without_a_fallback(
     assert read(workshop, parameters).fallback is None
 
 
+def test_a_champion_that_is_published_again_keeps_its_fallback_without_its_plan(
+    workshop: Workshop, parameters: FakeParameters
+) -> None:
+    # Given a champion with routing, whose plan has expired since
+    run, one = champion(workshop)
+    workshop.pipeline.tasks.choose("video", chosen(run.run_id, on=["breaks_schema"], max_share=0.1))
+    before = published(workshop, parameters, run, one)
+    del workshop.bucket.objects[run.files.plan(1)]
+    # When
+    stage = workshop.stage("ReapIdleThroughput", run)
+    publish_champion(stage, one, before)
+    # Then
+    assert json.loads(parameters.values[POLICY]) == before
+    assert (read(workshop, parameters).variant, read(workshop, parameters).fallback.system) == ("cascade", PROMPT)
+    # But what was published of another run says nothing of this one's
+    publish_champion(stage, one, {**before, "for_run": "another"})
+    assert read(workshop, parameters).fallback is None
+
+
 def test_what_a_person_chose_holds_for_its_run_alone(workshop: Workshop, parameters: FakeParameters) -> None:
     # Given
     first, one = champion(workshop)
