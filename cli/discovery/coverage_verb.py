@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,14 @@ from cli.errors import CHECK_FAILED, CliError
 from cli.fitting_table import TableColumn, print_table
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
-from lambdas.domain.discovery import queries
+from lambdas.domain.discovery import discovery_files, queries
 from lambdas.domain.discovery.coverage import SEEN, Coverage, LoggedDay, cover, unread_places
 from lambdas.domain.discovery.opportunities_page import opportunities_page
 from lambdas.gateways.aws.inference_profiles import models_of_profiles
 
 if TYPE_CHECKING:
     from cli.deployment import Deployment
+    from lambdas.domain.bill.cost_lines import BillLine
 
 POLL_SECONDS = 1.0
 _SHOWN = 40
@@ -58,16 +59,11 @@ def coverage(
     deployment = session.deployment
     machine_arn(deployment)
     start, end = days_of_range(deployment, first, last)
-    months = sorted({f"{start:%Y-%m}", f"{end:%Y-%m}"})
-    bill = [
-        line
-        for month in months
-        for line in read_bill(deployment, files, month)
-        if start <= line.day <= end and line.of_bedrock
-    ]
+    bill, unbilled = _bill(deployment, files, start, end)
     logged = [LoggedDay.from_row(row) for row in _rows(deployment, start, end)]
     profiles = models_of_profiles(deployment.client("bedrock"), [one.model for one in logged])
-    found = cover(logged, bill, deployment.settings.price_book(), profiles)
+    found = cover(logged, bill, deployment.settings.price_book(), profiles, _unread_days(deployment, start, end))
+    found.unread += unbilled
     found.unread += unread_places(bill, deployment.settings.allowed_logs(), _logging(deployment), deployment.region)
     if page is not None:
         ranked = latest(deployment)
@@ -84,6 +80,43 @@ def coverage(
         session.show(found.to_document())
         return
     _show(session, found)
+
+
+def _bill(deployment: Deployment, files: tuple[Path, ...], first: date, last: date) -> tuple[list[BillLine], list[str]]:
+    """Read the bill of each month of a range, and say of which there is none.
+
+    Raises
+    ------
+    CliError
+        No month has a line about Bedrock; with what is wrong of the first.
+    """
+    bill: list[BillLine] = []
+    unbilled: dict[str, CliError | None] = {}
+    months = sorted({f"{first + timedelta(days=ahead):%Y-%m}" for ahead in range((last - first).days + 1)})
+    for month in months:
+        try:
+            lines = [line for line in read_bill(deployment, files, month) if line.of_bedrock]
+        except CliError as problem:
+            unbilled[month] = problem
+            continue
+        if not lines:
+            unbilled[month] = None
+        bill += [line for line in lines if first <= line.day <= last]
+    if len(unbilled) == len(months):
+        first_problem = next((one for one in unbilled.values() if one is not None), None)
+        raise first_problem or CliError(f"The export has no line about Bedrock in {', '.join(months)}.", CHECK_FAILED)
+    told = [f"no bill for {month}{f': {why.message}' if why else ''}" for month, why in unbilled.items()]
+    return bill, told
+
+
+def _unread_days(deployment: Deployment, first: date, last: date) -> set[date]:
+    """Name the days of a range that no discovery has read, of one log source at least."""
+    days = {first + timedelta(days=ahead) for ahead in range((last - first).days + 1)}
+    unread = set[date]()
+    for source in range(len(deployment.settings.log_sources)):
+        done = set(deployment.runs.keys(discovery_files.markers(source)))
+        unread |= {day for day in days if discovery_files.marker(source, f"{day}") not in done}
+    return unread
 
 
 def _logging(deployment: Deployment) -> Mapping[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ SAME = Decimal("0.05")
 """Share within which log and bill say the same: prices of the book against discounts, and a day's border."""
 
 SEEN, PARTLY, UNLOGGED, NOT_BILLED, NO_PRICE_KNOWN = "seen", "partly", "not logged", "not billed", "no price known"
+NOT_READ_YET = "not read yet"
 
 _TOKENS = frozenset({*TOKEN_USAGES, *(f"{tier}_{usage}" for tier in TIERS for usage in TOKEN_USAGES)})
 _NOT_ENOUGH = Decimal("0.01")
@@ -71,7 +72,7 @@ class LoggedDay(ModelTraffic):
 class CoveredDay:
     """One model on one day: US dollars of the log at the book's prices, and of the bill.
 
-    ``log_usd`` is ``None`` where the book has no price.
+    ``log_usd`` is ``None`` where the book has no price. ``was_read`` tells whether discovery has read the day's log.
     """
 
     day: date
@@ -79,6 +80,7 @@ class CoveredDay:
     calls: int
     log_usd: Decimal | None
     bill_usd: Decimal
+    was_read: bool = True
 
     @property
     def status(self) -> str:
@@ -86,7 +88,7 @@ class CoveredDay:
         if self.log_usd is None:
             return NO_PRICE_KNOWN
         if not self.calls and self.bill_usd > 0:
-            return UNLOGGED
+            return UNLOGGED if self.was_read else NOT_READ_YET
         if self.bill_usd < _NOT_ENOUGH:
             return SEEN if self.log_usd < _NOT_ENOUGH else NOT_BILLED
         return PARTLY if self.log_usd < self.bill_usd * (1 - SAME) else SEEN
@@ -101,7 +103,7 @@ class Coverage:
     gaps : list of str
         Hours and days with tokens on the bill and without a line.
     unread : list of str
-        Places that hold calls and are not read.
+        Places that hold calls and are not read, and months of the range without a bill.
     """
 
     days: list[CoveredDay] = field(default_factory=list)
@@ -150,7 +152,11 @@ class Coverage:
 
 
 def cover(
-    logged: Iterable[LoggedDay], bill: Iterable[BillLine], prices: PriceBook, profiles: Mapping[str, str]
+    logged: Iterable[LoggedDay],
+    bill: Iterable[BillLine],
+    prices: PriceBook,
+    profiles: Mapping[str, str],
+    unread: Collection[date] = (),
 ) -> Coverage:
     """Hold what the log has against the bill.
 
@@ -162,6 +168,8 @@ def cover(
     prices : PriceBook
     profiles : mapping of str to str
         Application inference profiles and what they were made of.
+    unread : collection of date
+        Days whose log no discovery has read: nobody can say that it has no line.
     """
     mine: dict[tuple[date, str], list[tuple[LoggedDay, Decimal | None]]] = {}
     for one in logged:
@@ -184,22 +192,27 @@ def cover(
                 calls=sum(one.calls for one, _ in uses),
                 log_usd=sum(known, Decimal()) if len(known) == len(uses) else None,
                 bill_usd=sum((line.cost for line in lines), Decimal()),
+                was_read=key[0] not in unread,
             )
         )
-    found.gaps += _gaps(mine, theirs)
+    found.gaps += _gaps(mine, theirs, unread)
     return found
 
 
 def _gaps(
     mine: Mapping[tuple[date, str], Sequence[tuple[LoggedDay, Decimal | None]]],
     theirs: Mapping[tuple[date, str], Sequence[BillLine]],
+    unread: Collection[date],
 ) -> Iterator[str]:
     """Name days, and hours where the bill has hours, in which it counts tokens and the log has no line."""
+    not_read: dict[date, Decimal] = {}
     by_hour = any(line.ends.hour for lines in theirs.values() for line in lines)
     for key, lines in sorted(theirs.items()):
         cost = sum((line.cost for line in lines), Decimal())
         hours = {hour for one, _ in mine.get(key, []) for hour in one.hours}
-        if not hours:
+        if not hours and key[0] in unread:
+            not_read[key[0]] = not_read.get(key[0], Decimal()) + cost
+        elif not hours:
             yield f"{key[0]}: no line of {key[1]} in the log, ${cost:,.2f} on the bill"
         elif by_hour:
             billed = {(line.ends - timedelta(hours=1)).hour for line in lines}
@@ -207,6 +220,8 @@ def _gaps(
             if missing:
                 told = ", ".join(f"{hour:02d}:00" for hour in missing)
                 yield f"{key[0]}: no line of {key[1]} in the hours {told} (UTC), which the bill has"
+    for day, cost in not_read.items():
+        yield f"{day}: not read yet, ${cost:,.2f} on the bill: 'discover' reads it"
 
 
 def unread_places(

@@ -6,7 +6,7 @@ import io
 import json
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -363,21 +363,22 @@ def test_a_found_task_becomes_a_folder_whose_run_reads_its_calls_alone(
     assert "Total" in given.output
 
 
-def bill(folder: Path, *lines: tuple[str, str]) -> Path:
-    """Write an export of the bill: usage types of yesterday and their dollars."""
+def bill(folder: Path, *lines: tuple[str, str], days: tuple[date, ...] = (LAST,)) -> Path:
+    """Write an export of the bill: usage types of each day and their dollars."""
     rows = [
         {
-            "identity_line_item_id": f"id{number}",
-            "bill_billing_period_start_date": f"{LAST:%Y-%m}-01T00:00:00Z",
+            "identity_line_item_id": f"{day}-{number}",
+            "bill_billing_period_start_date": f"{day:%Y-%m}-01T00:00:00Z",
             "line_item_line_item_type": "Usage",
-            "line_item_usage_start_date": f"{LAST}T10:00:00Z",
-            "line_item_usage_end_date": f"{LAST}T11:00:00Z",
+            "line_item_usage_start_date": f"{day}T10:00:00Z",
+            "line_item_usage_end_date": f"{day}T11:00:00Z",
             "line_item_product_code": "AmazonBedrock",
             "line_item_usage_type": usage,
             "line_item_usage_amount": "1",
             "line_item_unblended_cost": dollars,
             "line_item_currency_code": "USD",
         }
+        for day in days
         for number, (usage, dollars) in enumerate(lines)
     ]
     path = folder / "bill.csv"
@@ -389,6 +390,7 @@ def test_coverage_says_what_the_logs_do_not_see_of_the_bill(typed: Typed, there:
     # Given $4 of tokens in the log; on the bill $8 of them, and another model of which the log has nothing
     export = bill(tmp_path, ("USE1-NovaPro-input-tokens", "8"), ("USE1-NovaMicro-input-tokens", "2"))
     there.others = {"athena": there.athena, "bedrock": Logging()}
+    there.runs.objects[f"discovery/days/source=0/{LAST}.json"] = b"{}"
     page = tmp_path / "page.html"
     asked = ("coverage", "--from", f"{LAST}", "--to", f"{LAST}", "--export", str(export))
 
@@ -407,6 +409,42 @@ def test_coverage_says_what_the_logs_do_not_see_of_the_bill(typed: Typed, there:
     failed = typed(*asked)
     assert failed.exit_code == 1
     assert "it would scan too much" in failed.output
+
+
+def test_coverage_goes_through_every_month_and_says_which_has_no_bill(
+    typed: Typed, there: There, tmp_path: Path
+) -> None:
+    # Given 76 days, of which discovery has read the last, and a bill without the first month
+    first = LAST - timedelta(days=75)
+    days = [first + timedelta(days=ahead) for ahead in range(76)]
+    billed = tuple(day for day in days if f"{day:%Y-%m}" != f"{first:%Y-%m}")
+    export = bill(tmp_path, ("USE1-NovaPro-input-tokens", "8"), ("USE1-NovaMicro-input-tokens", "1"), days=billed)
+    there.others = {"athena": there.athena, "bedrock": Logging()}
+    there.runs.objects[f"discovery/days/source=0/{LAST}.json"] = b"{}"
+    asked = ("coverage", "--from", f"{first}", "--to", f"{LAST}", "--export", str(export), "--json")
+
+    # When coverage is asked for
+    given = typed(*asked)
+
+    # Then each month that has a bill is in it, and the one that has none is named
+    assert given.exit_code == 0, given.output
+    document = json.loads(given.output)
+    assert Decimal(document["bill_usd"]) == 9 * len(billed)
+    assert [text for text in document["unread"] if text.startswith(f"no bill for {first:%Y-%m}")]
+
+    # And days that nobody has read are not said to lack lines; the day that was read does
+    assert f"{billed[0]}: not read yet, $9.00 on the bill: 'discover' reads it" in document["gaps"]
+    assert [text for text in document["gaps"] if "no line of" in text] == [
+        f"{LAST}: no line of amazon.nova-micro-v1:0 in the log, $1.00 on the bill"
+    ]
+
+
+def test_coverage_is_refused_where_no_month_of_the_range_has_a_bill(typed: Typed, there: There, tmp_path: Path) -> None:
+    export = bill(tmp_path, ("USE1-NovaPro-input-tokens", "8"), days=(LAST - timedelta(days=200),))
+    there.others = {"athena": there.athena, "bedrock": Logging()}
+    given = typed("coverage", "--from", f"{LAST - timedelta(days=75)}", "--export", str(export))
+    assert given.exit_code == 1
+    assert "no line about Bedrock" in given.output
 
 
 @pytest.mark.parametrize(

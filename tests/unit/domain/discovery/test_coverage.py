@@ -76,6 +76,18 @@ def test_hours_and_days_without_a_line_are_named() -> None:
     assert cover([logged()], [billed("8", ends=midnight)], PRICES, {}).gaps == []
 
 
+def test_a_day_that_no_discovery_has_read_is_not_said_to_lack_lines() -> None:
+    # Given tokens of two models on the bill of a day that was never read, and of one that was read in part
+    bill = [billed("4"), billed("2", model="amazon.nova-micro-v1:0"), billed("8", day=date(2026, 11, 11))]
+
+    # When they are held against the log
+    found = cover([logged(day=date(2026, 11, 11))], bill, PRICES, {}, {DAY, date(2026, 11, 11)})
+
+    # Then the first is said once with its dollars, and what was read of the other counts as it is
+    assert found.gaps == ["2026-11-10: not read yet, $6.00 on the bill: 'discover' reads it"]
+    assert [one.status for one in found.days] == ["not read yet", "not read yet", "seen"]
+
+
 @pytest.mark.parametrize(
     ("logging", "said"),
     [
