@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from cli.errors import CHECK_FAILED, CliError
 from lambdas.domain.dataset.line_errors import RejectedLine
 from lambdas.domain.discovery import discovery_files
-from lambdas.domain.discovery.task_rule import TaskRule, call_with
+from lambdas.domain.discovery.task_rule import Parts, TaskRule, call_with
 from lambdas.domain.logs.log_entry import LoggedAnswer, answer_of, conversation_of, is_error, prompt_of
 from lambdas.domain.logs.log_reader import readable_entries
 from lambdas.domain.task.log_request import LogSource
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2 * 10**9
 """Bytes of log objects after which no more are read for one found task."""
-
-MOST_LEFT = 500
-"""Calls of other tasks, by which it is known what the rules that come first say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +51,17 @@ class FoundCalls:
     unread : int
         Log objects and bodies beside the log that could not be opened: deleted, or not to be read by the caller.
     left : list of (entry, body)
-        Calls that meet the rule and are another task's, whose rule comes first; at most :data:`MOST_LEFT`.
+        Calls that meet the rule and are another task's, whose rule comes first: those by which it is known what these
+        rules say, each with a feature of one that none before it has.
+    said : dict of Parts to set of int
+        Features of each such rule that the calls in ``left`` have.
     """
 
     source: LogSource
     start: datetime
     calls: list[FoundCall] = field(default_factory=list)
     left: list[tuple[dict[str, Any], Any]] = field(default_factory=list)
+    said: dict[Parts, set[int]] = field(default_factory=dict)
     read_bytes: int = 0
     unread: int = 0
 
@@ -230,9 +231,19 @@ def _call(
 
 
 def _is_of(rule: TaskRule, entry: dict[str, Any], body: Any, salt: str, found: FoundCalls) -> bool:  # noqa: ANN401
-    """Tell whether a call is the rule's, and keep some of those that it leaves to rules that come first."""
+    """Tell whether a call is the rule's, and keep it where it says something new of a rule that comes first.
+
+    A busy task would fill any bound with its own calls, and of the others nobody would know what they take.
+    """
     call = call_with(entry, body, salt)
-    taken = rule.takes_call(call)
-    if not taken and len(found.left) < MOST_LEFT and rule.meets_call(call):
+    if rule.takes_call(call):
+        return True
+    new = False
+    for parts in rule.left_to(call):
+        said = found.said.setdefault(parts, set())
+        more = {one for part in parts for one in part.features.intersection(call.features or ())} - said
+        said |= more
+        new = new or bool(more)
+    if new:
         found.left.append((entry, body))
-    return taken
+    return False

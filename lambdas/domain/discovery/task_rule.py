@@ -7,7 +7,7 @@ text of the calls: of that the same digests are made without a salt, and written
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -54,8 +54,12 @@ class RuleWay:
 
     def takes(self, call: LoggedCall) -> bool:
         """Tell whether a call is taken."""
+        return self.meets(call) and self.first_before(call) is None
+
+    def first_before(self, call: LoggedCall) -> Parts | None:
+        """Give the first of ``unless`` of which all parts hold."""
         features = call.features or ()
-        return self.meets(call) and not any(all(part.holds(features) for part in parts) for parts in self.unless)
+        return next((parts for parts in self.unless if all(part.holds(features) for part in parts)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +126,12 @@ class TaskRule:
         """Tell whether a call whose features have this rule's salt is of the task."""
         return any(way.takes(call) for way in self.ways)
 
-    def meets_call(self, call: LoggedCall) -> bool:
-        """Tell whether a call meets this rule, though it may be another task's, whose rule comes first."""
-        return any(way.meets(call) for way in self.ways)
+    def left_to(self, call: LoggedCall) -> Iterator[Parts]:
+        """Give the rules of other tasks, one a way, to which a call that meets this rule is left."""
+        for way in self.ways:
+            before = way.first_before(call) if way.meets(call) else None
+            if before is not None:
+                yield before
 
     def takes(self, entry: Mapping[str, Any], body: object) -> bool:
         """Tell whether an entry of the log is of the task, by a rule without a salt."""

@@ -20,7 +20,9 @@ from cli.discovery import found as discovery_found
 from cli.main import cli
 from cli.session import Session
 from lambdas.domain.discovery.grouping import rules_of_calls
+from lambdas.domain.discovery.masking import feature
 from lambdas.domain.discovery.opportunities import LATEST, rank
+from lambdas.domain.discovery.rules import Rule, Rules
 from lambdas.domain.discovery.sampled_call import sampled
 from lambdas.domain.discovery.task_rule import TaskRule, call_with
 from lambdas.domain.task.log_request import LogRequest
@@ -361,6 +363,39 @@ def test_a_found_task_becomes_a_folder_whose_run_reads_its_calls_alone(
     assert "parcel" not in path.read_text()
     assert there.objects.put == {}
     assert "Total" in given.output
+
+
+def test_a_rule_leaves_the_calls_of_every_task_before_it_however_many_calls_one_of_them_has(
+    table: Table, tmp_path: Path
+) -> None:
+    # Given two tasks whose prompts begin like a third one's, and of which the first has most of the log
+    lines = ("You answer our customers about parcels", "Name the depot of the parcel", "Write the refund in euros")
+    prompts = [f"{lines[0]}\n{lines[1]}", f"{lines[0]}\n{lines[2]}", lines[0]]
+    mine = [
+        entry
+        for system, count in zip(prompts, (600, 100, 300), strict=True)
+        for entry in logged_calls(count, system, "gateway")
+    ]
+    there = There(table, mine)
+    rules = Rules(
+        [
+            Rule("gateway", "", order, name, False, (tuple(feature(f"s|{line}", SALT) for line in system.split("\n")),))
+            for order, (system, name) in enumerate(zip(prompts, ("t-first", "t-second", there.task), strict=True))
+        ]
+    )
+    there.runs.objects["discovery/rules/d-1/rules.json"] = "\n".join(rules.to_lines()).encode()
+
+    # When a folder is made of the third
+    session = Session(there.deployment, False)
+    CliRunner().invoke(cli, ["distil", there.task, "--out", str(tmp_path)], obj=session)
+
+    # Then its rule takes the third task's calls and none of either
+    (path,) = tmp_path.glob("*/*.logs.json")
+    request = LogRequest.from_text(path.read_bytes())
+    assert request.rule is not None
+    rule = TaskRule.from_document(request.rule)
+    taken = [rule.takes(entry, entry["input"]["inputBodyJson"]) for entry in mine]
+    assert taken == [False] * 700 + [True] * 300
 
 
 def bill(folder: Path, *lines: tuple[str, str], days: tuple[date, ...] = (LAST,)) -> Path:

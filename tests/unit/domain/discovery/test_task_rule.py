@@ -166,7 +166,7 @@ def ordered(first: int, second: int) -> tuple[TaskRule, list[dict[str, Any]], li
     bodies = [(call, call["input"]["inputBodyJson"]) for call in calls]
     rows = [call_with(*one, SALT) for one in bodies]
     taken = [rule.takes_call(row) for row in rows]
-    left = [one for one, row in zip(bodies, rows, strict=True) if rule.meets_call(row) and not rule.takes_call(row)]
+    left = [one for one, row in zip(bodies, rows, strict=True) if any(rule.left_to(row)) and not rule.takes_call(row)]
     plain = rule.without_salt(SALT, [one for one, yes in zip(bodies, taken, strict=True) if yes], left)
     return TaskRule.from_document(json.loads(json.dumps(plain.to_document()))), calls, taken
 
