@@ -138,8 +138,12 @@ def _answered_by(basis: LeverBasis, traffic: TaskTraffic, model: str) -> TaskTra
 def _propose_cascade(basis: LeverBasis, traffic: TaskTraffic) -> Proposal:
     models = _cheaper_models(basis, traffic, student=True)
     do = "After a promotion: 'route TASK --adopt' tests it on the holdout; 'serve TASK --mode cascade' switches it on."
+    # It begins with a promoted student: what bars distillation for good bars it too.
+    blocks = tuple(block for block in _distillation_blocks(basis) if block.stops)
     if not models:
-        return Proposal(blocks=(LeverBlock(kind=NO_CHEAPER, text="no model of the settings is cheaper"),), do=do)
+        blocks = (LeverBlock(kind=NO_CHEAPER, text="no model of the settings is cheaper"), *blocks)
+    if blocks:
+        return Proposal(blocks=blocks, do=do)
     model = models[-1]
     low, high = (_cascade(basis, traffic, model, share) for share in ESCALATED)
     return Proposal(
@@ -152,7 +156,7 @@ def _propose_cascade(basis: LeverBasis, traffic: TaskTraffic) -> Proposal:
 
 
 def _cascade(basis: LeverBasis, traffic: TaskTraffic, model: str, escalated: float) -> TaskTraffic:
-    share = 1 - basis.task.image_share if foundation_model_id(model) in _TEXT_ONLY else 1.0
+    share = _text_share(basis)
     flows: list[Flow] = []
     for flow in traffic.open:
         first, again = flow.times(share).uncached(model), flow.times(share * escalated)

@@ -18,6 +18,7 @@ from lambdas.domain.discovery.lever import (
     NO_PROMPT,
     STEADY,
     STREAMING,
+    TOOLS,
     UNIQUE,
     Change,
     LeverBasis,
@@ -167,6 +168,7 @@ def _cached_flow(prices: PriceBook, flow: Flow, tokens: float, *, share: float, 
 def _propose_batch(basis: LeverBasis, traffic: TaskTraffic) -> Proposal:
     task = basis.task
     blocks = share_block(STREAMING, task.stream_share, "are streamed: somebody waits for the answer")
+    blocks += share_block(TOOLS, task.tool_use_share, "answer with a tool call, and the next call waits for its result")
     per_day = task.calls_a_day_p95
     if task.calls < BatchLimits().min_records:
         text = f"{task.calls} calls in {days_of(task)} days; a batch job takes at least {BatchLimits().min_records}"
@@ -179,6 +181,13 @@ def _propose_batch(basis: LeverBasis, traffic: TaskTraffic) -> Proposal:
     if traffic.open and not ways:
         names = ", ".join(sorted({flow.model for flow in traffic.open}))
         blocks.append(LeverBlock(kind=NO_PRICE, text=f"the price book has neither batch nor flex prices of {names}"))
+    only_batch = any(
+        _discounted(basis.prices, flow.model) == BATCH_WAY and not _has_way(basis.prices, flow.model, FLEX_WAY)
+        for flow in traffic.open
+    )
+    in_converse = task.tools_share if only_batch else 0.0
+    for block in share_block(TOOLS, in_converse, "offer tools: a batch job takes them in the model's own form alone"):
+        blocks.append(replace(block, stops=False))
     do = (
         f"Write the requests of a burst as JSON Lines of at least {BatchLimits().min_records} records "
         '({"recordId": …, "modelInput": …}) and start CreateModelInvocationJob; or keep the call and ask for the flex '
@@ -186,8 +195,9 @@ def _propose_batch(basis: LeverBasis, traffic: TaskTraffic) -> Proposal:
     )
     if any(block.stops for block in blocks):
         return Proposal(blocks=tuple(blocks), do=do)
-    free = task.batchable_share * (1 - task.stream_share)
-    low = free * (1 - task.multi_turn_share) * max(0.0, 1 - 4 * duty)
+    free = task.batchable_share * (1 - task.stream_share) * (1 - task.tool_use_share)
+    # Nobody counted which form the requests with tools have: in the low case it is Converse's.
+    low = free * (1 - task.multi_turn_share) * (1 - in_converse) * max(0.0, 1 - 4 * duty)
     high = free * max(0.0, 1 - duty)
     return Proposal(
         blocks=tuple(blocks),
@@ -205,9 +215,13 @@ def _propose_batch(basis: LeverBasis, traffic: TaskTraffic) -> Proposal:
 
 def _discounted(prices: PriceBook, model: str) -> str | None:
     for way in (BATCH_WAY, FLEX_WAY):
-        if prices.find(model, f"{way}input") and prices.find(model, f"{way}output"):
+        if _has_way(prices, model, way):
             return way
     return None
+
+
+def _has_way(prices: PriceBook, model: str, way: str) -> bool:
+    return all(prices.find(model, f"{way}{usage}") for usage in ("input", "output"))
 
 
 def _in_batches(prices: PriceBook, traffic: TaskTraffic, share: float) -> TaskTraffic:
@@ -228,7 +242,7 @@ def _propose_reuse(basis: LeverBasis, traffic: TaskTraffic) -> Proposal:
         "Keep each answer by the digest of its whole request, for as long as an answer stays right, and look there "
         "before the model is asked."
     )
-    blocks = share_block("tools", basis.task.tool_use_share, "answer with a tool call, which acts anew each time")
+    blocks = share_block(TOOLS, basis.task.tool_use_share, "answer with a tool call, which acts anew each time")
     if share < MORE_THAN_A_FEW:
         text = f"{share:.1%} of the calls repeat an earlier one word for word"
         blocks.append(LeverBlock(kind=UNIQUE, text=text))

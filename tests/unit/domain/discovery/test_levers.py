@@ -120,6 +120,7 @@ NIGHTLY = {"batchable_share": 1.0, "peak_calls_a_minute": 1_000, "gap_seconds_p5
     [
         (found(**{**NIGHTLY, "stream_share": 0.9}), "streaming"),
         (found(traffic(calls=60), **NIGHTLY), "too few calls"),
+        (found(**{**NIGHTLY, "tool_use_share": 0.9}), "tools"),
         (found(batchable_share=0.0), "steady"),
         (found(traffic("us.anthropic.claude-sonnet-4-6"), **NIGHTLY), "no price"),
     ],
@@ -133,6 +134,29 @@ def test_a_nightly_burst_costs_half_in_a_batch() -> None:
     batch, spent = lever("batch", task), opportunity(task).usd
     assert spent is not None
     assert spent * Decimal("0.45") < batch.low_usd <= batch.high_usd <= spent / 2
+
+
+def test_an_agent_loop_is_offered_neither_a_batch_nor_a_cascade() -> None:
+    # Given nine of ten answers that call a tool, in bursts, on a model with batch prices alone and on one with flex
+    loop = {**NIGHTLY, "tools_share": 1.0, "tool_use_share": 0.9}
+    for model in (HAIKU, PRO):
+        ranked = opportunity(found(traffic(model), **loop))
+        assert {one.name for one in ranked.levers if one.high_usd} <= {"cheaper_model"}
+
+
+def test_tools_that_are_offered_are_to_be_settled_where_a_batch_job_is_the_only_discount() -> None:
+    # Given calls that all offer tools and seldom use one
+    offered = {**NIGHTLY, "tools_share": 1.0}
+
+    # Then a job may have to be written in the model's own form, and the low saving does not count on it
+    job = lever("batch", found(traffic(HAIKU), **offered))
+    assert [(block.kind, block.stops) for block in job.blocks] == [("tools", False)]
+    assert job.low_usd == 0 < job.high_usd
+
+    # And the flex tier takes tools as they are
+    flex = lever("batch", found(traffic(PRO), **offered))
+    assert flex.blocks == ()
+    assert flex.low_usd > 0
 
 
 def test_answers_that_repeat_are_given_again_and_not_where_they_act() -> None:
@@ -156,6 +180,25 @@ def test_answers_that_repeat_are_given_again_and_not_where_they_act() -> None:
 def test_distillation_is_refused_with_its_reason(task: Any, kind: str) -> None:
     assert stopped_by("distillation", task)[kind]
     assert lever("distillation", task).added_high_usd == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
+    [
+        (found(tools_share=0.9), "tools"),
+        (found(image_share=0.9), "images"),
+        (found(traffic(calls=90)), "too few calls"),
+        (found(shared_characters=100), "no stable prompt"),
+    ],
+)
+def test_a_cascade_is_barred_by_what_bars_the_student_that_it_begins_with(task: Any, kind: str) -> None:
+    assert stopped_by("cascade", task)[kind]
+    assert lever("cascade", task).high_usd == 0
+
+
+def test_a_cascade_leaves_calls_that_a_student_cannot_answer_to_the_model_of_today() -> None:
+    task = found(tools_share=0.4)
+    assert lever("cascade", task).high_usd == pytest.approx(lever("cascade", found()).high_usd * Decimal("0.6"))
 
 
 def test_what_must_be_settled_first_is_told_and_stops_nothing() -> None:
