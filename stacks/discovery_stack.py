@@ -183,7 +183,7 @@ class DiscoveryStack(Stack):
         return Watch(
             name="DiscoveryFailed",
             series=Series("AWS/States", "ExecutionsFailed", {"StateMachineArn": self.machine.state_machine_arn}),
-            advice="A day of the invocation logs was not read, or the tasks in them were not ranked. What was found "
-            "before stays, and no run waits for it. The discovery machine's last execution says which day and why: "
+            advice="A day of the invocation logs was not read, or the tasks in them were not ranked. No run "
+            "waits for it. The discovery machine's last execution says which day and why: "
             "mend that, then 'python -m cli discover', which reads only days that were not read.",
         )

@@ -37,6 +37,11 @@ ROWS_SHARE = 0.4
 
 POLL_SECONDS = 5.0
 
+DAYS_NOT_READ = "DaysNotRead"
+"""How an execution fails that has ranked what it could read (stacks/discovery/discovery_machine.py)."""
+
+_RANKED = "What was read is ranked: 'python -m cli opportunities' lists it; 'discover' reads the days that are left."
+
 
 @dataclass(frozen=True, kw_only=True)
 class DiscoveryPlan:
@@ -214,4 +219,5 @@ def _states(deployment: Deployment, execution: str) -> Iterator[str]:
         time.sleep(POLL_SECONDS)
     if about["status"] != "SUCCEEDED":
         why = about.get("cause") or about.get("error") or about["status"]
-        raise CliError(f"The discovery ended {about['status']}: {why}. What was found before stays.", CHECK_FAILED)
+        stays = _RANKED if about.get("error") == DAYS_NOT_READ else "What was found before stays."
+        raise CliError(f"The discovery ended {about['status']}: {why}. {stays}", CHECK_FAILED)

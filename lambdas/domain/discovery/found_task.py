@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+_ADDED_LATER = ("damaged_lines", "unread_days")
+"""Fields that earlier documents have not."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelTraffic:
@@ -71,6 +74,8 @@ class FoundTask:
         requests of a form that nothing here reads.
     damaged_lines : int
         Lines of the log that are not entries; of ``unassigned`` only.
+    unread_days : int
+        Days of the range whose log was not read, in no source: no year is worked out from them.
     """
 
     task: str
@@ -107,6 +112,7 @@ class FoundTask:
     offloaded_calls: int
     unread_calls: int
     damaged_lines: int = 0
+    unread_days: int = 0
 
     def to_document(self) -> dict[str, Any]:
         """Give the figures as JSON has them."""
@@ -121,7 +127,7 @@ class FoundTask:
         KeyError
             A field is missing.
         """
-        known = {name: document[name] for name in cls.__slots__ if name in document or name != "damaged_lines"}
+        known = {name: document[name] for name in cls.__slots__ if name in document or name not in _ADDED_LATER}
         known["models"] = tuple(ModelTraffic(**use) for use in known["models"])
         known["principals"] = tuple((str(name), int(calls)) for name, calls in known["principals"])
         return cls(**known)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -24,6 +24,11 @@ LATEST = "discovery/opportunities/latest.json"
 """Key in the runs bucket; each discovery also keeps its own."""
 
 A_WEEK = 7
+
+MOST_OF_THE_DAYS = 0.9
+"""Share of the days below which it is said that the busiest task has calls on few of them."""
+
+MOST_DAYS_SAID = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,6 +193,7 @@ def rank(
     *,
     generation: str = "",
     profiles: Mapping[str, str] = MappingProxyType({}),
+    not_read: Sequence[Mapping[str, Any]] = (),
 ) -> Opportunities:
     """Price found tasks and rank their levers.
 
@@ -203,7 +209,12 @@ def rank(
         Id of the discovery.
     profiles : mapping of str to str
         Application inference profiles (ARN or id) and what they were made of.
+    not_read : sequence of mapping
+        Days that this discovery could not read, each with ``day`` (ISO) and ``source`` (place in the settings).
     """
+    failed = _sources_by_day(not_read)
+    every = frozenset(range(max(1, len(settings.log_sources))))
+    tasks = [replace(task, unread_days=_unread_days(task, failed, every)) for task in tasks]
     found = [_opportunity(task, prices, settings, profiles) for task in tasks]
     found.sort(key=lambda one: (-one.counts, -(one.usd or Decimal()), one.task.task))
     days = sorted({day for task in tasks for day in (task.first_day, task.last_day)}) or [today.isoformat()]
@@ -213,7 +224,7 @@ def rank(
         first_day=days[0],
         last_day=days[-1],
         found=tuple(found),
-        notes=tuple(_notes(found)),
+        notes=(*_notes_on_days(found, failed, every), *_notes(found)),
         simulated=settings.simulated,
     )
 
@@ -222,6 +233,42 @@ def _opportunity(task: FoundTask, prices: PriceBook, settings: Settings, profile
     spend = Spend.of(task, prices, profiles)
     basis = LeverBasis(task=task, prices=prices, settings=settings)
     return Opportunity(task=task, usd=spend.usd, unpriced=spend.unpriced, levers=rank_levers(basis, spend.traffic))
+
+
+def _sources_by_day(not_read: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[int]]:
+    found: dict[str, frozenset[int]] = {}
+    for one in not_read:
+        found[one["day"]] = found.get(one["day"], frozenset()) | {int(one.get("source", 0))}
+    return found
+
+
+def _unread_days(task: FoundTask, failed: Mapping[str, frozenset[int]], every: frozenset[int]) -> int:
+    """Count the days of a task's range of which no source was read: what a source lacks is in no other's figure."""
+    return sum(task.first_day <= day <= task.last_day and sources >= every for day, sources in failed.items())
+
+
+def _notes_on_days(
+    found: Sequence[Opportunity], failed: Mapping[str, frozenset[int]], every: frozenset[int]
+) -> Iterator[str]:
+    """Say which days have no log: what a year is worked out from has fewer calls than were made."""
+    lost, partly = (_days_said([day for day in failed if (failed[day] >= every) is whole]) for whole in (True, False))
+    if lost:
+        yield f"Not read, and left out of the days that a year is worked out from: {lost}. 'discover' reads them again."
+    if partly:
+        yield f"Not read of every log source, so a year is worked out from too few calls: {partly}."
+    most = max((one.task for one in found), key=lambda task: task.days, default=None)
+    if most is not None and 0 < most.days < MOST_OF_THE_DAYS * days_of(most):
+        days = days_of(most)
+        yield (
+            f"No task has calls on more than {most.days} of the {days} days, and a year is worked out from all {days}: "
+            f"if logging was switched on after {most.first_day}, the dollars are up to {days / most.days:.1f} times "
+            "too low. 'discover --from DAY' begins at its first day."
+        )
+
+
+def _days_said(days: Sequence[str]) -> str:
+    more = len(days) - MOST_DAYS_SAID
+    return ", ".join(sorted(days)[:MOST_DAYS_SAID]) + (f" and {more} more" if more > 0 else "")
 
 
 def _notes(found: Sequence[Opportunity]) -> list[str]:

@@ -191,8 +191,9 @@ class Spend:
 
 
 def days_of(task: FoundTask) -> int:
-    """Count the days of a task's range, days without a call included."""
-    return max(1, (date.fromisoformat(task.last_day) - date.fromisoformat(task.first_day)).days + 1)
+    """Count the days of a task's range that were read, days without a call included."""
+    whole = (date.fromisoformat(task.last_day) - date.fromisoformat(task.first_day)).days + 1
+    return max(1, whole - task.unread_days)
 
 
 def unpriced_from(documents: Iterable[Mapping[str, Any]]) -> tuple[UnpricedTraffic, ...]:

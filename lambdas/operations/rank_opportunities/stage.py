@@ -35,6 +35,7 @@ def rank_opportunities(pipeline: Pipeline, query: str, generation: str, failed: 
         pipeline.now().date(),
         generation=checked_generation(generation),
         profiles=models_of_profiles(clients.bedrock(), [use.model for task in tasks for use in task.models]),
+        not_read=failed,
     )
     document = {**ranked.to_document(), "days_not_read": list(failed)}
     for key in (discovery_files.opportunities(generation), discovery_files.LATEST):

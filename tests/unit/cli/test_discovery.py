@@ -86,14 +86,14 @@ class Machine:
     """Step Functions with one execution that ends as it is told to."""
 
     def __init__(self, status: str) -> None:
-        self.status, self.started = status, list[dict[str, Any]]()
+        self.status, self.error, self.started = status, "Athena.Failed", list[dict[str, Any]]()
 
     def start_execution(self, **request: Any) -> dict[str, str]:
         self.started.append(request)
         return {"executionArn": "one"}
 
     def describe_execution(self, **_: Any) -> dict[str, str]:
-        return {"status": self.status, "cause": "a day could not be read"}
+        return {"status": self.status, "error": self.error, "cause": "a day could not be read"}
 
 
 class Athena:
@@ -288,7 +288,17 @@ def test_discover_starts_the_machine_and_shows_what_it_found(there: There, typed
     there.machine.status = "FAILED"
     failed = typed("discover", "--yes")
     assert failed.exit_code == 1
-    assert "a day could not be read" in failed.output
+    assert "a day could not be read. What was found before stays." in " ".join(failed.output.split())
+
+
+def test_a_discovery_that_ranked_without_some_days_does_not_say_that_what_was_found_before_stays(
+    there: There, typed: Typed
+) -> None:
+    there.machine.status, there.machine.error = "FAILED", "DaysNotRead"
+    given = typed("discover", "--yes")
+    assert given.exit_code == 1
+    assert "What was read is ranked" in " ".join(given.output.split())
+    assert "stays" not in given.output
 
 
 def test_opportunities_are_listed_by_saving_and_written_as_a_page(typed: Typed, there: There, tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ def test_a_profile_is_priced_by_its_model_and_one_that_is_gone_is_said(ranked: d
     assert ranked["document"]["days_not_read"] == [{"day": "2026-11-01"}]
 
 
+def test_a_day_that_was_not_read_is_said_beside_the_dollars_that_lack_it(ranked: dict[str, Any]) -> None:
+    assert any("2026-11-01" in note and note.startswith("Not read") for note in ranked["document"]["notes"])
+    assert {one["task"]["unread_days"] for one in ranked["document"]["opportunities"]} == {1}
+
+
 def test_dollars_found_and_acted_on_are_measured(ranked: dict[str, Any]) -> None:
     def value(name: str) -> float:
         given = ranked["metrics"][name]

@@ -74,6 +74,43 @@ def test_what_a_task_costs_a_year_is_its_tokens_at_the_prices_of_the_book() -> N
     assert opportunity(found(use)).usd == pytest.approx(Decimal("2.12") * 365 / 30)
 
 
+def test_a_year_is_not_worked_out_from_days_that_no_source_could_read() -> None:
+    # Given a range of thirty days, five of which could not be read of any source, and one of one source of two
+    two = Settings.from_mapping({"log_sources": [{"bucket": "one"}, {"bucket": "two"}]})
+    both = [{"day": f"2026-11-0{day}", "source": source} for day in range(1, 6) for source in (0, 1)]
+    one = {"day": "2026-11-09", "source": 1}
+
+    # When a task of 25 days is ranked
+    task = found(traffic(PRO, 1_000), days=25)
+    ranked = rank([task], PRICES, two, TODAY, not_read=[*both, one])
+
+    # Then the year is of the 25 days, which the document keeps, and both kinds of days are named
+    assert ranked.found[0].usd == pytest.approx(Decimal("1.92") * 365 / 25)
+    again = Opportunities.from_document(json.loads(json.dumps(ranked.to_document())))
+    assert again.found[0].task.unread_days == 5
+    assert [note.split(":")[0] for note in ranked.notes] == [
+        "Not read, and left out of the days that a year is worked out from",
+        "Not read of every log source, so a year is worked out from too few calls",
+    ]
+    assert "2026-11-01, 2026-11-02, 2026-11-03, 2026-11-04, 2026-11-05." in ranked.notes[0]
+    assert "2026-11-09" in ranked.notes[1]
+
+
+def test_a_document_of_before_has_no_days_that_were_not_read() -> None:
+    told = found().to_document()
+    del told["unread_days"]
+    assert type(found()).from_document(told) == found()
+
+
+def test_a_log_that_begins_within_the_range_is_said_with_how_much_too_low_dollars_may_be() -> None:
+    # Given calls on eight of thirty days, as where logging was switched on late
+    (note,) = rank([found(days=8)], PRICES, SETTINGS, TODAY).notes
+    assert "on more than 8 of the 30 days" in note
+    assert "up to 3.8 times too low" in note
+    # And a log of every day says nothing
+    assert rank([found(days=8), found(days=30)], PRICES, SETTINGS, TODAY).notes == ()
+
+
 def test_caching_is_refused_with_its_reason_where_it_cannot_work() -> None:
     # A beginning that is too short, calls that are too far apart, a model that keeps none, and one that is read already
     shared = {"prefix_characters": 6_000, "gap_seconds_p50": 5.0}
