@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -55,6 +56,8 @@ class FoundCalls:
         rules say, each with a feature of one that none before it has.
     said : dict of Parts to set of int
         Features of each such rule that the calls in ``left`` have.
+    unfit : Counter of str
+        Calls of the task of which no run can be made and that were left out for it, by reason.
     """
 
     source: LogSource
@@ -64,6 +67,7 @@ class FoundCalls:
     said: dict[Parts, set[int]] = field(default_factory=dict)
     read_bytes: int = 0
     unread: int = 0
+    unfit: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,14 +152,22 @@ def calls_of(deployment: Deployment, wanted: Wanted) -> FoundCalls:
                 message = f"You may not read the log {source}: it takes s3:GetObject and s3:ListBucket there."
                 raise CliError(f"{message} docs/access.md has the policy of an analyst.", CHECK_FAILED) from None
             raise
-        if best is None or (len(found.calls), found.unread) > (len(best.calls), best.unread):
+        if best is None or _met(found) > _met(best):
             best = found
     if best is None or not best.calls:
-        raise CliError(_none_found(wanted.task.task, 0 if best is None else best.unread), CHECK_FAILED)
+        raise CliError(_none_found(wanted.task.task, best), CHECK_FAILED)
     return best
 
 
-def _none_found(task: str, unread: int) -> str:
+def _met(found: FoundCalls) -> tuple[int, int, int]:
+    return len(found.calls), found.unfit.total(), found.unread
+
+
+def _none_found(task: str, found: FoundCalls | None) -> str:
+    unread = 0 if found is None else found.unread
+    if found is not None and found.unfit:
+        why = found.unfit.most_common(1)[0][0]
+        return f"No run can be made of the calls of '{task}': {found.unfit.total():,} were read. Most often: {why}."
     if not unread:
         return f"No call of '{task}' is in the log any more: discover again."
     return (
@@ -222,8 +234,9 @@ def _call(
     try:
         record, _ = prompt_of(body)
         record["group"] = conversation_of(record, entry, wanted.conversation)
-    except RejectedLine:
+    except RejectedLine as problem:
         if wanted.text_only:
+            found.unfit[str(problem)] += 1
             return None
         return FoundCall(entry=entry, body=body, record={}, answer=None)
     answer = answer_of(str(entry.get("modelId", "")), _body(bucket, entry, "output")[0])

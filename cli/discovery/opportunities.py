@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.cells import cell_len
 
-from cli.discovery.account_logs import calls_of, wanted_of
+from cli.discovery.account_logs import FoundCall, calls_of, wanted_of
 from cli.discovery.found import acted_in, dollars, latest, one, proven
 from cli.discovery.lever_files import write_lever
 from cli.discovery.one_opportunity import money, print_opportunity
-from cli.errors import USAGE_ERROR, CliError
+from cli.errors import CHECK_FAILED, USAGE_ERROR, CliError
 from cli.fitting_table import TableColumn, print_table
 from cli.screen import SIMULATED
 from cli.session import Session, pass_session
+from lambdas.domain.discovery.calls import prompt_texts
 from lambdas.domain.discovery.levers import KINDS
 from lambdas.domain.discovery.masking import masked
 from lambdas.domain.discovery.opportunities_page import opportunities_page
@@ -173,6 +175,17 @@ def opportunity(session: Session, name: str, *, no_examples: bool, path: Path | 
 
 
 def _examples(deployment: Deployment, found: Opportunities, each: Opportunity) -> Iterator[str]:
-    calls = calls_of(deployment, wanted_of(deployment, found, each.task, EXAMPLES)).calls
-    for call in calls[:EXAMPLES]:
-        yield one_line(masked(call.record["messages"][-1]["content"][0]["text"]))[:EXAMPLE_CHARACTERS]
+    wanted = wanted_of(deployment, found, each.task, EXAMPLES)
+    calls = calls_of(deployment, replace(wanted, text_only=False)).calls
+    texts = [text for call in calls if (text := _asked(call)).strip()][:EXAMPLES]
+    if not texts:
+        raise CliError(f"{len(calls):,} calls of '{each.task.task}' were read, and none asks in text.", CHECK_FAILED)
+    for text in texts:
+        yield one_line(masked(text))[:EXAMPLE_CHARACTERS]
+
+
+def _asked(call: FoundCall) -> str:
+    """Give what the user asked: the last turn, or the first of a call of which no run could be made."""
+    if call.record:
+        return str(call.record["messages"][-1]["content"][0]["text"])
+    return prompt_texts(call.body)[1]

@@ -327,6 +327,46 @@ def test_an_opportunity_shows_masked_examples_and_keeps_none(typed: Typed, there
     assert "Distillation" in told
 
 
+def test_a_task_whose_calls_all_offer_tools_has_examples_and_its_folder_is_refused_for_what_they_are(
+    table: Table, tmp_path: Path
+) -> None:
+    # Given calls that offer a tool each, of which discovery measured no share
+    mine = logged_calls(900, SYSTEM, "gateway")
+    for entry in mine:
+        tool = {"toolSpec": {"name": "search", "inputSchema": {"json": {"type": "object"}}}}
+        entry["input"]["inputBodyJson"]["toolConfig"] = {"tools": [tool]}
+    there = There(table, mine)
+
+    def run_it(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, list(arguments), obj=Session(there.deployment, "--json" in arguments))
+
+    # When it is shown
+    examples = json.loads(run_it("opportunity", there.task, "--json").output)["examples"]
+
+    # Then what its callers ask is there, without a system text
+    assert len(examples) == 3
+    assert [len(text.split()) for text in examples] == [13, 13, 13]
+
+    # And a folder is refused for the tools, and not because the calls were gone
+    refused = run_it("distil", there.task, "--out", str(tmp_path))
+    assert refused.exit_code == 1
+    assert "900 were read" in " ".join(refused.output.split())
+    assert "offers tools" in " ".join(refused.output.split())
+    assert "any more" not in refused.output
+
+
+def test_calls_without_a_word_in_them_are_counted_where_examples_are_asked_for(table: Table) -> None:
+    # Given calls whose question is an image
+    mine = logged_calls(900, SYSTEM, "gateway")
+    for entry in mine:
+        entry["input"]["inputBodyJson"]["messages"][0]["content"] = [{"image": {"format": "png", "source": {}}}]
+    there = There(table, mine)
+    given = CliRunner().invoke(cli, ["opportunity", there.task], obj=Session(there.deployment, False))
+    assert given.exit_code == 0
+    assert "No examples: " in given.output
+    assert "900 calls of" in " ".join(given.output.split())
+
+
 def test_without_a_right_to_the_log_the_figures_are_shown_and_the_folder_is_refused(
     typed: Typed, there: There, tmp_path: Path
 ) -> None:
