@@ -26,7 +26,9 @@ class Profiles:
     def get_inference_profile(self, **request: Any) -> dict[str, Any]:
         if request["inferenceProfileIdentifier"] != PROFILE:
             raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "no"}}, "GetInferenceProfile")
-        return {"models": [{"modelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{PRO.removeprefix('us.')}"}]}
+        model = PRO.removeprefix("us.")
+        regions = ("us-east-1", "us-east-2", "us-west-2")
+        return {"models": [{"modelArn": f"arn:aws:bedrock:{region}::foundation-model/{model}"} for region in regions]}
 
 
 @pytest.fixture
