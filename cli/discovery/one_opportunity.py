@@ -66,7 +66,7 @@ def print_opportunity(session: Session, each: Opportunity, examples: list[str]) 
     screen.say("")
     print_table(screen, _LEVERS, [_cells(lever) for lever in each.levers], title="US dollars a year")
     for lever in each.levers:
-        if lever.high_usd or lever.name == NOTHING:
+        if lever.saves or lever.name == NOTHING:
             screen.say("")
             screen.say(lever.title, style="bold")
             for line in _about(lever, f"{session.command} opportunity {shlex.quote(task.task)}"):
@@ -138,6 +138,8 @@ def _about(lever: RankedLever, command: str) -> Iterator[str]:
             yield f"Settle first: {block.text}"
     if not lever.added_high_usd:
         yield f"Adds nothing to those above; in their place it saves up to {money(lever.high_usd)} a year"
+    elif not lever.high_usd:
+        yield "Saves nothing alone: it counts on those above"
     if lever.measure:
         yield measured_first(lever)
     yield f"Do: {lever.do}"

@@ -152,7 +152,8 @@ class RankedLever:
     low_usd, high_usd : Decimal
         Saving of this lever alone; 0 where something stops it.
     added_low_usd, added_high_usd : Decimal
-        What it adds after those ranked before it: these may be summed.
+        What it adds after those ranked before it: these may be summed. Where it adds something the fields below are of
+        that, also of a lever that saves nothing alone: another model may cache what today's does not.
     """
 
     name: str
@@ -173,6 +174,11 @@ class RankedLever:
     def stopped(self) -> bool:
         """Whether a hindrance stops it."""
         return any(block.stops for block in self.blocks)
+
+    @property
+    def saves(self) -> bool:
+        """Whether it saves anything, alone or after those ranked before it."""
+        return max(self.high_usd, self.added_high_usd) > 0
 
     def to_document(self) -> dict[str, Any]:
         """Give it as JSON has it; dollars are texts, exact."""

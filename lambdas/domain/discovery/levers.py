@@ -110,7 +110,8 @@ def _saving(kind: LeverKind, basis: LeverBasis, traffic: TaskTraffic) -> _Saving
 
 
 def _ranked(kind: LeverKind, alone: _Saving, added: _Saving) -> RankedLever:
-    told = alone.proposal
+    """Show what was taken: a lever that is stopped on today's traffic may be none on what others leave."""
+    told = added.proposal
     return RankedLever(
         name=kind.name,
         title=kind.title,

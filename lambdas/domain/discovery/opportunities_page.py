@@ -203,12 +203,12 @@ def _about(task: str, lever: RankedLever) -> Iterator[str]:
         yield f'<span class="small">{html.escape(lever.effort + figures)}</span>'
     for block in lever.blocks:
         yield html.escape(f"{'Why' if lever.name == NOTHING else 'Settle first'}: {block.text}")
-    if lever.measure and lever.high_usd:
+    if lever.measure and lever.saves:
         cost = "" if lever.measure_usd is None else f" ({dollars(lever.measure_usd)})"
         yield html.escape(f"Measure first{cost}: {lever.measure}")
-    if lever.high_usd or lever.name == NOTHING:
+    if lever.saves or lever.name == NOTHING:
         yield f"Do: {_as_said(lever.do)}"
-    if lever.high_usd and lever.name in WRITTEN_AS:
+    if lever.saves and lever.name in WRITTEN_AS:
         command = f"python -m cli opportunity {shlex.quote(task)} --lever {lever.name}"
         yield f"Write it: <code>{html.escape(command)} --write {WRITTEN_AS[lever.name]}</code>"
 

@@ -355,6 +355,20 @@ def test_a_task_whose_calls_all_offer_tools_has_examples_and_its_folder_is_refus
     assert "any more" not in refused.output
 
 
+def test_a_lever_that_counts_on_another_says_so_where_one_task_is_shown(typed: Typed, there: There) -> None:
+    # Given calls whose cheaper model caches their beginning, which today's does not
+    sonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    task = found(traffic(sonnet, sent=1_500), task="loop", tools_share=1.0, tool_use_share=0.9, prefix_characters=5_600)
+    ranked = rank([task], SETTINGS.price_book(), SETTINGS, LAST)
+    there.runs.objects[LATEST] = json.dumps(ranked.to_document()).encode()
+
+    # Then caching is told with its place, and not among what is blocked
+    told = " ".join(typed("opportunity", "loop", "--no-examples").output.split())
+    assert "Saves nothing alone: it counts on those above" in told
+    assert "Do: Set a cache point after the first 5,600 characters" in told
+    assert "Prompt caching: the calls begin with" not in told
+
+
 def test_calls_without_a_word_in_them_are_counted_where_examples_are_asked_for(table: Table) -> None:
     # Given calls whose question is an image
     mine = logged_calls(900, SYSTEM, "gateway")

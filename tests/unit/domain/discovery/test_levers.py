@@ -273,6 +273,23 @@ def test_a_cheaper_model_is_said_to_be_unmeasured_with_the_cost_of_measuring_it(
     assert opportunity(found()).best.name == "distillation"
 
 
+def test_a_lever_that_counts_on_those_above_is_shown_as_it_was_taken() -> None:
+    # Given calls of Claude that begin alike and offer tools: too little for its cache, enough for the cheaper model's
+    sonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    task = found(traffic(sonnet, sent=1_500), tools_share=1.0, tool_use_share=0.9, prefix_characters=5_600)
+
+    # When its levers are ranked
+    cheaper, cache = opportunity(task).levers[:2]
+
+    # Then caching adds to the other model, saves nothing alone, and nothing stops it
+    assert (cheaper.name, cache.name) == ("cheaper_model", "cache")
+    assert cache.high_usd == 0 < cache.added_high_usd
+    assert cache.blocks == ()
+    assert cache.figures["shared characters"] == "5,600"
+    # And of today's model it would be stopped
+    assert stopped_by("cache", found(traffic(HAIKU, sent=1_500), prefix_characters=5_600))["no stable prompt"]
+
+
 def test_where_nothing_is_worth_it_the_reason_is_given() -> None:
     nothing = opportunity(found(traffic(MICRO, calls=2_000))).best
     assert nothing.name == "nothing"
@@ -333,7 +350,7 @@ def test_no_saving_is_negative_and_all_together_are_at_most_what_is_spent(task: 
     for one in ranked.levers:
         assert 0 <= one.low_usd <= one.high_usd
         assert 0 <= one.added_low_usd <= one.added_high_usd
-        assert not (one.stopped and one.high_usd)
+        assert not (one.stopped and one.saves)
     assert ranked.high_usd <= (ranked.usd or 0)
     if task.named_by != "none":
         assert {one.name for one in ranked.levers} - {"nothing"} == {kind.name for kind in KINDS}

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from lambdas.domain.discovery.coverage import Coverage, CoveredDay
+from lambdas.domain.discovery.opportunities import rank
 from lambdas.domain.discovery.opportunities_page import MOST_DAYS, opportunities_page
 from tests.unit.cli.discovery_on_a_terminal import opportunities_of
 from tests.unit.cli.test_discovery import LAST
+from tests.unit.domain.discovery.found_tasks import PRICES, SETTINGS, TODAY, found, traffic
 from tests.unit.domain.report.test_accessibility import violations
 from tests.unit.domain.report.test_in_browser import BROWSER, browse
 
@@ -62,6 +64,19 @@ def test_figures_are_marked_as_simulated_only_where_they_are() -> None:
         replace(FOUND, simulated=False), environment="dev", acted={}, proven_usd=Decimal(), coverage=None
     )
     assert "simulated" not in real
+
+
+def test_a_lever_that_saves_only_after_another_says_what_to_do() -> None:
+    # Given calls that the cheaper model caches and today's does not
+    sonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    task = found(traffic(sonnet, sent=1_500), tools_share=1.0, tool_use_share=0.9, prefix_characters=5_600)
+    ranked = rank([task], PRICES, SETTINGS, TODAY)
+    made = opportunities_page(ranked, environment="dev", acted={}, proven_usd=None, coverage=None)
+
+    # Then the cheaper model is no hindrance of the cache, and the cache's place is told
+    assert "($0 alone)" in made
+    assert "Set a cache point after the first 5,600 characters" in made
+    assert "--lever cache" in made
 
 
 def test_bars_are_on_one_scale_whose_marks_are_written() -> None:
