@@ -34,7 +34,7 @@ from lambdas.domain.discovery.lever import (
 from lambdas.domain.discovery.spend import Flow, TaskTraffic, days_of
 from lambdas.domain.errors import PriceMissing
 from lambdas.domain.evaluation.planned_holdout import planned_split
-from lambdas.domain.model_ids import custom_model_of, foundation_model_id, model_family
+from lambdas.domain.model_ids import CUSTOM, custom_model_of, foundation_model_id, model_family
 from lambdas.domain.prices.priced_parts import exact
 from lambdas.domain.serving.serving_costs import MONTHS_A_YEAR, upkeep
 from lambdas.domain.task.model_choice import ANTHROPIC_TERMS, ModelChoice, is_listed_pair
@@ -156,7 +156,8 @@ def _propose_cascade(basis: LeverBasis, traffic: TaskTraffic) -> Proposal:
 
 
 def _cascade(basis: LeverBasis, traffic: TaskTraffic, model: str, escalated: float) -> TaskTraffic:
-    share = _text_share(basis)
+    # What a student leaves when it serves is what it cannot answer.
+    share = 0.0 if any(flow.model.startswith(CUSTOM) for flow in traffic.flows) else _text_share(basis)
     flows: list[Flow] = []
     for flow in traffic.open:
         first, again = flow.times(share).uncached(model), flow.times(share * escalated)

@@ -238,6 +238,12 @@ def test_a_cascade_leaves_calls_that_a_student_cannot_answer_to_the_model_of_tod
     assert lever("cascade", task).high_usd == pytest.approx(lever("cascade", found()).high_usd * Decimal("0.6"))
 
 
+def test_no_cascade_is_added_to_what_a_student_leaves_since_it_begins_with_that_student() -> None:
+    levers = {one.name: one for one in opportunity(found(tools_share=0.4)).levers}
+    assert levers["distillation"].added_high_usd > 0
+    assert levers["cascade"].high_usd > 0 == levers["cascade"].added_high_usd
+
+
 def test_what_must_be_settled_first_is_told_and_stops_nothing() -> None:
     # Given answers of a third party in the log, and an environment whose teacher is of one
     third = Settings.from_mapping({"teacher_models": ["us.anthropic.claude-sonnet-4-6"]})
