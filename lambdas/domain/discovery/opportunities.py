@@ -279,7 +279,21 @@ def _notes(found: Sequence[Opportunity]) -> list[str]:
     if unpriced:
         models = ", ".join(sorted({use.model for one in found for use in one.unpriced}))
         notes.append(f"{unpriced:,} calls have no known price and are in no figure: {models}")
-    unread = sum(one.task.unread_calls for one in found)
-    if unread:
-        notes.append(f"The bodies of {unread:,} calls lie beside the log and were not read: they count as unassigned.")
+    notes += _note_on_unread(found)
     return notes
+
+
+def _note_on_unread(found: Sequence[Opportunity]) -> Iterator[str]:
+    """Say which requests were not read; of those beside the log only the sum with those that were read is known."""
+    unread = sum(one.task.unread_calls for one in found)
+    if not unread:
+        return
+    beside = sum(min(one.task.unread_calls, one.task.offloaded_calls) for one in found)
+    form = "of a form that nothing here reads, as those of Titan and Llama"
+    if not beside:
+        why = f"they are {form}"
+    elif beside == unread:
+        why = f"their bodies lie beside the log, or they are {form}"
+    else:
+        why = f"the bodies of up to {beside:,} lie beside the log, the others are {form}"
+    yield f"The requests of {unread:,} calls were not read: {why}. They are unassigned where no metadata name them."

@@ -111,6 +111,22 @@ def test_a_log_that_begins_within_the_range_is_said_with_how_much_too_low_dollar
     assert rank([found(days=8), found(days=30)], PRICES, SETTINGS, TODAY).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("unread", "offloaded", "said"),
+    [
+        (100, 0, "100 calls were not read: they are of a form that nothing here reads, as those of Titan and Llama."),
+        (100, 40, "100 calls were not read: the bodies of up to 40 lie beside the log, the others are of a form"),
+        (100, 900, "100 calls were not read: their bodies lie beside the log, or they are of a form"),
+    ],
+)
+def test_requests_that_were_not_read_are_not_all_said_to_lie_beside_the_log(
+    unread: int, offloaded: int, said: str
+) -> None:
+    task = found(task="unassigned", named_by="none", unread_calls=unread, offloaded_calls=offloaded)
+    (note,) = rank([task], PRICES, SETTINGS, TODAY).notes
+    assert said in note
+
+
 def test_caching_is_refused_with_its_reason_where_it_cannot_work() -> None:
     # A beginning that is too short, calls that are too far apart, a model that keeps none, and one that is read already
     shared = {"prefix_characters": 6_000, "gap_seconds_p50": 5.0}
