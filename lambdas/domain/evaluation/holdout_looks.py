@@ -32,18 +32,23 @@ def share_seen(earlier: Sequence[str], present: Sequence[str]) -> float:
     return len(here & there) / len(here) if here else 0.0
 
 
-def look_number(run_id: str, runs: Sequence[str], sketches: Sequence[Sequence[str]], present: Sequence[str]) -> int:
-    """Number a run's look at its holdout, from 1: one more than the earlier runs that looked at most of its records.
+def look_number(
+    run_id: str, runs: Sequence[str], sketches: Sequence[Sequence[str]], present: Sequence[str], verdict: int = 1
+) -> int:
+    """Number a run's look at its holdout, from 1: one more than the earlier verdicts on most of its records.
 
     Parameters
     ----------
     run_id : str
     runs : sequence of str
-        In the order of their first verdicts; one that is not among them is the last.
+        In the order of their verdicts, each as often as it had one; a verdict that is not among them is the last.
     sketches : sequence of sequence of str
         Of their holdouts.
     present : sequence of str
         Of this one.
+    verdict : int
+        Which of the run's own verdicts it is, from 1.
     """
-    before = runs.index(run_id) if run_id in runs else len(runs)
+    own = [place for place, one in enumerate(runs) if one == run_id]
+    before = own[verdict - 1] if len(own) >= verdict else len(runs)
     return 1 + sum(share_seen(one, present) >= SAME_SHARE for one in sketches[:before])

@@ -80,7 +80,8 @@ def judge_gate(
     trusted : set of str, optional
         Ids of the records whose reference is the user's own answer; all of them unless given.
     look : int
-        Which run on these records it is, from 1: the later, the surer the comparison must be.
+        Which verdict on these records it is, from 1, before the run's own earlier ones are added where people decide:
+        the later, the surer the comparison must be.
     """
     rules = task.gate
     student, teacher = summaries["student"], summaries["teacher"]

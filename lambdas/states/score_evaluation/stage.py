@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.domain.costs.prompt_caching import shared_prompt_tokens
 from lambdas.domain.dataset.records import Record
 from lambdas.domain.evaluation.contestant_summary import ContestantSummary, summarise
-from lambdas.domain.evaluation.evidence import evidence_document
+from lambdas.domain.evaluation.evidence import compared, evidence_document
 from lambdas.domain.evaluation.evidence_kinds import TRUSTED, is_trusted
 from lambdas.domain.evaluation.judge import HIGHEST, judge_facts
 from lambdas.domain.evaluation.judge_calibration import Agreement, drift
@@ -106,7 +106,8 @@ def _evaluate(stage: Stage) -> Evaluation:
     judge = replace(_judge_record(stage), labels=labels)
     break_even = work_out(summaries, task, prices, models.student)
     trusted = _trusted(stage)
-    look, unmeasured = _look(stage), _unmeasured(stage, references)
+    more, unmeasured = compared(grouped, task.gate, trusted, labels).more_looks, _unmeasured(stage, references)
+    look, last_look = _looks(stage, more)
 
     def gate_of(
         measured: Mapping[str, Sequence[Measurement]],
@@ -117,7 +118,8 @@ def _evaluate(stage: Stage) -> Evaluation:
         """Leave the rival out, on which no rule rests."""
         measured = {role: found for role, found in measured.items() if role != PROMPTED}
         added_up = {role: found for role, found in added_up.items() if role != PROMPTED}
-        return judge_gate(measured, added_up, held, break_even, believed, unmeasured, trusted, look)
+        at = last_look - more if believed.labels else look
+        return judge_gate(measured, added_up, held, break_even, believed, unmeasured, trusted, at)
 
     def held_against(rules: GateRules) -> list[RuleResult]:
         return gate_of(grouped, summaries, replace(task, gate=rules)).lines
@@ -179,10 +181,14 @@ def _references(stage: Stage) -> dict[str, str]:
     return {item["record_id"]: item["reference"] for item in items}
 
 
-def _look(stage: Stage) -> int:
-    """Count this run among those that were judged on most of these records; an attempt of a run is the same look."""
+def _looks(stage: Stage, more: int) -> list[int]:
+    """Count the first verdict of this run, and the one after so many more, among those on most of its records.
+
+    An attempt is no new one.
+    """
     records = map(Record.from_json, stage.pipeline.runs.lines(stage.run.files.dataset("holdout.jsonl")))
-    return stage.pipeline.looks.take(stage.run.task, (record.id for record in records), stage.run.run_id)
+    ids = [record.id for record in records]
+    return [stage.pipeline.looks.take(stage.run.task, ids, stage.run.run_id, verdict) for verdict in (1, 1 + more)]
 
 
 def _trusted(stage: Stage) -> set[str]:

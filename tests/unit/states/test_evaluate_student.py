@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lambdas.domain.errors import ModelUnavailable
+from lambdas.domain.evaluation.labels import KeptLabels, Label
 from lambdas.domain.evaluation.measurements import Measurement
 from lambdas.domain.explicit_reasons import explicit_reasons, sentences
 from lambdas.domain.run_facts import RunFacts
@@ -20,6 +22,7 @@ from lambdas.gateways.registry.runs import Run
 from lambdas.states.calibrate_judge.stage import execute as calibrate
 from lambdas.states.evaluate_student.stage import execute as evaluate
 from lambdas.states.score_evaluation.stage import execute as score
+from lambdas.workflow.answer_labels import order_of_run
 from lambdas.workflow.serving.pinned_champion import pin_champion
 from tests.unit.gateways.fakes import converse_answer, refusal
 from tests.unit.support.workshop import Workshop
@@ -308,6 +311,53 @@ def test_another_run_on_the_same_records_is_another_look_and_the_same_run_is_non
 
     # And the next plan knows what the last verdict measured
     assert workshop.pipeline.looks.spread(second.task) == other["spread"] == 0.0
+
+
+@pytest.mark.usefixtures("models")
+def test_each_verdict_on_labels_is_a_look_to_the_runs_that_come_later(workshop: Workshop) -> None:
+    # Given a run with two sendings of labels after its first verdict, and another run in between
+    first, second, third = (ready(workshop, calibration=False, version=version) for version in "123")
+    for run in (first, second, third):
+        answered_otherwise(workshop, run)
+
+    # When
+    looks = [decided(workshop, first)["evidence"]["look"]]
+    labelled(workshop, first, range(25))
+    looks.append(decided(workshop, first)["evidence"]["look"])
+    looks.append(decided(workshop, second)["evidence"]["look"])
+    labelled(workshop, first, range(25, 50))
+    again = [decided(workshop, first)["evidence"] for _ in range(2)]
+    looks.append(decided(workshop, third)["evidence"]["look"])
+
+    # Then
+    assert looks == [1, 1, 2, 4]
+    assert [found["look"] for found in again] == [3, 3]
+    assert again[0]["comparison"] == "labelled"
+    assert again[0]["error"] == pytest.approx(0.1 / 12)
+
+
+def answered_otherwise(workshop: Workshop, run: Run) -> None:
+    """Measure a run whose student answers in its own words."""
+    items = [
+        replace(item, answer=f"of {item.record_id}", score=4) if item.role == "student" else item
+        for item in measured(workshop, run)
+    ]
+    lines = "\n".join(item.to_json() for item in items)
+    workshop.bucket.write(run.files.evaluation(1, f"{SHARD}.jsonl"), lines.encode())
+
+
+def labelled(workshop: Workshop, run: Run, which: range) -> None:
+    """Keep one sending of labels in which people see no difference."""
+    order = list(order_of_run(workshop.pipeline.runs, run.files, 1, "baseline").values())
+    kept = KeptLabels(
+        run_id=run.run_id,
+        attempt=1,
+        at=f"2026-01-01T00:00:{which.start:02}Z",
+        by={"arn": "arn:aws:iam::000000000000:user/anna", "account": "000000000000", "user_id": "AIDA", "at": "now"},
+        reference="baseline",
+        labels=tuple(Label(order[place].record_id, order[place].answers, 4, 4) for place in which),
+    )
+    workshop.bucket.write_json(run.files.labels(f"{which.start}.json"), kept.to_document())
 
 
 def test_without_known_scores_the_run_goes_on_and_says_so(workshop: Workshop, models: Models) -> None:

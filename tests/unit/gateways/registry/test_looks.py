@@ -34,6 +34,29 @@ def test_a_retry_is_the_same_look_and_another_run_the_next(table: Table) -> None
     assert [book.take("video", OTHER, "d"), book.take("other", ONE, "z")] == [1, 1]
 
 
+def test_each_verdict_of_a_run_is_a_look_of_its_own_to_every_later_one(table: Table) -> None:
+    # Given a run whose labels were sent three times, before and after another run
+    book = Looks(table)
+    assert [book.take("video", ONE, "a", verdict) for verdict in (1, 2)] == [1, 2]
+    assert book.take("video", ONE, "b") == 3
+    assert book.take("video", ONE, "a", 3) == 4
+
+    # When / Then a run that comes later counts them all, and a retry keeps what it had
+    assert [book.take("video", ONE, "c"), book.take("video", ONE, "c", 2)] == [5, 6]
+    assert [book.take("video", ONE, "a", verdict) for verdict in (1, 2, 3)] == [1, 2, 4]
+    assert book.take("video", OTHER, "d", 2) == 2
+
+
+def test_sendings_that_nobody_counted_are_counted_at_the_next_verdict(table: Table) -> None:
+    # Given a run of an earlier version, which was kept once whatever was sent
+    book = Looks(table)
+    book.take("video", ONE, "a")
+
+    # When / Then
+    assert book.take("video", ONE, "a", 4) == 4
+    assert book.take("video", ONE, "b") == 5
+
+
 def test_a_few_new_records_make_no_other_holdout(table: Table) -> None:
     # Given a file to which somebody adds a few lines at each upload
     book = Looks(table)
