@@ -43,11 +43,15 @@ def _plain(word: str) -> str:
 
 
 # Days and months in the languages that Nova is optimized for and that name them in a word; then number words.
-_NAMES = """
+# Those here are written with an s behind them too: "Monday's", "montags".
+_NAMES_WITH_S = """
     monday tuesday wednesday thursday friday saturday sunday today tomorrow yesterday tonight
     january february march april may june july august september october november december
-    montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag heute morgen gestern
+    montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
     januar februar märz mai juni juli oktober dezember
+"""
+_NAMES = """
+    heute morgen gestern
     lundi mardi mercredi jeudi vendredi samedi dimanche aujourd'hui demain hier
     janvier février mars avril juin juillet août septembre octobre novembre décembre
     lunes martes miércoles jueves viernes sábado domingo hoy mañana ayer
@@ -64,18 +68,24 @@ _NAMES = """
     января февраля марта апреля мая июня июля августа сентября октября ноября декабря
     सोमवार मंगलवार बुधवार गुरुवार शुक्रवार शनिवार रविवार आज कल
     الاثنين الإثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد اليوم غدا أمس
-    one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-    nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand
-    first second third fourth fifth sixth seventh eighth ninth tenth
+    ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen hundred thousand tenth
     mon tue tues wed thu thur thurs fri sat sun jan feb mar apr jun jul aug sep sept oct nov dec
     ii iii iv vi vii viii ix xi xii
+"""
+
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_UNITS = """
+    one two three four five six seven eight nine first second third fourth fifth sixth seventh eighth ninth
 """
 
 
 @cache
 def _plain_names() -> frozenset[str]:
     """Work the names out at the first text: most Lambdas start without one."""
-    return frozenset(map(_plain, _NAMES.split()))
+    with_s, tens, units = (found.split() for found in (_NAMES_WITH_S, _TENS, _UNITS))
+    names = {*_NAMES.split(), *with_s, *(f"{name}s" for name in with_s), *tens, *units}
+    names |= {f"{ten}{unit}" for ten in tens for unit in units}  # the hyphen of "twenty-one" is left out of any word
+    return frozenset(map(_plain, names - {"mais"}))  # "but" in French, "more" in Portuguese
 
 
 @cache

@@ -93,6 +93,11 @@ def test_no_held_out_record_has_a_planted_copy_in_the_training(seed: int) -> Non
         ("我的订单12345在哪里请告诉我", "我的订单98在哪里请告诉我"),
         ("月曜日の会議はどこですか教えて", "火曜日の会議はどこですか教えて"),
         ("show three cats on a beach", "show seven cats on a beach"),
+        ("I was charged twenty-one dollars twice", "I was charged twenty-two dollars twice"),
+        ("it broke on the twenty-first of May", "it broke on the third of June"),
+        ("put it on Monday's agenda please", "put it on Friday\u2019s agenda please"),
+        ("close the shop on Mondays please", "close the shop on Fridays please"),
+        ("ist montags jemand im Haus", "ist freitags jemand im Haus"),
         ("user deadbeefcafe cannot log in today", "user 0123456789ab cannot log in yesterday"),
     ],
 )
@@ -105,6 +110,7 @@ def test_what_differs_in_numbers_ids_and_days_alone_is_one_question(one: str, ot
     [
         ("show red cats on a beach", "show blue cats on a beach"),
         ("the printer jams at noon", "the printer jams at night"),
+        ("je veux bien mais pas ici", "je veux bien lundi pas ici"),
         ("我的订单在哪里请告诉我", "我的密码在哪里请告诉我"),
     ],
 )
