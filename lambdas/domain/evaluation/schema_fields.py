@@ -115,7 +115,7 @@ def _own_kind(schema: dict[str, Any]) -> str | None:
 
 
 def _any_of(kinds: Iterable[str | None]) -> str | None:
-    """Give the kind of alternatives; ``null`` beside one is no kind of its own."""
+    """Give the kind of alternatives; ``null`` beside one does not count."""
     found = set(kinds)
     if found != {"null"}:
         found.discard("null")

@@ -78,8 +78,8 @@ def check_teacher(stage: Stage, models: ModelChoice, records: Sequence[Record], 
     """Stop where nothing can be learnt from the teacher's answers, before a batch is paid for all of them.
 
     The answer to the first question tells, where it is of use. If not, as many records of the holdout are asked as it
-    takes; their answers are kept, and no later stage pays for them again. A golden answer of such a record is no proof
-    that the teacher is of use to the others.
+    takes; their answers are kept, and no later stage pays for them again. A golden answer of such a record
+    proves nothing of the teacher.
 
     Parameters
     ----------

@@ -184,7 +184,7 @@ def _references(stage: Stage) -> dict[str, str]:
 def _looks(stage: Stage, more: int) -> list[int]:
     """Count the first verdict of this run, and the one after so many more, among those on most of its records.
 
-    An attempt is no new one.
+    A further attempt counts as the same.
     """
     records = map(Record.from_json, stage.pipeline.runs.lines(stage.run.files.dataset("holdout.jsonl")))
     ids = [record.id for record in records]
