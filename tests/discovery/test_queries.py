@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import string
+from collections import Counter
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlglot import exp, parse
+from sqlglot import exp, parse, parse_one
 
 from lambdas.domain.discovery.calls import COLUMNS
-from lambdas.domain.discovery.queries import figures, offloaded, sample, stage_one
+from lambdas.domain.discovery.queries import coverage, figures, offloaded, sample, stage_one
 from tests.discovery.duck import (
     DATABASE,
     DESTINATION,
@@ -26,6 +27,9 @@ from tests.discovery.duck import (
     select_of,
     translated,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DAY = date(2026, 9, 1)
 
@@ -47,7 +51,9 @@ QUERIES = {
     "sample": sample(DATABASE, [0, 1], DAY, DAY, 100, "g-1"),
     "offloaded": offloaded(DATABASE, 0, DAY, 10),
     "figures": figures(DATABASE, [0, 1], DAY, DAY, "g-1"),
+    "coverage": coverage(DATABASE, [0, 1], DAY, DAY),
 }
+MOST_SCANS, MOST_GROUPINGS = 4, 20
 
 HOSTILE = st.one_of(
     st.text(min_size=1, max_size=40),
@@ -70,6 +76,44 @@ def test_each_text_is_one_statement_of_athena_that_begins_with_its_verb(name: st
 def test_no_text_has_the_salt_or_a_place_that_was_not_filled(name: str) -> None:
     assert SALT not in QUERIES[name]
     assert "<<" not in QUERIES[name]
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_with_its_parts_written_out_reads_no_table_often_and_groups_seldom(name: str) -> None:
+    """Athena keeps no result of a WITH: each reference is planned again, reads its tables again, and is billed again.
+
+    DuckDB keeps them, so no run of a test shows it. Each grouping and each scan is a stage, each window and each join
+    another, and Athena refuses a query of more than 150 ("Number of stages in the query exceeds the allowed maximum").
+    ``cli/discovery/discover.py`` prices the scans that are allowed here.
+    """
+    # Given
+    statement = parse_one(QUERIES[name], read="athena")
+    # When
+    found = Counter(written_out(statement, {part.alias: part.this for part in statement.find_all(exp.CTE)}))
+    # Then
+    scans = {node: count for node, count in found.items() if node != "GROUP BY"}
+    assert scans
+    assert max(scans.values()) <= MOST_SCANS, scans
+    assert found["GROUP BY"] <= MOST_GROUPINGS
+
+
+def written_out(query: exp.Expr, parts: dict[str, exp.Expr]) -> Iterator[str]:
+    """Give the tables and the groupings of a query, those of a part as often as it is referenced."""
+    for node in query.walk(prune=lambda node: isinstance(node, exp.With)):
+        if isinstance(node, exp.Group):
+            yield "GROUP BY"
+        elif isinstance(node, exp.Table) and node.name in parts and not node.db:
+            yield from written_out(parts[node.name], parts)
+        elif isinstance(node, exp.Table):
+            yield node.name
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_nothing_of_a_query_is_left_out_for_duckdb(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    # When
+    translated(QUERIES[name])
+    # Then
+    assert caplog.messages == []
 
 
 @settings(max_examples=60)

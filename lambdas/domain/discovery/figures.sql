@@ -1,5 +1,8 @@
 -- Stage 3: each call gets the task that its metadata or a rule names, and each task its figures, one row a task.
 -- Lists are one text: fields are parted by tabulators, elements by line ends (figures.py reads them).
+-- Athena keeps no result of a WITH: each reference plans and reads it again, and a query of more than 150 stages is
+-- refused. So `every` has two references, and `logged` two in it: what is counted by something is told apart by a
+-- key, and counted with everything else in one grouping.
 WITH line AS (
   SELECT source, day, json_parse(line) AS body FROM <<database>>.bodies
   WHERE source IN (<<sources>>) AND day BETWEEN <<first>> AND <<last>>
@@ -34,139 +37,136 @@ WITH line AS (
   FROM <<database>>.calls c
   LEFT JOIN beside b ON b.source = c.source AND b.day = c.day AND b.request_id = c.request_id
   WHERE c.source IN (<<sources>>) AND c.day BETWEEN <<first>> AND <<last>>
-), rule AS (
+), rule_line AS (
   SELECT json_extract_scalar(body, '$.principal') AS principal, json_extract_scalar(body, '$.tools') AS tools,
     json_extract_scalar(body, '$.rule') AS rule, CAST(json_extract_scalar(body, '$.order') AS bigint) AS place,
     CAST(json_extract_scalar(body, '$.part') AS bigint) AS part,
     CAST(json_extract_scalar(body, '$.feature') AS bigint) AS feature,
     CAST(json_extract_scalar(body, '$.need') AS bigint) AS need, json_extract_scalar(body, '$.names') AS names
   FROM (SELECT json_parse(line) AS body FROM <<database>>.rules WHERE generation = <<generation>>) written
-), ruled AS (
-  SELECT principal, tools, rule, place, max(names) AS names, count(DISTINCT part) AS parts
-  FROM rule GROUP BY principal, tools, rule, place
+), rule AS (
+  SELECT principal, tools, rule, place, part, feature, need,
+    max(names) OVER (PARTITION BY principal, tools, rule, place) AS names,
+    max(part) OVER (PARTITION BY principal, tools, rule, place) + 1 AS parts
+  FROM rule_line
 ), part_met AS (
-  SELECT l.source, l.day, l.request_id, r.principal, r.tools, r.rule, r.place, r.part
+  SELECT l.source, l.day, l.request_id, r.rule, r.place, r.part, max(r.names) AS names, max(r.parts) AS parts
   FROM logged l CROSS JOIN UNNEST(l.features) AS u(feature)
   JOIN rule r ON r.feature = u.feature AND r.principal = l.principal AND r.tools = l.tools_digest
   WHERE l.named_task IS NULL
   GROUP BY l.source, l.day, l.request_id, r.principal, r.tools, r.rule, r.place, r.part
   HAVING count(DISTINCT r.feature) >= max(r.need)
 ), rule_met AS (
-  SELECT m.source, m.day, m.request_id, m.rule, m.place, max(d.names) AS names
-  FROM part_met m
-  JOIN ruled d ON d.principal = m.principal AND d.tools = m.tools AND d.rule = m.rule AND d.place = m.place
-  GROUP BY m.source, m.day, m.request_id, m.rule, m.place
-  HAVING count(*) = max(d.parts)
+  SELECT source, day, request_id, rule, place, max(names) AS names FROM part_met
+  GROUP BY source, day, request_id, rule, place
+  HAVING count(*) = max(parts)
 ), assigned AS (
-  SELECT source, day, request_id, min_by(rule, place) AS rule, min_by(names, place) AS names FROM rule_met GROUP BY source, day, request_id
+  SELECT source, day, request_id, min_by(rule, place) AS rule, min_by(names, place) AS names FROM rule_met
+  GROUP BY source, day, request_id
 ), every AS (
   SELECT l.*, coalesce(l.named_task, a.rule, 'unassigned') AS task,
     CASE WHEN l.named_task IS NOT NULL OR a.names = 'true' THEN 'metadata' WHEN a.rule IS NOT NULL THEN 'rule' ELSE 'none' END AS named_by,
-    TRY(from_iso8601_timestamp(l.called_at)) AS moment
+    TRY(from_iso8601_timestamp(l.called_at)) AS moment, l.status IN ('answered', 'offloaded', 'unknown') AS is_call
   FROM logged l
   LEFT JOIN assigned a ON a.source = l.source AND a.day = l.day AND a.request_id = l.request_id
-), call AS (
-  SELECT * FROM every WHERE status IN ('answered', 'offloaded', 'unknown')
-), days AS (
-  SELECT task, named_by, array_join(array_agg(CAST(calls AS varchar)), chr(10)) AS calls_by_day
-  FROM (SELECT task, named_by, day, count(*) AS calls FROM call GROUP BY task, named_by, day) d GROUP BY task, named_by
-), models AS (
-  SELECT task, named_by, array_join(array_agg(concat(model, chr(9), CAST(calls AS varchar), chr(9),
-    CAST(input AS varchar), chr(9), CAST(reads AS varchar), chr(9), CAST(writes AS varchar), chr(9),
-    CAST(output AS varchar))), chr(10)) AS models
-  FROM (SELECT task, named_by, model, count(*) AS calls, sum(input_tokens) AS input, sum(cache_read_tokens) AS reads,
-      sum(cache_write_tokens) AS writes, sum(output_tokens) AS output
-    FROM call GROUP BY task, named_by, model) m
-  GROUP BY task, named_by
-), principals AS (
+), timed AS (
+  SELECT task, named_by, is_call, status, unread, day, model, principal, script, moment, tools_digest,
+    input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, json_answer, tool_use, image, stream,
+    truncated, multi_turn, prompt_characters,
+    date_diff('second', lag(moment) OVER (PARTITION BY task, named_by, is_call ORDER BY moment), moment) AS gap
+  FROM every
+), keyed AS (
+  -- A key is a letter and what is counted: call, day, model, principal, script, minute and hour; line, of no call.
+  SELECT t.task, t.named_by, u.key, count(*) AS calls,
+    sum(t.input_tokens) AS input, sum(t.cache_read_tokens) AS reads, sum(t.cache_write_tokens) AS writes,
+    sum(t.output_tokens) AS output,
+    approx_percentile(t.input_tokens + t.cache_read_tokens + t.cache_write_tokens, 0.5) FILTER (WHERE u.key = 'c')
+      AS input_tokens_p50,
+    approx_percentile(t.input_tokens + t.cache_read_tokens + t.cache_write_tokens, 0.95) FILTER (WHERE u.key = 'c')
+      AS input_tokens_p95,
+    approx_percentile(t.output_tokens, 0.5) FILTER (WHERE u.key = 'c') AS output_tokens_p50,
+    approx_percentile(t.output_tokens, 0.95) FILTER (WHERE u.key = 'c') AS output_tokens_p95,
+    approx_percentile(t.gap, 0.5) FILTER (WHERE u.key = 'c') AS gap_seconds_p50,
+    avg(CAST(t.json_answer AS double)) AS json_share,
+    avg(CASE WHEN t.prompt_characters IS NULL THEN NULL WHEN t.tools_digest = '' THEN 0e0 ELSE 1e0 END) AS tools_share,
+    avg(CAST(t.tool_use AS double)) AS tool_use_share, avg(CAST(t.image AS double)) AS image_share,
+    avg(CAST(t.stream AS double)) AS stream_share, avg(CAST(t.truncated AS double)) AS truncated_share,
+    avg(CAST(t.multi_turn AS double)) AS multi_turn_share,
+    avg(CAST(t.prompt_characters AS double)) AS prompt_characters,
+    sum(CASE WHEN t.status = 'offloaded' THEN 1 ELSE 0 END) AS offloaded_calls,
+    sum(CASE WHEN t.unread THEN 1 ELSE 0 END) AS unread_calls
+  FROM timed t CROSS JOIN UNNEST(CASE
+    WHEN t.is_call THEN ARRAY['c', concat('d', t.day), concat('m', t.model), concat('p', t.principal),
+      concat('s', t.script), concat('i', CAST(date_trunc('minute', t.moment AT TIME ZONE 'UTC') AS varchar)),
+      concat('h', CAST(date_trunc('hour', t.moment AT TIME ZONE 'UTC') AS varchar))]
+    ELSE ARRAY[concat('l', t.status)] END) AS u(key)
+  WHERE u.key IS NOT NULL
+  GROUP BY t.task, t.named_by, u.key
+), found AS (
   SELECT task, named_by,
-    array_join(array_agg(concat(principal, chr(9), CAST(calls AS varchar))), chr(10)) AS principals
-  FROM (SELECT task, named_by, principal, count(*) AS calls FROM call GROUP BY task, named_by, principal) p
+    coalesce(max(calls) FILTER (WHERE key = 'lfailed'), 0) AS failed_calls,
+    coalesce(max(calls) FILTER (WHERE key = 'ldamaged'), 0) AS damaged_lines,
+    max(calls) FILTER (WHERE key = 'c') AS calls,
+    max(input_tokens_p50) AS input_tokens_p50, max(input_tokens_p95) AS input_tokens_p95,
+    max(output_tokens_p50) AS output_tokens_p50, max(output_tokens_p95) AS output_tokens_p95,
+    max(json_share) FILTER (WHERE key = 'c') AS json_share, max(tools_share) FILTER (WHERE key = 'c') AS tools_share,
+    max(tool_use_share) FILTER (WHERE key = 'c') AS tool_use_share,
+    max(image_share) FILTER (WHERE key = 'c') AS image_share,
+    max(stream_share) FILTER (WHERE key = 'c') AS stream_share,
+    max(truncated_share) FILTER (WHERE key = 'c') AS truncated_share,
+    max(multi_turn_share) FILTER (WHERE key = 'c') AS multi_turn_share,
+    max(prompt_characters) FILTER (WHERE key = 'c') AS prompt_characters,
+    max(offloaded_calls) FILTER (WHERE key = 'c') AS offloaded_calls,
+    max(unread_calls) FILTER (WHERE key = 'c') AS unread_calls,
+    array_join(array_agg(CAST(calls AS varchar)) FILTER (WHERE key LIKE 'd%'), chr(10)) AS calls_by_day,
+    array_join(array_agg(concat(substr(key, 2), chr(9), CAST(calls AS varchar), chr(9),
+      CAST(input AS varchar), chr(9), CAST(reads AS varchar), chr(9), CAST(writes AS varchar), chr(9),
+      CAST(output AS varchar))) FILTER (WHERE key LIKE 'm%'), chr(10)) AS models,
+    array_join(array_agg(concat(substr(key, 2), chr(9), CAST(calls AS varchar))) FILTER (WHERE key LIKE 'p%'), chr(10))
+      AS principals,
+    array_join(array_agg(concat(substr(key, 2), chr(9), CAST(calls AS varchar))) FILTER (WHERE key LIKE 's%'), chr(10))
+      AS scripts,
+    max(calls) FILTER (WHERE key LIKE 'i%') AS peak_calls_a_minute,
+    sum(CASE WHEN calls >= 30 THEN calls ELSE 0 END) FILTER (WHERE key LIKE 'i%') AS batchable_calls,
+    -- The calls of the busiest tenth of the hours; negative, because array_sort begins with the smallest.
+    reduce(
+      slice(array_sort(array_agg(-calls) FILTER (WHERE key LIKE 'h%')), 1,
+        CAST(floor((count_if(key LIKE 'h%') + 9) / 10) AS bigint)),
+      CAST(0 AS bigint), (total, hour) -> total - hour, total -> total) AS busiest_calls,
+    max(gap_seconds_p50) AS gap_seconds_p50
+  FROM keyed
   GROUP BY task, named_by
-), scripts AS (
-  SELECT task, named_by, array_join(array_agg(concat(script, chr(9), CAST(calls AS varchar))), chr(10)) AS scripts
-  FROM (SELECT task, named_by, script, count(*) AS calls FROM call WHERE script IS NOT NULL
-    GROUP BY task, named_by, script) s
-  GROUP BY task, named_by
-), repeats AS (
-  SELECT task, named_by, sum(calls - 1) AS repeated_calls
-  FROM (SELECT task, named_by, request_digest, count(*) AS calls FROM call WHERE request_digest IS NOT NULL
-    GROUP BY task, named_by, request_digest) r
-  GROUP BY task, named_by
-), minutes AS (
-  SELECT task, named_by, max(calls) AS peak_calls_a_minute,
-    sum(CASE WHEN calls >= 30 THEN calls ELSE 0 END) AS batchable_calls
-  FROM (SELECT task, named_by, date_trunc('minute', moment) AS minute, count(*) AS calls FROM call
-    WHERE moment IS NOT NULL GROUP BY task, named_by, date_trunc('minute', moment)) m
-  GROUP BY task, named_by
-), hours AS (
-  SELECT task, named_by, sum(calls) AS busiest_calls
-  FROM (SELECT task, named_by, calls,
-      row_number() OVER (PARTITION BY task, named_by ORDER BY calls DESC, hour) AS place,
-      count(*) OVER (PARTITION BY task, named_by) AS hours
-    FROM (SELECT task, named_by, date_trunc('hour', moment) AS hour, count(*) AS calls FROM call
-      WHERE moment IS NOT NULL GROUP BY task, named_by, date_trunc('hour', moment)) h) ranked
-  WHERE place <= (hours + 9) / 10
-  GROUP BY task, named_by
-), gaps AS (
-  SELECT task, named_by, approx_percentile(gap, 0.5) AS gap_seconds_p50
-  FROM (SELECT task, named_by, date_diff('second',
-      lag(moment) OVER (PARTITION BY task, named_by ORDER BY moment), moment) AS gap
-    FROM call WHERE moment IS NOT NULL) g
-  WHERE gap IS NOT NULL
-  GROUP BY task, named_by
-), sizes AS (
-  SELECT task, named_by, count(*) AS read_calls FROM call WHERE features IS NOT NULL GROUP BY task, named_by
+), piece AS (
+  -- Place 1 has the digest of the whole request, 60 bits of it; 2 and on those of its beginnings; 0 its features.
+  SELECT task, named_by, place, number, count(*) AS calls
+  FROM (
+    SELECT e.task, e.named_by, u.number,
+      CASE WHEN u.place <= 1 + coalesce(cardinality(e.prefix_digests), 0) THEN u.place ELSE 0 END AS place
+    FROM every e CROSS JOIN UNNEST(ARRAY[from_base(substr(e.request_digest, 1, 15), 16)]
+      || coalesce(e.prefix_digests, CAST(ARRAY[] AS array(bigint))) || e.features) WITH ORDINALITY AS u(number, place)
+    WHERE e.is_call AND e.features IS NOT NULL) p
+  GROUP BY task, named_by, place, number
+), alike AS (
+  -- Most pieces are of one call; a row for all that have the same calls leaves few of them.
+  SELECT task, named_by, place, calls, calls * count(*) AS found,
+    sum(CASE WHEN place = 1 AND number IS NOT NULL THEN calls - 1 END) AS repeated,
+    sum(CASE WHEN place = 0 AND bitwise_and(number, 2048) = 0 THEN bitwise_and(number, 1023) END) AS characters
+  FROM piece
+  GROUP BY task, named_by, place, calls
 ), shared AS (
-  SELECT f.task, f.named_by, sum(bitwise_and(f.feature, 1023)) AS shared_characters
-  FROM (SELECT c.task, c.named_by, u.feature, count(*) AS calls
-    FROM call c CROSS JOIN UNNEST(c.features) AS u(feature) GROUP BY c.task, c.named_by, u.feature) f
-  JOIN sizes z ON z.task = f.task AND z.named_by = f.named_by
-  WHERE f.calls >= 0.9 * z.read_calls AND bitwise_and(f.feature, 2048) = 0
-  GROUP BY f.task, f.named_by
-), prefixes AS (
-  SELECT p.task, p.named_by, max(p.place) AS prefix_place
-  FROM (SELECT c.task, c.named_by, u.place, u.digest, count(*) AS calls
-    FROM call c CROSS JOIN UNNEST(c.prefix_digests) WITH ORDINALITY AS u(digest, place)
-    GROUP BY c.task, c.named_by, u.place, u.digest) p
-  JOIN sizes z ON z.task = p.task AND z.named_by = p.named_by
-  WHERE p.calls >= 0.8 * z.read_calls
-  GROUP BY p.task, p.named_by
-), lost AS (
-  SELECT task, named_by, sum(CASE WHEN status = 'failed' THEN 1 ELSE 0 END) AS failed_calls,
-    sum(CASE WHEN status = 'damaged' THEN 1 ELSE 0 END) AS damaged_lines
-  FROM every GROUP BY task, named_by
-), totals AS (
-  SELECT task, named_by, count(*) AS calls,
-    approx_percentile(input_tokens + cache_read_tokens + cache_write_tokens, 0.5) AS input_tokens_p50,
-    approx_percentile(input_tokens + cache_read_tokens + cache_write_tokens, 0.95) AS input_tokens_p95,
-    approx_percentile(output_tokens, 0.5) AS output_tokens_p50,
-    approx_percentile(output_tokens, 0.95) AS output_tokens_p95,
-    avg(CAST(json_answer AS double)) AS json_share,
-    avg(CASE WHEN features IS NULL THEN NULL WHEN tools_digest = '' THEN 0e0 ELSE 1e0 END) AS tools_share,
-    avg(CAST(tool_use AS double)) AS tool_use_share, avg(CAST(image AS double)) AS image_share,
-    avg(CAST(stream AS double)) AS stream_share, avg(CAST(truncated AS double)) AS truncated_share,
-    avg(CAST(multi_turn AS double)) AS multi_turn_share, avg(CAST(prompt_characters AS double)) AS prompt_characters,
-    sum(CASE WHEN status = 'offloaded' THEN 1 ELSE 0 END) AS offloaded_calls,
-    sum(CASE WHEN unread THEN 1 ELSE 0 END) AS unread_calls
-  FROM call GROUP BY task, named_by
+  SELECT task, named_by, sum(repeated) AS repeated_calls,
+    sum(CASE WHEN calls >= 0.9 * read_calls THEN characters END) AS shared_characters,
+    max(CASE WHEN place > 1 AND calls >= 0.8 * read_calls THEN place - 1 END) AS prefix_place
+  FROM (SELECT *, sum(CASE WHEN place = 1 THEN found END) OVER (PARTITION BY task, named_by) AS read_calls
+    FROM alike) a
+  GROUP BY task, named_by
 )
-SELECT l.task, l.named_by, <<first>> AS first_day, <<last>> AS last_day, l.failed_calls, l.damaged_lines,
-  t.calls, t.input_tokens_p50, t.input_tokens_p95, t.output_tokens_p50, t.output_tokens_p95, t.json_share,
-  t.tools_share, t.tool_use_share, t.image_share, t.stream_share, t.truncated_share, t.multi_turn_share,
-  t.prompt_characters, t.offloaded_calls, t.unread_calls, days.calls_by_day, models.models, principals.principals,
-  scripts.scripts, repeats.repeated_calls, minutes.peak_calls_a_minute, minutes.batchable_calls, hours.busiest_calls,
-  gaps.gap_seconds_p50, shared.shared_characters, prefixes.prefix_place
-FROM lost l
-LEFT JOIN totals t ON t.task = l.task AND t.named_by = l.named_by
-LEFT JOIN days ON days.task = l.task AND days.named_by = l.named_by
-LEFT JOIN models ON models.task = l.task AND models.named_by = l.named_by
-LEFT JOIN principals ON principals.task = l.task AND principals.named_by = l.named_by
-LEFT JOIN scripts ON scripts.task = l.task AND scripts.named_by = l.named_by
-LEFT JOIN repeats ON repeats.task = l.task AND repeats.named_by = l.named_by
-LEFT JOIN minutes ON minutes.task = l.task AND minutes.named_by = l.named_by
-LEFT JOIN hours ON hours.task = l.task AND hours.named_by = l.named_by
-LEFT JOIN gaps ON gaps.task = l.task AND gaps.named_by = l.named_by
-LEFT JOIN shared ON shared.task = l.task AND shared.named_by = l.named_by
-LEFT JOIN prefixes ON prefixes.task = l.task AND prefixes.named_by = l.named_by
-ORDER BY l.task, l.named_by
+SELECT f.task, f.named_by, <<first>> AS first_day, <<last>> AS last_day, f.failed_calls, f.damaged_lines,
+  f.calls, f.input_tokens_p50, f.input_tokens_p95, f.output_tokens_p50, f.output_tokens_p95, f.json_share,
+  f.tools_share, f.tool_use_share, f.image_share, f.stream_share, f.truncated_share, f.multi_turn_share,
+  f.prompt_characters, f.offloaded_calls, f.unread_calls, f.calls_by_day, f.models, f.principals,
+  f.scripts, s.repeated_calls, f.peak_calls_a_minute, f.batchable_calls, f.busiest_calls,
+  f.gap_seconds_p50, s.shared_characters, s.prefix_place
+FROM found f
+LEFT JOIN shared s ON s.task = f.task AND s.named_by = f.named_by
+ORDER BY f.task, f.named_by
