@@ -35,6 +35,9 @@ LEAST_BYTES = 10_000_000
 ROWS_SHARE = 0.4
 """Bytes of the rows for one of the logs, where prompts are short; long prompts leave less (docs/money.md)."""
 
+MEASURED_ROWS = 3
+"""How often measuring reads the bytes of the rows: four scans, each of the columns that it needs (docs/money.md)."""
+
 POLL_SECONDS = 5.0
 
 DAYS_NOT_READ = "DaysNotRead"
@@ -130,7 +133,8 @@ def planned(deployment: Deployment, first: date, last: date) -> DiscoveryPlan:
             sizes = [item.size for item in objects_of(bucket, day)]
             objects, size = objects + len(sizes), size + sum(sizes)
             dollars += _athena_usd(deployment, sum(sizes)) if known else Decimal()
-    dollars += 2 * _athena_usd(deployment, size * ROWS_SHARE) if known else Decimal()
+    for times in (1, MEASURED_ROWS):  # the sample, and the figures
+        dollars += _athena_usd(deployment, times * size * ROWS_SHARE) if known else Decimal()
     return DiscoveryPlan(
         first=first,
         last=last,

@@ -265,6 +265,18 @@ def test_nothing_is_read_before_bytes_and_dollars_were_said_and_agreed_to(there:
     assert Decimal(document["usd"]) > 0
 
 
+def test_the_estimate_has_the_rows_once_for_the_sample_and_three_times_for_the_figures(
+    there: There, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given rows so large that the log and the least bytes of a query are nothing beside them, at 5 USD a TB
+    monkeypatch.setattr("cli.discovery.discover.ROWS_SHARE", 10**6)
+    # When
+    document = json.loads(typed("discover", "--dry-run", "--json").output)
+    # Then
+    whole = sum(map(len, there.objects.held.values()))
+    assert float(document["usd"]) == pytest.approx(4 * whole * 10**6 * 5e-12, rel=0.01)
+
+
 def test_a_range_that_is_not_complete_is_refused(typed: Typed) -> None:
     assert typed("discover", "--to", f"{LAST + timedelta(days=1)}", "--dry-run").exit_code == 2
     assert typed("discover", "--from", "yesterday").exit_code == 2
