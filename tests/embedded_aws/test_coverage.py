@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from cli.deployment import SIMULATED, Deployment
 from cli.main import cli
 from cli.session import Session
+from lambdas.domain.discovery import discovery_files
 from lambdas.domain.discovery.queries import stage_one
 from lambdas.domain.task.settings import Settings
 from local.bedrock_simulator.clock import ManualClock
@@ -114,15 +115,18 @@ class Billed:
             return None if status["State"] in ("QUEUED", "RUNNING") else str(status["State"])
 
         assert eventually(state) == "SUCCEEDED"
+        # As ReadOffloadedBodies ends a day.
+        self.client("s3").put_object(Bucket=RUNS, Key=discovery_files.marker(0, f"{day}"), Body=b"{}")
 
     def typed(self, *arguments: str) -> Any:
         """Type ``coverage``."""
         outputs = {
+            "data": {"RunsBucket": RUNS},
             "discovery": {
                 "DiscoveryMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:one",
                 "DiscoveryDatabase": self.database,
                 "DiscoveryWorkgroup": "coverage",
-            }
+            },
         }
         made = Deployment("coverage", REGION, self.client, True, outputs, simulator=self.server.url)
         made.__dict__.update(settings=SETTINGS)

@@ -80,7 +80,7 @@ def settle(account: Account, run_id: str) -> None:
         came = {model["name"] for model in account.simulator.resources().models} & undecided
         return run_id not in account.registry.slots() and left <= {run.facts.get("endpoint_arn")} and not came
 
-    until(clean, f"the release of {run_id}", seconds=30)
+    until(clean, f"the release of {run_id}")
 
 
 def paid(account: Account) -> Counter[str]:
