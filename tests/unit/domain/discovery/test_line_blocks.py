@@ -27,7 +27,7 @@ def prompt(topic: str) -> str:
 
 
 def test_too_few_calls_make_no_rule() -> None:
-    assert rules_of_calls([call(prompt("travel")) for _ in range(20)]).rules == ()
+    assert rules_of_calls([call(prompt("travel")) for _ in range(7)]).rules == ()
 
 
 def test_calls_without_anything_in_common_make_no_rule() -> None:
