@@ -92,7 +92,7 @@ def _bill(deployment: Deployment, files: tuple[Path, ...], first: date, last: da
     """
     bill: list[BillLine] = []
     unbilled: dict[str, CliError | None] = {}
-    months = sorted({f"{first + timedelta(days=ahead):%Y-%m}" for ahead in range((last - first).days + 1)})
+    months = sorted({f"{day:%Y-%m}" for day in _days(first, last)})
     for month in months:
         try:
             lines = [line for line in read_bill(deployment, files, month) if line.of_bedrock]
@@ -109,9 +109,13 @@ def _bill(deployment: Deployment, files: tuple[Path, ...], first: date, last: da
     return bill, told
 
 
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+
+
 def _unread_days(deployment: Deployment, first: date, last: date) -> set[date]:
     """Name the days of a range that no discovery has read, of one log source at least."""
-    days = {first + timedelta(days=ahead) for ahead in range((last - first).days + 1)}
+    days = _days(first, last)
     unread = set[date]()
     for source in range(len(deployment.settings.log_sources)):
         done = set(deployment.runs.keys(discovery_files.markers(source)))

@@ -68,7 +68,7 @@ def templates_of(calls: list[SampledCall], path: Template = ()) -> list[tuple[Te
         return [(path, calls)] if path else _one_template(calls)
     features = [call.features for call in calls]
     blocks = blocks_of(features, max(MIN_CALLS, count // 200))
-    core = core_of(block for block in blocks if block.count >= COMMON * count)
+    core = _common_to(blocks, count)
     core_features = core.features if core else []
     here = (*path, core) if core and core.weight >= MIN_CORE_CHARACTERS and not path else path
     one_template = weight_of(core_features) >= CORE_CHARACTERS or bool(path)
@@ -91,10 +91,13 @@ def _one_template(calls: list[SampledCall]) -> list[tuple[Template, list[Sampled
     """Take calls that are too few to be parted for one template, where they have a text in common."""
     if len(calls) < MIN_CALLS:
         return []
-    core = core_of(
-        block for block in blocks_of([call.features for call in calls], MIN_CALLS) if block.count >= COMMON * len(calls)
-    )
+    core = _common_to(blocks_of([call.features for call in calls], MIN_CALLS), len(calls))
     return [((core,), calls)] if core and core.weight >= CORE_CHARACTERS else []
+
+
+def _common_to(blocks: Iterable[Block], count: int) -> Block | None:
+    """Join the blocks that nearly all of so many calls have."""
+    return core_of(block for block in blocks if block.count >= COMMON * count)
 
 
 def _family(calls: list[SampledCall], blocks: list[Block], *, one_template: bool, system_core: bool) -> list[Block]:

@@ -181,14 +181,15 @@ def _references(stage: Stage) -> dict[str, str]:
     return {item["record_id"]: item["reference"] for item in items}
 
 
-def _looks(stage: Stage, more: int) -> list[int]:
+def _looks(stage: Stage, more: int) -> tuple[int, int]:
     """Count the first verdict of this run, and the one after so many more, among those on most of its records.
 
     A further attempt counts as the same.
     """
     records = map(Record.from_json, stage.pipeline.runs.lines(stage.run.files.dataset("holdout.jsonl")))
     ids = [record.id for record in records]
-    return [stage.pipeline.looks.take(stage.run.task, ids, stage.run.run_id, verdict) for verdict in (1, 1 + more)]
+    first = stage.pipeline.looks.take(stage.run.task, ids, stage.run.run_id)
+    return first, stage.pipeline.looks.take(stage.run.task, ids, stage.run.run_id, 1 + more) if more else first
 
 
 def _trusted(stage: Stage) -> set[str]:

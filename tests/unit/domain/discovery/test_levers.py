@@ -220,30 +220,22 @@ def test_answers_that_repeat_are_given_again_and_not_where_they_act() -> None:
     assert stopped_by("reuse", found(duplicate_share=0.4, tool_use_share=0.8))["tools"]
 
 
-@pytest.mark.parametrize(
-    ("task", "kind"),
-    [
-        (found(tools_share=0.9), "tools"),
-        (found(image_share=0.9), "images"),
-        (found(traffic(calls=90)), "too few calls"),
-        (found(shared_characters=100), "no stable prompt"),
-        (found(traffic(calls=500)), "payback"),
-    ],
-)
+NO_STUDENT = [
+    (found(tools_share=0.9), "tools"),
+    (found(image_share=0.9), "images"),
+    (found(traffic(calls=90)), "too few calls"),
+    (found(shared_characters=100), "no stable prompt"),
+]
+"""Tasks of which no student can be made, and why."""
+
+
+@pytest.mark.parametrize(("task", "kind"), [*NO_STUDENT, (found(traffic(calls=500)), "payback")])
 def test_distillation_is_refused_with_its_reason(task: Any, kind: str) -> None:
     assert stopped_by("distillation", task)[kind]
     assert lever("distillation", task).added_high_usd == 0
 
 
-@pytest.mark.parametrize(
-    ("task", "kind"),
-    [
-        (found(tools_share=0.9), "tools"),
-        (found(image_share=0.9), "images"),
-        (found(traffic(calls=90)), "too few calls"),
-        (found(shared_characters=100), "no stable prompt"),
-    ],
-)
+@pytest.mark.parametrize(("task", "kind"), NO_STUDENT)
 def test_a_cascade_is_barred_by_what_bars_the_student_that_it_begins_with(task: Any, kind: str) -> None:
     assert stopped_by("cascade", task)[kind]
     assert lever("cascade", task).high_usd == 0
